@@ -1,0 +1,32 @@
+/* pam: a stream of concatenated PAM images (P7, RGB or GRAYSCALE, maxval 255; P6 and P5 accepted when reading).
+ * Our data ride in comments: "# ic key=12 label=7 at=3 of=50000 from=9f3c5a7712ab0042 instance=17"; see ic-image(5). */
+#ifndef IC_PAM_H
+#define IC_PAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct pam_head {
+	int width, height, channels;         /* channels 3 after reading, whatever the file had */
+	uint64_t key;                        /* running number when the file does not say */
+	bool labelled;
+	uint32_t label;
+	int64_t at, of;                      /* this is image `at` of `of`; of 0: unknown */
+	uint64_t from, root;                 /* id of the store or checkpoint; root of the instance keys; 0: none */
+	bool instanced;
+	uint64_t instance;                   /* key of the conditioning instance */
+	char seed[24];                       /* the sample's seed as decimal text; "" none */
+};
+
+struct pam { FILE *f; const char *path; int64_t read, of; };
+
+int pam_open(struct pam *, const char *path);     /* "-" is stdin */
+/* Next image into *pixels (realloc'd RGB8, [height][width][3], owned by the caller).
+ * 1 an image, 0 the end, -1 failed.  When heads announce `of`, an end before image of-1 is a failure. */
+int pam_read(struct pam *, struct pam_head *, uint8_t **pixels);
+void pam_close(struct pam *);
+
+int pam_write(FILE *, const struct pam_head *, const uint8_t *pixels);   /* [height][width][3] */
+
+#endif

@@ -1,0 +1,25 @@
+/* blas: the products and factorisations of OpenBLAS (BLAS and LAPACK) that we use, each call on one thread; parallelism is ours
+ * (lib/base/par.h and the kernels).  blas.c is the only file that includes <cblas.h>.  Row-major throughout. */
+#ifndef IC_BLAS_H
+#define IC_BLAS_H
+
+#include <stdbool.h>
+
+/* First line of main() in programs that multiply: OpenBLAS chooses Haswell kernels on CPUs it does not know; when this CPU has
+ * AVX-512 and a lesser core was chosen, re-executes the program once with OPENBLAS_CORETYPE=SkylakeX (IC_NO_REEXEC=1 forbids it). */
+void blas_start(char **argv);
+const char *blas_core(void);                 /* the core in use, "SkylakeX" */
+
+/* c[m][n] = alpha * op(a) op(b) + beta * c; op(a) is m by k, ta: a is stored [k][m]. */
+void blas_sgemm(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
+void blas_dgemm(bool ta, bool tb, int m, int n, int k, double alpha, const double *a, int lda, const double *b, int ldb, double beta, double *c, int ldc);
+void blas_sgemv(bool ta, int m, int n, float alpha, const float *a, int lda, const float *x, float beta, float *y);   /* a[m][n] */
+/* Upper triangle of c[n][n] += alpha * a^T a, a[k][n]. */
+void blas_dsyrk(int n, int k, double alpha, const double *a, int lda, double *c, int ldc);
+
+/* LAPACK, on all threads of OpenBLAS; 0, or the routine's info. */
+int lapack_eigh(int n, double *a, double *w);          /* symmetric a[n][n]: w ascending, row i of a becomes eigenvector i */
+int lapack_singular(int m, int n, double *a, double *s);   /* singular values of a[m][n], descending; a is destroyed */
+int lapack_orthogonal(int rows, int cols, float *a);   /* rows >= cols: a becomes Q of its QR, columns times sign(diag R) */
+
+#endif

@@ -1,0 +1,36 @@
+/* fail: one recorded line per thread. */
+#include "lib/base/fail.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local char line[1024] = "no reason recorded";
+
+int fail(const char *fmt, ...)
+{
+	int err = errno;
+	char text[sizeof line];
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (n > 0 && (size_t)n < sizeof text && text[n - 1] == ':')
+		snprintf(text + n, sizeof text - (size_t)n, " %s", strerror(err));
+	memcpy(line, text, sizeof line);
+	return -1;
+}
+
+const char *why(void)
+{
+	return line;
+}
+
+_Noreturn void must_failed(const char *cond, const char *file, int lineno)
+{
+	fprintf(stderr, "%s:%d: must hold: %s\n", file, lineno, cond);
+	abort();
+}

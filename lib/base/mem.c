@@ -1,0 +1,62 @@
+/* mem: checked sizes and memory. */
+#include "lib/base/mem.h"
+#include "lib/base/fail.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+bool mem_mul(size_t a, size_t b, size_t *out)
+{
+	return !__builtin_mul_overflow(a, b, out);
+}
+
+void *mem_new(size_t count, size_t size)
+{
+	void *p = calloc(count ? count : 1, size ? size : 1);
+	must(p);
+	return p;
+}
+
+void *mem_grow(void *p, size_t count, size_t size)
+{
+	size_t bytes;
+	must(mem_mul(count, size, &bytes));
+	p = realloc(p, bytes ? bytes : 1);
+	must(p);
+	return p;
+}
+
+char *mem_text(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	must(n >= 0);
+	return text;
+}
+
+void *mem_big(size_t count, size_t size, const char *what)
+{
+	size_t bytes;
+
+	if (!mem_mul(count, size, &bytes) || bytes > SIZE_MAX - 64) {
+		fail("%s: %zu times %zu bytes is more than this machine can address", what, count, size);
+		return NULL;
+	}
+	void *p = aligned_alloc(64, (bytes + 63) / 64 * 64 + (bytes ? 0 : 64));
+	if (!p) fail("%s: no memory for %.1f MiB", what, (double)bytes / 1048576);
+	return p;
+}
+
+int64_t mem_peak_bytes(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return (int64_t)u.ru_maxrss * 1024;
+}

@@ -1,0 +1,93 @@
+/* tape: a network pass as a program: a flat array of instructions over rank-4 NHWC values.  Building never computes, running never
+ * allocates, differentiating only appends.  State goes in through leaves and comes out through kept values. */
+#ifndef IC_TAPE_H
+#define IC_TAPE_H
+
+#include "kernels/kernels.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef int val;                             /* an instruction's result; never negative */
+struct tape;
+
+struct tape *tape_new(void);
+void tape_free(struct tape *);               /* NULL is fine */
+
+/* Leaves.  The memory is the caller's and is read at every run. */
+val leaf(struct tape *, struct shape, const real *p);   /* p NULL: bound later, before the first run */
+void tape_bind(struct tape *, val leaf, const real *p);
+val number(struct tape *, double value);     /* [1,1,1,1], owned by the tape */
+val numbers(struct tape *, struct shape, const double *value);   /* constants copied into the tape */
+
+struct shape tape_shape(const struct tape *, val);
+static inline struct shape shape4(int n, int h, int w, int c) { return (struct shape){ { n, h, w, c } }; }
+
+/* Element-wise; a dimension of either side may be 1 and is then broadcast. */
+val add(struct tape *, val a, val b);
+val sub(struct tape *, val a, val b);
+val mul(struct tape *, val a, val b);
+val scale(struct tape *, val x, double a, double b);   /* a x + b */
+val recip(struct tape *, val);
+val root(struct tape *, val);                /* square root */
+val exponent(struct tape *, val);
+val hyptan(struct tape *, val);
+val sigmoid(struct tape *, val);
+val softplus(struct tape *, val);
+val at_least(struct tape *, val, double floor);   /* max(x, floor); gradient 0 below */
+val lrelu(struct tape *, val, double slope);      /* relu is slope 0; derivative at 0 is slope */
+val clamp(struct tape *, val, double lo, double hi);
+
+/* Sums and broadcasts. */
+val expand(struct tape *, val, struct shape);
+val sum_to(struct tape *, val, struct shape);     /* dimensions of 1 in shape are summed over */
+val sum(struct tape *, val);                      /* [1,1,1,1] */
+val moments(struct tape *, val);                  /* [1,1,2,C]: mean and biased variance per channel */
+val softmax(struct tape *, val);                  /* over C */
+
+/* Moves. */
+val reshape(struct tape *, val, struct shape);    /* no data move */
+val permute(struct tape *, val, int a, int b, int c, int d);   /* dimension 0 of the result is dimension a of x, ... */
+val slice(struct tape *, val, int axis, int start, int n);
+val pad(struct tape *, val, int axis, int before, int after);
+val concat(struct tape *, val a, val b, int axis);
+val pick(struct tape *, val table, val rows);     /* table[R,1,1,C], rows[N,1,1,1] -> [N,1,1,C]; no gradient to rows */
+val place(struct tape *, val x, val rows, int R); /* the adjoint */
+val up2(struct tape *, val);                      /* nearest neighbour */
+val sum2(struct tape *, val);                     /* 2x2 block sums */
+val maxpool2(struct tape *, val);
+
+/* Products. */
+val matmul(struct tape *, val a, val b, bool ta, bool tb);     /* over the last two dimensions; the first two are equal */
+struct pads { int top, bottom, left, right; };
+val conv(struct tape *, val x, val w, int stride, struct pads);          /* x[N,H,W,I], w[K,L,I,O] */
+val dwconv(struct tape *, val x, val w, int stride, struct pads);        /* w[K,L,1,C]; forward only */
+val fir(struct tape *, val x, val f, int up, int down, struct pads, bool flip);   /* f[1,K,L,1] */
+
+val detach(struct tape *, val);                   /* the same value, a constant to grad */
+
+/* gx[i] = d sum(y * gy) / d x[i], as more instructions; gy negative: ones.  A zero gradient is a zero leaf. */
+void grads(struct tape *, val y, val gy, const val *x, val *gx, int n);
+val grad(struct tape *, val y, val x);
+
+/* The value survives the run, and is at the returned place of every plan after it. */
+void keep(struct tape *, val);
+const real *tape_value(const struct tape *, val); /* kept values and leaves, after tape_plan */
+
+/* Dead code, lifetimes, one arena, fused chains.  No more building afterwards.  fuse false: one kernel an instruction. */
+int tape_plan(struct tape *, struct backend *, bool fuse);     /* 0, or -1 after fail() */
+void tape_run(struct tape *);
+size_t tape_arena_bytes(const struct tape *);     /* after the plan: values and scratch */
+size_t tape_sum_bytes(const struct tape *);       /* what all values would take without reuse */
+int64_t tape_flops(const struct tape *);          /* multiply-adds of conv and matmul in one run */
+val tape_first_bad(const struct tape *);          /* after tape_run_checked: first instruction with a non-finite result, or -1 */
+void tape_run_checked(struct tape *);             /* one by one, remembering the first non-finite value */
+const char *tape_name(const struct tape *, val);  /* op and name, for messages */
+void tape_label(struct tape *, val, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void tape_dump(const struct tape *, FILE *);      /* one TSV line an instruction */
+void tape_profile(struct tape *, bool on);        /* time per op */
+void tape_profile_print(const struct tape *, FILE *);
+int tape_check_plan(const struct tape *);         /* 0; -1 after fail() when two live values overlap */
+
+#endif
