@@ -1,0 +1,68 @@
+#!/bin/bash
+# run: runs TAP tests (programs, or .t scripts by bash), two at a time; the last line is "N passed, N failed".
+# BIN is the directory of the programs under test.  A test that dies, or whose plan is missing or wrong, fails.
+# "DIRECTORY=PROGRAM" runs the program with the files of the directory as arguments (the replay of a fuzz corpus).
+
+export PATH="$(cd "${BIN:-build/bin}" && pwd):$PATH" LC_ALL=C
+results=$(mktemp -d) || exit 1
+trap 'rm -rf "$results"' EXIT
+
+# run_one TEST NUMBER: its TAP and exit status, with a private $TMP.
+run_one()
+{
+	local out=$results/$2
+	export TMP=$results/$2.tmp
+	mkdir "$TMP"
+	case $1 in
+	*.t) timeout 900 bash "$1" ;;
+	*=*) timeout 900 "${1#*=}" $(find "${1%%=*}" -type f | sort) ;;
+	*)   timeout 900 "$1" ;;
+	esac >"$out.tap" 2>"$out.err" </dev/null
+	echo $? >"$out.status"
+	rm -rf "$TMP"
+}
+
+# judge TEST NUMBER: one line for the test, its failing lines, and the totals.
+judge()
+{
+	local out=$results/$2 status good bad plan ran fault=
+	status=$(cat "$out.status")
+	good=$(grep -c '^ok ' "$out.tap")
+	bad=$(grep -c '^not ok ' "$out.tap")
+	skipped=$(grep -ciE '^ok .*# *skip' "$out.tap")
+	plan=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$out.tap")
+	ran=$((good + bad))
+	if [ "$plan" != $ran ]; then
+		fault="plan ${plan:-missing}, $ran results, exit status $status"
+	elif [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		fault="exit status $status"
+	fi
+	good=$((good - skipped))
+	printf '%-40s %4d passed %4d failed%s\n' "${1##*/}" "$good" "$bad" \
+		"$([ "$skipped" -gt 0 ] && echo "  $skipped skipped")"
+	if [ "$bad" -gt 0 ] || [ -n "$fault" ]; then
+		grep -A4 '^not ok ' "$out.tap" | head -200
+		[ -n "$fault" ] && echo "not ok - $1: $fault" && bad=$((bad + 1))
+		tail -n 30 "$out.err"
+	fi
+	passed=$((passed + good))
+	failed=$((failed + bad))
+}
+
+n=0
+for test; do
+	n=$((n + 1))
+	run_one "$test" $n &
+	[ "$(jobs -rp | wc -l)" -lt 2 ] || wait -n
+done
+wait
+
+passed=0
+failed=0
+n=0
+for test; do
+	n=$((n + 1))
+	judge "$test" $n
+done
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]
