@@ -1,0 +1,38 @@
+/* map: a whole regular file mapped for reading. */
+#include "formats/map.h"
+#include "lib/base/fail.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int map_open(struct map *m, const char *path, size_t least)
+{
+	struct stat st;
+
+	*m = (struct map){ 0 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) return fail("%s:", path);
+	if (fstat(fd, &st)) {
+		close(fd);
+		return fail("%s: stat:", path);
+	}
+	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < least) {
+		close(fd);
+		return S_ISREG(st.st_mode) ?
+			fail("%s: found %lld bytes, expected at least %zu", path, (long long)st.st_size, least) :
+			fail("%s: found no regular file", path);
+	}
+	void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	close(fd);
+	if (p == MAP_FAILED) return fail("%s: map:", path);
+	*m = (struct map){ p, (size_t)st.st_size };
+	return 0;
+}
+
+void map_close(struct map *m)
+{
+	if (m->p) munmap(m->p, m->bytes);
+	*m = (struct map){ 0 };
+}

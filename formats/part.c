@@ -1,0 +1,72 @@
+/* part: an output file that is whole or absent; devices and pipes, which cannot be replaced, are written in place. */
+#include "formats/part.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int part_open(struct part *p, const char *path, bool force)
+{
+	struct stat st;
+
+	*p = (struct part){ 0 };
+	if (!strcmp(path, "-")) {
+		p->f = stdout;
+		return 0;
+	}
+	bool exists = !stat(path, &st), special = exists && !S_ISREG(st.st_mode);
+	if (exists && !special && !force) return fail("%s: exists (-f overwrites)", path);
+	p->temp = special ? NULL : mem_text("%s.part", path);
+	p->path = mem_text("%s", path);
+	p->f = fopen(special ? path : p->temp, "wb");
+	if (p->f) return 0;
+	fail("%s:", special ? path : p->temp);
+	part_drop(p);
+	return -1;
+}
+
+/* The directory entry must be on disk too before the file counts as written. */
+static int sync_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? mem_text("%.*s/", (int)(slash - path), path) : mem_text(".");
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), bad = 0;
+
+	if (fd >= 0) {
+		bad = fsync(fd) && errno != EINVAL && errno != EROFS;
+		close(fd);
+	}
+	free(folder);
+	return bad ? fail("%s: folder:", path) : 0;
+}
+
+int part_close(struct part *p)
+{
+	const char *name = p->path ? p->path : "stdout";
+	int bad = ferror(p->f) || fflush(p->f) ? fail("%s:", name) : 0;
+
+	if (!bad && p->temp && fsync(fileno(p->f))) bad = fail("%s:", p->temp);
+	if (p->path && fclose(p->f) && !bad) bad = fail("%s:", name);
+	p->f = NULL;
+	if (!bad && p->temp && rename(p->temp, p->path)) bad = fail("%s: rename:", p->temp);
+	if (bad && p->temp) unlink(p->temp);
+	if (!bad && p->temp) bad = sync_folder(p->path);
+	part_drop(p);
+	return bad;
+}
+
+void part_drop(struct part *p)
+{
+	if (p->path && p->f) {
+		fclose(p->f);
+		if (p->temp) unlink(p->temp);
+	}
+	free(p->temp);
+	free(p->path);
+	*p = (struct part){ 0 };
+}

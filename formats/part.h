@@ -1,0 +1,14 @@
+/* part: an output file that is whole or absent: written as NAME.part, synced, renamed; "-" is stdout. */
+#ifndef IC_PART_H
+#define IC_PART_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct part { FILE *f; char *path, *temp; };
+
+int part_open(struct part *, const char *path, bool force);   /* refuses an existing file unless force; 0 or -1 */
+int part_close(struct part *);               /* flush, fsync, rename; on -1 nothing is left behind */
+void part_drop(struct part *);               /* gives up: removes NAME.part; accepts a closed part */
+
+#endif
