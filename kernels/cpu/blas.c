@@ -1,0 +1,168 @@
+/* blas: the one door to OpenBLAS: products on one thread each, factorisations on two. */
+#include "kernels/cpu/blas.h"
+
+#include <cblas.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+/* LAPACK's Fortran interface: column-major, everything by address, the length of each text at the end. */
+void dsyevd_(const char *job, const char *uplo, const int *n, double *a, const int *lda, double *w,
+	double *work, const int *lwork, int *iwork, const int *liwork, int *info, size_t, size_t);
+void dgesdd_(const char *job, const int *m, const int *n, double *a, const int *lda, double *s,
+	double *u, const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork,
+	int *iwork, int *info, size_t);
+void sgelqf_(const int *m, const int *n, float *a, const int *lda, float *tau, float *work,
+	const int *lwork, int *info);
+void sorglq_(const int *m, const int *n, const int *k, float *a, const int *lda, const float *tau,
+	float *work, const int *lwork, int *info);
+
+enum { NO_MEMORY = -1000 };                  /* an info no routine gives */
+
+/* Two whatever the machine has: the rounding of threaded LAPACK depends on the number of threads. */
+enum { LAPACK_THREADS = 2 };
+
+__attribute__((constructor)) static void one_thread(void)
+{
+	openblas_set_num_threads(1);
+}
+
+const char *blas_core(void)
+{
+	return openblas_get_corename();
+}
+
+static bool core_is_one_of(const char *const *names)
+{
+	for (; *names; names++)
+		if (!strcasecmp(blas_core(), *names)) return true;
+	return false;
+}
+
+/* The core type that suits this CPU better than the chosen one, or NULL.  The tests are of the instructions
+ * that OpenBLAS's kernels of that name need, with the operating system's consent (the builtin asks xgetbv). */
+static const char *better_core(void)
+{
+#if defined __x86_64__
+	static const char *const avx512[] = { "SkylakeX", "Cooperlake", "SapphireRapids", NULL };
+	static const char *const avx2[] = { "Haswell", "Zen", "Excavator", NULL };
+
+	__builtin_cpu_init();
+	if (core_is_one_of(avx512)) return NULL;
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+		&& __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
+		&& __builtin_cpu_supports("avx512cd")) return "SkylakeX";
+	if (core_is_one_of(avx2)) return NULL;
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#endif
+	return NULL;
+}
+
+/* A core type set from outside is somebody's choice, ours of a moment ago included. */
+void blas_start(char **argv)
+{
+	const char *forbidden = getenv("IC_NO_REEXEC"), *core = better_core();
+
+	if (!core || getenv("OPENBLAS_CORETYPE")) return;
+	if (forbidden && *forbidden && strcmp(forbidden, "0")) return;
+	if (setenv("OPENBLAS_CORETYPE", core, 1)) return;
+	execv("/proc/self/exe", argv);
+	unsetenv("OPENBLAS_CORETYPE");           /* no /proc: go on, slower */
+}
+
+void blas_sgemm(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda,
+	const float *b, int ldb, float beta, float *c, int ldc)
+{
+	cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+		m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void blas_dgemm(bool ta, bool tb, int m, int n, int k, double alpha, const double *a, int lda,
+	const double *b, int ldb, double beta, double *c, int ldc)
+{
+	cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+		m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void blas_sgemv(bool ta, int m, int n, float alpha, const float *a, int lda, const float *x,
+	float beta, float *y)
+{
+	cblas_sgemv(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda, x, 1, beta, y, 1);
+}
+
+void blas_dsyrk(int n, int k, double alpha, const double *a, int lda, double *c, int ldc)
+{
+	cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, n, k, alpha, a, lda, 1, c, ldc);
+}
+
+/* Row-major symmetric is column-major symmetric; LAPACK's column i is our row i. */
+int lapack_eigh(int n, double *a, double *w)
+{
+	int info = 0, lwork = -1, liwork = -1, isize = 0;
+	double size = 0;
+
+	dsyevd_("V", "U", &n, a, &n, w, &size, &lwork, &isize, &liwork, &info, 1, 1);
+	if (info) return info;
+	lwork = (int)size;
+	liwork = isize;
+	double *work = malloc((size_t)lwork * sizeof *work);
+	int *iwork = malloc((size_t)liwork * sizeof *iwork);
+	info = NO_MEMORY;
+	if (work && iwork) {
+		openblas_set_num_threads(LAPACK_THREADS);
+		dsyevd_("V", "U", &n, a, &n, w, work, &lwork, iwork, &liwork, &info, 1, 1);
+		openblas_set_num_threads(1);
+	}
+	free(work);
+	free(iwork);
+	return info;
+}
+
+/* Row-major a[m][n] is the column-major transpose, which has the same singular values. */
+int lapack_singular(int m, int n, double *a, double *s)
+{
+	int info = 0, lwork = -1, one = 1;
+	double size = 0, none = 0;
+	int *iwork = malloc(8 * (size_t)(m < n ? m : n) * sizeof *iwork);
+
+	if (!iwork) return NO_MEMORY;
+	dgesdd_("N", &n, &m, a, &n, s, &none, &one, &none, &one, &size, &lwork, iwork, &info, 1);
+	lwork = (int)size;
+	double *work = info ? NULL : malloc((size_t)lwork * sizeof *work);
+	if (!info && !work) info = NO_MEMORY;
+	if (!info) {
+		openblas_set_num_threads(LAPACK_THREADS);
+		dgesdd_("N", &n, &m, a, &n, s, &none, &one, &none, &one, work, &lwork, iwork, &info, 1);
+		openblas_set_num_threads(1);
+	}
+	free(work);
+	free(iwork);
+	return info;
+}
+
+/* a = QR row-major is a^T = L Q' column-major with L = R^T, hence LQ; diag L = diag R. */
+int lapack_orthogonal(int rows, int cols, float *a)
+{
+	int info = 0, lwork = -1, lwork2 = -1;
+	float size = 0, size2 = 0, tau0 = 0;
+
+	sgelqf_(&cols, &rows, a, &cols, &tau0, &size, &lwork, &info);
+	if (info) return info;
+	sorglq_(&cols, &rows, &cols, a, &cols, &tau0, &size2, &lwork2, &info);
+	if (info) return info;
+	lwork = (int)(size > size2 ? size : size2);
+	float *work = malloc(((size_t)lwork + 2 * (size_t)cols) * sizeof *work);
+	if (!work) return NO_MEMORY;
+	float *tau = work + lwork, *sign = tau + cols;
+	openblas_set_num_threads(LAPACK_THREADS);
+	sgelqf_(&cols, &rows, a, &cols, tau, work, &lwork, &info);
+	for (int j = 0; j < cols; j++) sign[j] = a[(size_t)j * (size_t)cols + (size_t)j] < 0 ? -1 : 1;
+	if (!info) sorglq_(&cols, &rows, &cols, a, &cols, tau, work, &lwork, &info);
+	openblas_set_num_threads(1);
+	for (int i = 0; i < rows; i++)
+		for (int j = 0; j < cols; j++) a[(size_t)i * (size_t)cols + (size_t)j] *= sign[j];
+	free(work);
+	return info;
+}
