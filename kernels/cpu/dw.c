@@ -1,0 +1,34 @@
+/* dw: depthwise convolution, each channel with its own K by L filter, forward only. */
+#include "kernels/cpu/cpu.h"
+
+#include <string.h>
+
+void cpu_dwconv(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+{
+	const int *d = x[0].s.d, *k = x[1].s.d, *o = y.s.d;
+	int s = a->i[0];
+
+#pragma omp parallel for collapse(2) num_threads(b->threads)
+	for (int n = 0; n < o[0]; n++)
+		for (int p = 0; p < o[1]; p++)
+			for (int q = 0; q < o[2]; q++) {
+				float *to = y.p + (((size_t)n * o[1] + p) * o[2] + q) * o[3];
+
+				memset(to, 0, sizeof(float) * (size_t)o[3]);
+				for (int t = 0; t < k[0] * k[1]; t++) {
+					int h = p * s + t / k[1] - a->i[1], v = q * s + t % k[1] - a->i[3];
+
+					if (h < 0 || h >= d[1] || v < 0 || v >= d[2]) continue;
+					const float *from = x[0].p + (((size_t)n * d[1] + h) * d[2] + v) * d[3];
+					const float *w = x[1].p + (size_t)t * d[3];
+
+					for (int c = 0; c < o[3]; c++) to[c] += from[c] * w[c];
+				}
+			}
+}
+
+size_t cpu_dwconv_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
+{
+	(void)b, (void)y, (void)x, (void)a;
+	return 0;
+}
