@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 PACKAGES := gcc libc6-dev make pkg-config libopenblas-dev liblmdb-dev libjpeg-dev libpng-dev zlib1g-dev \
 	dataset-fashion-mnist fonts-noto-color-emoji gnuplot-nox mandoc
-CLANG_PACKAGES := clang libclang-rt-14-dev
+CLANG_PACKAGES := clang libclang-rt-14-dev libomp-dev
 # pkg-config names, each with the Debian package that has it
 MODULES  := openblas:libopenblas-dev lmdb:liblmdb-dev libpng:libpng-dev libjpeg:libjpeg-dev zlib:zlib1g-dev
 PC       := $(shell pkg-config --cflags --libs $(foreach m,$(MODULES),$(firstword $(subst :, ,$m))) 2>/dev/null)

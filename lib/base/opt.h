@@ -21,7 +21,7 @@ struct opt {
 	const char *help;                    /* one line; the default is appended from *at */
 	enum opt_kind kind;
 	void *at;
-	double min, max;
+	double min, max;                     /* 0, 0: any */
 };
 
 /* What every program takes, filled by opt_parse. */

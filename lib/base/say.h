@@ -12,6 +12,7 @@ _Noreturn void misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2))
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* one line on stderr, even with -q */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* one line on stderr, not with -q */
 
+void say_start(void);                        /* once, by opt_parse: signal handlers and the clock of the closing report */
 bool stop_asked(void);                       /* SIGINT or SIGTERM has come; safe in any thread */
 int stop_check(void);                        /* 0, or -1 after fail("stopped by SIGTERM ...") */
 
@@ -35,6 +36,7 @@ void record_text(struct record *, const char *name, const char *value);
 void record_int(struct record *, const char *name, int64_t value);
 void record_real(struct record *, const char *name, double value);   /* shortest text that reads back equal */
 void record_end(struct record *);
+const char *record_number(char buf[32], double value);   /* that text: "0.1", "1e-08", "nan", "inf"; returns buf */
 
 /* The end of every main(): closing report with -v, flush and close stdout with a check; returns the exit status. */
 int done(int64_t items, const char *unit);

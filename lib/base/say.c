@@ -1,0 +1,223 @@
+/* say: messages, progress, the closing report; records are in record.c. */
+#include "lib/base/say.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/opt.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EXIT_FAILED = 1, EXIT_MISUSED = 2, EXIT_STOPPED = 75 };   /* 75: EX_TEMPFAIL */
+
+static volatile sig_atomic_t stopped_by;
+static double started;
+static bool line_shown;                      /* a progress line is on the terminal */
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void on_stop(int sig)
+{
+	stopped_by = sig;
+}
+
+/* No SA_RESTART: a read that waits for a silent pipe ends too.  SA_RESETHAND: a second signal ends at once. */
+void say_start(void)
+{
+	struct sigaction act = { .sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND };
+
+	started = now();
+	sigemptyset(&act.sa_mask);
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+}
+
+bool stop_asked(void)
+{
+	return stopped_by;
+}
+
+int stop_check(void)
+{
+	if (!stopped_by) return 0;
+	return fail("stopped by %s; the same command goes on from here", stopped_by == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+static void print_line(const char *fmt, va_list ap)
+{
+	progress_end();
+	fprintf(stderr, "%s: ", common.program);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void die(void)
+{
+	progress_end();
+	fprintf(stderr, "%s: %s\n", common.program, why());
+	exit(stop_asked() ? EXIT_STOPPED : EXIT_FAILED);
+}
+
+void misuse(const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s: ", common.program);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, " (try '%s --help')\n", common.program);
+	exit(EXIT_MISUSED);
+}
+
+void warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	print_line(fmt, ap);
+	va_end(ap);
+}
+
+void note(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (common.quiet) return;
+	va_start(ap, fmt);
+	print_line(fmt, ap);
+	va_end(ap);
+}
+
+static bool progress_wanted(void)
+{
+	static int wanted = -1;
+
+	if (wanted < 0) {
+		const char *set = getenv("IC_PROGRESS");
+		wanted = set ? !strcmp(set, "1") : isatty(STDERR_FILENO);
+	}
+	return wanted && !common.quiet;
+}
+
+static int columns(void)
+{
+	struct winsize w;
+	return !ioctl(STDERR_FILENO, TIOCGWINSZ, &w) && w.ws_col > 20 ? w.ws_col : 80;
+}
+
+/* "1h 02m", "3m 07s", "12s" */
+static void duration(char *buf, size_t size, double s)
+{
+	long t = (long)(s + 0.5);
+
+	if (t >= 3600) snprintf(buf, size, "%ldh %02ldm", t / 3600, t / 60 % 60);
+	else if (t >= 60) snprintf(buf, size, "%ldm %02lds", t / 60, t % 60);
+	else snprintf(buf, size, "%lds", t);
+}
+
+/* The rate counts from the first call of a stage, so that rows taken up from an earlier run do not flatter it. */
+static void show(const char *what, int64_t done, int64_t total, const char *detail, double time)
+{
+	static struct { const char *what; int64_t done; double time; } first;
+	char line[512], left[32];
+	size_t n;
+
+	if (!first.what || strcmp(first.what, what) || done < first.done) {
+		first.what = what;
+		first.done = done;
+		first.time = time;
+	}
+	double rate = time > first.time ? (double)(done - first.done) / (time - first.time) : 0;
+	n = (size_t)snprintf(line, sizeof line, "%s: %.60s %lld", common.program, what, (long long)done);
+	if (total > 0)
+		n += (size_t)snprintf(line + n, sizeof line - n, "/%lld (%.0f%%)", (long long)total,
+			100.0 * (double)done / (double)total);
+	if (rate > 0) n += (size_t)snprintf(line + n, sizeof line - n, rate < 10 ? "  %.2f/s" : "  %.0f/s", rate);
+	if (rate > 0 && total > done) {
+		duration(left, sizeof left, (double)(total - done) / rate);
+		n += (size_t)snprintf(line + n, sizeof line - n, "  %s left", left);
+	}
+	if (*detail) snprintf(line + n, sizeof line - n, "  %s", detail);
+	fprintf(stderr, "\r%.*s\033[K", columns() - 1, line);
+	line_shown = true;
+}
+
+void progress(const char *what, int64_t done, int64_t total, const char *fmt, ...)
+{
+	static atomic_flag busy = ATOMIC_FLAG_INIT;
+	static double last;
+	char detail[256];
+	va_list ap;
+
+	if (!progress_wanted() || atomic_flag_test_and_set(&busy)) return;
+	double time = now();
+	if (time - last >= 0.1) {
+		last = time;
+		va_start(ap, fmt);
+		vsnprintf(detail, sizeof detail, fmt, ap);
+		va_end(ap);
+		show(what, done, total, detail, time);
+	}
+	atomic_flag_clear(&busy);
+}
+
+void progress_end(void)
+{
+	if (line_shown) fputs("\r\033[K", stderr);
+	line_shown = false;
+}
+
+int binary_stdout(void)
+{
+	if (!isatty(STDOUT_FILENO)) return 0;
+	return fail("standard output: found a terminal, expected a file or a pipe for binary data");
+}
+
+int binary_stdin(void)
+{
+	if (!isatty(STDIN_FILENO)) return 0;
+	return fail("standard input: found a terminal, expected a file or a pipe with binary data");
+}
+
+static void report(int64_t items, const char *unit)
+{
+	double wall = now() - started, cpu;
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + 1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+	fprintf(stderr, "%s: %lld %s in %.2f s (%.6g %s/s), %.2f s CPU, %.0f MiB at most\n", common.program,
+		(long long)items, unit, wall, wall > 0 ? (double)items / wall : 0, unit, cpu,
+		(double)mem_peak_bytes() / 1048576);
+}
+
+/* Nothing may have been lost on the way out: a full disk shows at the flush or at the close. */
+int done(int64_t items, const char *unit)
+{
+	progress_end();
+	errno = 0;
+	if (fflush(stdout) || ferror(stdout)) {
+		if (errno) fail("standard output:");
+		else fail("standard output: a write failed");
+		die();
+	}
+	if (close(STDOUT_FILENO) && errno != EBADF) {
+		fail("standard output:");
+		die();
+	}
+	if (common.verbose) report(items, unit);
+	return 0;
+}
