@@ -27,6 +27,8 @@ struct backend;
 typedef void op_fn(struct backend *, struct view y, const struct view *x, const struct attr *);
 typedef size_t op_scratch(struct backend *, struct shape y, const struct shape *x, const struct attr *);
 
+#define CHAIN_MAX 24                         /* steps of a chain */
+
 /* One step of an element-wise chain (see struct chain). */
 struct chain_step {
 	enum op op;
@@ -38,7 +40,8 @@ struct chain_step {
 };
 
 /* Steps over one iteration space, run tile by tile so that what is only used inside never leaves the cache.  Every step has shape
- * `space` (inputs may broadcast: a dimension equal or 1), except sum_to steps, which reduce to out's shape. */
+ * `space` (inputs may broadcast: a dimension equal or 1), except sum_to steps, which reduce to out's shape and are not read by
+ * other steps.  An out overlaps no in, unless it is the earlier step's own. */
 struct chain { struct shape space; int n; const struct chain_step *step; };
 
 struct backend {
@@ -46,6 +49,7 @@ struct backend {
 	op_fn *op[OP_COUNT];                 /* NULL: this backend lacks the op */
 	op_scratch *scratch[OP_COUNT];       /* bytes of scratch the op wants; NULL: none */
 	void (*chain)(struct backend *, const struct chain *);   /* NULL: steps run one by one */
+	size_t (*chain_scratch)(struct backend *, const struct chain *);   /* looks at shapes, and at p only for NULL */
 	void *work;                          /* the scratch of the running op, 64-byte aligned, planned before the run */
 	size_t work_bytes;
 	int threads;

@@ -1,0 +1,14 @@
+/* cpu: the kernels of the cpu backend.  Private to kernels. */
+#ifndef IC_CPU_H
+#define IC_CPU_H
+
+#include "kernels/kernels.h"
+
+void cpu_fill(struct backend *);             /* the whole table */
+
+/* conv.c, dw.c, gemm.c */
+op_fn cpu_conv, cpu_conv_dx, cpu_conv_dw, cpu_dwconv, cpu_matmul;
+op_scratch cpu_conv_scratch, cpu_conv_dx_scratch, cpu_conv_dw_scratch;
+op_scratch cpu_dwconv_scratch, cpu_matmul_scratch;
+
+#endif

@@ -1,0 +1,13 @@
+/* ref: the full table of plain definitions. */
+#include "kernels/ref/ref.h"
+
+static op_fn *const table[OP_COUNT] = {
+#define OP(name, inputs, klass, what) [OP_##name] = ref_##name,
+#include "kernels/ops.def"
+#undef OP
+};
+
+void ref_fill(struct backend *b)
+{
+	for (int i = 0; i < OP_COUNT; i++) b->op[i] = table[i];
+}
