@@ -48,6 +48,25 @@ struct backend *backend_new(const char *name, int threads)
 	return NULL;
 }
 
+void backend_free(struct backend *b)
+{
+	if (!b) return;
+	free(b->work);
+	free(b);
+}
+
+int backend_reserve(struct backend *b, size_t bytes)
+{
+	if (bytes <= b->work_bytes) return 0;
+	if (bytes > SIZE_MAX - 63) return -1;
+	void *work = aligned_alloc(64, (bytes + 63) / 64 * 64);
+	if (!work) return -1;
+	free(b->work);
+	b->work = work;
+	b->work_bytes = bytes;
+	return 0;
+}
+
 const char *backend_names(void)
 {
 #ifdef IC_DOUBLE

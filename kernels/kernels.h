@@ -55,8 +55,10 @@ struct backend {
 	int threads;
 };
 
-/* New table by name: "ref" or "cpu"; NULL when unknown.  Free with free().  threads 0: all. */
+/* New table by name: "ref" or "cpu"; NULL when unknown.  threads 0: all. */
 struct backend *backend_new(const char *name, int threads);
+void backend_free(struct backend *);         /* NULL is fine */
+int backend_reserve(struct backend *, size_t bytes);   /* work holds that many from now on; 0, or -1: no memory */
 const char *backend_names(void);             /* "ref, cpu" */
 
 extern const char *const op_name[OP_COUNT];
