@@ -1,0 +1,128 @@
+# man: pages are well formed, list exactly the options of their program, and their EXAMPLES run.
+. tests/tap.sh
+
+pages=$(ls man/*.[157])
+programs=$(ls tools/ic-*.c | sed 's|tools/||; s|\.c$||')
+
+# Options of a program and of its page, one "k neighbours N" a line; "_" for no letter.
+table_options()
+{
+	"$1" --help | awk '/^  (-.,|   ) --/ {
+		line = substr($0, 7)
+		letter = substr($0, 3, 1) == "-" ? substr($0, 4, 1) : "_"
+		sub(/  .*/, "", line)
+		split(line, w, " ")
+		print letter, substr(w[1], 3), w[2]
+	}' | sed 's/ *$//' | sort
+}
+
+page_options()
+{
+	awk '/^\.Sh / { on = $2 == "OPTIONS" }
+	on && /^\.It Fl / {
+		gsub(/\\-/, "-")
+		sub(/^\.It Fl /, "")
+		letter = "_"
+		if ($0 ~ /^[^ -] , Fl /) { letter = substr($0, 1, 1); sub(/^. , Fl /, "") }
+		sub(/^-/, "")
+		name = $1
+		arg = ""
+		for (i = 3; i <= NF; i++) arg = arg $i
+		gsub(/\\\*\(Ba|\\\(ba/, "|", arg)
+		print letter, name, arg
+	}' "$1" | sed 's/ *$//' | sort
+}
+
+for p in $programs; do
+	[ -e "man/$p.1" ] || { ok "$p has a page" test -e "man/$p.1"; continue; }
+	check_same "$p: the page lists the options of --help" "table_options $p" "page_options man/$p.1"
+done
+
+for page in $pages; do
+	ok "$page is well formed" bash -c 'mandoc -Tlint -Wwarning "$1" >&2' - "$page"
+done
+
+has_sections()
+{
+	local s
+	for s in NAME SYNOPSIS DESCRIPTION OPTIONS "EXIT STATUS" EXAMPLES "SEE ALSO"; do
+		grep -qE "^\.Sh $s\$" "$1" || { echo "$1: no section $s" >&2; return 1; }
+	done
+}
+for p in $programs; do
+	[ ! -e "man/$p.1" ] || ok "$p: sections" has_sections "man/$p.1"
+done
+
+# The commands of EXAMPLES: .Dl lines and literal blocks, unescaped.
+examples()
+{
+	awk '/^\.Sh / { on = $2 == "EXAMPLES" }
+	on && /^\.Dl / { sub(/^\.Dl /, ""); print }
+	on && /^\.Ed/ { block = 0 }
+	on && block { print }
+	on && /^\.Bd .*-literal/ { block = 1 }' "$1" |
+		sed -e 's/\\e/\\/g; s/\\(ba/|/g; s/\\\*(Ba/|/g; s/\\(aq/'"'"'/g; s/\\(dq/"/g; s/\\-/-/g; s/\\&//g; s/^\$ //'
+}
+
+# The pictures of the examples: 24 shoes and 24 bags, bars and discs whose place, size and colour vary.
+make_picture()
+{
+	awk -v i="$1" -v class="$2" 'BEGIN {
+		printf "P6\n32 32\n255\n"
+		for (y = 0; y < 32; y++) for (x = 0; x < 32; x++) {
+			dx = x - 8 - i * 7 % 16
+			dy = y - 8 - i * 5 % 16
+			disc = dx * dx + dy * dy < 20 + i * 3
+			bar = dx > -6 && dx < 6 && dy > -3 - i % 5 && dy < 9
+			if (class == "bags" ? disc : bar) printf "%c%c%c", 60 + i * 3, 255 - i * 6, 90 + y * 4
+			else printf "%c%c%c", 30, 30 + x, 140
+		}
+	}'
+}
+
+make_fixtures()
+{
+	local class i
+	for class in bags shoes; do
+		mkdir -p pictures/$class || return
+		for i in $(seq -w 24); do
+			make_picture "$((10#$i))" $class | ic-grid --columns 1 --scale 1 --gap 0 -o pictures/$class/$i.png - ||
+				return
+		done
+	done
+	ic-pack --size 32 pictures -o images.mdb &&
+	ic-embed images.mdb -o feats.mdb &&
+	ic-knn -k 10 feats.mdb -o near.mdb &&
+	ic-kmeans -k 12 feats.mdb -o inst.mdb &&
+	ic-train images.mdb feats.mdb near.mdb --instances inst.mdb --minutes 0 -o run.safetensors
+}
+
+root=$PWD
+for p in ic-pack ic-grid ic-embed ic-knn ic-kmeans ic-train; do
+	command -v $p >/dev/null || missing="$missing $p"
+done
+if [ -n "$missing" ]; then
+	echo "# examples are not run: no$missing"
+	done_testing
+fi
+
+mkdir "$TMP/fixtures" "$TMP/example"
+cd "$TMP/fixtures" || exit
+ok "fixtures" make_fixtures
+cp "$root/tests/golden/images/photo.jpg" .
+cd "$root" || exit
+
+# Commands end at a line that does not end in a backslash.
+for page in $pages; do
+	rm -rf "$TMP/example"
+	cp -r "$TMP/fixtures" "$TMP/example"
+	examples "$page" >"$TMP/commands"
+	while IFS= read -r line <&3; do
+		command=$command${line%\\}
+		case $line in *\\) continue ;; '') continue ;; esac
+		ok "${page##*/}: $command" timeout 300 bash -o pipefail -c "cd '$TMP/example' && $command"
+		command=
+	done 3<"$TMP/commands"
+done
+
+done_testing
