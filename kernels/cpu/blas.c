@@ -11,6 +11,8 @@
 /* LAPACK's Fortran interface: column-major, everything by address, the length of each text at the end. */
 void dsyevd_(const char *job, const char *uplo, const int *n, double *a, const int *lda, double *w,
 	double *work, const int *lwork, int *iwork, const int *liwork, int *info, size_t, size_t);
+void dpstrf_(const char *uplo, const int *n, double *a, const int *lda, int *p, int *rank,
+	const double *floor, double *work, int *info, size_t);
 void dgesdd_(const char *job, const int *m, const int *n, double *a, const int *lda, double *s,
 	double *u, const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork,
 	int *iwork, int *info, size_t);
@@ -118,6 +120,21 @@ int lapack_eigh(int n, double *a, double *w)
 	free(work);
 	free(iwork);
 	return info;
+}
+
+/* Column-major P^T A P = U^T U; our row i is column i of U.  info 1 says that the rank is less than n. */
+int lapack_cholesky(int n, double *a, double floor, int *p, int *rank)
+{
+	int info = 0;
+	double *work = malloc(2 * (size_t)n * sizeof *work);
+
+	if (!work) return NO_MEMORY;
+	openblas_set_num_threads(LAPACK_THREADS);
+	dpstrf_("U", &n, a, &n, p, rank, &floor, work, &info, 1);
+	openblas_set_num_threads(1);
+	for (int i = 0; i < n; i++) p[i]--;
+	free(work);
+	return info < 0 ? info : 0;
 }
 
 /* Row-major a[m][n] is the column-major transpose, which has the same singular values. */

@@ -17,8 +17,11 @@ void blas_sgemv(bool ta, int m, int n, float alpha, const float *a, int lda, con
 /* Upper triangle of c[n][n] += alpha * a^T a, a[k][n]. */
 void blas_dsyrk(int n, int k, double alpha, const double *a, int lda, double *c, int ldc);
 
-/* LAPACK, on all threads of OpenBLAS; 0, or the routine's info. */
+/* LAPACK, on two threads whatever the machine (the rounding depends on their number), one call at a time; 0, or the routine's info. */
 int lapack_eigh(int n, double *a, double *w);          /* symmetric a[n][n]: w ascending, row i of a becomes eigenvector i */
+/* Pivoted Cholesky of the positive semi-definite a[n][n]: a[p[i]][p[j]] = sum_l u[i][l] u[j][l], l < rank; row i of a becomes u[i]
+ * (zero, but not stored, beyond l = i).  Stops where no pivot exceeds floor. */
+int lapack_cholesky(int n, double *a, double floor, int *p, int *rank);
 int lapack_singular(int m, int n, double *a, double *s);   /* singular values of a[m][n], descending; a is destroyed */
 int lapack_orthogonal(int rows, int cols, float *a);   /* rows >= cols: a becomes Q of its QR, columns times sign(diag R) */
 
