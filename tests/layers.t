@@ -9,7 +9,7 @@ includes_only()
 	local dir=$1 allowed
 	shift
 	allowed=$(printf '%s|' "$@")
-	! grep -rnE '^#include "' --include='*.[ch]' "$dir" | grep -vE "#include \"(${allowed%|})/"
+	! grep -rnE '^#include "' --include='*.[ch]' "$dir" | grep -vE "#include \"(${allowed%|})/" >&2
 }
 ok "kernels include kernels only" includes_only kernels kernels
 ok "lib/base includes lib/base only" includes_only lib/base lib/base
@@ -22,7 +22,7 @@ ok "lib/gan includes no tools" includes_only lib/gan lib/gan lib/nets lib/stat l
 # Lines of code, without comments and string literals.
 code()
 {
-	sed -E 's|//.*||; s|/\*[^*]*\*/||g; s|"([^"\\]\|\\.)*"||g; /^[ \t]*(\/?\*)/d' "$1"
+	sed -E 's#//.*##; s#/\*[^*]*\*/##g; s#"([^"\\]|\\.)*"##g; /^[ \t]*\/?\*/d' "$1"
 }
 
 # says_nothing FILE...: no printing to stdout or stderr, no exit; the exception is lib/base (opt, say, must).
@@ -30,8 +30,8 @@ says_nothing()
 {
 	local bad=0 f
 	for f; do
-		code "$f" | grep -nE '\b(printf|puts|putchar|perror|exit|_exit|abort|assert|stderr)\b *[(;,)]' |
-			sed "s|^|$f: |" | grep . && bad=1
+		code "$f" | grep -E '\b((printf|puts|putchar|perror|exit|_exit|abort|assert) *\(|stderr\b)' |
+			sed "s|^|$f: |" | grep . >&2 && bad=1
 	done
 	return $bad
 }
