@@ -1,0 +1,285 @@
+/* check-ops: every op of every backend against ref, on the shapes of samples.def; with --bench [BACKEND [OP]], its rate. */
+#include "kernels/kernels.h"
+#include "lib/base/fail.h"
+#include "lib/base/rng.h"
+#include "kernels/cpu/blas.h"
+#include "tests/tap.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct sample { enum op op; struct shape y, x[2]; struct attr a; };
+
+#define S(...) { { __VA_ARGS__ } }
+#define A(...) { __VA_ARGS__ }
+#define BENCH(...)
+#define SAMPLE(op, y, x0, x1, i, f0, f1) { OP_##op, y, { x0, x1 }, { i, { f0, f1 } } },
+static const struct sample samples[] = {
+#include "tests/samples.def"
+};
+#undef BENCH
+#undef SAMPLE
+#define SAMPLE(...)
+#define BENCH(op, y, x0, x1, i, f0, f1) { OP_##op, y, { x0, x1 }, { i, { f0, f1 } } },
+static const struct sample benches[] = {
+#include "tests/samples.def"
+};
+
+enum { GUARD = 64 };                         /* floats before and after each buffer */
+static const uint32_t guard_word = 0x7fdeadbe;   /* a NaN of our own */
+
+/* A buffer between guard words, filled with NaN. */
+static float *guarded(size_t count)
+{
+	uint32_t *p = aligned_alloc(64, (count + 2 * GUARD + 15) / 16 * 64);
+
+	if (!p) abort();
+	for (size_t i = 0; i < count + 2 * GUARD; i++) p[i] = guard_word;
+	return (float *)p + GUARD;
+}
+
+static void guarded_free(float *p)
+{
+	if (p) free(p - GUARD);
+}
+
+static bool guards_hold(const float *p, size_t count)
+{
+	const uint32_t *from = (const uint32_t *)p;
+
+	for (int i = 0; i < GUARD; i++)
+		if (from[i - GUARD] != guard_word || from[count + (size_t)i] != guard_word) return false;
+	return true;
+}
+
+/* What an input holds: normal numbers, with a few that are special for element-wise ops; row numbers, some of no row,
+ * for pick and place; coarse numbers with ties for the maxima; an offset for the moments. */
+static void fill(float *p, const struct sample *s, int which, struct rng *r)
+{
+	static const float odd[] = { 0, -0.0f, 1e-40f, -30, 30, 90, -90, 105, -105, 1e30f, INFINITY, -INFINITY, NAN };
+	size_t n = shape_count(s->x[which]);
+	bool rows = which == 1 && (s->op == OP_pick || s->op == OP_place);
+	int table = s->op == OP_place ? s->a.i[0] : s->x[0].d[0];
+
+	for (size_t i = 0; i < n; i++) {
+		p[i] = (float)rng_normal(r);
+		if (s->op == OP_sqrt) p[i] = fabsf(p[i]);
+		if (s->op == OP_moments) p[i] = p[i] / 8 + 100;
+		if (s->op == OP_max2_pick || s->op == OP_max2_place) p[i] = rintf(p[i]);
+		if (rows) p[i] = (float)rng_below(r, (uint32_t)table);
+		if (rows && i % 8 == 5) p[i] = i % 16 == 5 ? -1 : (float)table;
+		if (op_klass[s->op] == EW && n > 50 && i % 7 == 3) p[i] = odd[rng_below(r, 13)];
+		if (op_klass[s->op] == MOVE && !rows && s->op != OP_place && i % 31 == 8) p[i] = NAN;
+	}
+}
+
+struct held { float *x[2], *y; };
+
+static void hold(struct held *h, const struct sample *s)
+{
+	struct rng r = rng_at(1, (uint64_t)(s - samples));
+
+	h->y = guarded(shape_count(s->y));
+	for (int k = 0; k < 2; k++) h->x[k] = guarded(shape_count(s->x[k]));
+	for (int k = 0; k < op_inputs[s->op]; k++) fill(h->x[k], s, k, &r);
+}
+
+static void let_go(struct held *h)
+{
+	for (int k = 0; k < 2; k++) guarded_free(h->x[k]);
+	guarded_free(h->y);
+}
+
+/* One call into a poisoned y; false when guards around y or the scratch were written. */
+static bool call(struct backend *b, const struct sample *s, float *const *x, float *y)
+{
+	struct view in[2] = { { x[0], s->x[0] }, { x[1], s->x[1] } };
+	size_t bytes = b->scratch[s->op] ? b->scratch[s->op](b, s->y, s->x, &s->a) : 0, count = (bytes + 3) / 4;
+	float *work = guarded(count);
+
+	for (size_t i = 0; i < shape_count(s->y); i++) memcpy(&y[i], &guard_word, 4);
+	b->work = work;
+	b->work_bytes = bytes;
+	b->op[s->op](b, (struct view){ y, s->y }, in, &s->a);
+	b->work = NULL;
+	b->work_bytes = 0;
+	bool held = guards_hold(work, count) && guards_hold(y, shape_count(s->y));
+	guarded_free(work);
+	return held;
+}
+
+/* Allowed error in units of 2^-23 of the size of the terms: what is not rounded, or rounded once, must be exact. */
+static double ulps(enum op op)
+{
+	switch (op) {
+	case OP_exp: case OP_tanh: case OP_sigmoid: case OP_softplus: return 2;
+	case OP_scale: return 0.5;           /* fused multiply-add, or not */
+	case OP_softmax: return 8;
+	case OP_place: return 2;
+	default: break;
+	}
+	if (op_klass[op] == REDUCE) return 4;
+	return op_klass[op] == LINEAR ? 8 : 0;
+}
+
+/* The size of the terms: the op on absolute values, where that means something; the result itself elsewhere. */
+static void sizes(struct backend *ref, const struct sample *s, const struct held *h, float *size)
+{
+	struct sample t = *s;
+	struct held m = { .y = size };
+	bool linear = op_klass[s->op] == REDUCE || op_klass[s->op] == LINEAR || s->op == OP_scale || s->op == OP_place;
+
+	for (int k = 0; k < 2; k++) {
+		size_t n = shape_count(s->x[k]);
+		m.x[k] = guarded(n);
+		for (size_t i = 0; i < n; i++) m.x[k][i] = linear && s->op != OP_place ? fabsf(h->x[k][i]) : h->x[k][i];
+		if (s->op == OP_place && k == 0) for (size_t i = 0; i < n; i++) m.x[k][i] = fabsf(m.x[k][i]);
+		t.a.f[k] = linear ? fabsf(s->a.f[k]) : s->a.f[k];
+	}
+	call(ref, &t, m.x, m.y);
+	for (int k = 0; k < 2; k++) guarded_free(m.x[k]);
+}
+
+/* The largest error in the unit of ulps(); a lone NaN or infinity is infinitely wrong. */
+static double worst(const float *got, const float *want, const float *size, size_t n)
+{
+	double most = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (got[i] == want[i] || (isnan(got[i]) && isnan(want[i]))) continue;
+		double unit = fmax(fabs((double)want[i]), fabs((double)size[i])) * 0x1p-23;
+		double e = fabs((double)got[i] - (double)want[i]) / fmax(unit, 0x1p-149);
+		if (!(e <= most)) most = isnan(e) ? INFINITY : e;
+	}
+	return most;
+}
+
+/* "conv [2,5,7,11] <- [2,5,7,3] [3,3,3,11]" */
+static const char *title(const struct sample *s)
+{
+	static char text[160];
+	int n = snprintf(text, sizeof text, "%s\t", op_name[s->op]);
+
+	for (int k = -1; k < op_inputs[s->op]; k++) {
+		const int *d = k < 0 ? s->y.d : s->x[k].d;
+		n += snprintf(text + n, sizeof text - (size_t)n, "%s[%d,%d,%d,%d]", k < 0 ? "" : " ", d[0], d[1], d[2], d[3]);
+	}
+	return text;
+}
+
+static void check(struct backend *ref, const char *name, const struct sample *s)
+{
+	static const int threads[] = { 1, 2, 5 };
+	size_t n = shape_count(s->y);
+	struct held h;
+	bool whole = true, same = true;
+	double far = 0;
+
+	hold(&h, s);
+	float *want = guarded(n), *size = guarded(n), *first = guarded(n);
+	call(ref, s, h.x, want);
+	sizes(ref, s, &h, size);
+	for (size_t i = 0; i < LEN(threads); i++) {
+		struct backend *b = backend_new(name, threads[i]);
+		whole &= call(b, s, h.x, h.y);
+		far = fmax(far, worst(h.y, want, size, n));
+		if (i == 0) memcpy(first, h.y, n * sizeof *first);
+		same &= !memcmp(first, h.y, n * sizeof *first);
+		backend_free(b);
+	}
+	ok(far <= ulps(s->op) && whole && same, "%s %s: off by %.2f of %g%s%s", name, title(s), far, ulps(s->op),
+	   whole ? "" : ", wrote outside", same ? "" : ", depends on threads");
+	guarded_free(want), guarded_free(size), guarded_free(first);
+	let_go(&h);
+}
+
+/* The next of "ref, cpu"; NULL after the last. */
+static const char *next_backend(char *names)
+{
+	return strtok(names, ", ");
+}
+
+static int check_all(void)
+{
+	struct backend *ref = backend_new("ref", 1);
+	char names[64];
+	bool sampled[OP_COUNT] = { false };
+
+	snprintf(names, sizeof names, "%s", backend_names());
+	for (const char *name = next_backend(names); name; name = next_backend(NULL))
+		for (size_t i = 0; i < LEN(samples); i++) check(ref, name, &samples[i]);
+	for (size_t i = 0; i < LEN(samples); i++) sampled[samples[i].op] = true;
+	for (int op = 0; op < OP_COUNT; op++)
+		if (!sampled[op]) ok(false, "%s has a sample", op_name[op]);
+	ok(!backend_new("abacus", 1), "an unknown backend is NULL");
+	backend_free(ref);
+	return done_testing();
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Multiply-adds count two; 0: not a product. */
+static double flops(const struct sample *s)
+{
+	double y = (double)shape_count(s->y), x = (double)shape_count(s->x[0]), w = (double)shape_count(s->x[1]);
+	const int *f = s->x[1].d;
+
+	switch (s->op) {
+	case OP_matmul:  return 2 * y * (s->a.i[0] ? s->x[0].d[2] : s->x[0].d[3]);
+	case OP_conv:    return 2 * y * f[0] * f[1] * f[2];
+	case OP_conv_dx: return 2 * x * f[0] * f[1] * f[2];
+	case OP_conv_dw: return 2 * w * s->y.d[0] * s->y.d[1] * s->y.d[2];
+	case OP_dwconv:  return 2 * y * f[0] * f[1];
+	default:         return 0;
+	}
+}
+
+static void bench(struct backend *b, const struct sample *s)
+{
+	struct held h;
+	double best = INFINITY, bytes = 4.0 * (double)shape_count(s->y);
+
+	hold(&h, s);
+	struct view in[2] = { { h.x[0], s->x[0] }, { h.x[1], s->x[1] } };
+	if (backend_reserve(b, b->scratch[s->op] ? b->scratch[s->op](b, s->y, s->x, &s->a) : 0)) abort();
+	for (double start = seconds(); seconds() - start < 0.25;) {
+		double from = seconds();
+		b->op[s->op](b, (struct view){ h.y, s->y }, in, &s->a);
+		best = fmin(best, seconds() - from);
+	}
+	for (int k = 0; k < op_inputs[s->op]; k++) bytes += 4.0 * (double)shape_count(s->x[k]);
+	double work = flops(s);
+	printf("%s\t%s\t%.4f\t%.1f\t%s\n", b->name, title(s), best * 1e3, (work ? work : bytes) / best * 1e-9,
+	       work ? "GFLOP/s" : "GB/s");
+	fflush(stdout);
+	let_go(&h);
+}
+
+static int bench_all(const char *name, const char *op)
+{
+	struct backend *b = backend_new(name, 0);
+
+	if (!b) {
+		fprintf(stderr, "check-ops: no backend %s: expected %s\n", name, backend_names());
+		return 2;
+	}
+	printf("#backend\top\tshapes\tms\trate\tunit\n");
+	for (size_t i = 0; i < LEN(benches); i++)
+		if (!op || !strcmp(op, op_name[benches[i].op])) bench(b, &benches[i]);
+	backend_free(b);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	blas_start(argv);
+	if (argc > 1 && !strcmp(argv[1], "--bench"))
+		return bench_all(argc > 2 ? argv[2] : "cpu", argc > 3 ? argv[3] : NULL);
+	return check_all();
+}
