@@ -31,7 +31,7 @@ int part_open(struct part *p, const char *path, bool force)
 }
 
 /* The directory entry must be on disk too before the file counts as written. */
-static int sync_folder(const char *path)
+int part_sync_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *folder = slash ? mem_text("%.*s/", (int)(slash - path), path) : mem_text(".");
@@ -55,7 +55,7 @@ int part_close(struct part *p)
 	p->f = NULL;
 	if (!bad && p->temp && rename(p->temp, p->path)) bad = fail("%s: rename:", p->temp);
 	if (bad && p->temp) unlink(p->temp);
-	if (!bad && p->temp) bad = sync_folder(p->path);
+	if (!bad && p->temp) bad = part_sync_folder(p->path);
 	part_drop(p);
 	return bad;
 }

@@ -1,0 +1,229 @@
+/* append: writing a row store.
+ *
+ * A sealed store is the same file byte for byte whether or not its writer was interrupted.  Hence commits come after a
+ * fixed number of blocks, an interrupted writer loses whole commits and does them again, and each commit is made
+ * by a freshly opened environment: LMDB recycles the page buffers of a process, stale bytes and all. */
+#include "formats/append.h"
+#include "formats/pages.h"
+#include "formats/part.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BLOCKS_A_COMMIT = 4 };
+
+struct append {
+	char *path, *part;
+	struct rows_info info;
+	int lock;                            /* flock held on the part as long as this exists */
+	bool force, sealed, renamed;
+	MDB_env *env;                        /* open only while txn is */
+	MDB_txn *txn;
+	MDB_dbi meta, data;
+	int64_t blocks, committed;
+};
+
+/* The map must hold what is there and one commit more; LMDB writes its size into the file, so it may depend on
+ * nothing but the number of blocks: the power of two above twice the need. */
+static size_t map_bytes(const struct append *a)
+{
+	size_t block = store_value_bytes(&a->info, frame_rows(&a->info)) + (64 << 10);
+	size_t need = 2 * ((size_t)a->blocks + BLOCKS_A_COMMIT + 1) * block, size = 16 << 20;
+
+	while (size < need) size *= 2;
+	return size;
+}
+
+static void end_txn(struct append *a)
+{
+	if (a->txn) mdb_txn_abort(a->txn);
+	if (a->env) mdb_env_close(a->env);
+	a->txn = NULL;
+	a->env = NULL;
+}
+
+static int begin_txn(struct append *a)
+{
+	int rc = mdb_env_create(&a->env);
+
+	if (!rc) rc = mdb_env_set_maxdbs(a->env, 2);
+	if (!rc) rc = mdb_env_set_mapsize(a->env, map_bytes(a));
+	if (!rc) rc = mdb_env_open(a->env, a->part, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOMETASYNC, 0666);
+	if (!rc) rc = mdb_txn_begin(a->env, NULL, 0, &a->txn);
+	if (!rc) rc = mdb_dbi_open(a->txn, STORE_META, MDB_CREATE, &a->meta);
+	if (!rc) rc = mdb_dbi_open(a->txn, STORE_DATA, MDB_CREATE, &a->data);
+	if (!rc) return 0;
+	end_txn(a);
+	return store_fail(a->part, "open for writing", rc);
+}
+
+static int commit(struct append *a)
+{
+	int rc = mdb_txn_commit(a->txn);
+
+	a->txn = NULL;
+	end_txn(a);
+	if (rc) return store_fail(a->part, "write", rc);
+	a->committed = a->blocks;
+	return 0;
+}
+
+static int meta_put(struct append *a, const char *name, void *bytes, size_t n)
+{
+	MDB_val k = { strlen(name), (void *)(uintptr_t)name }, v = { n, bytes };
+
+	if (!a->txn && begin_txn(a)) return -1;
+	int rc = mdb_put(a->txn, a->meta, &k, &v, 0);
+	return rc ? store_fail(a->part, name, rc) : 0;
+}
+
+int append_put(struct append *a, const struct block *b, uint64_t id)
+{
+	uint64_t number = __builtin_bswap64((uint64_t)a->blocks);
+	size_t bytes = store_value_bytes(&a->info, b->n);
+	MDB_val k = { 8, &number }, v = { bytes, NULL };
+
+	if (a->sealed) return fail("%s: complete already, and another row comes", a->part);
+	if (!a->txn && begin_txn(a)) return -1;
+	int rc = mdb_put(a->txn, a->data, &k, &v, MDB_APPEND | MDB_RESERVE);
+	if (rc) return store_fail(a->part, "write", rc);
+	frame_put(v.mv_data, &a->info, b, id);
+	size_t used = frame_bytes(&a->info, b->n);
+	memset((char *)v.mv_data + used, 0, bytes - used);
+	a->blocks++;
+	return a->blocks % BLOCKS_A_COMMIT ? 0 : commit(a);
+}
+
+/* Opens PATH.part and locks it: two writers of one store are refused.  Returns the descriptor. */
+static int part_lock(const char *part)
+{
+	struct stat held, there;
+	int fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+
+	if (fd < 0) return fail("%s:", part);
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno == EWOULDBLOCK) fail("%s: another program is writing it", part);
+		else fail("%s: lock:", part);
+	} else if (fstat(fd, &held) || !S_ISREG(held.st_mode)) {
+		fail("%s: not a regular file", part);
+	} else if (stat(part, &there) || there.st_ino != held.st_ino || there.st_dev != held.st_dev) {
+		fail("%s: another program has just finished it", part);
+	} else {
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+/* Reads all rows of a part left behind again, comparing with the ids of its blocks. */
+static int part_hash(struct append *a, struct store *s, int64_t *held, struct hash *hash)
+{
+	struct block b;
+	uint64_t id;
+
+	for (int64_t i = 0; i < store_blocks(s); i++, *held += b.n) {
+		if (store_block(s, i, &b, &id)) return -1;
+		frame_hash(hash, &a->info, &b);
+		if (hash_end(hash) != id) return fail("%s: block %lld is damaged", a->part, (long long)i);
+	}
+	return 0;
+}
+
+/* True when the part has the same head and all its blocks are sound; else it is of no use. */
+static bool take_up(struct append *a, int64_t *held, struct hash *hash)
+{
+	unsigned char ours[FRAME_HEAD_MAX], theirs[FRAME_HEAD_MAX];
+	struct rows_info info, plain;
+	struct store *s;
+
+	if (store_open(&s, a->part, &info, true)) return false;
+	plain = info;
+	plain.count = -1;
+	size_t bytes = frame_head_put(ours, &a->info);
+	bool good = frame_head_put(theirs, &plain) == bytes && !memcmp(ours, theirs, bytes) &&
+		!part_hash(a, s, held, hash);
+	if (good) {
+		a->blocks = a->committed = store_blocks(s);
+		a->sealed = info.count >= 0;
+	}
+	store_close(s);
+	return good;
+}
+
+/* A new part has its head committed at once: it says whose the part is. */
+static int start(struct append *a)
+{
+	unsigned char head[FRAME_HEAD_MAX];
+
+	if (ftruncate(a->lock, 0)) return fail("%s:", a->part);
+	size_t bytes = frame_head_put(head, &a->info);
+	return meta_put(a, STORE_HEAD, head, bytes) ? -1 : commit(a);
+}
+
+int append_create(struct append **out, const char *path, const struct rows_info *info, bool force, bool resume,
+	int64_t *held, struct hash *hash)
+{
+	struct append *a = mem_new(1, sizeof *a);
+
+	*out = NULL;
+	*held = 0;
+	hash_start(hash);
+	*a = (struct append){ .path = mem_text("%s", path), .part = mem_text("%s.part", path), .info = *info,
+		.lock = -1, .force = force };
+	a->info.count = -1;
+	if (!force && !access(path, F_OK)) fail("%s: exists (-f overwrites)", path);
+	else a->lock = part_lock(a->part);
+	if (a->lock < 0) goto fail;
+	if (resume && take_up(a, held, hash)) goto good;
+	*held = 0;
+	hash_start(hash);
+	if (start(a)) goto fail;
+good:
+	*out = a;
+	return 0;
+fail:
+	append_close(a);
+	return -1;
+}
+
+/* LMDB may leave the file shorter than the last page it counts; a sealed store has all of them. */
+static int finish(struct append *a)
+{
+	int64_t bytes = pages_bytes(a->part);
+
+	if (bytes < 0) return -1;
+	if (ftruncate(a->lock, bytes) || fsync(a->lock)) return store_fail(a->part, "write", errno);
+	if (!a->force && !access(a->path, F_OK)) return fail("%s: exists by now (-f overwrites)", a->path);
+	if (rename(a->part, a->path)) return fail("%s: rename:", a->path);
+	a->renamed = true;
+	return 0;
+}
+
+int append_seal(struct append *a, int64_t total, uint64_t id)
+{
+	struct frame_end e = frame_end(total, id);
+
+	if (!a->sealed && (meta_put(a, STORE_END, &e, sizeof e) || commit(a))) return -1;
+	a->sealed = true;
+	return finish(a) || part_sync_folder(a->path) ? -1 : 0;
+}
+
+void append_close(struct append *a)
+{
+	if (!a) return;
+	end_txn(a);
+	if (a->lock >= 0) {
+		if (!a->renamed && !a->committed) unlink(a->part);
+		close(a->lock);
+	}
+	free(a->path);
+	free(a->part);
+	free(a);
+}
