@@ -1,0 +1,37 @@
+# common: what every experiment shares: data by name, stamps of options, timing, and the rules from file to file.
+# An experiment names its STAGES, gives each its options in a variable of that name, and includes this.
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: FORCE
+FORCE:
+
+# Any other DATA is a folder, tar or list of the user's own.
+mnist          := /usr/share/datasets/fashion-mnist/train
+source.fashion := $(mnist)-images-idx3-ubyte.gz
+labels.fashion := --labels $(mnist)-labels-idx1-ubyte.gz
+source.emoji   := /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf
+source          = $(or $(source.$(DATA)),$(DATA))
+
+# $(OUT)/knn.opts holds the text of $(knn) and is rewritten only when that changes: what depends on it is redone
+# exactly then.  Compared while the makefile is read, so that make -n tells the truth.
+define stamp
+ifneq ($$(strip $$(file <$$(OUT)/$1.opts)),$$(strip $$($1)))
+$$(OUT)/$1.opts: FORCE
+endif
+endef
+$(foreach s,$(STAGES),$(eval $(call stamp,$s)))
+$(OUT)/%.opts:
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(strip $($*))' >$@
+
+timed = @pipelines/timed $@ '$(subst ','\'',$(strip $1))'
+# How many rows a store has; the keys of one that ic-pack made: 0, 1, ...
+count = ic-store ls --json $1 | sed 's/.*"count":\([0-9]*\).*/\1/'
+keys  = seq 0 $$(($$($(call count,$1)) - 1))
+
+$(OUT)/%.feats.mdb: $(OUT)/%.mdb $(OUT)/embed.opts
+	$(call timed,ic-embed -f $(embed) $< -o $@)
+$(OUT)/%.near.mdb: $(OUT)/%.feats.mdb $(OUT)/knn.opts
+	$(call timed,ic-knn -f $(knn) $< -o $@)

@@ -1,0 +1,1 @@
+# curves: losses and score over the steps of a training log.

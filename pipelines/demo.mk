@@ -1,0 +1,66 @@
+# demo: pictures to samples and their score, on data every Debian has or on a folder of yours.
+#   make demo [DATA=fashion|emoji|FOLDER] [IMAGES=20000] [MINUTES=8] [OUT=out/demo]
+DATA       ?= fashion
+IMAGES     ?= 20000
+MINUTES    ?= 8
+OUT        ?= out/demo
+SIZE       ?= 32
+NEIGHBOURS ?= 50
+INSTANCES  ?= 1000
+
+.DEFAULT_GOAL := demo
+# One picture in five is held out: real-against-real is measured on what training has not seen.
+pack        = --size $(SIZE) -n $(shell expr $(IMAGES) \* 5 / 4) $(labels.$(DATA)) $(source)
+embed       =
+knn         = -k $(NEIGHBOURS)
+kmeans      = $(INSTANCES)
+train       = --minutes $(MINUTES) --seed 1
+STAGES      = pack embed knn kmeans train
+include pipelines/common.mk
+S           = $(OUT)/sheet
+
+.PHONY: demo
+demo: $(addprefix $(OUT)/,untrained.fid.tsv run.fid.tsv held.fid.tsv sheet.png curves.png)
+	@$(summary)
+
+$(OUT)/all.mdb: $(source) $(OUT)/pack.opts
+	$(call timed,ic-pack -f $(pack) -o $@)
+split       = $(call keys,$<) | awk $1 | ic-store pam --keys - $< | ic-pack -f --size $(SIZE) -o $@ -
+$(OUT)/images.mdb: $(OUT)/all.mdb
+	$(call timed,$(call split,'NR % 5'))
+$(OUT)/held.mdb: $(OUT)/all.mdb
+	$(call timed,$(call split,'NR % 5 == 0'))
+
+# As many instances as asked for, but at least twenty pictures to each.
+fewer       = $$($(call count,$1) | awk -v k=$(kmeans) '{ n = int($$1 / 20) + 1; print n < k ? n : k }')
+$(OUT)/inst.mdb: $(OUT)/images.feats.mdb $(OUT)/kmeans.opts
+	$(call timed,ic-kmeans -f -k $(call fewer,$<) $< -o $@)
+
+TRAIN_ON    = $(OUT)/images.mdb $(OUT)/images.feats.mdb $(OUT)/images.near.mdb $(OUT)/inst.mdb
+ic_train    = ic-train -f $(wordlist 1,3,$(TRAIN_ON)) --instances $(OUT)/inst.mdb
+$(OUT)/untrained.safetensors: $(TRAIN_ON) $(OUT)/train.opts
+	$(call timed,$(ic_train) $(train) --minutes 0 -o $@)
+$(OUT)/run.safetensors: $(TRAIN_ON) $(OUT)/train.opts
+	$(call timed,$(ic_train) $(train) --log $(OUT)/log.jsonl --sheet $(OUT)/progress.png -o $@)
+
+# As many samples as there are pictures held out: the distance depends on the number.
+$(OUT)/%.fid.tsv: $(OUT)/%.safetensors $(OUT)/inst.mdb $(OUT)/held.mdb $(OUT)/images.feats.mdb
+	$(call timed,ic-sample -n $$($(call count,$(OUT)/held.mdb)) $< $(OUT)/inst.mdb | ic-embed - | \
+		ic-fid $(OUT)/images.feats.mdb - >$@)
+$(OUT)/held.fid.tsv: $(OUT)/held.feats.mdb $(OUT)/images.feats.mdb
+	$(call timed,ic-fid $(OUT)/images.feats.mdb $< >$@)
+
+include pipelines/sheet.mk
+
+$(OUT)/curves.png: $(OUT)/run.safetensors pipelines/curves.gp
+	gnuplot -e 'log = "$(OUT)/log.jsonl"; out = "$@"' pipelines/curves.gp
+
+fd          = awk -F'\t' 'NR == 1 { while ($$++c !~ /^\#?fd$$/); } NR == 2 { printf "%.2f", $$c }' $(OUT)/$1.fid.tsv
+define summary
+printf '\n%-28s %10s\n' stage seconds; \
+for s in all.mdb images.feats.mdb images.near.mdb inst.mdb run.safetensors run.fid.tsv; do \
+	printf '%-28s %10s\n' $$s $$(cat $(OUT)/$$s.time); done; \
+printf '\n%-28s %10s\n' 'Frechet distance to training' $(notdir $(OUT)); \
+printf '%-28s %10s\n' untrained $$($(call fd,untrained)) trained $$($(call fd,run)) 'real, held out' $$($(call fd,held)); \
+echo "pictures: $(OUT)/sheet.png $(OUT)/progress.png $(OUT)/curves.png"
+endef
