@@ -19,11 +19,12 @@ struct pam_head {
 	char seed[24];                       /* the sample's seed as decimal text; "" none */
 };
 
-struct pam { FILE *f; const char *path; int64_t read, of; };
+struct pam { FILE *f; const char *path; int64_t read, at, of; };   /* at, of: as the last picture announced them */
 
 int pam_open(struct pam *, const char *path);     /* "-" is stdin */
 /* Next image into *pixels (realloc'd RGB8, [height][width][3], owned by the caller).
- * 1 an image, 0 the end, -1 failed.  When heads announce `of`, an end before image of-1 is a failure. */
+ * 1 an image, 0 the end, -1 failed.  When heads announce `of`, images come as 0 to of-1, and an end before or a gap is
+ * a failure; after image of-1 another such series may follow. */
 int pam_read(struct pam *, struct pam_head *, uint8_t **pixels);
 void pam_close(struct pam *);
 
