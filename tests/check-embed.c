@@ -1,0 +1,208 @@
+/* check-embed: features of EfficientNet-Lite0 against PyTorch, with published and with formula weights; rows must not depend on the
+ * batch, on the other pictures in it or on the threads; damaged weights are refused by name. */
+#include "formats/npy.h"
+#include "formats/pam.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/par.h"
+#include "lib/nets/nets.h"
+#include "tests/tap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define GOLDEN "tests/golden/embed/"
+#define WEIGHTS "pipelines/weights/efficientnet-lite0.safetensors"
+
+enum { LITE, ICGAN, MAX = 8 };
+
+/* The pictures of one file and the features expected of them. */
+struct set { int n, side; uint8_t *rgb[MAX]; struct tensor want; };
+
+static struct set load(const char *pictures, const char *features)
+{
+	struct set s = { 0 };
+	struct pam in;
+	struct pam_head head;
+	char path[256];
+
+	snprintf(path, sizeof path, GOLDEN "%s.ppm", pictures);
+	must(!pam_open(&in, path));
+	while (s.n < MAX && pam_read(&in, &head, &s.rgb[s.n]) == 1) {
+		s.side = head.width;
+		s.n++;
+	}
+	pam_close(&in);
+	snprintf(path, sizeof path, GOLDEN "%s.npy", features);
+	must(!npy_read(&s.want, path) && s.want.type == DT_F32 && s.want.shape[0] == s.n);
+	return s;
+}
+
+static void drop(struct set *s)
+{
+	for (int i = 0; i < MAX; i++) free(s->rgb[i]);
+	free((void *)s->want.data);
+}
+
+static double distance(const float *got, const float *want, int n)
+{
+	double d = 0, w = 0;
+
+	for (int i = 0; i < n; i++) {
+		d += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
+		w += (double)want[i] * want[i];
+	}
+	return sqrt(d / w);
+}
+
+static void check_set(int protocol, const char *weights, const char *pictures, const char *features, bool mirrored)
+{
+	struct set s = load(pictures, features);
+	struct backend *b = backend_new("cpu", 0);
+	struct net net;
+
+	if (ok(!nets_open(&net, 0, protocol, weights, MAX, b), "%s: weights", features)) {
+		float *f = mem_new((size_t)MAX * (size_t)net.width, sizeof *f);
+		must(s.want.shape[1] == net.width && s.n > 1 - (s.side == 128));
+		ok(!nets_features(&net, s.n, s.side, (const uint8_t *const *)s.rgb, mirrored, f), "%s: computed", features);
+		for (int i = 0; i < s.n; i++) {
+			size_t at = (size_t)i * (size_t)net.width;
+			is_near(distance(f + at, (const float *)s.want.data + at, net.width), 0, 1e-4, "%s: picture %d", features, i);
+		}
+		free(f);
+	} else {
+		printf("# %s\n", why());
+	}
+	nets_close(&net);
+	backend_free(b);
+	drop(&s);
+}
+
+/* u(name, i): the top 24 bits of splitmix64 at state fnv1a64(name) + (i+1) * golden, as a fraction. */
+static double formula(uint64_t name, int64_t i)
+{
+	uint64_t z = name + (uint64_t)(i + 1) * 0x9E3779B97F4A7C15;
+
+	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+	z = (z ^ z >> 27) * 0x94D049BB133111EB;
+	return (double)((z ^ z >> 31) >> 40) / 16777216;
+}
+
+static uint64_t fnv1a(const char *a, const char *b)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (; *a; a++) h = (h ^ (unsigned char)*a) * 0x100000001b3;
+	for (; *b; b++) h = (h ^ (unsigned char)*b) * 0x100000001b3;
+	return h;
+}
+
+/* running_var 1/2 + u; running_mean and bias s/10; norm weights 1 + s/10; convolutions s sqrt(6 / fan); s = 2u - 1. */
+static float *formula_values(const struct tensor *t)
+{
+	uint64_t name = fnv1a("efficientnet_lite0/", t->name);
+	float *x = mem_new((size_t)t->count, sizeof *x);
+	bool variance = strstr(t->name, "running_var"), small = strstr(t->name, "running_mean") || strstr(t->name, ".bias");
+
+	for (int64_t i = 0; i < t->count; i++) {
+		double u = formula(name, i), s = 2 * u - 1;
+		x[i] = (float)(variance ? 0.5 + u : small ? 0.1 * s : t->rank == 1 ? 1 + 0.1 * s :
+			s * sqrt(6 / (double)(t->count / t->shape[0])));
+	}
+	return x;
+}
+
+enum damage { NONE, MISSING, SHAPE, NOT_FINITE, EXTRA };
+
+/* Formula weights with the names and shapes of the published file, perhaps damaged in the stem. */
+static char *formula_file(enum damage damage)
+{
+	const char *dir = getenv("TMP");
+	char *path = mem_text("%s/formula.safetensors", dir ? dir : "/tmp");
+	struct tensors from, w = { 0 };
+	float **x;
+
+	must(!tensors_open(&from, WEIGHTS));
+	x = mem_new((size_t)from.n, sizeof *x);
+	for (int i = 0; i < from.n; i++) {
+		struct tensor t = from.t[i];
+		bool stem = !strcmp(t.name, "_conv_stem.weight");
+		x[i] = formula_values(&t);
+		if (stem && damage == NOT_FINITE) x[i][5] = NAN;
+		if (stem && damage == SHAPE) t.shape[0] = 3, t.shape[1] = 32;
+		if (!stem || damage != MISSING) tensors_add(&w, t.name, DT_F32, t.rank, t.shape, x[i]);
+	}
+	if (damage == EXTRA) tensors_add(&w, "_blocks.16._bn1.weight", DT_F32, 1, (int64_t[]){ 1 }, x[0]);
+	must(!tensors_save(&w, path, true));
+	for (int i = 0; i < from.n; i++) free(x[i]);
+	free(x);
+	tensors_close(&w);
+	tensors_close(&from);
+	return path;
+}
+
+static void check_damage(enum damage damage, const char *text)
+{
+	char *path = formula_file(damage);
+	struct backend *b = backend_new("cpu", 0);
+	struct net net;
+
+	ok(nets_open(&net, 0, LITE, path, 1, b) == -1 && strstr(why(), text) && !net.s, "refused: %s", why());
+	backend_free(b);
+	remove(path);
+	free(path);
+}
+
+/* Rows of all pictures with this batch and number of threads. */
+static float *rows_of(const struct set *s, int batch, int threads)
+{
+	struct backend *b = backend_new("cpu", threads);
+	struct net net;
+	float *f = mem_new((size_t)s->n * (size_t)s->want.shape[1], sizeof *f);
+
+	par_set_threads(threads);
+	must(!nets_open(&net, 0, LITE, WEIGHTS, batch, b));
+	for (int i = 0; i < s->n; i += batch) {
+		int n = s->n - i < batch ? s->n - i : batch;
+		must(!nets_features(&net, n, s->side, (const uint8_t *const *)s->rgb + i, false, f + (size_t)i * (size_t)net.width));
+	}
+	nets_close(&net);
+	backend_free(b);
+	return f;
+}
+
+static void check_independence(void)
+{
+	static const struct { int batch, threads; } ways[] = { { 1, 2 }, { 4, 1 }, { 4, 2 }, { 5, 3 } };
+	struct set s = load("64", "64-lite");
+	size_t bytes = (size_t)s.want.count * sizeof(float);
+	float *want = rows_of(&s, 1, 1);
+
+	for (size_t i = 0; i < LEN(ways); i++) {
+		float *f = rows_of(&s, ways[i].batch, ways[i].threads);
+		ok(!memcmp(f, want, bytes), "batch %d on %d threads gives the bytes of one by one", ways[i].batch, ways[i].threads);
+		free(f);
+	}
+	free(want);
+	drop(&s);
+}
+
+int main(void)
+{
+	check_set(LITE, WEIGHTS, "64", "64-lite", false);
+	check_set(LITE, WEIGHTS, "64", "64-flipped", true);
+	check_set(ICGAN, WEIGHTS, "64", "64-icgan", false);
+	check_set(LITE, WEIGHTS, "32", "32-lite", false);
+	check_set(LITE, NULL, "128", "128-lite", false);
+	char *path = formula_file(NONE);
+	check_set(LITE, path, "formula-64", "formula-64", false);
+	check_set(LITE, path, "formula-128", "formula-128", false);
+	remove(path);
+	free(path);
+	check_damage(MISSING, "_conv_stem.weight is missing");
+	check_damage(SHAPE, "_conv_stem.weight: found rank 4 and first sizes 3 32");
+	check_damage(NOT_FINITE, "_conv_stem.weight: element 5 is not finite");
+	check_damage(EXTRA, "_blocks.16._bn1.weight");
+	check_independence();
+	return done_testing();
+}
