@@ -3,6 +3,7 @@
 #include "kernels/ref/ref.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 
 struct taps { int stride, top, left; };
 
@@ -16,70 +17,88 @@ static bool inside(struct shape s, int h, int w)
 	return h >= 0 && h < s.d[1] && w >= 0 && w < s.d[2];
 }
 
+/* The sums of one output pixel over all channels, in double. */
+static double *row_of_sums(int channels)
+{
+	double *sum = calloc((size_t)channels, sizeof *sum);
+	if (!sum) abort();
+	return sum;
+}
+
+static void store_sums(double *sum, int channels, real *y)
+{
+	for (int c = 0; c < channels; c++) {
+		y[c] = (real)sum[c];
+		sum[c] = 0;
+	}
+}
+
 void ref_conv(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	struct taps t = taps_of(a);
-	struct shape f = x[1].s;
-	size_t i = 0;
+	struct shape f = x[1].s, pixels = { { y.s.d[0], y.s.d[1], y.s.d[2], 1 } };
+	double *sum = row_of_sums(f.d[3]);
 
 	(void)b;
-	REF_EACH(y.s) {
-		double sum = 0;
+	REF_EACH(pixels) {
 		for (int k = 0; k < f.d[0]; k++)
 			for (int l = 0; l < f.d[1]; l++) {
 				int row = h * t.stride + k - t.top, col = w * t.stride + l - t.left;
 				if (!inside(x[0].s, row, col)) continue;
-				for (int in = 0; in < f.d[2]; in++)
-					sum += (double)x[0].p[ref_at(x[0].s, n, row, col, in)] *
-						(double)x[1].p[ref_at(f, k, l, in, c)];
+				const real *in = x[0].p + ref_at(x[0].s, n, row, col, 0);
+				const real *tap = x[1].p + ref_at(f, k, l, 0, 0);
+				for (int i = 0; i < f.d[2]; i++, tap += f.d[3])
+					for (int o = 0; o < f.d[3]; o++) sum[o] += (double)in[i] * (double)tap[o];
 			}
-		y.p[i++] = (real)sum;
+		store_sums(sum, f.d[3], y.p + ref_at(y.s, n, h, w, c));
 	}
+	free(sum);
 }
 
 void ref_conv_dx(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	struct taps t = taps_of(a);
-	struct shape f = x[1].s;
-	size_t i = 0;
+	struct shape f = x[1].s, pixels = { { y.s.d[0], y.s.d[1], y.s.d[2], 1 } };
+	double *sum = row_of_sums(f.d[2]);
 
 	(void)b;
-	REF_EACH(y.s) {
-		double sum = 0;
+	REF_EACH(pixels) {
 		for (int k = 0; k < f.d[0]; k++)
 			for (int l = 0; l < f.d[1]; l++) {
 				int row = h + t.top - k, col = w + t.left - l;
 				if (row % t.stride || col % t.stride) continue;
 				if (!inside(x[0].s, row / t.stride, col / t.stride)) continue;
-				for (int o = 0; o < f.d[3]; o++)
-					sum += (double)x[0].p[ref_at(x[0].s, n, row / t.stride, col / t.stride, o)] *
-						(double)x[1].p[ref_at(f, k, l, c, o)];
+				const real *dy = x[0].p + ref_at(x[0].s, n, row / t.stride, col / t.stride, 0);
+				const real *tap = x[1].p + ref_at(f, k, l, 0, 0);
+				for (int i = 0; i < f.d[2]; i++, tap += f.d[3])
+					for (int o = 0; o < f.d[3]; o++) sum[i] += (double)dy[o] * (double)tap[o];
 			}
-		y.p[i++] = (real)sum;
+		store_sums(sum, f.d[2], y.p + ref_at(y.s, n, h, w, c));
 	}
+	free(sum);
 }
 
 void ref_conv_dw(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	struct taps t = taps_of(a);
-	struct shape out = x[1].s;
-	size_t i = 0;
+	struct shape out = x[1].s, pixels = { { out.d[0], out.d[1], out.d[2], 1 } };
+	int I = y.s.d[2], O = y.s.d[3];
+	double *sum = row_of_sums(I * O);
 
 	(void)b;
 	for (int k = 0; k < y.s.d[0]; k++)
-		for (int l = 0; l < y.s.d[1]; l++)
-			for (int in = 0; in < y.s.d[2]; in++)
-				for (int o = 0; o < y.s.d[3]; o++) {
-					struct shape pixels = { { out.d[0], out.d[1], out.d[2], 1 } };
-					double sum = 0;
-					REF_EACH(pixels) {
-						int row = h * t.stride + k - t.top, col = w * t.stride + l - t.left;
-						if (!inside(x[0].s, row, col)) continue;
-						sum += (double)x[0].p[ref_at(x[0].s, n, row, col, in)] *
-							(double)x[1].p[ref_at(out, n, h, w, o + c)];
-					}
-					y.p[i++] = (real)sum;
-				}
+		for (int l = 0; l < y.s.d[1]; l++) {
+			REF_EACH(pixels) {
+				int row = h * t.stride + k - t.top, col = w * t.stride + l - t.left;
+				if (!inside(x[0].s, row, col)) continue;
+				const real *in = x[0].p + ref_at(x[0].s, n, row, col, c);
+				const real *dy = x[1].p + ref_at(out, n, h, w, c);
+				for (int i = 0; i < I; i++)
+					for (int o = 0; o < O; o++) sum[i * O + o] += (double)in[i] * (double)dy[o];
+			}
+			store_sums(sum, I * O, y.p + ref_at(y.s, k, l, 0, 0));
+		}
+	free(sum);
 }
 
 void ref_dwconv(struct backend *b, struct view y, const struct view *x, const struct attr *a)

@@ -1,0 +1,37 @@
+/* state: what persists between training steps. */
+#include "lib/gan/state.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int gan_new(struct gan *s, const struct biggan *c, uint64_t seed)
+{
+	*s = (struct gan){ .c = *c, .seed = seed };
+	if (biggan_check(c)) return -1;
+	biggan_g_params(c, &s->gp);
+	biggan_d_params(c, &s->dp);
+	real **const gs[] = { &s->g, &s->ema, &s->gm, &s->gv }, **const ds[] = { &s->d, &s->dm, &s->dv };
+	bool good = true;
+	for (size_t i = 0; i < LEN(gs); i++) good = good && (*gs[i] = param_buffer(&s->gp));
+	for (size_t i = 0; i < LEN(ds); i++) good = good && (*ds[i] = param_buffer(&s->dp));
+	if (!good || param_init(&s->gp, s->g, seed) || param_init(&s->dp, s->d, seed ^ 0xD)) {
+		gan_free(s);
+		return -1;
+	}
+	memcpy(s->ema, s->g, s->gp.total * sizeof *s->g);
+	return 0;
+}
+
+void gan_free(struct gan *s)
+{
+	real *const all[] = { s->g, s->d, s->ema, s->gm, s->gv, s->dm, s->dv };
+
+	for (size_t i = 0; i < LEN(all); i++) free(all[i]);
+	param_free(&s->gp);
+	param_free(&s->dp);
+	free(s->options);
+	free(s->net);
+	*s = (struct gan){ 0 };
+}

@@ -1,0 +1,215 @@
+/* param: named parameters in one flat buffer. */
+#include "lib/tape/param.h"
+#include "lib/base/fail.h"
+#include "lib/base/hash.h"
+#include "lib/base/mem.h"
+#include "lib/base/rng.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void layout(struct param *p, enum order order)
+{
+	static const int perm[][4] = { [AS_IS] = { 0, 1, 2, 3 }, [WEIGHT] = { 2, 3, 1, 0 }, [CHW_WEIGHT] = { 3, 1, 2, 0 } };
+	int d[4] = { 1, 1, 1, 1 };
+
+	for (int k = 0; k < p->rank; k++) d[k] = (int)p->shape[k];
+	if (order == AS_IS) {                /* vectors are channels, tables are rows: [1,1,1,C], [R,1,1,C] */
+		must(p->rank <= 2);
+		p->view = p->rank == 2 ? shape4(d[0], 1, 1, d[1]) : shape4(1, 1, 1, d[0]);
+	} else if (order == WEIGHT) {
+		p->view = shape4(d[0], d[1], d[2], d[3]);
+	} else {                             /* [16 C, in], [1, 16 C] or [16 C]: the 16 C axis is channel, then pixel */
+		int rows = p->rank == 2 && d[0] == 1 ? d[1] : d[0], in = p->rank == 2 && d[0] > 1 ? d[1] : 1;
+		must(rows % 16 == 0);
+		p->view = shape4(rows / 16, 16, 1, in);
+	}
+	for (int k = 0; k < 4; k++) {
+		p->perm[k] = perm[order][k];
+		p->s.d[k] = p->view.d[p->perm[k]];
+	}
+	if (order == CHW_WEIGHT) p->s = shape4(1, 1, p->s.d[0], p->s.d[1] * p->s.d[3]);
+}
+
+int param_add(struct params *ps, const char *name, enum order order, int rank, const int64_t *shape, bool trained,
+	      enum init init, int fan)
+{
+	ps->p = mem_grow(ps->p, (size_t)ps->n + 1, sizeof *ps->p);
+	struct param *p = &ps->p[ps->n];
+	*p = (struct param){ .rank = rank, .trained = trained, .init = init, .fan = fan, .at = ps->total };
+	must(strlen(name) < sizeof p->name && rank <= 4);
+	strcpy(p->name, name);
+	for (int k = 0; k < rank; k++) p->shape[k] = shape[k];
+	layout(p, order);
+	ps->total += (shape_count(p->s) + 15) / 16 * 16;
+	return ps->n++;
+}
+
+int param_find(const struct params *ps, const char *name)
+{
+	for (int i = 0; i < ps->n; i++)
+		if (!strcmp(ps->p[i].name, name)) return i;
+	return -1;
+}
+
+void param_free(struct params *ps)
+{
+	free(ps->p);
+	*ps = (struct params){ 0 };
+}
+
+real *param_buffer(const struct params *ps)
+{
+	real *p = mem_big(ps->total, sizeof *p, "parameters");
+	if (p) memset(p, 0, ps->total * sizeof *p);
+	return p;
+}
+
+size_t param_place(const struct param *p, size_t i)
+{
+	size_t at[4], place = 0;
+
+	for (int k = 3; k >= 0; k--) at[k] = i % (size_t)p->view.d[k], i /= (size_t)p->view.d[k];
+	for (int k = 0; k < 4; k++) place = place * (size_t)p->view.d[p->perm[k]] + at[p->perm[k]];
+	return place;
+}
+
+void param_import(const struct param *p, const float *in, real *data)
+{
+	size_t n = shape_count(p->s);
+	for (size_t i = 0; i < n; i++) data[p->at + param_place(p, i)] = (real)in[i];
+}
+
+void param_export(const struct param *p, const real *data, float *out)
+{
+	size_t n = shape_count(p->s);
+	for (size_t i = 0; i < n; i++) out[i] = (float)data[p->at + param_place(p, i)];
+}
+
+/* Modified Gram-Schmidt in double over the k shorter-side vectors of length n, v[k][n]; twice is enough (Giraud et al. 2005). */
+static void orthonormalise(double *v, size_t k, size_t n)
+{
+	for (size_t i = 0; i < k; i++) {
+		double *a = v + i * n, norm = 0;
+		for (int pass = 0; pass < 2; pass++)
+			for (size_t j = 0; j < i; j++) {
+				const double *b = v + j * n;
+				double dot = 0;
+				for (size_t m = 0; m < n; m++) dot += a[m] * b[m];
+				for (size_t m = 0; m < n; m++) a[m] -= dot * b[m];
+			}
+		for (size_t m = 0; m < n; m++) norm += a[m] * a[m];
+		norm = 1 / sqrt(norm);
+		for (size_t m = 0; m < n; m++) a[m] *= norm;
+	}
+}
+
+/* A random semi-orthogonal [out, rest] matrix: orthonormal rows or columns, whichever are fewer. */
+static int init_orthogonal(const struct param *p, struct rng *r, float *out)
+{
+	size_t rows = (size_t)p->shape[0], cols = shape_count(p->s) / rows;
+	size_t k = rows < cols ? rows : cols, n = rows < cols ? cols : rows;
+	double *v = mem_big(k * n, sizeof *v, p->name);
+
+	if (!v) return -1;
+	for (size_t i = 0; i < k * n; i++) v[i] = rng_normal(r);
+	orthonormalise(v, k, n);
+	for (size_t i = 0; i < rows; i++)
+		for (size_t j = 0; j < cols; j++) out[i * cols + j] = (float)(rows < cols ? v[i * n + j] : v[j * n + i]);
+	free(v);
+	return 0;
+}
+
+int param_init(const struct params *ps, real *data, uint64_t seed)
+{
+	for (int i = 0; i < ps->n; i++) {
+		const struct param *p = &ps->p[i];
+		size_t n = shape_count(p->s);
+		float *out = mem_big(n, sizeof *out, p->name);
+		struct rng r = rng_at(seed, hash_of(p->name, strlen(p->name)));
+
+		if (!out || (p->init == INIT_ORTHOGONAL && init_orthogonal(p, &r, out))) {
+			free(out);
+			return -1;
+		}
+		for (size_t j = 0; j < n && p->init != INIT_ORTHOGONAL; j++)
+			out[j] = p->init == INIT_ONE ? 1 : p->init == INIT_ZERO ? 0 :
+				 p->init == INIT_NORMAL ? (float)rng_normal(&r) :
+				 (float)((2 * rng_uniform(&r) - 1) / sqrt(p->fan));
+		param_import(p, out, data);
+		free(out);
+	}
+	return 0;
+}
+
+struct scope scope_open(struct tape *t, const struct params *ps, real *data, bool train)
+{
+	struct scope s = { .t = t, .ps = ps, .data = data, .train = train };
+
+	s.leaf = mem_new((size_t)ps->n, sizeof(val));
+	for (int i = 0; i < ps->n; i++) s.leaf[i] = -1;
+	return s;
+}
+
+static int lookup(const struct scope *s, const char *fmt, va_list ap)
+{
+	char name[64];
+
+	vsnprintf(name, sizeof name, fmt, ap);
+	int i = param_find(s->ps, name);
+	must(i >= 0);
+	return i;
+}
+
+val scope_param(struct scope *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int i = lookup(s, fmt, ap);
+	va_end(ap);
+	if (s->leaf[i] < 0) {
+		s->leaf[i] = leaf(s->t, s->ps->p[i].s, s->data + s->ps->p[i].at);
+		tape_label(s->t, s->leaf[i], "%s", s->ps->p[i].name);
+	}
+	return s->leaf[i];
+}
+
+bool scope_is_table(struct scope *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	const struct param *p = &s->ps->p[lookup(s, fmt, ap)];
+	va_end(ap);
+	return p->rank == 2 && p->perm[3] == 3;
+}
+
+void scope_update(struct scope *s, val v, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int i = lookup(s, fmt, ap);
+	va_end(ap);
+	must(s->n_up < (int)LEN(s->up) && shape_count(tape_shape(s->t, v)) == shape_count(s->ps->p[i].s));
+	keep(s->t, v);
+	s->up[s->n_up].param = i;
+	s->up[s->n_up++].v = v;
+}
+
+void scope_apply(const struct scope *s)
+{
+	for (int i = 0; i < s->n_up; i++) {
+		const struct param *p = &s->ps->p[s->up[i].param];
+		memcpy(s->data + p->at, tape_value(s->t, s->up[i].v), shape_count(p->s) * sizeof(real));
+	}
+}
+
+void scope_close(struct scope *s)
+{
+	free(s->leaf);
+	s->leaf = NULL;
+}

@@ -1,0 +1,339 @@
+/* biggan-golden: fills the networks with numbers made from names (tests/golden/README), trains three steps and compares with what the
+ * reference implementation computed in float64. */
+#include "tests/tap.h"
+#include "formats/safetensors.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/gan/phase.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* u in [0,1): top 24 bits of splitmix64(fnv1a64(name) + (i + 1) * golden ratio). */
+static double from_name(const char *name, uint64_t i)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+	for (; *name; name++) h = (h ^ (unsigned char)*name) * 0x100000001b3u;
+	uint64_t z = h + (i + 1) * 0x9E3779B97F4A7C15u;
+	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+	z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+	return (double)((z ^ z >> 31) >> 40) / 16777216;
+}
+
+static bool ends(const char *s, const char *tail)
+{
+	size_t n = strlen(s), m = strlen(tail);
+	return n >= m && !strcmp(s + n - m, tail);
+}
+
+static double fill_value(const struct param *p, const char *key, uint64_t i)
+{
+	double u = from_name(key, i), sym = 2 * u - 1;
+
+	if (ends(p->name, "stored_var")) return 0.5 + u;
+	if (ends(p->name, "sv0")) return 1;
+	if (ends(p->name, "u0")) return sym;
+	if (ends(p->name, "stored_mean") || (ends(p->name, "bias") && p->rank == 1)) return 0.1 * sym;
+	if (p->rank <= 1) return 1 + 0.1 * sym;
+	double rest = 1;
+	for (int k = 1; k < p->rank; k++) rest *= (double)p->shape[k];
+	return sym * sqrt(3 / rest);
+}
+
+static void fill(const struct params *ps, const char *prefix, real *data)
+{
+	for (int i = 0; i < ps->n; i++) {
+		const struct param *p = &ps->p[i];
+		size_t n = shape_count(p->s);
+		float *v = mem_new(n, sizeof *v);
+		char key[160];
+		snprintf(key, sizeof key, "%s%s", prefix, p->name);
+		for (size_t j = 0; j < n; j++) v[j] = (float)fill_value(p, key, j);
+		param_import(p, v, data);
+		free(v);
+	}
+}
+
+struct golden { struct tensors t; const char *name; struct biggan c; int batch, stride; double d_bias; bool constant; };
+
+static double meta(const struct golden *g, const char *name)
+{
+	const char *s = tensors_meta(&g->t, name);
+	must(s);
+	return strcmp(s, "True") ? strcmp(s, "False") ? strtod(s, NULL) : 0 : 1;
+}
+
+static const double *want(const struct golden *g, const char *name, size_t n)
+{
+	const struct tensor *t = tensors_find(&g->t, name);
+	static double room[1 << 17];
+	if (!t || t->type != DT_F64 || (size_t)t->count != n || n > LEN(room)) {
+		printf("# %s: no such golden of %zu numbers\n", name, n);
+		return NULL;
+	}
+	memcpy(room, t->data, n * sizeof *room);
+	return room;
+}
+
+static int golden_open(struct golden *g, const char *name)
+{
+	char path[128];
+	*g = (struct golden){ .name = name, .c = biggan_default() };
+	snprintf(path, sizeof path, "tests/golden/biggan/%s.safetensors", name);
+	if (tensors_open(&g->t, path)) return -1;
+	g->c.resolution = (int)meta(g, "res");
+	g->c.g_ch = g->c.d_ch = (int)meta(g, "ch");
+	g->c.n_classes = (int)meta(g, "n_classes");
+	g->c.instance_cond = meta(g, "instance_cond") != 0;
+	g->c.class_cond = meta(g, "class_cond") != 0;
+	g->constant = meta(g, "constant_label") != 0;
+	g->batch = (int)meta(g, "batch");
+	g->stride = (int)meta(g, "stride");
+	g->d_bias = meta(g, "D_linear_bias");
+	return 0;
+}
+
+/* Inputs of step s; images arrive as NCHW. */
+static void fill_input(const struct golden *g, int s, const char *what, real *out, size_t n, double scale)
+{
+	char key[96];
+	snprintf(key, sizeof key, "%s/step%d/%s", g->name, s, what);
+	for (size_t i = 0; i < n; i++) out[i] = (real)((2 * from_name(key, i) - 1) * scale);
+}
+
+static void fill_cond(const struct golden *g, int s, real *y, real *f)
+{
+	char key[96];
+	snprintf(key, sizeof key, "%s/step%d/y", g->name, s);
+	for (int i = 0; i < g->batch && y; i++)
+		y[i] = (real)(g->constant ? 0 : floor(from_name(key, (uint64_t)i) * g->c.n_classes));
+	if (!f) return;
+	size_t w = (size_t)g->c.features;
+	snprintf(key, sizeof key, "%s/step%d/f", g->name, s);
+	for (size_t i = 0; i < (size_t)g->batch; i++) {
+		double norm = 0;
+		for (size_t j = 0; j < w; j++) norm += pow(2 * from_name(key, i * w + j) - 1, 2);
+		for (size_t j = 0; j < w; j++)
+			f[i * w + j] = (real)((2 * from_name(key, i * w + j) - 1) / sqrt(norm));
+	}
+}
+
+static void fill_images(const struct golden *g, int s, real *x)
+{
+	size_t R = (size_t)g->c.resolution, n = (size_t)g->batch;
+	real *chw = mem_new(n * 3 * R * R, sizeof *chw);
+	fill_input(g, s, "x", chw, n * 3 * R * R, 1);
+	for (size_t i = 0; i < n * 3 * R * R; i++) {
+		size_t w = i % R, h = i / R % R, c = i / (R * R) % 3, b = i / (3 * R * R);
+		x[((b * R + h) * R + w) * 3 + c] = chw[i];
+	}
+	free(chw);
+}
+
+/* Largest difference of a list from its golden, relative to the golden's largest magnitude. */
+static double list_error(const struct golden *g, const char *name, const real *got, size_t n)
+{
+	const double *w = want(g, name, n);
+	double diff = 0, top = 1e-30;
+	for (size_t i = 0; w && i < n; i++) {
+		diff = fmax(diff, fabs((double)got[i] - w[i]));
+		top = fmax(top, fabs(w[i]));
+		if (isnan((double)got[i])) diff = INFINITY;
+	}
+	return w ? diff / top : INFINITY;
+}
+
+static double image_error(const struct golden *g, const char *name, const real *nhwc)
+{
+	size_t R = (size_t)g->c.resolution, all = (size_t)g->batch * 3 * R * R, n = (all + (size_t)g->stride - 1) / (size_t)g->stride;
+	real *got = mem_new(n, sizeof *got);
+	for (size_t k = 0; k < n; k++) {
+		size_t i = k * (size_t)g->stride, w = i % R, h = i / R % R, c = i / (R * R) % 3, b = i / (3 * R * R);
+		got[k] = nhwc[((b * R + h) * R + w) * 3 + c];
+	}
+	double e = list_error(g, name, got, n);
+	free(got);
+	return e;
+}
+
+/* A tensor (ours, at data) against [sum, norm, first four, middle, last] of the published order, relative to its norm. */
+static double tensor_error(const struct golden *g, const char *key, const struct param *p, const real *data)
+{
+	size_t n = shape_count(p->s), first = n < 4 ? n : 4;
+	const double *w = want(g, key, first + 4);
+	double sum = 0, norm = 0, worst = 0, *v = mem_new(n, sizeof *v);
+	if (!w) return INFINITY;
+	for (size_t i = 0; i < n; i++) v[i] = (double)data[param_place(p, i)];
+	for (size_t i = 0; i < n; i++) sum += v[i], norm += v[i] * v[i];
+	norm = sqrt(norm);
+	double scale = w[1] < 1e-12 ? 1e-4 : w[1];   /* what is zero but for rounding must be so here: 1e-12 absolute at 1e-8 */
+	worst = fmax(fabs(norm - w[1]) / scale, fabs(sum - w[0]) / (scale * sqrt((double)n)));
+	for (size_t i = 0; i < first; i++) worst = fmax(worst, fabs(v[i] - w[2 + i]) / scale);
+	worst = fmax(worst, fabs(v[n / 2] - w[2 + first]) / scale);
+	worst = fmax(worst, fabs(v[n - 1] - w[3 + first]) / scale);
+	free(v);
+	return isnan(norm) ? INFINITY : worst;
+}
+
+/* How far results may be off; for the biases that feed a batch norm (their gradient is zero in exact arithmetic) only double counts. */
+struct limits { double eval, train, score[3], ema, grad, state; bool exact; };
+
+static bool feeds_a_norm(const char *name)
+{
+	return !strncmp(name, "blocks.", 7) && (ends(name, "conv1.bias") || ends(name, "conv2.bias") || ends(name, "conv_sc.bias"));
+}
+
+static void check_tensors(const struct golden *g, const char *what, int step, const struct params *ps, const real *data,
+			  const struct phase *f, bool generator, double tol, bool exact)
+{
+	double worst = 0;
+	const char *name = "";
+
+	for (int i = 0; i < ps->n; i++) {
+		char key[128];
+		const struct param *p = &ps->p[i];
+		if (f && f->grad[i] < 0) continue;
+		if (!exact && generator && feeds_a_norm(p->name)) continue;
+		snprintf(key, sizeof key, "step%d.%s.%s", step, what, p->name);
+		double e = tensor_error(g, key, p, f ? tape_value(f->t, f->grad[i]) : data + p->at);
+		if (!(e <= worst)) worst = e, name = p->name;
+	}
+	ok(worst <= tol, "%s step %d %s: worst %.2g (limit %.2g) at %s", g->name, step, what, worst, tol, name);
+}
+
+static void check_eval(struct golden *g, struct gan *s, struct backend *b, const struct limits *l, int step, const real *weights,
+		       const char *image, bool scores)
+{
+	struct biggan *c = &g->c;
+	struct tape *t = tape_new();
+	int n = g->batch, R = c->resolution;
+	struct scope gs = scope_open(t, &s->gp, (real *)weights, false), ds = scope_open(t, &s->dp, s->d, false);
+	real *z = mem_new((size_t)n * 128, sizeof *z), *x = mem_new((size_t)(n * R * R * 3), sizeof *x);
+	real *y = mem_new((size_t)n, sizeof *y), *f = mem_new((size_t)(n * c->features), sizeof *f);
+
+	fill_input(g, step, step ? "zg" : "z", z, (size_t)(n * biggan_dim_z(c)), sqrt(3));
+	fill_cond(g, step, y, c->instance_cond ? f : NULL);
+	val vy = c->class_cond ? leaf(t, shape4(n, 1, 1, 1), y) : -1;
+	val vf = c->instance_cond ? leaf(t, shape4(n, 1, 1, c->features), f) : -1;
+	val fake = biggan_g(&gs, c, leaf(t, shape4(n, 1, 1, biggan_dim_z(c)), z), vy, vf), sr = -1, sf = -1;
+	keep(t, fake);
+	if (scores) {
+		fill_images(g, step, x);
+		keep(t, sr = biggan_d(&ds, c, leaf(t, shape4(n, R, R, 3), x), vy, vf));
+		keep(t, sf = biggan_d(&ds, c, fake, vy, vf));
+	}
+	ok(!tape_plan(t, b, true) && !tape_check_plan(t), "%s: plan of %s", g->name, image);
+	tape_run(t);
+	double e = image_error(g, image, tape_value(t, fake));
+	ok(e <= (step ? l->ema : l->eval), "%s %s: %.2g", g->name, image, e);
+	if (scores) {
+		e = fmax(list_error(g, "eval_D_real", tape_value(t, sr), (size_t)n), list_error(g, "eval_D_fake", tape_value(t, sf), (size_t)n));
+		ok(e <= l->score[0], "%s eval scores: %.2g", g->name, e);
+	}
+	scope_close(&gs);
+	scope_close(&ds);
+	tape_free(t);
+	free(z), free(x), free(y), free(f);
+}
+
+static void check_step(struct golden *g, struct phases *p, const struct limits *l, int step)
+{
+	struct gan *s = p->s;
+	int n = g->batch, zs = biggan_dim_z(&g->c);
+	char key[64];
+	real loss[1];
+
+	fill_input(g, step, "z", p->in.z, (size_t)(n * zs), sqrt(3));
+	fill_images(g, step, p->in.x);
+	fill_cond(g, step, p->in.y, p->in.f);
+	fill_cond(g, step, p->in.xy, p->in.xf);
+	ok(!phase_d_step(p), "%s step %d: D phase", g->name, step);
+	const real *score = phase_scores(p);
+	snprintf(key, sizeof key, "step%d.D_fake", step);
+	double e = list_error(g, key, score, (size_t)n);
+	snprintf(key, sizeof key, "step%d.D_real", step);
+	e = fmax(e, list_error(g, key, score + n, (size_t)n));
+	loss[0] = (real)p->d_real;
+	snprintf(key, sizeof key, "step%d.D_loss_real", step);
+	e = fmax(e, list_error(g, key, loss, 1));
+	loss[0] = (real)p->d_fake;
+	snprintf(key, sizeof key, "step%d.D_loss_fake", step);
+	e = fmax(e, list_error(g, key, loss, 1));
+	ok(e <= l->score[step - 1], "%s step %d scores and losses: %.2g (limit %.2g)", g->name, step, e, l->score[step - 1]);
+	if (l->exact || step == 1) check_tensors(g, "D_grad", step, &s->dp, NULL, &p->d, false, l->grad, l->exact);
+
+	fill_input(g, step, "zg", p->in.z, (size_t)(n * zs), sqrt(3));
+	ok(!phase_g_step(p), "%s step %d: G phase", g->name, step);
+	if (step == 1) {
+		e = image_error(g, "train_G_step1", phase_fakes(p));
+		ok(e <= l->train, "%s train_G_step1: %.2g", g->name, e);
+	}
+	loss[0] = (real)p->g_loss;
+	snprintf(key, sizeof key, "step%d.G_loss", step);
+	e = list_error(g, key, loss, 1);
+	ok(e <= l->score[step - 1], "%s step %d G loss: %.2g", g->name, step, e);
+	if (l->exact || step == 1) check_tensors(g, "G_grad", step, &s->gp, NULL, &p->g, true, l->grad, l->exact);
+	check_tensors(g, "D_after", step, &s->dp, s->d, NULL, false, l->state, l->exact);
+	check_tensors(g, "G_after", step, &s->gp, s->g, NULL, true, l->state, l->exact);
+	check_tensors(g, "EMA_after", step, &s->gp, s->ema, NULL, true, l->state, l->exact);
+}
+
+static void check_shapes(const struct golden *g, const struct params *ps, char net)
+{
+	int found = 0, listed = 0;
+	char prefix[16];
+
+	snprintf(prefix, sizeof prefix, "shape.%c.", net);
+	for (int i = 0; i < ps->n; i++) {
+		char key[96];
+		const struct param *p = &ps->p[i];
+		snprintf(key, sizeof key, "%s%s", prefix, p->name);
+		const struct tensor *t = tensors_find(&g->t, key);
+		bool same = t && t->count == p->rank && (p->rank > 0 || t->rank == 1);
+		for (int k = 0; same && k < p->rank; k++) {
+			double d;
+			memcpy(&d, (const char *)t->data + 8 * k, 8);
+			same = d == (double)p->shape[k];
+		}
+		if (same) found++;
+		else printf("# %s: no such tensor or another shape\n", key);
+	}
+	for (int i = 0; i < g->t.n; i++) listed += !strncmp(g->t.t[i].name, prefix, strlen(prefix));
+	ok(found == ps->n && found == listed, "%s: %d tensors of %c have published names and shapes", g->name, listed, net);
+}
+
+static void check_case(const char *name, const char *backend, const struct limits *l)
+{
+	struct golden g;
+	struct gan s;
+	struct phases p;
+	char prefix[64];
+	struct backend *b = backend_new(backend, 2);
+
+	if (!ok(!golden_open(&g, name), "%s: golden", name) || !ok(!gan_new(&s, &g.c, 1), "%s: new", name)) {
+		printf("# %s\n", why());
+		return;
+	}
+	snprintf(prefix, sizeof prefix, "%s/G/", name);
+	fill(&s.gp, prefix, s.g);
+	snprintf(prefix, sizeof prefix, "%s/D/", name);
+	fill(&s.dp, prefix, s.d);
+	s.d[s.dp.p[param_find(&s.dp, "linear.bias")].at] = (real)g.d_bias;
+	memcpy(s.ema, s.g, s.gp.total * sizeof *s.g);
+	check_shapes(&g, &s.gp, 'G');
+	check_shapes(&g, &s.dp, 'D');
+	check_eval(&g, &s, b, l, 0, s.g, "eval_G", true);
+
+	struct adam a = { 1e-4, 0, 0.999, 1e-6 };
+	struct recipe r = { g.batch, a, a, 0.9, 0 };
+	if (ok(!phase_open(&p, &s, &r, b), "%s: phases", name))
+		for (int step = 1; step <= 3; step++) check_step(&g, &p, l, step);
+	else printf("# %s\n", why());
+	phase_close(&p);
+	check_eval(&g, &s, b, l, 3, s.ema, "eval_EMA_after", false);
+	gan_free(&s);
+	backend_free(b);
+	tensors_close(&g.t);
+}
+
+static const char *const golden_cases[] = { "icgan32", "icgan64", "cc_icgan64", "biggan32", "uncond32" };
