@@ -21,7 +21,8 @@ S           = $(OUT)/sheet
 
 .PHONY: demo
 demo: $(addprefix $(OUT)/,untrained.fid.tsv run.fid.tsv held.fid.tsv sheet.png curves.png)
-	@$(summary)
+	@pipelines/summary $(OUT) untrained run held
+	@echo 'pictures: $(OUT)/sheet.png $(OUT)/progress.png $(OUT)/curves.png'
 
 $(OUT)/all.mdb: $(source) $(OUT)/pack.opts
 	$(call timed,ic-pack -f $(pack) -o $@)
@@ -55,12 +56,3 @@ include pipelines/sheet.mk
 $(OUT)/curves.png: $(OUT)/run.safetensors pipelines/curves.gp
 	gnuplot -e 'log = "$(OUT)/log.jsonl"; out = "$@"' pipelines/curves.gp
 
-fd          = awk -F'\t' 'NR == 1 { while ($$++c !~ /^\#?fd$$/); } NR == 2 { printf "%.2f", $$c }' $(OUT)/$1.fid.tsv
-define summary
-printf '\n%-28s %10s\n' stage seconds; \
-for s in all.mdb images.feats.mdb images.near.mdb inst.mdb run.safetensors run.fid.tsv; do \
-	printf '%-28s %10s\n' $$s $$(cat $(OUT)/$$s.time); done; \
-printf '\n%-28s %10s\n' 'Frechet distance to training' $(notdir $(OUT)); \
-printf '%-28s %10s\n' untrained $$($(call fd,untrained)) trained $$($(call fd,run)) 'real, held out' $$($(call fd,held)); \
-echo "pictures: $(OUT)/sheet.png $(OUT)/progress.png $(OUT)/curves.png"
-endef
