@@ -6,6 +6,7 @@
 #include "formats/stream.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/base/say.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -169,6 +170,40 @@ int64_t rows_find(struct rows *r, uint64_t key)
 {
 	must(r->s->store);
 	return store_find(r->s->store, key);
+}
+
+static int verify(struct rows *r)
+{
+	struct block b;
+	struct hash hash;
+	uint64_t id = 0;
+	int got = 1;
+
+	if (r->s->stream) {                          /* checks each block as it comes */
+		while ((got = rows_next(r, &b)) > 0) if (stop_check()) return -1;
+		return got;
+	}
+	hash_start(&hash);
+	for (int64_t i = 0; i < store_blocks(r->s->store); i++) {
+		if (stop_check() || store_block(r->s->store, i, &b, &id)) return -1;
+		frame_hash(&hash, &r->info, &b);
+		if (hash_end(&hash) != id)
+			return fail("%s: block %lld (%d rows from row %lld) is damaged: its id is not the one written",
+				r->s->path, (long long)i, b.n, (long long)i * frame_rows(&r->info));
+	}
+	return hash_end(&hash) == r->info.id ? 0 :
+		fail("%s: its rows do not have the id of its end", r->s->path);
+}
+
+int rows_verify(const char *path, struct rows_info *info)
+{
+	struct rows r;
+
+	if (rows_open(&r, path)) return -1;
+	int bad = verify(&r);
+	*info = r.info;
+	rows_close(&r);
+	return bad;
 }
 
 /* Pipes and devices cannot be replaced by a store: a stream goes into them. */

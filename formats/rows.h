@@ -58,6 +58,9 @@ int rows_at(struct rows *, int64_t i, struct block *);   /* 0 or -1; safe in sev
 int64_t rows_find(struct rows *, uint64_t key);          /* position of key, -1 after fail() when absent; any thread */
 const char *rows_path(const struct rows *);
 
+/* Reads every row and compares with the ids written: fails with the first block that differs; *info has count and id. */
+int rows_verify(const char *path, struct rows_info *info);
+
 /* Everything in memory, from stream or store: for what must be held anyway.  Free with rows_free. */
 struct table { struct rows_info info; uint64_t *keys; uint32_t *labels; void *data; };
 int rows_load(struct table *, const char *path);

@@ -1,0 +1,19 @@
+/* text: rows as lines, the portable twin of ic-rows(5); the lines are described in ic-store(1). */
+#ifndef IC_TEXT_H
+#define IC_TEXT_H
+
+#include "formats/rows.h"
+
+const char *text_type(enum rows_type);                        /* "u8" */
+int text_head(FILE *, const struct rows_info *);              /* 0 or -1 after fail() */
+int text_row(FILE *, const struct rows_info *, uint64_t key, uint32_t label, const void *row);
+int text_end(FILE *);
+
+struct text { FILE *f; const char *path; int64_t line; void *row; };
+
+int text_open(struct text *, const char *path, struct rows_info *);   /* "-" is stdin; reads the head */
+/* The next row into *key, *label and t->row: 1 a row, 0 the end, -1 failed. */
+int text_next(struct text *, const struct rows_info *, uint64_t *key, uint32_t *label);
+void text_close(struct text *);
+
+#endif

@@ -1,0 +1,496 @@
+/* ic-store: looks into row stores, row streams and checkpoints, and turns them into other files. */
+#include "formats/map.h"
+#include "formats/npy.h"
+#include "formats/pages.h"
+#include "formats/pam.h"
+#include "formats/part.h"
+#include "formats/rows.h"
+#include "formats/safetensors.h"
+#include "formats/text.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/opt.h"
+#include "lib/base/say.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { HEAD_ROWS = 10 };
+
+static const char *out, *net, *keys;
+static int64_t head_rows = HEAD_ROWS;
+
+static const struct opt opts[] = {
+	{ 'o', "output", "FILE",   "cat, load, export: write here",                     OPT_STR,  &out,       0, 0 },
+	{ 'n', "rows",   "N",      "head: this many rows",                              OPT_LONG, &head_rows, 0, 1e15 },
+	{ 0,   "net",    "PREFIX", "export: the tensors PREFIX.*, without that prefix", OPT_STR,  &net,       0, 0 },
+	{ 0,   "keys",   "FILE",   "pam: the pictures with these keys, one a line",     OPT_STR,  &keys,      0, 0 },
+	OPT_COMMON,
+};
+
+/* A regular file that is neither a store nor a stream is taken for safetensors, whose reader says what it found. */
+static bool is_tensors(const char *path)
+{
+	char first[PAGES_SNIFF] = "";
+	struct stat st;
+
+	if (!strcmp(path, "-") || stat(path, &st) || !S_ISREG(st.st_mode)) return false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) return false;
+	ssize_t n = read(fd, first, sizeof first);
+	close(fd);
+	return n >= 9 && first[8] == '{' && memcmp(first, "ICROWS1\n", 8);
+}
+
+static void hex_field(struct record *r, const char *name, uint64_t id)
+{
+	char text[17] = "";
+
+	if (id) snprintf(text, sizeof text, "%016" PRIx64, id);
+	record_text(r, name, text);
+}
+
+/* "1000x64x64x3" */
+static void shape_field(struct record *r, int rank, const int64_t *shape)
+{
+	char text[256] = "";
+	int used = 0;
+
+	for (int i = 0; i < rank; i++) used += snprintf(text + used, sizeof text - (size_t)used, "%s%" PRId64,
+		i ? "x" : "", shape[i]);
+	record_text(r, "shape", text);
+}
+
+static void list_line(const char *path, const char *name, const char *type, int rank, const int64_t *shape,
+	const struct rows_info *rows, const char *meta)
+{
+	struct record r = record_begin(stdout);
+
+	record_text(&r, "file", path);
+	record_text(&r, "name", name);
+	record_text(&r, "type", type);
+	shape_field(&r, rank, shape);
+	record_text(&r, "labels", rows && rows->labelled ? "yes" : "no");
+	hex_field(&r, "id", rows ? rows->id : 0);
+	hex_field(&r, "from", rows ? rows->from : 0);
+	hex_field(&r, "root", rows ? rows->root : 0);
+	record_text(&r, "meta", meta);
+	record_end(&r);
+}
+
+static int list_tensors(const char *path)
+{
+	struct tensors t;
+
+	if (tensors_open(&t, path)) return -1;
+	for (int i = 0; i < t.n_meta; i++) {
+		char *meta = mem_text("%s=%.8000s", t.meta[i].name, t.meta[i].value);
+		list_line(path, "__metadata__", "", 0, NULL, NULL, meta);
+		free(meta);
+	}
+	for (int i = 0; i < t.n; i++)
+		list_line(path, t.t[i].name, dtype_name(t.t[i].type), t.t[i].rank, t.t[i].shape, NULL, "");
+	tensors_close(&t);
+	return 0;
+}
+
+/* A stream has to be read to its end for its count and id. */
+static int list_rows(const char *path)
+{
+	struct rows r;
+	struct block b;
+	int got = 1;
+
+	if (rows_open(&r, path)) return -1;
+	while (!rows_is_store(&r) && (got = rows_next(&r, &b)) > 0)
+		if (stop_check()) got = -1;
+	struct rows_info info = r.info;
+	rows_close(&r);
+	if (got < 0) return -1;
+	int64_t shape[4] = { info.count, info.width };
+	int rank = 2;
+	if (info.height) shape[1] = info.height, shape[2] = info.im_width, shape[3] = info.channels, rank = 4;
+	for (char *m = info.meta; (m = strchr(m, '\n')); m++) *m = m[1] ? ';' : 0;
+	list_line(path, info.kind, text_type(info.type), rank, shape, &info, info.meta);
+	return 0;
+}
+
+static int64_t list(int n, char **files)
+{
+	for (int i = 0; i < n; i++)
+		if (is_tensors(files[i]) ? list_tensors(files[i]) : list_rows(files[i])) return -1;
+	return n;
+}
+
+static int64_t text(const char *path, int64_t most)
+{
+	struct rows r;
+	struct block b;
+	int64_t n = 0;
+	int got = 1;
+
+	if (rows_open(&r, path)) return -1;
+	int bad = text_head(stdout, &r.info);
+	while (!bad && n < most && (got = rows_next(&r, &b)) > 0) {
+		const char *row = b.data;
+		for (int i = 0; i < b.n && n < most && !bad; i++, n++, row += rows_bytes(&r.info))
+			bad = stop_check() || text_row(stdout, &r.info, b.keys[i], b.labels ? b.labels[i] : 0, row);
+	}
+	rows_close(&r);
+	return bad || got < 0 || text_end(stdout) ? -1 : n;
+}
+
+static int64_t head(int n, char **files)
+{
+	(void)n;
+	return text(files[0], head_rows);
+}
+
+static int64_t dump(int n, char **files)
+{
+	(void)n;
+	return text(files[0], INT64_MAX);
+}
+
+/* Rows up to `at` are in the output already. */
+static int load_rows(struct text *t, struct rows *to, int64_t at)
+{
+	uint64_t key;
+	uint32_t label;
+	int got;
+
+	for (int64_t i = 0; (got = text_next(t, &to->info, &key, &label)) > 0; i++)
+		if (stop_check() || (i >= at && rows_put(to, key, label, t->row))) return -1;
+	return got;
+}
+
+static int64_t load(int n, char **files)
+{
+	struct text t;
+	struct rows_info info;
+	struct rows to = { 0 };
+	int64_t at;
+
+	if (text_open(&t, n ? files[0] : "-", &info)) return -1;
+	int bad = rows_create(&to, out, &info, common.force, &at) || load_rows(&t, &to, at) || rows_seal(&to);
+	at = to.info.count;
+	rows_close(&to);
+	text_close(&t);
+	return bad ? -1 : at;
+}
+
+static int64_t verify(int n, char **files)
+{
+	for (int i = 0; i < n; i++) {
+		struct rows_info info;
+		struct record r = record_begin(stdout);
+		if (rows_verify(files[i], &info)) return -1;
+		record_text(&r, "file", files[i]);
+		record_int(&r, "rows", info.count);
+		hex_field(&r, "id", info.id);
+		record_text(&r, "verdict", "good");
+		record_end(&r);
+	}
+	return n;
+}
+
+/* Shards of one whole differ in their rows alone. */
+static int same_info(const struct rows_info *a, const struct rows_info *b, const char *path)
+{
+	if (strcmp(a->kind, b->kind) || a->type != b->type || a->width != b->width || a->labelled != b->labelled ||
+	    a->height != b->height || a->im_width != b->im_width || a->channels != b->channels)
+		return fail("%s: found %s rows of %s %d, expected %s rows of %s %d as in the first file", path, b->kind,
+			text_type(b->type), b->width, a->kind, text_type(a->type), a->width);
+	if (a->from != b->from || a->root != b->root)
+		return fail("%s: found rows from %016" PRIx64 ", expected %016" PRIx64 " as in the first file", path,
+			b->from, a->from);
+	return strcmp(a->meta, b->meta) ? fail("%s: its meta lines are not those of the first file", path) : 0;
+}
+
+struct join { struct rows to; int64_t at, seen; uint64_t last; };   /* at: rows that the output has already */
+
+static int join_rows(struct join *j, struct rows *from, bool first)
+{
+	struct block b;
+	int got;
+
+	while ((got = rows_next(from, &b)) > 0) {
+		const char *row = b.data;
+		if (!first && b.keys[0] <= j->last)
+			return fail("%s: begins with key %" PRIu64 " after key %" PRIu64 ": shards are joined in the order of "
+				"their keys", rows_path(from), b.keys[0], j->last);
+		first = true;
+		for (int i = 0; i < b.n; i++, row += rows_bytes(&from->info), j->seen++)
+			if (j->seen >= j->at && rows_put(&j->to, b.keys[i], b.labels ? b.labels[i] : 0, row)) return -1;
+		j->last = b.keys[b.n - 1];
+		if (stop_check()) return -1;
+		progress("rows", j->seen, 0, "%s", rows_path(from));
+	}
+	return got;
+}
+
+static int join_file(struct join *j, const char *path, bool first)
+{
+	struct rows from;
+
+	if (rows_open(&from, path)) return -1;
+	struct rows_info info = from.info;
+	info.count = -1;
+	int bad = first ? rows_create(&j->to, out, &info, common.force, &j->at) : same_info(&j->to.info, &info, path);
+	if (!bad) bad = join_rows(j, &from, first);
+	rows_close(&from);
+	return bad;
+}
+
+static int64_t cat(int n, char **files)
+{
+	struct join j = { 0 };
+	int bad = 0;
+
+	for (int i = 0; i < n && !bad; i++) bad = join_file(&j, files[i], i == 0);
+	if (!bad) bad = rows_seal(&j.to);
+	rows_close(&j.to);
+	return bad ? -1 : j.seen;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+	return n > m && !strcmp(s + n - m, end);
+}
+
+static int export_npy(const struct table *t)
+{
+	static const enum dtype types[] = { [ROWS_U8] = DT_U8, [ROWS_F32] = DT_F32, [ROWS_F16] = DT_F16,
+		[ROWS_U32] = DT_U32, [ROWS_NEAR] = DT_U32 };
+	const struct rows_info *r = &t->info;
+	struct tensor a = { .type = types[r->type], .rank = 2, .shape = { r->count, r->width }, .data = t->data,
+		.count = r->count * r->width };
+
+	if (r->type == ROWS_NEAR) return fail("%s: neighbours are two arrays: export to .safetensors", out);
+	if (r->height)
+		a.rank = 4, a.shape[1] = r->height, a.shape[2] = r->im_width, a.shape[3] = r->channels;
+	return npy_write(out, &a, common.force);
+}
+
+/* Neighbour rows are ids then distances; as arrays they are apart. */
+static void split_near(const struct table *t, uint32_t *ids, float *distances)
+{
+	size_t k = (size_t)t->info.width;
+	const char *row = t->data;
+
+	for (int64_t i = 0; i < t->info.count; i++, row += 8 * k) {
+		memcpy(ids + (size_t)i * k, row, 4 * k);
+		memcpy(distances + (size_t)i * k, row + 4 * k, 4 * k);
+	}
+}
+
+static void add_meta(struct tensors *to, const struct rows_info *r)
+{
+	char text[17], line[sizeof r->meta], *save;
+
+	tensors_add_meta(to, "kind", r->kind);
+	snprintf(text, sizeof text, "%016" PRIx64, r->id);
+	tensors_add_meta(to, "id", text);
+	snprintf(text, sizeof text, "%016" PRIx64, r->from);
+	tensors_add_meta(to, "from", text);
+	snprintf(text, sizeof text, "%016" PRIx64, rows_root(r));
+	tensors_add_meta(to, "root", text);
+	strcpy(line, r->meta);
+	for (char *m = strtok_r(line, "\n", &save); m; m = strtok_r(NULL, "\n", &save)) {
+		char *value = strchr(m, '=');
+		*value++ = 0;
+		char *name = mem_text("meta.%s", m);
+		tensors_add_meta(to, name, value);
+		free(name);
+	}
+}
+
+static int export_rows(const struct table *t)
+{
+	static const enum dtype types[] = { [ROWS_U8] = DT_U8, [ROWS_F32] = DT_F32, [ROWS_F16] = DT_F16,
+		[ROWS_U32] = DT_U32 };
+	const struct rows_info *r = &t->info;
+	int64_t shape[4] = { r->count, r->width };
+	struct tensors to = { 0 };
+	uint32_t *ids = NULL;
+	float *distances = NULL;
+
+	if (r->type == ROWS_NEAR) {
+		ids = mem_big((size_t)(r->count * r->width), sizeof *ids, "neighbour ids");
+		distances = mem_big((size_t)(r->count * r->width), sizeof *distances, "neighbour distances");
+		if (!ids || !distances) goto done;
+		split_near(t, ids, distances);
+		tensors_add(&to, "ids", DT_U32, 2, shape, ids);
+		tensors_add(&to, "distances", DT_F32, 2, shape, distances);
+	} else {
+		if (r->height) shape[1] = r->height, shape[2] = r->im_width, shape[3] = r->channels;
+		tensors_add(&to, "rows", types[r->type], r->height ? 4 : 2, shape, t->data);
+	}
+	tensors_add(&to, "keys", DT_U64, 1, shape, t->keys);
+	if (r->labelled) tensors_add(&to, "labels", DT_U32, 1, shape, t->labels);
+	add_meta(&to, r);
+done:;
+	int bad = to.n ? tensors_save(&to, out, common.force) : -1;
+	tensors_close(&to);
+	free(ids);
+	free(distances);
+	return bad;
+}
+
+/* The tensors "PREFIX.name" of a checkpoint as "name", with its metadata. */
+static int64_t export_net(const char *path)
+{
+	struct tensors from, to = { 0 };
+	size_t n = strlen(net);
+
+	if (tensors_open(&from, path)) return -1;
+	for (int i = 0; i < from.n; i++) {
+		const struct tensor *t = &from.t[i];
+		if (!strncmp(t->name, net, n) && t->name[n] == '.')
+			tensors_add(&to, t->name + n + 1, t->type, t->rank, t->shape, t->data);
+	}
+	for (int i = 0; i < from.n_meta; i++) tensors_add_meta(&to, from.meta[i].name, from.meta[i].value);
+	int64_t found = to.n;
+	int bad = found ? tensors_save(&to, out, common.force) :
+		fail("%s: found no tensor %s.*, the first is %s", path, net, from.n ? from.t[0].name : "missing");
+	tensors_close(&to);
+	tensors_close(&from);
+	return bad ? -1 : found;
+}
+
+static int64_t export(int n, char **files)
+{
+	struct table t;
+	bool npy = out && ends_with(out, ".npy");
+
+	(void)n;
+	if (!out || (!npy && !ends_with(out, ".safetensors")))
+		misuse("export needs -o NAME.npy or -o NAME.safetensors");
+	if (net && npy) misuse("export --net writes .safetensors");
+	if (net) return export_net(files[0]);
+	if (rows_load(&t, files[0])) return -1;
+	int64_t count = t.info.count;
+	int bad = npy ? export_npy(&t) : export_rows(&t);
+	rows_free(&t);
+	return bad ? -1 : count;
+}
+
+/* First fields of the lines of a file, '#' lines aside, as keys: the caller frees them.  The number, or -1. */
+static int64_t keys_read(const char *path, uint64_t **list_out)
+{
+	FILE *f = strcmp(path, "-") ? fopen(path, "r") : stdin;
+	char line[256], *end;
+	int64_t n = 0, bad = 0;
+	bool begins = true;                          /* this piece of text is the beginning of its line */
+
+	*list_out = NULL;
+	if (!f) return fail("%s:", path);
+	while (!bad && fgets(line, sizeof line, f)) {
+		bool wanted = begins && *line != '#' && *line != '\n';
+		begins = strchr(line, '\n');
+		if (!wanted) continue;
+		if (!(n & (n - 1))) *list_out = mem_grow(*list_out, n ? 2 * (size_t)n : 1, sizeof **list_out);
+		(*list_out)[n++] = strtoull(line, &end, 10);
+		if (end == line || *line == '-' || !strchr("\t\n ", *end)) {
+			line[strcspn(line, "\n")] = 0;
+			bad = fail("%s: found '%s', expected a key", path, line);
+		}
+	}
+	if (!bad && ferror(f)) bad = fail("%s:", path);
+	if (f != stdin) fclose(f);
+	return bad ? -1 : n;
+}
+
+static int picture(struct rows *r, int64_t row, struct pam_head *h)
+{
+	struct block b;
+
+	if (stop_check() || rows_at(r, row, &b)) return -1;
+	h->key = b.keys[0];
+	h->labelled = b.labels;
+	h->label = b.labels ? b.labels[0] : 0;
+	return pam_write(stdout, h, b.data);
+}
+
+static int pictures(struct rows *r, const uint64_t *wanted, int64_t n)
+{
+	struct pam_head h = { .width = r->info.im_width, .height = r->info.height, .channels = 3, .of = n,
+		.from = r->info.id, .root = rows_root(&r->info) };
+
+	for (h.at = 0; h.at < n; h.at++) {
+		int64_t row = wanted ? rows_find(r, wanted[h.at]) : h.at;
+		if (row < 0 || picture(r, row, &h)) return -1;
+	}
+	return 0;
+}
+
+static int64_t pam(int n, char **files)
+{
+	struct rows r;
+	uint64_t *wanted = NULL;
+	int64_t count = -1;
+
+	(void)n;
+	if (binary_stdout() || rows_open(&r, files[0])) return -1;
+	if (!rows_is_store(&r)) fail("%s: found a row stream, expected a store of pictures", files[0]);
+	else if (r.info.channels != 3)
+		fail("%s: found %s rows, expected pictures of 3 channels", files[0], r.info.kind);
+	else count = keys ? keys_read(keys, &wanted) : r.info.count;
+	if (count >= 0 && pictures(&r, wanted, count)) count = -1;
+	free(wanted);
+	rows_close(&r);
+	return count;
+}
+
+/* with: letters of the options a command takes: output, rows, net, keys. */
+static const struct command {
+	const char *name, *with;
+	int least, most;                             /* operands */
+	int64_t (*run)(int n, char **files);         /* items done, or -1 after fail() */
+	const char *unit;
+} commands[] = {
+	{ "ls",     "",   1, 1 << 20, list,   "files" },
+	{ "head",   "r",  1, 1,       head,   "rows" },
+	{ "dump",   "",   1, 1,       dump,   "rows" },
+	{ "load",   "o",  0, 1,       load,   "rows" },
+	{ "verify", "",   1, 1 << 20, verify, "files" },
+	{ "cat",    "o",  1, 1 << 20, cat,    "rows" },
+	{ "export", "on", 1, 1,       export, "items" },
+	{ "pam",    "k",  1, 1,       pam,    "pictures" },
+};
+
+static const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < LEN(commands); i++) if (!strcmp(commands[i].name, name)) return &commands[i];
+	misuse("found command '%s', expected ls, head, dump, load, verify, cat, export or pam", name);
+}
+
+static void options_check(const struct command *c)
+{
+	const struct { bool given; char letter; const char *name; } given[] = {
+		{ out, 'o', "-o" }, { head_rows != HEAD_ROWS, 'r', "-n" }, { net, 'n', "--net" }, { keys, 'k', "--keys" },
+	};
+
+	for (size_t i = 0; i < LEN(given); i++)
+		if (given[i].given && !strchr(c->with, given[i].letter)) misuse("%s takes no %s", c->name, given[i].name);
+}
+
+int main(int argc, char **argv)
+{
+	int i = opt_parse(argc, argv, "ls|head|dump|load|verify|cat|export|pam [FILE...]",
+		"look into stores, streams and checkpoints; turn them into other files", opts, LEN(opts));
+
+	if (i == argc) misuse("a command is missing: ls, head, dump, load, verify, cat, export or pam");
+	const struct command *c = command_find(argv[i++]);
+	options_check(c);
+	if (argc - i < c->least) misuse("%s needs a FILE ('-' is stdin)", c->name);
+	if (argc - i > c->most) misuse("%s takes one FILE, found '%s' too", c->name, argv[i + c->most]);
+	int64_t items = c->run(argc - i, argv + i);
+	if (items < 0) die();
+	return done(items, c->unit);
+}
