@@ -1,0 +1,235 @@
+/* resize: resampling that matches the reference pixels; two passes, columns then rows. */
+#include "lib/stat/resize.h"
+#include "lib/base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One axis: output i is the sum over j < count[i] of weight[i * taps + j] * input[first[i] + j]. */
+struct axis { int taps; int *first, *count; double *weight; };
+
+static double box(double x)
+{
+	return x > -0.5 && x <= 0.5 ? 1 : 0;
+}
+
+static double triangle(double x)
+{
+	x = fabs(x);
+	return x < 1 ? 1 - x : 0;
+}
+
+static double cubic(double x)
+{
+	const double a = -0.5;
+
+	x = fabs(x);
+	if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+	return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+}
+
+static double sinc(double x)
+{
+	return x == 0 ? 1 : sin(x * M_PI) / (x * M_PI);
+}
+
+static double lanczos(double x)
+{
+	return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0;
+}
+
+static const struct { double (*at)(double); double reach; } filters[] = {
+	[FILTER_BOX] = { box, 0.5 }, [FILTER_TRIANGLE] = { triangle, 1 },
+	[FILTER_CUBIC] = { cubic, 2 }, [FILTER_LANCZOS] = { lanczos, 3 },
+};
+
+static struct axis axis_new(int out, int taps)
+{
+	size_t n = (size_t)out;
+
+	return (struct axis){
+		.taps = taps, .first = mem_new(n, sizeof(int)), .count = mem_new(n, sizeof(int)),
+		.weight = mem_new(n * (size_t)taps, sizeof(double)),
+	};
+}
+
+static void axis_free(struct axis *a)
+{
+	free(a->first);
+	free(a->count);
+	free(a->weight);
+}
+
+/* Pillow's taps: the filter is stretched by in/out when shrinking; the weights of an output sum to one. */
+static struct axis axis_pillow(int in, int out, enum filter filter)
+{
+	double scale = (double)in / out, stretch = scale < 1 ? 1 : scale;
+	double reach = filters[filter].reach * stretch, inverse = 1 / stretch;
+	struct axis a = axis_new(out, (int)ceil(reach) * 2 + 1);
+
+	for (int i = 0; i < out; i++) {
+		double centre = (i + 0.5) * scale, sum = 0, *w = a.weight + (size_t)i * (size_t)a.taps;
+		int low = (int)(centre - reach + 0.5), high = (int)(centre + reach + 0.5);
+		if (low < 0) low = 0;
+		if (high > in) high = in;
+		a.first[i] = low;
+		a.count[i] = high - low;
+		for (int j = 0; j < high - low; j++)
+			sum += w[j] = filters[filter].at((j + low - centre + 0.5) * inverse);
+		for (int j = 0; j < high - low && sum != 0; j++) w[j] /= sum;
+	}
+	return a;
+}
+
+/* Weights as integers of 22 fractional bits, rounded away from zero at one half. */
+enum { FRACTION = 22 };
+
+static int32_t *fixed(const struct axis *a, int out)
+{
+	size_t n = (size_t)out * (size_t)a->taps;
+	int32_t *k = mem_new(n, sizeof *k);
+
+	for (size_t i = 0; i < n; i++)
+		k[i] = (int32_t)(a->weight[i] * (1 << FRACTION) + (a->weight[i] < 0 ? -0.5 : 0.5));
+	return k;
+}
+
+static uint8_t to_byte(int32_t sum)
+{
+	int32_t v = sum >> FRACTION;
+	return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+static void columns_u8(const uint8_t *from, int h, int w0, uint8_t *to, int w1, int channels, enum filter filter)
+{
+	struct axis a = axis_pillow(w0, w1, filter);
+	int32_t *k = fixed(&a, w1);
+
+	for (int y = 0; y < h; y++) {
+		const uint8_t *row = from + (size_t)y * (size_t)w0 * (size_t)channels;
+		for (int x = 0; x < w1; x++) {
+			const int32_t *w = k + (size_t)x * (size_t)a.taps;
+			for (int c = 0; c < channels; c++) {
+				const uint8_t *p = row + (size_t)a.first[x] * (size_t)channels + c;
+				int32_t sum = 1 << (FRACTION - 1);
+				for (int j = 0; j < a.count[x]; j++) sum += w[j] * p[j * channels];
+				*to++ = to_byte(sum);
+			}
+		}
+	}
+	free(k);
+	axis_free(&a);
+}
+
+static void rows_u8(const uint8_t *from, int h0, size_t width, uint8_t *to, int h1, enum filter filter)
+{
+	struct axis a = axis_pillow(h0, h1, filter);
+	int32_t *k = fixed(&a, h1), *sum = mem_new(width, sizeof *sum);
+
+	for (int y = 0; y < h1; y++, to += width) {
+		for (size_t x = 0; x < width; x++) sum[x] = 1 << (FRACTION - 1);
+		for (int j = 0; j < a.count[y]; j++) {
+			const uint8_t *row = from + (size_t)(a.first[y] + j) * width;
+			int32_t w = k[(size_t)y * (size_t)a.taps + (size_t)j];
+			for (size_t x = 0; x < width; x++) sum[x] += w * row[x];
+		}
+		for (size_t x = 0; x < width; x++) to[x] = to_byte(sum[x]);
+	}
+	free(sum);
+	free(k);
+	axis_free(&a);
+}
+
+void resize_u8(const uint8_t *from, int h0, int w0, uint8_t *to, int h1, int w1, int channels, enum filter filter)
+{
+	size_t width = (size_t)w1 * (size_t)channels;
+	uint8_t *between = NULL;
+
+	if (w0 != w1) {
+		uint8_t *into = h0 == h1 ? to : (between = mem_new((size_t)h0, width));
+		columns_u8(from, h0, w0, into, w1, channels, filter);
+		from = into;
+	}
+	if (h0 != h1) rows_u8(from, h0, width, to, h1, filter);
+	else if (from != to) memcpy(to, from, (size_t)h0 * width);
+	free(between);
+}
+
+/* PyTorch's four taps around the source position, the ones outside taken from the border. */
+static struct axis axis_torch(int in, int out, int align)
+{
+	const double a = -0.75;
+	double scale = !align ? (double)in / out : out > 1 ? (in - 1.0) / (out - 1) : 0;
+	struct axis axis = axis_new(out, 4);
+
+	for (int i = 0; i < out; i++) {
+		double at = align ? i * scale : (i + 0.5) * scale - 0.5, t = at - floor(at);
+		double far[2] = { t + 1, 2 - t }, near[2] = { t, 1 - t }, *w = axis.weight + 4 * (size_t)i;
+		axis.first[i] = (int)floor(at) - 1;
+		axis.count[i] = 4;
+		for (int s = 0; s < 2; s++) {
+			w[s ? 3 : 0] = ((a * far[s] - 5 * a) * far[s] + 8 * a) * far[s] - 4 * a;
+			w[s ? 2 : 1] = ((a + 2) * near[s] - (a + 3)) * near[s] * near[s] + 1;
+		}
+	}
+	return axis;
+}
+
+static int clamp(int i, int n)
+{
+	return i < 0 ? 0 : i >= n ? n - 1 : i;
+}
+
+static void columns_cubic(const float *from, int h, int w0, float *to, int w1, int channels, const struct axis *a)
+{
+	for (int y = 0; y < h; y++, from += (size_t)w0 * (size_t)channels) {
+		for (int x = 0; x < w1; x++) {
+			const double *w = a->weight + 4 * (size_t)x;
+			float k[4] = { (float)w[0], (float)w[1], (float)w[2], (float)w[3] };
+			const float *p[4];
+			for (int j = 0; j < 4; j++) p[j] = from + clamp(a->first[x] + j, w0) * channels;
+			for (int c = 0; c < channels; c++)
+				*to++ = k[0] * p[0][c] + k[1] * p[1][c] + k[2] * p[2][c] + k[3] * p[3][c];
+		}
+	}
+}
+
+static void rows_cubic(const float *from, int h0, size_t width, float *to, int h1, const struct axis *a)
+{
+	for (int y = 0; y < h1; y++, to += width) {
+		const double *w = a->weight + 4 * (size_t)y;
+		float k[4] = { (float)w[0], (float)w[1], (float)w[2], (float)w[3] };
+		const float *p[4];
+		for (int j = 0; j < 4; j++) p[j] = from + (size_t)clamp(a->first[y] + j, h0) * width;
+		for (size_t x = 0; x < width; x++)
+			to[x] = k[0] * p[0][x] + k[1] * p[1][x] + k[2] * p[2][x] + k[3] * p[3][x];
+	}
+}
+
+void resize_cubic(const float *from, int h0, int w0, float *to, int h1, int w1, int channels, int align)
+{
+	struct axis across = axis_torch(w0, w1, align), down = axis_torch(h0, h1, align);
+	size_t width = (size_t)w1 * (size_t)channels;
+	float *between = mem_new((size_t)h0 * width, sizeof *between);
+
+	columns_cubic(from, h0, w0, between, w1, channels, &across);
+	rows_cubic(between, h0, width, to, h1, &down);
+	free(between);
+	axis_free(&across);
+	axis_free(&down);
+}
+
+/* excess / 2 with a half going to the even neighbour: 1 -> 0, 3 -> 2, 5 -> 2, 7 -> 4. */
+static int half_even(int excess)
+{
+	int half = excess / 2;
+	return excess % 2 && half % 2 ? half + 1 : half;
+}
+
+void crop_square(int height, int width, int *top, int *left, int *side)
+{
+	*side = height < width ? height : width;
+	*top = half_even(height - *side);
+	*left = half_even(width - *side);
+}

@@ -1,0 +1,287 @@
+/* ic-pack: pictures of any source -> image rows of one size. */
+#include "formats/rows.h"
+#include "formats/sources.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/opt.h"
+#include "lib/base/par.h"
+#include "lib/base/say.h"
+#include "lib/stat/resize.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BATCH = 256 };                        /* pictures decoded side by side, then written in order */
+
+static const char *out, *list, *labels;
+static int size = 64, alpha = -1;
+static int64_t most;
+static bool squash, strict, orient;
+
+static const struct opt opts[] = {
+	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR, &out, 0, 0 },
+	{ 0, "size", "N", "side of the packed pictures in pixels", OPT_INT, &size, 1, 4096 },
+	{ 'n', "pictures", "N", "at most N pictures, evenly spread over the sources (0: all)", OPT_LONG, &most, 0, 1e15 },
+	{ 0, "squash", NULL, "resize the whole picture, no centre crop", OPT_FLAG, &squash, 0, 0 },
+	{ 0, "alpha", "N", "grey level under transparent pixels (-1: drop alpha; fonts: 255)", OPT_INT, &alpha, -1, 255 },
+	{ 0, "orient", NULL, "turn pictures as their EXIF orientation says", OPT_FLAG, &orient, 0, 0 },
+	{ 0, "labels", "FILE", "IDX file with the labels of an IDX source", OPT_STR, &labels, 0, 0 },
+	{ 0, "list", "FILE", "file of lines PATH or PATH<tab>LABEL", OPT_STR, &list, 0, 0 },
+	{ 0, "strict", NULL, "fail at the first picture that cannot be read", OPT_FLAG, &strict, 0, 0 },
+	OPT_COMMON
+};
+
+/* The pictures passed over, kept beside an unfinished store as lines of their numbers: with the rows already there
+ * they tell where to go on. */
+struct skips { char *path; FILE *f; int64_t n; };
+
+struct pack {
+	struct sources from;
+	struct rows to;
+	struct skips skips;
+	bool store;                          /* writing a store, which can be resumed, and not a stream */
+	int64_t total, done, rows;           /* pictures chosen, dealt with, written */
+	uint8_t *pixels;                     /* [BATCH][size][size][3] */
+	char *reason[BATCH];                 /* why a picture of the batch is bad, or NULL */
+};
+
+/* Chosen picture i: all of them, or `total` at even distances. */
+static int64_t chosen(const struct pack *p, int64_t i)
+{
+	return (int64_t)((__int128)i * p->from.n / p->total);
+}
+
+/* Moves the centred square of the short side to the front of the pixels. */
+static void crop(struct image *m)
+{
+	int top, left, side;
+
+	crop_square(m->height, m->width, &top, &left, &side);
+	size_t stride = (size_t)m->width * 3, row = (size_t)side * 3;
+	const uint8_t *from = m->rgb + (size_t)top * stride + (size_t)left * 3;
+	for (int y = 0; y < side; y++) memmove(m->rgb + (size_t)y * row, from + (size_t)y * stride, row);
+	m->height = m->width = side;
+}
+
+static void pack_one(void *context, int64_t i, int worker)
+{
+	struct pack *p = context;
+	struct image m;
+	(void)worker;
+
+	p->reason[i] = NULL;
+	if (sources_decode(&p->from, chosen(p, p->done + i), &m, alpha, orient)) {
+		p->reason[i] = mem_text("%s", why());
+		return;
+	}
+	if (!squash) crop(&m);
+	uint8_t *to = p->pixels + (size_t)i * (size_t)size * (size_t)size * 3;
+	resize_u8(m.rgb, m.height, m.width, to, size, size, 3, FILTER_TRIANGLE);
+	free(m.rgb);
+}
+
+/* On disk before any row behind the picture is: rows and skips never disagree. */
+static int skips_add(struct skips *k, int64_t number)
+{
+	k->n++;
+	if (!k->f) return 0;
+	fprintf(k->f, "%" PRId64 "\n", number);
+	return fflush(k->f) || fsync(fileno(k->f)) ? fail("%s:", k->path) : 0;
+}
+
+/* With `rows` pictures accepted before the interruption, *next is the smallest number to go on with: `rows` and one
+ * more for each skipped picture before it. */
+static int skips_open(struct skips *k, int64_t rows, int64_t *next)
+{
+	long long number;
+	char end;
+	long keep = 0;
+
+	*next = rows;
+	if (!k->path) return 0;
+	k->f = fopen(k->path, rows ? "r+" : "w+");
+	if (!k->f) return fail("%s: remove the .part file to begin again:", k->path);
+	while (fscanf(k->f, "%lld%c", &number, &end) == 2 && end == '\n' && number < *next) {
+		++*next;
+		k->n++;
+		keep = ftell(k->f);
+	}
+	return ftruncate(fileno(k->f), keep) || fseek(k->f, keep, SEEK_SET) ? fail("%s:", k->path) : 0;
+}
+
+static int write_batch(struct pack *p, int n)
+{
+	size_t bytes = (size_t)size * (size_t)size * 3;
+	int bad = 0;
+
+	for (int i = 0; i < n && !bad; i++) {
+		const struct source_entry *e = &p->from.entry[chosen(p, p->done + i)];
+		if (!p->reason[i]) {
+			bad = rows_put(&p->to, (uint64_t)p->rows++, e->label, p->pixels + (size_t)i * bytes);
+		} else if (strict) {
+			bad = fail("%s", p->reason[i]);
+		} else {
+			warn("skipped: %s", p->reason[i]);
+			bad = skips_add(&p->skips, p->done + i);
+		}
+	}
+	for (int i = 0; i < n; i++) free(p->reason[i]);
+	p->done += n;
+	return bad;
+}
+
+static int pack(struct pack *p)
+{
+	p->pixels = mem_big(BATCH, (size_t)size * (size_t)size * 3, "a batch of pictures");
+	if (!p->pixels) return -1;
+	while (p->done < p->total) {
+		int n = p->total - p->done < BATCH ? (int)(p->total - p->done) : BATCH;
+		if (stop_check()) return -1;
+		par_for(n, p, pack_one);
+		if (write_batch(p, n)) return -1;
+		progress("packing", p->done, p->total, "%" PRId64 " skipped", p->skips.n);
+	}
+	progress_end();
+	if (!p->rows) return fail("none of %" PRId64 " pictures could be read", p->total);
+	return rows_seal(&p->to);
+}
+
+/* The last components of the operands, so that a store does not depend on where its source lies. */
+static char *describe(int n, char **path)
+{
+	char *text = mem_text("%s", ""), *longer;
+
+	for (int i = 0; i < n && strlen(text) < 1000; i++) {
+		size_t length = strlen(path[i]);
+		while (length > 1 && path[i][length - 1] == '/') length--;
+		size_t from = length;
+		while (from && path[i][from - 1] != '/') from--;
+		longer = mem_text("%s%s%.*s", text, *text ? " " : "", (int)(length - from), path[i] + from);
+		free(text);
+		text = longer;
+	}
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+	return text;
+}
+
+/* Class names, when they fit and can be told apart by commas. */
+static void add_classes(struct rows_info *info, const struct sources *s)
+{
+	char text[2048] = "";
+	size_t used = 0;
+
+	for (int c = 0; c < s->classes; c++) {
+		const char *name = s->class_name[c];
+		if (used + strlen(name) + 2 > sizeof text) return;
+		for (const char *p = name; *p; p++)
+			if (*p == ',' || (unsigned char)*p < ' ' || *p == 127) return;
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", c ? "," : "", name);
+	}
+	if (used) rows_meta_add(info, "classes", "%s", text);
+}
+
+static int describe_rows(const struct pack *p, struct rows_info *info, int n, char **path)
+{
+	char *source = describe(n, path);
+
+	*info = (struct rows_info){
+		.kind = "images", .type = ROWS_U8, .width = size * size * 3, .height = size, .im_width = size,
+		.channels = 3, .labelled = p->from.labels != LABELS_NONE, .count = -1,
+	};
+	int bad = rows_meta_add(info, "source", "%s", source) ||
+		rows_meta_add(info, "listing", "%016" PRIx64, sources_hash(&p->from)) ||
+		rows_meta_add(info, "pictures", "%" PRId64 " of %" PRId64, p->total, p->from.n) ||
+		rows_meta_add(info, "crop", squash ? "squash" : "centre") ||
+		rows_meta_add(info, "filter", "bilinear") ||
+		rows_meta_add(info, "alpha", "%d", alpha) ||
+		rows_meta_add(info, "orient", "%d", orient);
+	free(source);
+	add_classes(info, &p->from);
+	return bad ? -1 : 0;
+}
+
+static int gather(struct pack *p, int n, char **path)
+{
+	struct sources *s = &p->from;
+
+	if (list && sources_add_list(s, list)) return -1;
+	for (int i = 0; i < n; i++)
+		if (sources_add(s, path[i], labels)) return -1;
+	if (!s->n)
+		return fail("%s: no pictures found, expected .jpg .jpeg .png .ppm .pgm .pnm .pam files",
+			n == 1 ? path[0] : list ? list : "all sources");
+	sources_sort_classes(s);
+	p->total = most && most < s->n ? most : s->n;
+	note("%" PRId64 " pictures, %.1f MB at %d x %d", p->total, 3e-6 * size * size * (double)p->total, size, size);
+	return 0;
+}
+
+static int begin(struct pack *p, int n, char **path)
+{
+	struct rows_info info;
+	struct stat st;
+	bool standard = !out || !strcmp(out, "-");
+
+	p->store = !standard && (stat(out, &st) || S_ISREG(st.st_mode));   /* a device or pipe takes a stream */
+	if (standard && binary_stdout()) return -1;
+	if (describe_rows(p, &info, n, path)) return -1;
+	if (rows_create(&p->to, out, &info, common.force, p->store ? &p->rows : NULL)) return -1;
+	if (p->store) p->skips.path = mem_text("%s.part.skipped", out);
+	if (skips_open(&p->skips, p->rows, &p->done)) return -1;
+	if (p->rows) note("%" PRId64 " pictures are packed already; going on", p->rows);
+	return 0;
+}
+
+static void report(const struct pack *p)
+{
+	char id[20];
+
+	if (p->skips.n) warn("%" PRId64 " of %" PRId64 " pictures skipped", p->skips.n, p->total);
+	if (!p->store) return;
+	struct record r = record_begin(stdout);
+	snprintf(id, sizeof id, "%016" PRIx64, p->to.info.id);
+	record_text(&r, "store", out);
+	record_int(&r, "pictures", p->rows);
+	record_int(&r, "skipped", p->skips.n);
+	record_int(&r, "classes", p->from.classes);
+	record_text(&r, "id", id);
+	record_end(&r);
+}
+
+/* An unfinished store stays to be resumed, unless nothing is in it. */
+static void end(struct pack *p, bool finished)
+{
+	rows_close(&p->to);
+	sources_close(&p->from);
+	if (p->skips.f) {
+		fclose(p->skips.f);
+		if (finished || !p->rows) unlink(p->skips.path);
+		char *part = mem_text("%s.part", out);
+		if (!finished && !p->rows) unlink(part);
+		free(part);
+	}
+	free(p->skips.path);
+	free(p->pixels);
+}
+
+int main(int argc, char **argv)
+{
+	static struct pack p;
+	static char *standard[] = { "-" };
+	int i = opt_parse(argc, argv, "[SOURCE...]", "pictures of any source to image rows of one size", opts, LEN(opts));
+	int n = argc - i;
+	char **path = argv + i;
+
+	if (!n && !list) n = 1, path = standard;
+	if (labels && (n != 1 || list)) misuse("--labels goes with exactly one source");
+	int bad = gather(&p, n, path) || begin(&p, n, path) || pack(&p);
+	int64_t rows = p.rows;
+	if (!bad) report(&p);
+	end(&p, !bad);
+	if (bad) die();
+	return done(rows, "pictures");
+}
