@@ -1,96 +1,150 @@
-/* conv: convolution and its two adjoints, NHWC, cut by image or by tap so that results depend on neither batch nor threads. */
+/* conv: convolution and its two adjoints in NHWC.  Each is one or more correlations, done in the way that suits the shape: the
+ * choice depends on everything but the number of images and threads, and so do the results. */
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/conv.h"
 
 #include <string.h>
 
-void cpu_conv(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+float *conv_take(struct room *r, size_t floats)
 {
-	const int *d = x[0].s.d, *k = x[1].s.d, *o = y.s.d;
-	int s = a->i[0];
+	float *p = r->base ? (float *)(r->base + r->used) : NULL;
 
-#pragma omp parallel for collapse(2) num_threads(b->threads)
-	for (int n = 0; n < o[0]; n++)
-		for (int p = 0; p < o[1]; p++)
-			for (int q = 0; q < o[2]; q++) {
-				float *to = y.p + (((size_t)n * o[1] + p) * o[2] + q) * o[3];
-
-				memset(to, 0, sizeof(float) * (size_t)o[3]);
-				for (int t = 0; t < k[0] * k[1]; t++) {
-					int h = p * s + t / k[1] - a->i[1], v = q * s + t % k[1] - a->i[3];
-
-					if (h < 0 || h >= d[1] || v < 0 || v >= d[2]) continue;
-					const float *from = x[0].p + (((size_t)n * d[1] + h) * d[2] + v) * d[3];
-					const float *w = x[1].p + (size_t)t * d[3] * o[3];
-
-					for (int i = 0; i < d[3]; i++)
-						for (int c = 0; c < o[3]; c++) to[c] += from[i] * w[i * o[3] + c];
-				}
-			}
+	r->used += (floats + 15) / 16 * 64;
+	return p;
 }
 
-void cpu_conv_dx(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+void conv_window(float *to, const float *x, int H, int W, int C, int channels, int h0, int rows, int w0, int cols)
 {
-	const int *o = x[0].s.d, *k = x[1].s.d, *d = y.s.d;
-	int s = a->i[0];
+	int from = least(cols, most(0, -w0)), until = most(from, least(cols, W - w0));
+	size_t pixel = sizeof(float) * (size_t)channels;
 
-#pragma omp parallel for num_threads(b->threads)
-	for (int n = 0; n < o[0]; n++) {
-		memset(y.p + (size_t)n * d[1] * d[2] * d[3], 0, sizeof(float) * (size_t)d[1] * d[2] * d[3]);
-		for (int pq = 0; pq < o[1] * o[2]; pq++) {
-			const float *g = x[0].p + ((size_t)n * o[1] * o[2] + pq) * o[3];
-
-			for (int t = 0; t < k[0] * k[1]; t++) {
-				int h = pq / o[2] * s + t / k[1] - a->i[1], v = pq % o[2] * s + t % k[1] - a->i[3];
-
-				if (h < 0 || h >= d[1] || v < 0 || v >= d[2]) continue;
-				float *to = y.p + (((size_t)n * d[1] + h) * d[2] + v) * d[3];
-				const float *w = x[1].p + (size_t)t * d[3] * o[3];
-
-				for (int i = 0; i < d[3]; i++)
-					for (int c = 0; c < o[3]; c++) to[i] += g[c] * w[i * o[3] + c];
-			}
+	for (int h = h0; h < h0 + rows; h++, to += (ptrdiff_t)cols * channels) {
+		if (h < 0 || h >= H) {
+			memset(to, 0, pixel * (size_t)cols);
+			continue;
 		}
+		const float *row = x + ((ptrdiff_t)h * W + w0) * C;
+
+		memset(to, 0, pixel * (size_t)from);
+		if (channels == C) memcpy(to + (ptrdiff_t)from * C, row + (ptrdiff_t)from * C, pixel * (size_t)(until - from));
+		else for (int i = from; i < until; i++) memcpy(to + (ptrdiff_t)i * channels, row + (ptrdiff_t)i * C, pixel);
+		memset(to + (ptrdiff_t)until * channels, 0, pixel * (size_t)(cols - until));
 	}
 }
 
-void cpu_conv_dw(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+static void run(const struct corr *c, struct room *r)
 {
-	const int *d = x[0].s.d, *o = x[1].s.d, *k = y.s.d;
-	int s = a->i[0];
+	if (few_suits(c)) few_run(c, r);
+	else if (wino_suits(c)) wino_run(c, r);
+	else direct_run(c, r);
+}
 
-#pragma omp parallel for num_threads(b->threads)
-	for (int t = 0; t < k[0] * k[1]; t++) {
-		float *w = y.p + (size_t)t * d[3] * o[3];
+static struct corr forward(int threads, struct shape y, const struct shape *x, const struct attr *a)
+{
+	int I = x[0].d[3], O = y.d[3], L = x[1].d[1];
 
-		memset(w, 0, sizeof(float) * (size_t)d[3] * o[3]);
-		for (int n = 0; n < o[0]; n++)
-			for (int pq = 0; pq < o[1] * o[2]; pq++) {
-				int h = pq / o[2] * s + t / k[1] - a->i[1], v = pq % o[2] * s + t % k[1] - a->i[3];
-
-				if (h < 0 || h >= d[1] || v < 0 || v >= d[2]) continue;
-				const float *from = x[0].p + (((size_t)n * d[1] + h) * d[2] + v) * d[3];
-				const float *g = x[1].p + ((size_t)n * o[1] * o[2] + pq) * o[3];
-
-				for (int i = 0; i < d[3]; i++)
-					for (int c = 0; c < o[3]; c++) w[i * o[3] + c] += from[i] * g[c];
-			}
-	}
+	return (struct corr){
+		.N = x[0].d[0], .H = x[0].d[1], .W = x[0].d[2],
+		.t = { NULL, x[1].d[0], L, I, O, (ptrdiff_t)L * I * O, (ptrdiff_t)I * O, O, 1 },
+		.stride = a->i[0], .top = a->i[1], .left = a->i[3],
+		.P = y.d[1], .Q = y.d[2], .YH = y.d[1], .YW = y.d[2], .step = 1, .threads = threads,
+	};
 }
 
 size_t cpu_conv_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
 {
-	(void)b, (void)y, (void)x, (void)a;
-	return 0;
+	struct corr c = forward(b->threads, y, x, a);
+	struct room r = { 0 };
+
+	run(&c, &r);
+	return r.used;
+}
+
+void cpu_conv(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+{
+	struct corr c = forward(b->threads, y.s, (struct shape[]){ x[0].s, x[1].s }, a);
+	struct room r = { b->work, 0 };
+
+	c.x = x[0].p, c.t.w = x[1].p, c.y = y.p;
+	run(&c, &r);
+}
+
+/* Of the taps k0, k0 + s, k0 + 2 s, ... of a dimension of `taps`: how many, and the pad of their correlation with dy, which
+ * runs over them backwards.  dx at u s + phase is the sum over j of dy[u + (phase + pad - k0) / s - j] w[k0 + j s]. */
+struct phase { int k0, taps, before; };
+
+static struct phase phase_of(int phase, int s, int pad, int taps)
+{
+	int k0 = ((phase + pad) % s + s) % s, count = k0 < taps ? (taps - k0 + s - 1) / s : 0;
+
+	return (struct phase){ k0, count, count - 1 - (phase + pad - k0) / s };
+}
+
+/* dx is s^2 correlations of dy of stride 1, each with its own taps and to its own sub-lattice of x. */
+static void backward(struct backend *b, struct view y, const struct view *x, const struct attr *a, struct room *r)
+{
+	int s = a->i[0], I = y.s.d[3], O = x[0].s.d[3], K = x[1].s.d[0], L = x[1].s.d[1];
+	size_t used = 0;
+
+	for (int i = 0; i < s * s; i++) {
+		struct phase v = phase_of(i / s, s, a->i[1], K), h = phase_of(i % s, s, a->i[3], L);
+		struct room own = { r->base, 0 };
+		struct corr c = {
+			.x = x[0].p, .N = x[0].s.d[0], .H = x[0].s.d[1], .W = x[0].s.d[2],
+			.t = { NULL, v.taps, h.taps, O, I, -(ptrdiff_t)s * L * I * O, -(ptrdiff_t)s * I * O, 1, O },
+			.stride = 1, .top = v.before, .left = h.before, .y = y.p,
+			.P = ceil_div(y.s.d[1] - i / s, s), .Q = ceil_div(y.s.d[2] - i % s, s),
+			.YH = y.s.d[1], .YW = y.s.d[2], .step = s, .y0 = i / s, .x0 = i % s, .threads = b->threads,
+		};
+
+		if (c.P < 1 || c.Q < 1) continue;
+		if (r->base && v.taps && h.taps)
+			c.t.w = x[1].p + ((ptrdiff_t)(v.k0 + s * (v.taps - 1)) * L + h.k0 + s * (h.taps - 1)) * I * O;
+		run(&c, &own);
+		if (own.used > used) used = own.used;
+	}
+	r->used = used;
 }
 
 size_t cpu_conv_dx_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
 {
-	(void)b, (void)y, (void)x, (void)a;
-	return 0;
+	struct room r = { 0 };
+
+	backward(b, (struct view){ NULL, y }, (struct view[]){ { NULL, x[0] }, { NULL, x[1] } }, a, &r);
+	return r.used;
+}
+
+void cpu_conv_dx(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+{
+	struct room r = { b->work, 0 };
+
+	backward(b, y, x, a, &r);
+}
+
+static void weights(struct backend *b, struct view y, const struct view *x, const struct attr *a, struct room *r)
+{
+	struct corr_dw c = {
+		.x = x[0].p, .dy = x[1].p, .dw = y.p,
+		.N = x[0].s.d[0], .H = x[0].s.d[1], .W = x[0].s.d[2], .I = x[0].s.d[3],
+		.P = x[1].s.d[1], .Q = x[1].s.d[2], .O = x[1].s.d[3], .K = y.s.d[0], .L = y.s.d[1],
+		.stride = a->i[0], .top = a->i[1], .left = a->i[3], .threads = b->threads,
+	};
+
+	if (wino_dw_suits(&c)) wino_dw_run(&c, r);
+	else direct_dw_run(&c, r);
 }
 
 size_t cpu_conv_dw_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
 {
-	(void)b, (void)y, (void)x, (void)a;
-	return 0;
+	struct room r = { 0 };
+
+	weights(b, (struct view){ NULL, y }, (struct view[]){ { NULL, x[0] }, { NULL, x[1] } }, a, &r);
+	return r.used;
+}
+
+void cpu_conv_dw(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+{
+	struct room r = { b->work, 0 };
+
+	weights(b, y, x, a, &r);
 }

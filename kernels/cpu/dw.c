@@ -1,30 +1,45 @@
-/* dw: depthwise convolution, each channel with its own K by L filter, forward only. */
+/* dw: depthwise convolution, each channel with its own K by L filter, forward only.  Rows of outputs; taps outside the image are
+ * left out, so that nothing is copied. */
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/conv.h"
 
-#include <string.h>
+struct depthwise { const struct tile_set *set; int H, W, C, K, L, Q, stride, top, left; };
+
+/* Outputs [q, q + pixels) of one row, by the taps [l0, l1) of rows [k0, k1): all of them see these and no others. */
+static void span(const struct depthwise *d, const float *x, const float *w, float *y, int h, int k0, int k1, int q,
+	int pixels, int l0, int l1)
+{
+	ptrdiff_t row = (ptrdiff_t)d->W * d->C;
+
+	d->set->depthwise(y + (ptrdiff_t)q * d->C, pixels, d->C,
+		x + (h + k0) * row + (ptrdiff_t)(q * d->stride - d->left + l0) * d->C, row, d->stride,
+		w + (ptrdiff_t)(k0 * d->L + l0) * d->C, k1 - k0, l1 - l0, (ptrdiff_t)d->L * d->C);
+}
+
+static void output_row(const struct depthwise *d, const float *x, const float *w, float *y, int p)
+{
+	int h = p * d->stride - d->top, k0 = least(d->K, most(0, -h)), k1 = most(k0, least(d->K, d->H - h)), q = 0;
+
+	while (q < d->Q) {
+		int v = q * d->stride - d->left, l0 = least(d->L, most(0, -v)), l1 = most(l0, least(d->L, d->W - v)), n = 1;
+
+		if (l0 == 0 && l1 == d->L) n = most(1, least(d->Q - q, (d->W - d->L - v) / d->stride + 1));
+		span(d, x, w, y, h, k0, k1, q, n, l0, l1);
+		q += n;
+	}
+}
 
 void cpu_dwconv(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
-	const int *d = x[0].s.d, *k = x[1].s.d, *o = y.s.d;
-	int s = a->i[0];
+	const int *in = x[0].s.d, *k = x[1].s.d, *out = y.s.d;
+	struct depthwise d = { tile_best(), in[1], in[2], in[3], k[0], k[1], out[2], a->i[0], a->i[1], a->i[3] };
+	double work = (double)shape_count(y.s) * k[0] * k[1];
 
-#pragma omp parallel for collapse(2) num_threads(b->threads)
-	for (int n = 0; n < o[0]; n++)
-		for (int p = 0; p < o[1]; p++)
-			for (int q = 0; q < o[2]; q++) {
-				float *to = y.p + (((size_t)n * o[1] + p) * o[2] + q) * o[3];
-
-				memset(to, 0, sizeof(float) * (size_t)o[3]);
-				for (int t = 0; t < k[0] * k[1]; t++) {
-					int h = p * s + t / k[1] - a->i[1], v = q * s + t % k[1] - a->i[3];
-
-					if (h < 0 || h >= d[1] || v < 0 || v >= d[2]) continue;
-					const float *from = x[0].p + (((size_t)n * d[1] + h) * d[2] + v) * d[3];
-					const float *w = x[1].p + (size_t)t * d[3];
-
-					for (int c = 0; c < o[3]; c++) to[c] += from[c] * w[c];
-				}
-			}
+#pragma omp parallel for collapse(2) num_threads(b->threads) if (work > 1e5)
+	for (int n = 0; n < out[0]; n++)
+		for (int p = 0; p < out[1]; p++)
+			output_row(&d, x[0].p + (ptrdiff_t)n * in[1] * in[2] * in[3], x[1].p,
+				y.p + ((ptrdiff_t)n * out[1] + p) * out[2] * out[3], p);
 }
 
 size_t cpu_dwconv_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)

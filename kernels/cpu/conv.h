@@ -1,0 +1,65 @@
+/* conv: what the ways to convolve share: the problem, its weights in panels, and scratch by the piece. */
+#ifndef IC_CONV_H
+#define IC_CONV_H
+
+#include "kernels/cpu/tile.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Scratch handed out in pieces on 64 bytes; with base NULL it only counts. */
+struct room { char *base; size_t used; };
+float *conv_take(struct room *, size_t floats);
+
+/* w[k][l][c][o] by strides in floats, which may be negative (flipped taps) or swapped (adjoints). */
+struct taps { const float *w; int K, L, C, O; ptrdiff_t k, l, c, o; };
+
+/* The taps as a matrix [depth = (k, l, c)][o], columns cut into panels of at most set->wide vectors, each panel dense, its
+ * last vector filled with zeros. */
+struct panels { const struct tile_set *set; int depth, vecs, count; float *p; };
+void panels_plan(struct panels *, struct room *, int depth, int columns);
+void panels_pack(struct panels *, const struct taps *, int threads);
+int panels_first(const struct panels *, int panel);     /* its first vector; of panel == count: how many there are */
+float *panels_at(const struct panels *, int panel);
+
+/* y[n][p step + y0][q step + x0][o] = sum of x[n][p stride + k - top][q stride + l - left][c] * taps, zero outside x.
+ * P and Q are the rows and columns computed, YH and YW those of y. */
+struct corr {
+	const float *x;
+	int N, H, W;
+	struct taps t;
+	int stride, top, left;
+	float *y;
+	int P, Q, YH, YW, step, y0, x0;
+	int threads;
+};
+
+/* The ways: each plans and, when room has a base, runs. */
+void direct_run(const struct corr *, struct room *);    /* any shape: products over rows of taps */
+int direct_strip(const struct corr *, size_t row_bytes);   /* output rows worth doing at a time */
+void few_run(const struct corr *, struct room *);       /* few outputs: one product for all taps, then their sum */
+void wino_run(const struct corr *, struct room *);      /* 3x3, stride 1 */
+bool few_suits(const struct corr *);
+bool wino_suits(const struct corr *);
+bool wino_shape(int K, int L, int stride, int I, int O, int P, int Q);
+
+/* dw[k][l][i][o] = sum over n, p, q of x[n][p stride + k - top][q stride + l - left][i] * dy[n][p][q][o]. */
+struct corr_dw {
+	const float *x, *dy;
+	float *dw;
+	int N, H, W, I, P, Q, O, K, L, stride, top, left;
+	int threads;
+};
+void direct_dw_run(const struct corr_dw *, struct room *);
+void wino_dw_run(const struct corr_dw *, struct room *);
+bool wino_dw_suits(const struct corr_dw *);
+
+/* Copies rows [h0, h0 + rows), columns [w0, w0 + cols) and the first `channels` of the image x[H][W][C], zero outside it, to
+ * the dense `to`. */
+void conv_window(float *to, const float *x, int H, int W, int C, int channels, int h0, int rows, int w0, int cols);
+
+static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
+static inline int least(int a, int b) { return a < b ? a : b; }
+static inline int most(int a, int b) { return a > b ? a : b; }
+
+#endif

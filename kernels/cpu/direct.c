@@ -1,0 +1,118 @@
+/* direct: correlation as products of shifted rows of pixels with the taps, without im2col. */
+#include "kernels/cpu/conv.h"
+
+#include <omp.h>
+
+enum { STRIP_BYTES = 256 * 1024 };           /* of input: with its output and a panel of taps it stays in the second cache */
+
+struct direct {
+	struct corr c;
+	struct panels w;
+	bool padded;                         /* some tap falls outside x: strips are copied into windows */
+	int rows, strips;                    /* output rows of a strip, strips of an image */
+	int in_rows, in_cols;                /* of a strip's window */
+	float *window;                       /* one per thread */
+};
+
+static bool falls_outside(const struct corr *c)
+{
+	return c->top > 0 || c->left > 0 || (c->P - 1) * c->stride + c->t.K - 1 - c->top >= c->H
+		|| (c->Q - 1) * c->stride + c->t.L - 1 - c->left >= c->W;
+}
+
+/* A 1x1 product does not see where images and rows end: one tall image, one pixel a row. */
+static void flatten(struct corr *c)
+{
+	if (c->t.K != 1 || c->t.L != 1 || c->stride != 1 || c->step != 1 || c->top || c->left) return;
+	if (c->P != c->H || c->Q != c->W) return;
+	if ((int64_t)c->N * c->H * c->W > INT32_MAX) return;
+	c->H = c->P = c->YH = c->N * c->H * c->W;
+	c->N = c->W = c->Q = c->YW = 1;
+}
+
+/* Strips small enough for the cache, and enough of them for the threads: a pixel's sum is the same in any strip. */
+int direct_strip(const struct corr *c, size_t row_bytes)
+{
+	size_t fit = STRIP_BYTES / row_bytes;
+	int rows = fit > (size_t)c->P ? c->P : (int)fit, want = ceil_div(4 * c->threads, c->N);
+	int floor = ceil_div(48, c->Q);
+
+	if (ceil_div(c->P, most(1, rows)) < want) rows = ceil_div(c->P, want);
+	return least(c->P, most(rows, floor));
+}
+
+static struct direct direct_plan(const struct corr *c, struct room *r)
+{
+	struct direct d = { .c = *c };
+
+	flatten(&d.c);
+	c = &d.c;
+	panels_plan(&d.w, r, c->t.K * c->t.L * c->t.C, c->t.O);
+	d.padded = falls_outside(c);
+	d.in_cols = (c->Q - 1) * c->stride + c->t.L;
+	d.rows = direct_strip(c, sizeof(float) * (size_t)c->stride * (size_t)most(1, d.in_cols) * (size_t)c->t.C);
+	d.strips = ceil_div(c->P, d.rows);
+	d.in_rows = (d.rows - 1) * c->stride + c->t.K;
+	if (d.padded) d.window = conv_take(r, (size_t)c->threads * (size_t)d.in_rows * (size_t)d.in_cols * (size_t)c->t.C);
+	return d;
+}
+
+/* Output rows [p, p + rows) of image n, for one panel: tiles of pixels, which may run over the ends of rows. */
+static void strip_panel(const struct direct *d, const float *x, ptrdiff_t row, int n, int p, int rows, int panel)
+{
+	const struct corr *c = &d->c;
+	const struct tile_set *set = d->w.set;
+	int first = panels_first(&d->w, panel), vecs = panels_first(&d->w, panel + 1) - first, high = set->rows[vecs];
+	int C = c->t.C, col = first * set->lanes, q = 0;
+	struct tile t = {
+		.b = panels_at(&d->w, panel), .cols = least(vecs * set->lanes, c->t.O - col),
+		.runs = c->t.K, .run = c->t.L * C, .as = row, .la = 1, .lb = vecs * set->lanes,
+		.bs = (ptrdiff_t)c->t.L * C * vecs * set->lanes,
+	};
+	float *y = c->y + (((ptrdiff_t)n * c->YH + (ptrdiff_t)p * c->step + c->y0) * c->YW + c->x0) * c->t.O + col;
+	ptrdiff_t y_row = (ptrdiff_t)c->step * c->YW * c->t.O, y_pixel = (ptrdiff_t)c->step * c->t.O;
+
+	for (int left = rows * c->Q; left > 0; left -= high) {
+		t.rows = least(high, left);
+		for (int m = 0; m < t.rows; m++) {
+			t.a[m] = x + (ptrdiff_t)q * c->stride * C;
+			t.c[m] = y + q * y_pixel;
+			if (++q == c->Q) q = 0, x += c->stride * row, y += y_row;
+		}
+		for (int m = t.rows; m < high; m++) t.a[m] = t.a[0];
+		set->product[vecs](&t);
+	}
+}
+
+static void strip(const struct direct *d, int n, int p)
+{
+	const struct corr *c = &d->c;
+	int C = c->t.C, h = p * c->stride - c->top, rows = least(d->rows, c->P - p);
+	const float *image = c->x + (ptrdiff_t)n * c->H * c->W * C, *x;
+	ptrdiff_t row;
+
+	if (d->padded) {
+		float *window = d->window + (ptrdiff_t)omp_get_thread_num() * d->in_rows * d->in_cols * C;
+
+		conv_window(window, image, c->H, c->W, C, C, h, (rows - 1) * c->stride + c->t.K, -c->left, d->in_cols);
+		x = window;
+		row = (ptrdiff_t)d->in_cols * C;
+	} else {
+		x = image + ((ptrdiff_t)h * c->W - c->left) * C;
+		row = (ptrdiff_t)c->W * C;
+	}
+	for (int panel = 0; panel < d->w.count; panel++) strip_panel(d, x, row, n, p, rows, panel);
+}
+
+void direct_run(const struct corr *corr, struct room *r)
+{
+	struct direct d = direct_plan(corr, r);
+	const struct corr *c = &d.c;
+	int items = c->N * d.strips;
+
+	if (!r->base) return;
+	panels_pack(&d.w, &c->t, c->threads);
+#pragma omp parallel for schedule(dynamic) num_threads(c->threads) \
+	if (items > 1 && (double)c->N * c->P * c->Q * c->t.O * d.w.depth > 2e5)
+	for (int i = 0; i < items; i++) strip(&d, i / d.strips, i % d.strips * d.rows);
+}

@@ -1,0 +1,45 @@
+/* tile: the inner loops of products and convolutions, once per instruction set; everything that is not here is plain C. */
+#ifndef IC_TILE_H
+#define IC_TILE_H
+
+#include <stddef.h>
+
+enum { TILE_ROWS = 8, TILE_WIDE = 4 };       /* the largest tile of any instruction set, in rows and vectors */
+
+/* c[m][n] = (add ? c[m][n] : 0) + sum over j < runs, t < run of a[m][j as + t la] * b[j bs + t lb + n], summed in this order:
+ * a row's result depends on nothing but its own numbers.  All tile_set.rows[vectors] pointers of a must be readable, c has
+ * `rows` of them; b is readable up to a whole vector, of c only n < cols is touched. */
+struct tile {
+	const float *a[TILE_ROWS];
+	float *c[TILE_ROWS];
+	const float *b;
+	int rows, cols, runs, run, add;
+	ptrdiff_t as, la, bs, lb;
+};
+
+/* Winograd's F(4x4, 3x3) on `channels` channels, a multiple of `lanes`: a value of the transformed domain is one of 36 planes.
+ * The points are 0, +-sqrt(1/2), +-sqrt(2), infinity: four times the accuracy of the usual 0, +-1, +-2. */
+struct tile_set {
+	int lanes;                           /* floats in a vector */
+	int wide;                            /* vectors in the widest tile */
+	int rows[TILE_WIDE + 1];             /* rows of a tile of that many vectors */
+	void (*product[TILE_WIDE + 1])(const struct tile *);
+	/* planes = B' d B of the 6x6 pixels at x */
+	void (*wino_in)(const float *x, ptrdiff_t pixel, ptrdiff_t row, float *planes, ptrdiff_t plane, int channels);
+	/* y[4][4] = A' planes A */
+	void (*wino_out)(const float *planes, ptrdiff_t plane, float *y, ptrdiff_t pixel, ptrdiff_t row, int channels);
+	/* planes = G w G' of the 3x3 taps at w */
+	void (*wino_taps)(const float *w, ptrdiff_t tap, float *planes, ptrdiff_t plane, int channels);
+	/* planes = A dy A' of the 4x4 pixels at dy: the adjoint of wino_out */
+	void (*wino_out_t)(const float *dy, ptrdiff_t pixel, ptrdiff_t row, float *planes, ptrdiff_t plane, int channels);
+	/* w[3][3] = G' (sum of `parts` sets of planes) G: the adjoint of wino_taps */
+	void (*wino_taps_t)(const float *planes, ptrdiff_t plane, int parts, ptrdiff_t part, float *w, ptrdiff_t tap, int channels);
+	/* y[q][c] = sum of x[k row + (q stride + l) channels + c] * w[k][l][c] over k < taps_k, l < taps_l */
+	void (*depthwise)(float *y, int pixels, int channels, const float *x, ptrdiff_t row, int stride,
+		const float *w, int taps_k, int taps_l, ptrdiff_t w_row);
+};
+
+extern const struct tile_set tile_base, tile_avx2, tile_avx512;
+const struct tile_set *tile_best(void);      /* what this CPU has */
+
+#endif

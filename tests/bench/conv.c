@@ -1,0 +1,139 @@
+/* conv: GFLOP/s of convolutions, counted as direct ones, beside the matrix product of OpenBLAS on the same threads: 2 N P Q K L I O
+ * over the best of several runs.  More than the product's rate means that multiplications were saved. */
+#include "kernels/cpu/blas.h"
+#include "kernels/kernels.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct problem { const char *net; int N, H, I, O, K, stride, before, after; } problems[] = {
+	{ "biggan-32", 64, 32, 64, 64, 3, 1, 1, 1 },
+	{ "biggan-32", 64, 16, 64, 64, 3, 1, 1, 1 },
+	{ "biggan-32", 64, 8, 64, 64, 3, 1, 1, 1 },
+	{ "biggan-32", 64, 4, 64, 64, 3, 1, 1, 1 },
+	{ "biggan-32", 64, 16, 64, 64, 1, 1, 0, 0 },
+	{ "biggan-32", 64, 32, 3, 64, 3, 1, 1, 1 },
+	{ "biggan-32", 64, 32, 64, 3, 3, 1, 1, 1 },
+	{ "biggan-64", 16, 64, 32, 32, 3, 1, 1, 1 },
+	{ "biggan-64", 16, 32, 64, 128, 3, 1, 1, 1 },
+	{ "biggan-64", 16, 16, 256, 128, 3, 1, 1, 1 },
+	{ "biggan-64", 16, 8, 512, 256, 3, 1, 1, 1 },
+	{ "biggan-64", 16, 4, 512, 512, 3, 1, 1, 1 },
+	{ "biggan-64", 16, 8, 512, 256, 1, 1, 0, 0 },
+	{ "resnet50", 4, 224, 3, 64, 7, 2, 3, 3 },
+	{ "resnet50", 4, 56, 64, 64, 3, 1, 1, 1 },
+	{ "resnet50", 4, 56, 64, 256, 1, 1, 0, 0 },
+	{ "resnet50", 4, 56, 128, 128, 3, 2, 1, 1 },
+	{ "resnet50", 4, 28, 512, 128, 1, 1, 0, 0 },
+	{ "resnet50", 4, 14, 256, 256, 3, 1, 1, 1 },
+	{ "resnet50", 4, 7, 512, 2048, 1, 1, 0, 0 },
+	{ "resnet50", 4, 7, 512, 512, 3, 1, 1, 1 },
+	{ "effnet-lite0", 4, 224, 3, 32, 3, 2, 0, 1 },
+	{ "effnet-lite0", 4, 112, 32, 16, 1, 1, 0, 0 },
+	{ "effnet-lite0", 4, 112, 16, 96, 1, 1, 0, 0 },
+	{ "effnet-lite0", 4, 56, 144, 24, 1, 1, 0, 0 },
+	{ "effnet-lite0", 4, 28, 240, 40, 1, 1, 0, 0 },
+	{ "effnet-lite0", 4, 14, 80, 480, 1, 1, 0, 0 },
+	{ "effnet-lite0", 4, 7, 1152, 192, 1, 1, 0, 0 },
+	{ "effnet-lite0", 4, 7, 320, 1280, 1, 1, 0, 0 },
+};
+
+static const struct { int N, H, C, K, stride; } depthwise[] = {
+	{ 4, 112, 32, 3, 1 }, { 4, 112, 96, 3, 2 }, { 4, 56, 144, 3, 1 }, { 4, 28, 240, 3, 2 }, { 4, 14, 480, 5, 1 },
+	{ 4, 14, 672, 5, 2 }, { 4, 7, 1152, 5, 1 },
+};
+
+static float *filled(struct shape s)
+{
+	size_t n = shape_count(s);
+	float *p = aligned_alloc(64, (n * sizeof *p + 63) / 64 * 64);
+
+	if (!p) exit(1);
+	for (size_t i = 0; i < n; i++) p[i] = (float)(i * 2654435761u % 1000) / 500 - 1;
+	return p;
+}
+
+/* Seconds of one run: the best of at least five, for a quarter of a second. */
+static double seconds(struct backend *b, enum op op, struct shape y, const struct shape *x, const struct attr *a)
+{
+	struct view out = { filled(y), y }, in[2] = { { filled(x[0]), x[0] }, { filled(x[1]), x[1] } };
+	double best = 1e9, spent = 0;
+
+	if (b->scratch[op] && backend_reserve(b, b->scratch[op](b, y, x, a))) exit(1);
+	for (int i = 0; i < 5 || spent < 0.25; i++) {
+		double start = omp_get_wtime();
+
+		b->op[op](b, out, in, a);
+		double took = omp_get_wtime() - start;
+		if (i && took < best) best = took;
+		spent += took;
+	}
+	free(out.p);
+	free(in[0].p);
+	free(in[1].p);
+	return best;
+}
+
+static double sgemm_rate(int threads)
+{
+	enum { M = 768 };
+	double best = 1e9;
+	float *m = filled((struct shape){ { threads, 3, M, M } });
+
+	for (int i = 0; i < 10; i++) {
+		double start = omp_get_wtime();
+
+#pragma omp parallel num_threads(threads)
+		{
+			float *a = m + (size_t)omp_get_thread_num() * 3 * M * M;
+
+			for (int k = 0; k < 4; k++) blas_sgemm(false, false, M, M, M, 1, a, M, a + M * M, M, 0, a + 2 * M * M, M);
+		}
+		double took = (omp_get_wtime() - start) / 4;
+		if (took < best) best = took;
+	}
+	free(m);
+	return 2e-9 * M * M * M * threads / best;
+}
+
+static void problem_print(struct backend *b, const struct problem *p, double peak)
+{
+	int P = (p->H + p->before + p->after - p->K) / p->stride + 1;
+	struct shape x = { { p->N, p->H, p->H, p->I } }, w = { { p->K, p->K, p->I, p->O } }, y = { { p->N, P, P, p->O } };
+	double flops = 2e-9 * (double)shape_count(y) * p->K * p->K * p->I;
+	struct attr a = { .i = { p->stride, p->before, p->after, p->before, p->after, p->H, p->H } };
+	double forward = flops / seconds(b, OP_conv, y, (struct shape[]){ x, w }, &a);
+	double dx = flops / seconds(b, OP_conv_dx, x, (struct shape[]){ y, w }, &a);
+
+	a.i[5] = a.i[6] = p->K;
+	double dw = flops / seconds(b, OP_conv_dw, w, (struct shape[]){ x, y }, &a);
+	printf("%s\t%dx%dx%d\t%d-%d\t%dx%d/%d\t%.0f\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\n", p->net, p->N, p->H, p->H, p->I, p->O,
+		p->K, p->K, p->stride, forward, dx, dw, forward / peak, dx / peak, dw / peak);
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	blas_start(argv);
+	struct backend *b = backend_new("cpu", 0);
+	if (!b) return 1;
+	double peak = sgemm_rate(b->threads);
+
+	printf("# sgemm of 768 on %d threads (%s): %.0f GFLOP/s\n", b->threads, blas_core(), peak);
+	printf("#net\timages\tchannels\ttaps\tforward\tdx\tdw\tforward/sgemm\tdx/sgemm\tdw/sgemm\n");
+	for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) problem_print(b, problems + i, peak);
+	printf("#depthwise\timages\tchannels\ttaps\tforward\tGB/s\n");
+	for (size_t i = 0; i < sizeof depthwise / sizeof *depthwise; i++) {
+		int H = depthwise[i].H, K = depthwise[i].K, C = depthwise[i].C, s = depthwise[i].stride, P = H / s;
+		struct shape x = { { depthwise[i].N, H, H, C } }, w = { { K, K, 1, C } }, y = { { depthwise[i].N, P, P, C } };
+		struct attr a = { .i = { s, (K - s) / 2, K - s - (K - s) / 2, (K - s) / 2, K - s - (K - s) / 2 } };
+		double t = seconds(b, OP_dwconv, y, (struct shape[]){ x, w }, &a);
+
+		printf("depthwise\t%dx%dx%d\t%d\t%dx%d/%d\t%.0f\t%.1f\n", depthwise[i].N, H, H, C, K, K, s,
+			2e-9 * (double)shape_count(y) * K * K / t, 4e-9 * (double)(shape_count(x) + shape_count(y)) / t);
+	}
+	backend_free(b);
+	return 0;
+}
