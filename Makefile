@@ -13,7 +13,7 @@ CLANG_PACKAGES := clang libclang-rt-14-dev libomp-dev
 MODULES  := openblas:libopenblas-dev lmdb:liblmdb-dev libpng:libpng-dev libjpeg:libjpeg-dev zlib:zlib1g-dev
 PC       := $(shell pkg-config --cflags --libs $(foreach m,$(MODULES),$(firstword $(subst :, ,$m))) 2>/dev/null)
 
-STD      := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -fopenmp -I. $(filter -I%,$(PC))
+STD      := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -fopenmp -fno-math-errno -fno-trapping-math -I. $(filter -I%,$(PC))
 LIBS     := $(filter -l% -L%,$(PC)) -lm
 COMPILE   = $(CC) $(STD) $(CFLAGS) $(SIMD) -MMD -MP
 

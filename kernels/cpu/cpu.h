@@ -6,6 +6,11 @@
 
 void cpu_fill(struct backend *);             /* the whole table */
 
+/* ew.c, chain.c: all element-wise ops and sum_to */
+void cpu_ew_fill(struct backend *);
+void cpu_chain(struct backend *, const struct chain *);
+size_t cpu_chain_scratch(struct backend *, const struct chain *);
+
 /* conv.c, dw.c, gemm.c */
 op_fn cpu_conv, cpu_conv_dx, cpu_conv_dw, cpu_dwconv, cpu_matmul;
 op_scratch cpu_conv_scratch, cpu_conv_dx_scratch, cpu_conv_dw_scratch;

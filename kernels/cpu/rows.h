@@ -1,0 +1,24 @@
+/* rows: loops over contiguous floats, compiled once for each instruction set (rows.inc).  Private to kernels/cpu. */
+#ifndef IC_CPU_ROWS_H
+#define IC_CPU_ROWS_H
+
+#include "kernels/kernels.h"
+
+/* y[i] = op(a[i], b[i]); b is not read by ops of one input; y overlaps neither. */
+typedef void row_fn(float *restrict y, const float *a, const float *b, size_t n, float f0, float f1);
+
+struct rows {
+	row_fn *ew[OP_COUNT];
+	double (*sum)(const float *x, size_t n);
+	float (*most)(const float *x, size_t n);                 /* n > 0; NaNs may be passed over */
+	/* x[rows][width] down its columns: y[j] += x[i][j], y[j] += (x[i][j] - mean[j])^2 */
+	void (*sum_down)(float *restrict y, const float *x, size_t rows, size_t width);
+	void (*spread_down)(float *restrict y, const float *x, const float *mean, size_t rows, size_t width);
+	/* y[j] = sum over k of f[k] * x[k][j], x[k] NULL for zeros; count > 0 */
+	void (*blend)(float *restrict y, const float *const *x, const float *f, int count, size_t n);
+};
+
+extern const struct rows rows_base, rows_avx2, rows_avx512;
+const struct rows *cpu_rows(void);           /* the best this CPU can run */
+
+#endif
