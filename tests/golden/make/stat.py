@@ -16,15 +16,15 @@ def put(name, a, dtype):
 z = np.load(here / "knn/knn.npz")
 put("knn.x", z["x"], "f4")
 put("knn.labels", z["labels"], "u4")
-put("knn.ids", z["ids_u32"], "u2")
-put("knn.radius5", z["radius5_u32"], "f8")
-put("knn.radius50", z["radius50_u32"], "f8")
+put("knn.ids", z["ids"], "u2")
+put("knn.radius5", z["dist"][:, 4], "f8")
+put("knn.radius50", z["dist"][:, 49], "f8")
 put("knn.agreement", [j for k in ("5", "50") for j in json.load(open(here / "knn/knn.json"))["main"]["label_agreement"][k]], "u4")
-for case in "six", "same20", "tiny":
+for case in "six", "same20":
     put(f"knn.{case}.x", z[case + ".x"], "f4")
     put(f"knn.{case}.ids", z[case + ".ids"], "u2")
     put(f"knn.{case}.dist", z[case + ".dist"], "f8")
-for case in "six_k6", "nan", "zero", "inf", "one":
+for case in "six_k6", "nan", "zero", "inf":
     if case + ".x" in z: put(f"knn.{case}.x", z[case + ".x"], "f4")
 
 z = np.load(here / "knn/kmeans.npz")

@@ -1,0 +1,29 @@
+/* kmeans: Lloyd's algorithm with the random choices of faiss 1.7, so that prototypes compare with published ones. */
+#ifndef IC_KMEANS_H
+#define IC_KMEANS_H
+
+#include "lib/stat/knn.h"
+
+struct kmeans_step { int run, iteration, splits; double objective; };   /* objective: before the centres moved */
+
+struct kmeans {
+	int k, iterations, restarts;
+	uint32_t seed;
+	bool spherical;                      /* unit centres, rows assigned by inner product (which objective then sums) */
+	void (*step)(void *ctx, const struct kmeans_step *);   /* after each iteration; NULL: none */
+	void *step_ctx;
+	struct kmeans_step best;             /* the last step of the best run, by kmeans_train */
+};
+
+/* Positions of the rows to train on: all in order, or the first k * per_centre of a permutation where there are more (per_centre 0:
+ * always all).  Owned by the caller; NULL after fail(). */
+uint32_t *kmeans_sample(const struct kmeans *, int64_t rows, int per_centre, int64_t *count);
+
+/* Centres[k][width] of x[n][width]: iterations rounds, or fewer when no row changes its centre any more. */
+int kmeans_train(struct kmeans *, const float *x, int64_t n, int width, float *centres);
+
+/* The row nearest to each centre, at[k]: Euclidean, ties to the lower key.  distinct: centres in order, each the nearest
+ * row that is not taken yet.  rows measured for KNN_L2. */
+int kmeans_nearest(const struct knn_set *rows, const float *centres, int k, bool distinct, uint32_t *at);
+
+#endif

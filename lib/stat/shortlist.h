@@ -1,0 +1,24 @@
+/* shortlist: the candidates of one query: everything that its scores' error bounds leave among the k best. */
+#ifndef IC_SHORTLIST_H
+#define IC_SHORTLIST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The true score lies within score - slack .. score + slack; larger is nearer. */
+struct candidate { float score, slack; uint32_t at; };
+
+struct shortlist {
+	struct candidate *c;                 /* [room], borrowed */
+	int n, room, k;
+	double floor;                        /* at least k rows seen have true scores of at least this */
+};
+
+/* The float t such that score >= t for every score that may, with this slack, reach the floor. */
+float shortlist_threshold(const struct shortlist *, float slack);
+/* Raises the floor from the scores of rows not yet added, s[n], when these alone allow it. */
+void shortlist_raise(struct shortlist *, const float *s, int n, float slack);
+/* Raises the floor from the candidates and drops those below it; scratch[room]. */
+void shortlist_prune(struct shortlist *, double *scratch);
+
+#endif
