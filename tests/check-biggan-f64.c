@@ -3,7 +3,7 @@
 
 int main(void)
 {
-	static const struct limits limits = { 1e-8, 1e-8, { 1e-8, 1e-8, 1e-8 }, 1e-8, 1e-8, 1e-8, true };
+	static const struct limits limits = { 1e-8, 1e-8, { 1e-8, 1e-8, 1e-8 }, 1e-8, { 1e-8, 1e-8 }, { 1e-8, 1e-8 }, true };
 
 	for (size_t i = 0; i < LEN(golden_cases); i++) check_case(golden_cases[i], "ref", &limits);
 	return done_testing();
