@@ -22,5 +22,5 @@ $S/samples.near.mdb: $S/samples.pam $(OUT)/images.feats.mdb
 $S/closest.pam: $S/samples.near.mdb $(OUT)/images.mdb
 	ic-store dump $< | awk '!/^#/ && n++ % 8 == 0 { print $$2 }' | ic-store pam --keys - $(OUT)/images.mdb >$@
 $(OUT)/sheet.png: $(patsubst %,$S/%.pam,instances neighbours samples closest)
-	ic-grid -f --titles instance,neighbours,samples,closest --paste $S/instances.pam:1 $S/neighbours.pam:6 \
-		$S/samples.pam:8 $S/closest.pam:1 -o $@
+	ic-grid -f --titles instance,neighbours,samples,closest -o $@ \
+		$S/instances.pam:1 $S/neighbours.pam:6 $S/samples.pam:8 $S/closest.pam:1

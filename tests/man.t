@@ -109,7 +109,7 @@ fi
 mkdir "$TMP/fixtures" "$TMP/example"
 cd "$TMP/fixtures" || exit
 ok "fixtures" make_fixtures
-cp "$root/tests/golden/images/photo.jpg" .
+cp "$root/tests/golden/images/j_420_q95.jpg" photo.jpg
 cd "$root" || exit
 
 # Commands end at a line that does not end in a backslash.

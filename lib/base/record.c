@@ -12,7 +12,7 @@ static struct { FILE *f; char head[4096]; } known[8];
 
 const char *record_number(char buf[32], double value)
 {
-	for (int digits = 1; digits <= 17; digits++) {
+	for (int digits = 15; digits <= 17; digits++) {
 		snprintf(buf, 32, "%.*g", digits, value);
 		if (strtod(buf, NULL) == value) break;
 	}

@@ -34,7 +34,7 @@ struct record { FILE *f; int count; char head[4096], row[16384]; size_t head_len
 struct record record_begin(FILE *);
 void record_text(struct record *, const char *name, const char *value);
 void record_int(struct record *, const char *name, int64_t value);
-void record_real(struct record *, const char *name, double value);   /* shortest text that reads back equal */
+void record_real(struct record *, const char *name, double value);   /* the fewest of 15, 16, 17 digits that read back equal */
 void record_end(struct record *);
 const char *record_number(char buf[32], double value);   /* that text: "0.1", "1e-08", "nan", "inf"; returns buf */
 
