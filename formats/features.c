@@ -1,0 +1,127 @@
+/* features: positions instead of blocks over a row store's map, or over a row stream held in memory. */
+#include "formats/features.h"
+#include "formats/safetensors.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int type_check(const struct rows *r)
+{
+	if (r->info.type == ROWS_F32 || r->info.type == ROWS_F16) return 0;
+	return fail("%s: found rows of kind %s, expected features (f32 or f16)", rows_path(r), r->info.kind);
+}
+
+/* Keys and labels of a store, which are needed at random while its rows stay on disk. */
+static int read_keys(struct features *f)
+{
+	struct block b;
+	int64_t n = 0;
+	int got;
+
+	f->keys = mem_big((size_t)f->info.count, sizeof *f->keys, "keys");
+	if (f->info.labelled) f->labels = mem_big((size_t)f->info.count, sizeof *f->labels, "labels");
+	if (!f->keys || (f->info.labelled && !f->labels)) return -1;
+	while ((got = rows_next(&f->rows, &b)) > 0) {
+		memcpy(f->keys + n, b.keys, (size_t)b.n * sizeof *f->keys);
+		if (f->labels) memcpy(f->labels + n, b.labels, (size_t)b.n * sizeof *f->labels);
+		n += b.n;
+	}
+	return got;
+}
+
+/* 1 a store, left open; 0 something else, -1 failed.  A pipe is not touched: what is read from it is gone. */
+static int open_store(struct features *f, const char *path)
+{
+	struct stat st;
+
+	if (!strcmp(path, "-")) return 0;
+	if (stat(path, &st)) return fail("%s:", path);
+	if (!S_ISREG(st.st_mode)) return 0;
+	if (rows_open(&f->rows, path)) return -1;
+	if (rows_is_store(&f->rows)) return 1;
+	rows_close(&f->rows);
+	return 0;
+}
+
+int features_open(struct features *f, const char *path)
+{
+	*f = (struct features){ .info.count = 0 };
+	int store = open_store(f, path);
+	if (store > 0) {
+		f->info = f->rows.info;
+		if (!type_check(&f->rows) && !read_keys(f)) return 0;
+	} else if (!store && !rows_load_features(&f->table, path)) {
+		f->info = f->table.info;
+		f->keys = f->table.keys;
+		f->labels = f->info.labelled ? f->table.labels : NULL;
+		return 0;
+	}
+	features_close(f);
+	return -1;
+}
+
+void features_close(struct features *f)
+{
+	if (!f->table.keys) {
+		free(f->keys);
+		free(f->labels);
+	}
+	rows_free(&f->table);
+	rows_close(&f->rows);
+	*f = (struct features){ .info.count = 0 };
+}
+
+const void *features_row(const struct features *f, int64_t i)
+{
+	struct block b;
+
+	if (f->table.data) return (const char *)f->table.data + (size_t)i * rows_bytes(&f->info);
+	struct rows r = f->rows;
+	return rows_at(&r, i, &b) ? NULL : b.data;
+}
+
+const float *features_floats(const struct rows_info *info, const struct block *b, float *room)
+{
+	const uint16_t *half = b->data;
+	size_t n = (size_t)b->n * (size_t)info->width;
+
+	if (info->type == ROWS_F32) return b->data;
+	for (size_t i = 0; i < n; i++) room[i] = f16_to_f32(half[i]);
+	return room;
+}
+
+int features_get(const struct features *f, int64_t first, int n, float *to)
+{
+	size_t width = (size_t)f->info.width;
+	struct rows r = f->rows;
+	struct block b;
+
+	if (f->table.data) {
+		memcpy(to, (const float *)f->table.data + (size_t)first * width, (size_t)n * width * sizeof *to);
+		return 0;
+	}
+	for (int done = 0; done < n; done += b.n, to += (size_t)b.n * width) {
+		if (rows_at(&r, first + done, &b)) return -1;
+		if (b.n > n - done) b.n = n - done;
+		const float *from = features_floats(&f->info, &b, to);
+		if (from != to) memcpy(to, from, (size_t)b.n * width * sizeof *to);
+	}
+	return 0;
+}
+
+int features_alike(const char *name, const struct rows_info *a, const char *other_name, const struct rows_info *b)
+{
+	static const char *const field[] = { "net", "weights", "protocol" };
+	char x[256], y[256];
+
+	if (a->width != b->width)
+		return fail("%s: rows of %d, expected %d as in %s", name, a->width, b->width, other_name);
+	for (size_t i = 0; i < LEN(field); i++)
+		if (rows_meta(a, field[i], x, sizeof x) && rows_meta(b, field[i], y, sizeof y) && strcmp(x, y))
+			return fail("%s: made by another extractor: %s %s, expected %s as in %s", name, field[i], x, y, other_name);
+	return 0;
+}
