@@ -14,7 +14,7 @@ tap_result()
 	else
 		tap_failed=$((tap_failed + 1))
 		echo "not ok $tap_ran - $2"
-		head -c 2000 "$TMP/.err" | sed 's/^/#   /'
+		cut -c 1-300 "$TMP/.err" | head -n 20 | sed 's/^/#   /'
 	fi
 }
 
