@@ -7,11 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct folded folded_start(struct tape *t, const struct tensors *from, double eps)
+struct folded folded_start(const struct tensors *from, double eps)
 {
-	struct folded f = { .t = t, .from = from, .eps = eps, .used = mem_new((size_t)from->n, sizeof(bool)) };
+	struct folded f = { .from = from, .eps = eps, .used = mem_new((size_t)from->n, sizeof(bool)) };
 	hash_start(&f.hash);
 	return f;
+}
+
+void folded_onto(struct folded *f, struct tape *t)
+{
+	f->t = t;
+	f->at = 0;
 }
 
 /* The values of tensor `name`.`leaf` with this shape; owned; NULL after fail(). */
@@ -69,28 +75,34 @@ static real *hold(struct folded *f, size_t n)
 	return p;
 }
 
-val folded_conv(struct folded *f, val x, const char *name, const char *norm, int k, int stride, struct pads pads, int out)
+/* Folds one layer into two more blocks: [O][I][K][L] -> [K][L][I][O], depthwise [C][1][K][L] -> [K][L][1][C]; and the bias [O]. */
+static int fold(struct folded *f, const char *name, const char *norm, const int64_t shape[4])
 {
-	int in = tape_shape(f->t, x).d[3], taps = k * k, depth = out ? in : 1, o = out ? out : in;
-	const int64_t shape[4] = { o, depth, k, k };
+	size_t out = (size_t)shape[0], depth = (size_t)shape[1], taps = (size_t)(shape[2] * shape[3]);
 	float *w = fetch(f, name, "weight", 4, shape);
-	real *folded = w ? hold(f, (size_t)o * (size_t)depth * (size_t)taps) : NULL, *bias = folded ? hold(f, (size_t)o) : NULL;
-	double *scale = mem_new((size_t)o, sizeof *scale);
-	int bad = !bias || fetch_norm(f, norm, o, scale, bias);
+	real *to = w ? hold(f, out * depth * taps) : NULL, *bias = to ? hold(f, out) : NULL;
+	double *scale = mem_new(out, sizeof *scale);
+	int bad = !bias || fetch_norm(f, norm, (int)out, scale, bias);
 
-	/* [O][I][K][L] -> [K][L][I][O]; depthwise [C][1][K][L] -> [K][L][1][C] */
-	for (int c = 0; c < o && !bad; c++)
-		for (int i = 0; i < depth; i++)
-			for (int s = 0; s < taps; s++)
-				folded[((size_t)s * (size_t)depth + (size_t)i) * (size_t)o + (size_t)c] =
-					(real)(w[((size_t)c * (size_t)depth + (size_t)i) * (size_t)taps + (size_t)s] * scale[c]);
+	for (size_t o = 0; o < out && !bad; o++)
+		for (size_t i = 0; i < depth; i++)
+			for (size_t s = 0; s < taps; s++)
+				to[(s * depth + i) * out + o] = (real)(w[(o * depth + i) * taps + s] * scale[o]);
 	free(scale);
 	free(w);
-	if (bad) return -1;
-	val weight = leaf(f->t, shape4(k, k, depth, o), folded);
+	return bad ? -1 : 0;
+}
+
+val folded_conv(struct folded *f, val x, const char *name, const char *norm, int k, int stride, struct pads pads, int out)
+{
+	int in = tape_shape(f->t, x).d[3], depth = out ? in : 1, o = out ? out : in;
+
+	if (f->at == f->n_held && fold(f, name, norm, (const int64_t[]){ o, depth, k, k })) return -1;
+	val weight = leaf(f->t, shape4(k, k, depth, o), f->held[f->at]), bias = leaf(f->t, shape4(1, 1, 1, o), f->held[f->at + 1]);
+	f->at += 2;
 	val y = out ? conv(f->t, x, weight, stride, pads) : dwconv(f->t, x, weight, stride, pads);
 	tape_label(f->t, y, "%s", name);
-	return add(f->t, y, leaf(f->t, shape4(1, 1, 1, o), bias));
+	return add(f->t, y, bias);
 }
 
 static bool is_ignored(const char *name, const char *const *ignored)

@@ -13,11 +13,15 @@ struct folded {
 	double eps;
 	bool *used;                          /* [from->n] */
 	struct hash hash;                    /* of the values used, widened to f32, in order of use */
-	real *held[256];                     /* folded weights and biases, which the tape reads: live as long as it */
-	int n_held;
+	real *held[256];                     /* folded weights and biases, which tapes read: they live as long as those */
+	int n_held, at;                      /* at: the next one to be read by the tape being built */
 };
 
-struct folded folded_start(struct tape *, const struct tensors *from, double eps);
+struct folded folded_start(const struct tensors *from, double eps);
+
+/* The layers added from now on go onto this tape.  On every tape after the first they are the same, in the same order, and read the
+ * same memory: the file is not looked at again. */
+void folded_onto(struct folded *, struct tape *);
 
 /* Adds conv `name`.weight [out, in, k, k] (or [in, 1, k, k], depthwise: out == 0) and batch norm `norm`.* of x.
  * The value after the bias, or -1 after fail(): a tensor is missing, misshapen or not finite. */

@@ -27,15 +27,21 @@ static const struct { const char *name; double mean[3], std[3]; } protocols[] = 
 	{ "icgan", { 255 * .485, 255 * .456, 255 * .406 }, { 255 * .229, 255 * .224, 255 * .225 } },
 };
 
+/* One thread's own program for one picture. */
+struct worker {
+	struct backend *b;
+	struct tape *t;
+	real *x;                             /* [side][side][3], which the tape reads */
+	val y;                               /* [1][1][1][width] */
+	float *scratch;                      /* of prepare */
+};
+
 struct net_state {
 	const struct kind *kind;
-	struct tape *t;
-	struct folded layers;
+	struct folded layers;                /* shared by the workers */
 	struct prepare prepare;
-	real *x;                             /* [batch][side][side][3], which the tape reads */
-	val y;                               /* [batch][1][1][width] */
-	float *scratch;                      /* of prepare, per worker */
-	size_t scratch_each;
+	struct worker *worker;
+	int workers;
 };
 
 /* The first of the places where NAME.safetensors may lie, into path. */
@@ -56,88 +62,97 @@ static int find_weights(const char *name, char path[PATH_MAX])
 	return fail("%s.safetensors: found neither in $IC_WEIGHTS nor in %.*s%s", name, (int)n, self, beside[0]);
 }
 
-static int build(struct net *net, const struct tensors *from, struct backend *b)
+static int worker_open(struct worker *w, struct net_state *s)
 {
-	struct net_state *s = net->s;
 	const struct kind *k = s->kind;
-	size_t pixels = (size_t)k->side * (size_t)k->side;
 
-	s->x = mem_big((size_t)net->batch * pixels * 3, sizeof *s->x, "input of the network");
-	if (!s->x) return -1;
-	memset(s->x, 0, (size_t)net->batch * pixels * 3 * sizeof *s->x);
-	s->t = tape_new();
-	s->layers = folded_start(s->t, from, k->eps);
-	s->y = k->build(&s->layers, leaf(s->t, shape4(net->batch, k->side, k->side, 3), s->x));
-	if (s->y < 0 || folded_finish(&s->layers, k->ignored)) return -1;
-	net->weights = hash_end(&s->layers.hash);
-	keep(s->t, s->y);
-	return tape_plan(s->t, b, true);
+	w->b = backend_new("cpu", 1);
+	w->x = mem_big((size_t)k->side * (size_t)k->side * 3, sizeof *w->x, "input of the network");
+	if (!w->b || !w->x) return -1;
+	w->t = tape_new();
+	folded_onto(&s->layers, w->t);
+	w->y = k->build(&s->layers, leaf(w->t, shape4(1, k->side, k->side, 3), w->x));
+	if (w->y < 0) return -1;
+	keep(w->t, w->y);
+	return tape_plan(w->t, w->b, true);
 }
 
-int nets_open(struct net *net, int which, int protocol, const char *weights, int batch, struct backend *b)
+static int workers_open(struct net *net, const struct tensors *from)
+{
+	struct net_state *s = net->s;
+
+	s->layers = folded_start(from, s->kind->eps);
+	s->workers = par_threads();
+	s->worker = mem_new((size_t)s->workers, sizeof *s->worker);
+	for (int i = 0; i < s->workers; i++)
+		if (worker_open(&s->worker[i], s)) return -1;
+	net->weights = hash_end(&s->layers.hash);
+	return folded_finish(&s->layers, s->kind->ignored);
+}
+
+int nets_open(struct net *net, int which, int protocol, const char *weights)
 {
 	char path[PATH_MAX];
 	struct tensors from;
 
-	must(which >= 0 && which < (int)LEN(kinds) && protocol >= 0 && protocol < (int)LEN(protocols) && batch > 0);
-	*net = (struct net){ .name = kinds[which].name, .protocol = protocols[protocol].name, .width = kinds[which].width,
-		.batch = batch };
+	must(which >= 0 && which < (int)LEN(kinds) && protocol >= 0 && protocol < (int)LEN(protocols));
+	*net = (struct net){ .name = kinds[which].name, .protocol = protocols[protocol].name, .width = kinds[which].width };
 	if (!weights && find_weights(net->name, path)) return -1;
 	if (tensors_open(&from, weights ? weights : path)) return -1;
 	net->s = mem_new(1, sizeof *net->s);
 	net->s->kind = &kinds[which];
 	prepare_start(&net->s->prepare, protocols[protocol].mean, protocols[protocol].std, kinds[which].side);
-	int bad = build(net, &from, b);
+	int bad = workers_open(net, &from);
 	tensors_close(&from);
 	if (bad) nets_close(net);
 	return bad;
 }
 
-struct job { struct net_state *s; const uint8_t *const *rgb; bool mirrored; };
+struct job { struct net_state *s; const uint8_t *const *rgb; bool mirrored; float *f; };
 
-static void prepare_one(void *ctx, int64_t i, int worker)
+static void embed_one(void *ctx, int64_t i, int worker)
 {
 	struct job *j = ctx;
-	struct net_state *s = j->s;
-	size_t each = (size_t)s->kind->side * (size_t)s->kind->side * 3;
+	struct worker *w = &j->s->worker[worker];
+	int width = j->s->kind->width;
 
-	prepare_picture(&s->prepare, j->rgb[i], j->mirrored, s->scratch + (size_t)worker * s->scratch_each, s->x + (size_t)i * each);
-}
-
-/* Room for the taps and rows of this side. */
-static void set_side(struct net_state *s, int side)
-{
-	if (s->prepare.from == side) return;
-	prepare_side(&s->prepare, side);
-	s->scratch_each = (prepare_scratch(&s->prepare) + 15) / 16 * 16;
-	s->scratch = mem_grow(s->scratch, s->scratch_each * (size_t)par_threads(), sizeof *s->scratch);
+	prepare_picture(&j->s->prepare, j->rgb[i], j->mirrored, w->scratch, w->x);
+	tape_run(w->t);
+	const real *y = tape_value(w->t, w->y);
+	for (int c = 0; c < width; c++) j->f[i * width + c] = (float)y[c];
 }
 
 int nets_features(struct net *net, int n, int side, const uint8_t *const *rgb, bool mirrored, float *f)
 {
 	struct net_state *s = net->s;
 
-	must(n > 0 && n <= net->batch && side > 0);
-	set_side(s, side);
-	par_for(n, &(struct job){ s, rgb, mirrored }, prepare_one);
-	tape_run(s->t);
-	const real *y = tape_value(s->t, s->y);
-	for (int i = 0; i < n * net->width; i++) {
-		f[i] = (float)y[i];
-		if (!isfinite(f[i])) return fail("%s: feature %d of a picture is not finite", net->name, i % net->width);
+	must(par_threads() <= s->workers && side > 0);
+	if (s->prepare.from != side) {
+		prepare_side(&s->prepare, side);
+		for (int i = 0; i < s->workers; i++)
+			s->worker[i].scratch = mem_grow(s->worker[i].scratch, prepare_scratch(&s->prepare), sizeof(float));
 	}
+	par_for(n, &(struct job){ s, rgb, mirrored, f }, embed_one);
+	for (int64_t i = 0; i < (int64_t)n * net->width; i++)
+		if (!isfinite(f[i])) return fail("%s: picture %lld: a feature is not finite", net->name, (long long)(i / net->width));
 	return 0;
 }
 
 void nets_close(struct net *net)
 {
-	if (net->s) {
-		tape_free(net->s->t);
-		folded_free(&net->s->layers);
-		prepare_end(&net->s->prepare);
-		free(net->s->x);
-		free(net->s->scratch);
-		free(net->s);
+	struct net_state *s = net->s;
+
+	if (s) {
+		for (int i = 0; i < s->workers; i++) {
+			tape_free(s->worker[i].t);
+			backend_free(s->worker[i].b);
+			free(s->worker[i].x);
+			free(s->worker[i].scratch);
+		}
+		free(s->worker);
+		folded_free(&s->layers);
+		prepare_end(&s->prepare);
+		free(s);
 	}
 	*net = (struct net){ 0 };
 }

@@ -2,8 +2,6 @@
 #ifndef IC_NETS_H
 #define IC_NETS_H
 
-#include "kernels/kernels.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,18 +12,17 @@
 struct net {
 	const char *name, *protocol;
 	int width;                           /* of a feature row */
-	int batch;
 	uint64_t weights;                    /* hash of the weights used */
 	struct net_state *s;
 };
 
 /* net and protocol: indices into the lists above.  weights: a safetensors file with the published names, or NULL: NAME.safetensors in
- * $IC_WEIGHTS, else in ../share/ic/weights or ../../pipelines/weights beside this program.  batch pictures pass through the
- * network together; a row depends neither on it nor on the other pictures.  0, or -1 after fail(). */
-int nets_open(struct net *, int net, int protocol, const char *weights, int batch, struct backend *);
+ * $IC_WEIGHTS, else in ../share/ic/weights or ../../pipelines/weights beside this program.  0, or -1 after fail(). */
+int nets_open(struct net *, int net, int protocol, const char *weights);
 
-/* n pictures (at most batch) of [side][side][3] to f[n][width]; mirrored: left and right exchanged. */
+/* n pictures of [side][side][3] to f[n][width]; mirrored: left and right exchanged.  Each of par_threads() threads takes whole
+ * pictures, so a row depends on nothing but its picture. */
 int nets_features(struct net *, int n, int side, const uint8_t *const *rgb, bool mirrored, float *f);
-void nets_close(struct net *);               /* accepts a zeroed struct; before backend_free */
+void nets_close(struct net *);               /* accepts a zeroed struct */
 
 #endif

@@ -1,0 +1,232 @@
+/* ic-embed: pictures -> feature rows of a published network. */
+#include "formats/pam.h"
+#include "formats/rows.h"
+#include "kernels/cpu/blas.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/opt.h"
+#include "lib/base/say.h"
+#include "lib/nets/nets.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { GROUP = 64 };                         /* pictures between two looks at signals and the progress line */
+
+static const char *out, *flipped, *weights;
+static int which, protocol;
+
+static const struct opt opts[] = {
+	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR, &out, 0, 0 },
+	{ 'n', "net", NETS, "the network", OPT_WORD, &which, 0, 0 },
+	{ 'w', "weights", "FILE", "its weights (safetensors, published names; default: those shipped)", OPT_STR, &weights, 0, 0 },
+	{ 0, "protocol", NETS_PROTOCOLS, "what is done to the bytes first", OPT_WORD, &protocol, 0, 0 },
+	{ 0, "flipped", "FILE", "also write the features of the mirrored pictures here", OPT_STR, &flipped, 0, 0 },
+	OPT_COMMON
+};
+
+/* Square pictures of one side: rows of an image store or stream, or a PAM stream, read one picture ahead. */
+struct source {
+	const char *path;
+	bool is_pam, ended;
+	int side;
+	int64_t total;                       /* as announced; -1 unknown */
+	struct rows rows;
+	struct block block;
+	int at;                              /* next row of the block */
+	struct pam pam;
+	struct pam_head first, head;         /* of the first and of the picture read ahead */
+	uint8_t *ahead;
+};
+
+/* The features of the pictures, or of their mirror images. */
+struct sink { struct rows rows; bool mirrored; int64_t held; };   /* held: rows it has from an interrupted run */
+
+/* 1 when a PAM or PNM stream begins here, 0 when not, -1 failed.  A pipe given by name is read as stdin. */
+static int sniff(const char **path)
+{
+	struct stat st;
+	bool in = !strcmp(*path, "-");
+
+	if (!in && stat(*path, &st)) return fail("%s:", *path);
+	if (!in && S_ISDIR(st.st_mode)) return fail("%s: found a folder, expected pictures (see ic-pack)", *path);
+	if (!in && !S_ISREG(st.st_mode)) {
+		if (!freopen(*path, "rb", stdin)) return fail("%s:", *path);
+		*path = "-";
+		in = true;
+	}
+	if (in && binary_stdin()) return -1;
+	FILE *f = in ? stdin : fopen(*path, "rb");
+	if (!f) return fail("%s:", *path);
+	int c = getc(f);
+	if (in && c != EOF) ungetc(c, f);
+	if (!in) fclose(f);
+	return c == 'P';
+}
+
+/* Reads the next PAM picture ahead. */
+static int pam_ahead(struct source *s)
+{
+	int got = pam_read(&s->pam, &s->head, &s->ahead);
+
+	if (got < 0) return -1;
+	s->ended = !got;
+	if (s->ended) return 0;
+	if (s->head.width != s->head.height || (s->side && s->head.width != s->side))
+		return fail("%s: picture %" PRId64 ": found %dx%d, expected %s", s->path, s->pam.read - 1, s->head.width,
+			s->head.height, s->side ? "the size of the first" : "a square (ic-pack crops)");
+	if (s->side && (s->head.from != s->first.from || s->head.labelled != s->first.labelled))
+		return fail("%s: picture %" PRId64 ": comes from another place, or differs in having a label, than the first",
+			s->path, s->pam.read - 1);
+	return 0;
+}
+
+static int source_open(struct source *s, const char *path)
+{
+	*s = (struct source){ .path = path, .total = -1 };
+	int pam = sniff(&s->path);
+	if (pam < 0) return -1;
+	s->is_pam = pam;
+	if (pam) {
+		if (pam_open(&s->pam, s->path) || pam_ahead(s)) return -1;
+		if (s->ended) return fail("%s: found no pictures", s->path);
+		s->first = s->head;
+		s->side = s->head.width;
+		if (s->head.of) s->total = s->head.of;
+		return 0;
+	}
+	if (rows_open(&s->rows, s->path)) return -1;
+	const struct rows_info *i = &s->rows.info;
+	if (strcmp(i->kind, "images") || i->type != ROWS_U8 || i->channels != 3)
+		return fail("%s: found rows of kind %s, expected images", s->path, i->kind);
+	if (i->height != i->im_width)
+		return fail("%s: found pictures of %dx%d, expected squares (ic-pack crops)", s->path, i->im_width, i->height);
+	s->side = i->height;
+	s->total = i->count;
+	return 0;
+}
+
+/* What its features inherit: labels and lineage.  Keys of generated pictures count in what generated them. */
+static void inherit(const struct source *s, struct rows_info *to)
+{
+	const struct rows_info *i = &s->rows.info;
+
+	to->labelled = s->is_pam ? s->first.labelled : i->labelled;
+	to->from = s->is_pam ? s->first.from : i->id;
+	to->root = !s->is_pam ? rows_root(i) : s->first.instanced ? s->first.from : s->first.root;
+	to->count = s->is_pam ? -1 : i->count;   /* several PAM streams may follow each other */
+}
+
+/* The next picture into *rgb (realloc'd): 1, 0 at the end, -1 failed. */
+static int source_next(struct source *s, uint64_t *key, uint32_t *label, uint8_t **rgb)
+{
+	size_t bytes = (size_t)s->side * (size_t)s->side * 3;
+
+	if (s->ended) return 0;
+	if (s->is_pam) {
+		uint8_t *spare = *rgb;
+		*key = s->head.key;
+		*label = s->head.label;
+		*rgb = s->ahead;
+		s->ahead = spare;
+		return pam_ahead(s) ? -1 : 1;
+	}
+	while (s->at == s->block.n) {
+		int got = rows_next(&s->rows, &s->block);
+		s->ended = !got;
+		s->at = 0;
+		if (got <= 0) return got;
+	}
+	if (!*rgb) *rgb = mem_new(bytes, 1);
+	memcpy(*rgb, (const uint8_t *)s->block.data + (size_t)s->at * bytes, bytes);
+	*key = s->block.keys[s->at];
+	*label = s->block.labels ? s->block.labels[s->at] : 0;
+	s->at++;
+	return 1;
+}
+
+static void source_close(struct source *s)
+{
+	rows_close(&s->rows);
+	if (s->is_pam) pam_close(&s->pam);
+	free(s->ahead);
+}
+
+static int sink_open(struct sink *k, const char *path, bool mirrored, const struct source *s, const struct net *net)
+{
+	struct rows_info info = { .kind = "features", .type = ROWS_F32, .width = net->width };
+
+	k->mirrored = mirrored;
+	inherit(s, &info);
+	if (rows_meta_add(&info, "net", "%s", net->name) || rows_meta_add(&info, "weights", "%016" PRIx64, net->weights) ||
+	    rows_meta_add(&info, "protocol", "%s", net->protocol) || rows_meta_add(&info, "side", "%d", s->side) ||
+	    (mirrored && rows_meta_add(&info, "mirrored", "yes"))) return -1;
+	return rows_create(&k->rows, path, &info, common.force, &k->held);
+}
+
+struct group { int n; uint64_t key[GROUP]; uint32_t label[GROUP]; uint8_t *rgb[GROUP]; };
+
+/* Up to `most` pictures. */
+static int group_read(struct group *g, struct source *s, int64_t most)
+{
+	int got = 1;
+
+	for (g->n = 0; g->n < GROUP && g->n < most; g->n++)
+		if ((got = source_next(s, &g->key[g->n], &g->label[g->n], &g->rgb[g->n])) <= 0) break;
+	return got < 0 ? -1 : 0;
+}
+
+/* Pictures from..from+n-1 through the network into the sink, less those it holds already. */
+static int group_embed(const struct group *g, int64_t from, struct net *net, int side, struct sink *k, float *f)
+{
+	if (from + g->n <= k->held) return 0;
+	if (nets_features(net, g->n, side, (const uint8_t *const *)g->rgb, k->mirrored, f)) return -1;
+	for (int i = 0; i < g->n; i++)
+		if (from + i >= k->held && rows_put(&k->rows, g->key[i], g->label[i], f + (size_t)i * (size_t)net->width)) return -1;
+	return 0;
+}
+
+/* Every picture once through the network for every sink; the number of pictures, or -1. */
+static int64_t embed(struct source *s, struct net *net, struct sink *sink, int sinks)
+{
+	struct group g = { 0 };
+	float *f = mem_new(GROUP * (size_t)net->width, sizeof *f);
+	int64_t done = 0, start = sinks > 1 && sink[1].held < sink[0].held ? sink[1].held : sink[0].held;
+	int bad = 0;
+
+	do {
+		bad = stop_check() || group_read(&g, s, done < start ? start - done : GROUP);
+		for (int i = 0; i < sinks && !bad && g.n; i++) bad = group_embed(&g, done, net, s->side, &sink[i], f);
+		done += g.n;
+		progress("embedding", done, s->total, "%s", "");
+	} while (!bad && g.n);
+	progress_end();
+	for (int i = 0; i < sinks && !bad; i++) bad = rows_seal(&sink[i].rows);
+	for (int i = 0; i < GROUP; i++) free(g.rgb[i]);
+	free(f);
+	return bad ? -1 : done;
+}
+
+int main(int argc, char **argv)
+{
+	struct source from;
+	struct net net;
+	struct sink sink[2] = { 0 };
+
+	blas_start(argv);
+	int i = opt_parse(argc, argv, "[images]", "features of pictures", opts, LEN(opts));
+	if (argc - i > 1) misuse("one source of pictures, found %d", argc - i);
+	if (flipped && out && !strcmp(flipped, out)) misuse("--output and --flipped name the same file");
+	if (flipped && (!strcmp(flipped, "-") || !out)) misuse("--flipped wants two named files: give --output too");
+	if (source_open(&from, i < argc ? argv[i] : "-") || nets_open(&net, which, protocol, weights)) die();
+	if (sink_open(&sink[0], out, false, &from, &net)) die();
+	if (flipped && sink_open(&sink[1], flipped, true, &from, &net)) die();
+	int64_t n = embed(&from, &net, sink, flipped ? 2 : 1);
+	if (n < 0) die();
+	for (int k = 0; k < 2; k++) rows_close(&sink[k].rows);
+	source_close(&from);
+	nets_close(&net);
+	return done(n, "pictures");
+}
