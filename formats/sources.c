@@ -80,7 +80,8 @@ static int add_folder(struct sources *s, const char *path)
 	struct list l;
 
 	if (list_folder(&l, path)) return -1;
-	int bad = add_listed(s, path, &l, (uint32_t)strlen(path));
+	size_t skip = strlen(path);
+	int bad = add_listed(s, path, &l, (uint32_t)(skip + (path[skip - 1] != '/')));
 	list_free(&l);
 	return bad;
 }
@@ -328,7 +329,8 @@ static int seekable_stdin(void)
 	const char *folder = getenv("TMPDIR");
 
 	if (!fstat(STDIN_FILENO, &st) && S_ISREG(st.st_mode)) return 0;
-	char *name = mem_text("%s/ic-pack-XXXXXX", folder && *folder ? folder : "/tmp");
+	char *name = mem_text("%s/ic-pack-123456", folder && *folder ? folder : "/tmp");
+	memset(name + strlen(name) - 6, 'X', 6);     /* mkstemp puts something new there */
 	int fd = mkstemp(name);
 	int bad = fd < 0 ? fail("%s:", name) : 0;
 	if (fd >= 0) {

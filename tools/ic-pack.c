@@ -149,17 +149,18 @@ static int pack(struct pack *p)
 	return rows_seal(&p->to);
 }
 
-/* The last components of the operands, so that a store does not depend on where its source lies. */
+/* The last components of the sources, so that a store does not depend on where they lie. */
 static char *describe(int n, char **path)
 {
 	char *text = mem_text("%s", ""), *longer;
 
-	for (int i = 0; i < n && strlen(text) < 1000; i++) {
-		size_t length = strlen(path[i]);
-		while (length > 1 && path[i][length - 1] == '/') length--;
+	for (int i = list ? -1 : 0; i < n && strlen(text) < 1000; i++) {
+		const char *source = i < 0 ? list : path[i];
+		size_t length = strlen(source);
+		while (length > 1 && source[length - 1] == '/') length--;
 		size_t from = length;
-		while (from && path[i][from - 1] != '/') from--;
-		longer = mem_text("%s%s%.*s", text, *text ? " " : "", (int)(length - from), path[i] + from);
+		while (from && source[from - 1] != '/') from--;
+		longer = mem_text("%s%s%.*s", text, *text ? " " : "", (int)(length - from), source + from);
 		free(text);
 		text = longer;
 	}
