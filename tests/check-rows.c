@@ -74,7 +74,7 @@ static void check_sums(const struct rows *r, const char *set)
 		if (x[i] > largest) largest = x[i];
 	}
 	for (size_t i = 0; i < width; i++) mean[i] = x[i] / 2;
-	is_near(r->sum(x, rows * width), all, 2e-2, "%s sum", set);
+	is_near(r->sum(x, rows * width), all, 1e-10, "%s sum", set);
 	ok(r->most(x, rows * width) == largest && r->most(x + 7, 1) == x[7], "%s most", set);
 	memcpy(got, zero, sizeof zero);
 	r->sum_down(got, x, rows, width);

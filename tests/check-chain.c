@@ -1,0 +1,234 @@
+/* check-chain: random chains of element-wise steps and sums against the same steps one by one, for several thread counts. */
+#include "kernels/kernels.h"
+#include "lib/base/rng.h"
+#include "tests/tap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHAINS = 300, GUARD = 32 };
+static const uint32_t guard_word = 0x7fdeadbe;
+
+static float *guarded(size_t n)
+{
+	uint32_t *p = aligned_alloc(64, (n + 2 * GUARD + 15) / 16 * 64);
+
+	if (!p) abort();
+	for (size_t i = 0; i < n + 2 * GUARD; i++) p[i] = guard_word;
+	return (float *)p + GUARD;
+}
+
+static bool guards_hold(const float *p, size_t n)
+{
+	const uint32_t *from = (const uint32_t *)p;
+
+	for (int i = 0; i < GUARD; i++)
+		if (from[i - GUARD] != guard_word || from[n + (size_t)i] != guard_word) return false;
+	return true;
+}
+
+static int choose(struct rng *r, int n)
+{
+	return (int)rng_below(r, (uint32_t)n);
+}
+
+static struct shape random_space(struct rng *r)
+{
+	static const int n[] = { 1, 2, 3, 17, 33, 70, 200 }, hw[] = { 1, 1, 2, 5, 9, 16 }, c[] = { 1, 3, 8, 33, 130, 1025, 5003 };
+	struct shape s;
+
+	do s = (struct shape){ { n[choose(r, 7)], hw[choose(r, 6)], hw[choose(r, 6)], c[choose(r, 7)] } };
+	while (shape_count(s) > 150000);
+	return s;
+}
+
+/* Some of the dimensions made 1. */
+static struct shape thinned(struct rng *r, struct shape s)
+{
+	static const int usual[] = { 0, 15, 7, 14, 6 };   /* bit k: dimension k is made 1 */
+	int mask = choose(r, 4) ? usual[choose(r, 5)] : choose(r, 16);
+
+	for (int k = 0; k < 4; k++)
+		if (mask >> k & 1) s.d[k] = 1;
+	return s;
+}
+
+static float *random_values(struct rng *r, size_t n)
+{
+	float *p = guarded(n);
+
+	for (size_t i = 0; i < n; i++) p[i] = (float)(2 * rng_uniform(r) - 1);
+	return p;
+}
+
+/* A chain, the memory it reads, and where its results go. */
+struct trial {
+	struct chain c;
+	struct chain_step step[CHAIN_MAX];
+	float *input[CHAIN_MAX][3], *out[CHAIN_MAX];
+	bool stored[CHAIN_MAX];
+};
+
+static void random_input(struct trial *t, struct rng *r, int i, int k)
+{
+	struct chain_step *s = &t->step[i];
+	bool full = s->op == OP_sum_to;
+	int from = i ? choose(r, i) : -1;
+
+	s->from[k] = -1;
+	if (s->op != OP_expand && !(s->op == OP_mul && k) && from >= 0 && t->step[from].op != OP_sum_to && choose(r, 3)) {
+		s->from[k] = from;
+		return;
+	}
+	struct shape shape = full ? t->c.space : thinned(r, t->c.space);
+	t->input[i][k] = random_values(r, shape_count(shape));
+	s->in[k] = (struct view){ t->input[i][k], shape };
+}
+
+static void random_step(struct trial *t, struct rng *r, int i)
+{
+	static const enum op ops[] = { OP_add, OP_sub, OP_mul, OP_scale, OP_tanh, OP_sigmoid, OP_lrelu, OP_lrelu_g,
+		OP_clamp, OP_maxs, OP_expand, OP_sum_to, OP_sum_to, OP_sum_to };
+	struct chain_step *s = &t->step[i];
+
+	s->op = ops[choose(r, (int)(sizeof ops / sizeof *ops))];
+	s->inputs = op_inputs[s->op];
+	s->a.f[0] = (float)(rng_uniform(r) - 0.5);
+	s->a.f[1] = s->a.f[0] + 0.5f;
+	s->out.s = s->op == OP_sum_to ? thinned(r, t->c.space) : t->c.space;
+	for (int k = 0; k < s->inputs; k++) random_input(t, r, i, k);
+	t->stored[i] = s->op == OP_sum_to || i == t->c.n - 1 || !choose(r, 4);
+	t->out[i] = guarded(shape_count(s->out.s));
+	s->out.p = t->stored[i] ? t->out[i] : NULL;
+}
+
+static void random_chain(struct trial *t, struct rng *r)
+{
+	memset(t, 0, sizeof *t);
+	t->c = (struct chain){ random_space(r), 1 + choose(r, CHAIN_MAX), t->step };
+	for (int i = 0; i < t->c.n; i++) random_step(t, r, i);
+}
+
+static void trial_free(struct trial *t)
+{
+	for (int i = 0; i < t->c.n; i++) {
+		free(t->out[i] - GUARD);
+		for (int k = 0; k < 3; k++)
+			if (t->input[i][k]) free(t->input[i][k] - GUARD);
+	}
+}
+
+static void reserve(struct backend *b, size_t bytes)
+{
+	if (backend_reserve(b, bytes)) abort();
+}
+
+/* One step of the trial as an op of the backend, into value[i]; inputs inside the chain are earlier values. */
+static void run_step(struct backend *b, const struct trial *t, int i, float **value, bool absolute, float *y)
+{
+	const struct chain_step *s = &t->step[i];
+	struct view in[2];
+	struct shape shapes[2];
+	float *sizes = NULL;
+
+	for (int k = 0; k < s->inputs; k++) {
+		in[k] = s->from[k] >= 0 ? (struct view){ value[s->from[k]], t->c.space } : s->in[k];
+		shapes[k] = in[k].s;
+	}
+	if (absolute) {
+		size_t n = shape_count(in[0].s);
+		sizes = guarded(n);
+		for (size_t j = 0; j < n; j++) sizes[j] = fabsf(in[0].p[j]);
+		in[0].p = sizes;
+	}
+	if (b->scratch[s->op]) reserve(b, b->scratch[s->op](b, s->out.s, shapes, &s->a));
+	b->op[s->op](b, (struct view){ y, s->out.s }, in, &s->a);
+	if (sizes) free(sizes - GUARD);
+}
+
+/* Sums may differ in their order; everything else must be the same number. */
+static bool agrees(const struct trial *t, int i, const float *want, const float *size)
+{
+	bool sums = t->step[i].op == OP_sum_to;
+
+	for (size_t j = 0; j < shape_count(t->step[i].out.s); j++) {
+		double off = fabs((double)t->out[i][j] - (double)want[j]);
+		if (!(off <= (sums ? 4 * 0x1p-23 * (double)size[j] : 0))) return false;
+	}
+	return true;
+}
+
+static bool matches_single_steps(struct backend *cpu, struct backend *ref, const struct trial *t)
+{
+	float *value[CHAIN_MAX];
+	bool good = true;
+
+	for (int i = 0; i < t->c.n; i++) {
+		bool sums = t->step[i].op == OP_sum_to;
+		size_t n = shape_count(t->step[i].out.s);
+		float *size = guarded(n);
+		value[i] = guarded(n);
+		run_step(sums ? ref : cpu, t, i, value, false, value[i]);
+		if (sums) run_step(ref, t, i, value, true, size);
+		if (t->stored[i]) good = good && agrees(t, i, value[i], size) && guards_hold(t->out[i], n);
+		free(size - GUARD);
+	}
+	for (int i = 0; i < t->c.n; i++) free(value[i] - GUARD);
+	return good;
+}
+
+/* Runs the chain with poisoned scratch between guards. */
+static bool run_chain(const struct trial *t, int threads)
+{
+	struct backend *b = backend_new("cpu", threads);
+	size_t count = (b->chain_scratch(b, &t->c) + 3) / 4;
+	float *work = guarded(count);
+
+	b->work = work;
+	b->chain(b, &t->c);
+	b->work = NULL;
+	bool held = guards_hold(work, count);
+	free(work - GUARD);
+	backend_free(b);
+	return held;
+}
+
+static bool same_for_threads(const struct trial *t, int threads)
+{
+	float *first[CHAIN_MAX];
+	bool same;
+
+	for (int i = 0; i < t->c.n; i++) {
+		size_t bytes = shape_count(t->step[i].out.s) * sizeof(float);
+		first[i] = malloc(bytes);
+		if (!first[i]) abort();
+		memcpy(first[i], t->out[i], bytes);
+	}
+	same = run_chain(t, threads);
+	for (int i = 0; i < t->c.n; i++) {
+		same = same && !memcmp(first[i], t->out[i], shape_count(t->step[i].out.s) * sizeof(float));
+		free(first[i]);
+	}
+	return same;
+}
+
+int main(void)
+{
+	struct backend *cpu = backend_new("cpu", 1), *ref = backend_new("ref", 1);
+
+	for (int i = 0; i < CHAINS; i++) {
+		struct rng r = rng_at(7, (uint64_t)i);
+		static struct trial t;
+		random_chain(&t, &r);
+		const int *d = t.c.space.d;
+		bool held = run_chain(&t, 1), good = matches_single_steps(cpu, ref, &t);
+		bool same = same_for_threads(&t, 3) && same_for_threads(&t, 7);
+		ok(held && good && same, "chain %d of %d over [%d,%d,%d,%d]%s%s%s", i, t.c.n, d[0], d[1], d[2], d[3],
+		   held ? "" : ": wrote outside its scratch", good ? "" : ": not what single steps give",
+		   same ? "" : ": depends on threads");
+		trial_free(&t);
+	}
+	backend_free(cpu);
+	backend_free(ref);
+	return done_testing();
+}
