@@ -60,7 +60,7 @@ static int meta_read(struct store *s, bool unsealed)
 	if (rc) return unsealed ? 0 : fail("%s: not sealed: the program that wrote it did not finish", s->path);
 	if (v.mv_size != sizeof e) return fail("%s: its end is damaged", s->path);
 	memcpy(&e, v.mv_data, sizeof e);
-	if (e.total > INT64_MAX || frame_end_check(s->path, &e, (int64_t)e.total, e.id))
+	if (e.total >> 56 || frame_end_check(s->path, &e, (int64_t)e.total, e.id))
 		return fail("%s: its end is damaged", s->path);
 	s->info.count = (int64_t)e.total;
 	s->info.id = e.id;
