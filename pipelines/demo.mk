@@ -14,8 +14,9 @@ pack        = --size $(SIZE) -n $(shell expr $(IMAGES) \* 5 / 4) $(labels.$(DATA
 embed       =
 knn         = -k $(NEIGHBOURS)
 kmeans      = $(INSTANCES)
-train       = --minutes $(MINUTES) --seed 1
-STAGES      = pack embed knn kmeans train
+init        = --seed 1
+train       = --minutes $(MINUTES)
+STAGES      = pack embed knn kmeans init train
 include pipelines/common.mk
 S           = $(OUT)/sheet
 
@@ -38,10 +39,10 @@ $(OUT)/inst.mdb: $(OUT)/images.feats.mdb $(OUT)/kmeans.opts
 	$(call timed,ic-kmeans -f -k $(call fewer,$<) $< -o $@)
 
 TRAIN_ON    = $(OUT)/images.mdb $(OUT)/images.feats.mdb $(OUT)/images.near.mdb $(OUT)/inst.mdb
-ic_train    = ic-train -f $(wordlist 1,3,$(TRAIN_ON)) --instances $(OUT)/inst.mdb
-$(OUT)/untrained.safetensors: $(TRAIN_ON) $(OUT)/train.opts
-	$(call timed,$(ic_train) $(train) --minutes 0 -o $@)
-$(OUT)/run.safetensors: $(TRAIN_ON) $(OUT)/train.opts
+ic_train    = ic-train -f $(wordlist 1,3,$(TRAIN_ON)) --instances $(OUT)/inst.mdb $(init)
+$(OUT)/untrained.safetensors: $(TRAIN_ON) $(OUT)/init.opts
+	$(call timed,$(ic_train) --minutes 0 -o $@)
+$(OUT)/run.safetensors: $(TRAIN_ON) $(OUT)/init.opts $(OUT)/train.opts
 	$(call timed,$(ic_train) $(train) --log $(OUT)/log.jsonl --sheet $(OUT)/progress.png -o $@)
 
 # As many samples as there are pictures held out: the distance depends on the number.

@@ -12,5 +12,6 @@ neighbours: $(SIZES:%=$(OUT)/k%.fid.tsv) $(OUT)/held.fid.tsv
 
 $(OUT)/near-%.mdb: $(OUT)/images.feats.mdb
 	$(call timed,ic-knn -f -k $* $< -o $@)
-$(OUT)/k%.safetensors: $(OUT)/images.mdb $(OUT)/images.feats.mdb $(OUT)/near-%.mdb $(OUT)/inst.mdb $(OUT)/train.opts
-	$(call timed,ic-train -f $(wordlist 1,3,$^) --instances $(OUT)/inst.mdb $(train) --log $(@:.safetensors=.jsonl) -o $@)
+$(OUT)/k%.safetensors: $(OUT)/images.mdb $(OUT)/images.feats.mdb $(OUT)/near-%.mdb $(OUT)/inst.mdb \
+		$(OUT)/init.opts $(OUT)/train.opts
+	$(call timed,ic-train -f $(wordlist 1,3,$^) --instances $(OUT)/inst.mdb $(init) $(train) --log $(@:.safetensors=.jsonl) -o $@)
