@@ -189,6 +189,44 @@ static void check_npy(void)
 	free(path);
 }
 
+/* The bytes of the hex example on the page, lines "offset: xx xx ...". */
+static size_t page_bytes(const char *page, unsigned char *to, size_t room)
+{
+	FILE *f = fopen(page, "r");
+	char line[256];
+	unsigned offset, byte;
+	size_t n = 0;
+	int used;
+
+	must(f);
+	while (fgets(line, sizeof line, f)) {
+		if (sscanf(line, "%8x:%n", &offset, &used) != 1 || used != 9 || offset != n) continue;
+		for (char *p = line + used; n < room && sscanf(p, " %2x%n", &byte, &used) == 1; p += used)
+			to[n++] = (unsigned char)byte;
+	}
+	fclose(f);
+	return n;
+}
+
+static void check_page(void)
+{
+	static const float x[2] = { 1, -0.5f };
+	unsigned char want[512], got[512];
+	size_t n = page_bytes("man/ic-ckpt.5", want, sizeof want);
+	char *path = temp("page.safetensors");
+	struct tensors w = { 0 };
+
+	tensors_add(&w, "G.bias", DT_F32, 1, (int64_t[]){ 2 }, x);
+	tensors_add_meta(&w, "format", "ic-ckpt 1");
+	must(!tensors_save(&w, path, false));
+	FILE *f = fopen(path, "rb");
+	size_t m = fread(got, 1, sizeof got, f);
+	fclose(f);
+	ok(n > 100 && n == m && !memcmp(want, got, n), "the hex example of ic-ckpt(5): %zu bytes", n);
+	tensors_close(&w);
+	free(path);
+}
+
 /* Every half reads back as itself; between neighbours the nearer one is taken, and the even one at the middle. */
 static void check_halves(void)
 {
@@ -213,6 +251,7 @@ int main(void)
 	check_cuts("safetensors");
 	check_cuts("npy");
 	check_npy();
+	check_page();
 	check_halves();
 	return done_testing();
 }

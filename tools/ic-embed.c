@@ -221,11 +221,10 @@ int main(int argc, char **argv)
 	if (flipped && out && !strcmp(flipped, out)) misuse("--output and --flipped name the same file");
 	if (flipped && (!strcmp(flipped, "-") || !out)) misuse("--flipped wants two named files: give --output too");
 	if (source_open(&from, i < argc ? argv[i] : "-") || nets_open(&net, which, protocol, weights)) die();
-	if (sink_open(&sink[0], out, false, &from, &net)) die();
-	if (flipped && sink_open(&sink[1], flipped, true, &from, &net)) die();
-	int64_t n = embed(&from, &net, sink, flipped ? 2 : 1);
+	int bad = sink_open(&sink[0], out, false, &from, &net) || (flipped && sink_open(&sink[1], flipped, true, &from, &net));
+	int64_t n = bad ? -1 : embed(&from, &net, sink, flipped ? 2 : 1);
+	for (int k = 0; k < 2; k++) rows_close(&sink[k].rows);   /* removes what holds no rows to go on from */
 	if (n < 0) die();
-	for (int k = 0; k < 2; k++) rows_close(&sink[k].rows);
 	source_close(&from);
 	nets_close(&net);
 	return done(n, "pictures");

@@ -44,14 +44,16 @@ struct net_state {
 	int workers;
 };
 
-/* The first of the places where NAME.safetensors may lie, into path. */
+/* NAME.safetensors in $IC_WEIGHTS, else the first of the places beside this program that has it, into path. */
 static int find_weights(const char *name, char path[PATH_MAX])
 {
 	static const char *const beside[] = { "../share/ic/weights", "../../pipelines/weights", "../../../pipelines/weights" };
 	const char *folder = getenv("IC_WEIGHTS");
 	char self[PATH_MAX / 2];
 
-	if (folder && snprintf(path, PATH_MAX, "%s/%s.safetensors", folder, name) < PATH_MAX && !access(path, R_OK)) return 0;
+	if (folder && snprintf(path, PATH_MAX, "%s/%s.safetensors", folder, name) >= PATH_MAX)
+		return fail("$IC_WEIGHTS is too long for a path");
+	if (folder) return access(path, R_OK) ? fail("%s (by $IC_WEIGHTS):", path) : 0;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self);
 	if (n <= 0 || n == (ssize_t)sizeof self) return fail("the place of this program is unknown: name the weights");
 	while (n > 0 && self[n - 1] != '/') n--;
@@ -59,7 +61,7 @@ static int find_weights(const char *name, char path[PATH_MAX])
 		snprintf(path, PATH_MAX, "%.*s%s/%s.safetensors", (int)n, self, beside[i], name);
 		if (!access(path, R_OK)) return 0;
 	}
-	return fail("%s.safetensors: found neither in $IC_WEIGHTS nor in %.*s%s", name, (int)n, self, beside[0]);
+	return fail("%s.safetensors: not found in %.*s%s: set $IC_WEIGHTS or name the file", name, (int)n, self, beside[0]);
 }
 
 static int worker_open(struct worker *w, struct net_state *s)

@@ -1,0 +1,112 @@
+# ic-embed: features of real pictures against PyTorch, the same from every source; refusals; interruption.
+. tests/tap.sh
+golden=$PWD/tests/golden/embed
+weights=$PWD/pipelines/weights/efficientnet-lite0.safetensors
+cd "$TMP" || exit 1
+
+# near GOT WANT: two npy files of rows of 1280 floats, equal within 1e-4 (relative L2, row by row).
+near()
+{
+	od -An -v -t f4 -w5120 -j128 "$1" >got.txt
+	od -An -v -t f4 -w5120 -j128 "$2" >want.txt
+	paste -d ' ' got.txt want.txt | awk '{
+		d = w = 0
+		for (i = 1; i <= 1280; i++) { d += ($i - $(i + 1280)) ^ 2; w += $(i + 1280) ^ 2 }
+		if (NF != 2560 || !(w > 0) || sqrt(d / w) > 1e-4) { print "row", NR, "is off by", sqrt(d / w) >"/dev/stderr"; bad = 1 }
+	} END { exit bad || !NR }'
+}
+
+id()
+{
+	ic-store ls "$1" | awk 'END { print $6 }'
+}
+
+ok "pictures to a store" ic-pack -q --size 64 -o a.mdb "$golden/64.ppm"
+ok "features, and those of the mirrored pictures" ic-embed a.mdb -o f.mdb --flipped g.mdb
+ok "exported" ic-store export f.mdb -o f.npy
+ok "PyTorch gives the same on photographs" near f.npy "$golden/64-lite.npy"
+ok "exported" ic-store export g.mdb -o g.npy
+ok "and when they are mirrored" near g.npy "$golden/64-flipped.npy"
+ok "with the statistics of ImageNet" ic-embed --protocol icgan a.mdb -o h.mdb
+ok "exported" ic-store export h.mdb -o h.npy
+ok "PyTorch gives the same" near h.npy "$golden/64-icgan.npy"
+ok "the features know their pictures" test "$(ic-store ls f.mdb | awk 'END { print $7, $8 }')" = "$(id a.mdb) $(id a.mdb)"
+ok "and how they were made" sh -c 'ic-store ls f.mdb | grep -q "net=efficientnet-lite0;weights=[0-9a-f]*;protocol=lite;side=64"'
+ok "so do the mirrored" sh -c 'ic-store ls g.mdb | grep -q "mirrored=yes"'
+
+# Another spelling of each source, and of the threads, gives the same rows.
+check_same "a PAM stream of the store" "ic-embed a.mdb | ic-store dump -" "ic-store pam a.mdb | ic-embed | ic-store dump -"
+check_same "a pipe with a name" "ic-store pam a.mdb | ic-embed" "bash -c 'ic-embed <(ic-store pam a.mdb)'"
+check_same "a row stream of the store" "ic-store dump f.mdb | grep -v '^#'" "ic-store cat a.mdb | ic-embed - | ic-store dump - | grep -v '^#'"
+check_same "plain PPM" "ic-store dump f.mdb | grep -v '^#'" "ic-embed $golden/64.ppm | ic-store dump - | grep -v '^#'"
+check_same "one thread and three" "ic-embed -t 1 a.mdb" "ic-embed -t 3 a.mdb"
+ok "one thread, to a store" ic-embed -t 1 a.mdb -o f1.mdb
+ok "the store is the same, byte for byte" cmp f.mdb f1.mdb
+check_same "weights by name" "ic-embed a.mdb" "ic-embed --weights $weights a.mdb"
+check_same "weights by folder" "ic-embed a.mdb" "IC_WEIGHTS=${weights%/*} ic-embed a.mdb"
+
+# Keys, labels and lineage in comments.
+printf 'P7\n# ic key=70 label=3 at=0 of=2 from=00000000000000aa root=00000000000000bb\nWIDTH 2\nHEIGHT 2\nDEPTH 3\nMAXVAL 255\n' >two.pam
+printf 'TUPLTYPE RGB\nENDHDR\nabcdefghijkl' >>two.pam
+cp two.pam one.pam
+sed 's/key=70 label=3 at=0/key=90 label=5 at=1/' one.pam >>two.pam
+ok "a labelled stream" ic-embed two.pam -o two.mdb
+ok "keys and labels are kept" test "$(ic-store dump two.mdb | grep -v '^#' | cut -f 1,2 | tr '\t\n' '  ')" = "70 3 90 5 "
+ok "and where they come from" test "$(ic-store ls two.mdb | awk 'END { print $7, $8 }')" = "00000000000000aa 00000000000000bb"
+fails_with "ends" "a stream with fewer pictures than announced" ic-embed one.pam -o one.mdb
+ok "nothing is left of it" test ! -e one.mdb
+sed 's/from=00000000000000aa/from=00000000000000ac/' one.pam | cat one.pam - | sed 's/at=. of=2/at=0 of=1/' >mixed.pam
+fails_with "comes from another place" "pictures of two places" ic-embed mixed.pam -o mixed.mdb
+
+# Refusals.
+fails_with "nothing.mdb" "no such file" ic-embed nothing.mdb -o x.mdb
+fails_with "exists" "an existing output" ic-embed a.mdb -o f.mdb
+ok "replaced by force" ic-embed -f a.mdb -o f.mdb
+echo "no pictures here" >text
+fails_with "text" "a text file" ic-embed text -o x.mdb
+: >empty
+fails_with "empty" "an empty file" ic-embed empty -o x.mdb
+fails_with "folder" "a folder" ic-embed . -o x.mdb
+fails_with "features" "features are no pictures" ic-embed f.mdb -o x.mdb
+printf 'P6\n3 2\n255\nabcdefghijklmnopqr' >wide.ppm
+fails_with "3x2" "a picture that is not square" ic-embed wide.ppm -o x.mdb
+(cat "$golden/32.ppm" "$golden/64.ppm") >sizes.ppm
+fails_with "picture 3: found 64x64" "pictures of two sizes" ic-embed sizes.ppm -o x.mdb
+exits 2 "an unknown net" ic-embed --net lenet a.mdb -o x.mdb
+exits 2 "an unknown option" ic-embed --fast a.mdb
+exits 2 "two sources" ic-embed a.mdb a.mdb -o x.mdb
+exits 2 "--flipped without --output" ic-embed a.mdb --flipped y.mdb
+exits 2 "--flipped over --output" ic-embed a.mdb -o y.mdb --flipped y.mdb
+fails_with "nowhere/efficientnet-lite0.safetensors" "no weights where IC_WEIGHTS says" env IC_WEIGHTS=nowhere ic-embed a.mdb -o x.mdb
+head -c 1000000 "$weights" >cut.safetensors
+fails_with "cut.safetensors" "weights cut short" ic-embed -w cut.safetensors a.mdb -o x.mdb
+fails_with "_conv_stem.weight is missing" "features as weights" sh -c 'ic-store export f.mdb -o w.safetensors && ic-embed -w w.safetensors a.mdb -o x.mdb'
+exits 1 "a full disk" ic-embed a.mdb -o /dev/full
+ok "no output was left by any of these" test ! -e x.mdb -a ! -e x.mdb.part
+
+# Cut anywhere, a stream of pictures never passes for a whole one.
+ic-store cat a.mdb | head -c 30000 >whole
+bad=0
+for n in 1 40 63 64 200 12500 29999; do
+	head -c $n whole >part
+	ic-embed part -o x.mdb 2>/dev/null && bad=1
+done
+ok "a cut row stream is never accepted" test $bad = 0 -a ! -e x.mdb
+
+# Interrupted after its first commit and run again: the rows of six pictures over and over.
+for i in $(seq 90); do cat "$golden/64.ppm"; done >many.ppm
+ic-embed -q many.ppm -o many.mdb --flipped many-flipped.mdb 2>said &
+for i in $(seq 1200); do
+	[ "$(stat -c %s many.mdb.part 2>/dev/null || echo 0)" -gt 1000000 ] && break
+	sleep 0.1
+done
+kill -TERM $!
+wait $!
+ok "stopped, to be run again" test $? = 75
+ok "the output is not there yet" test ! -e many.mdb -a -e many.mdb.part
+ok "run again" ic-embed many.ppm -o many.mdb --flipped many-flipped.mdb
+check_same "the rows are those of the six pictures" "ic-store dump many.mdb | grep -v '^#' | cut -f 2-" \
+	"for i in \$(seq 90); do ic-store dump f.mdb | grep -v '^#' | cut -f 2-; done"
+check_same "and of the mirrored" "ic-store dump many-flipped.mdb | grep -v '^#' | cut -f 2-" \
+	"for i in \$(seq 90); do ic-store dump g.mdb | grep -v '^#' | cut -f 2-; done"
+done_testing
