@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-	BLOCK = 4096, TILE = 1024, STRIP = 256,   /* queries held; base rows a tile; queries a product */
+	BLOCK = 4096, TILE = 2048, STRIP = 512,   /* queries held; base rows a tile; queries a product */
 	FEW = 32,                            /* rows that one thread loads at a time */
 	BLOCK_MIN = 64, WIDTH_MAX = 1 << 18,
 };

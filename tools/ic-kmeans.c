@@ -1,0 +1,228 @@
+/* ic-kmeans: feature rows -> the rows nearest to k centres, as stored instances; also the centres and pseudo-labels. */
+#include "formats/features.h"
+#include "kernels/cpu/blas.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/opt.h"
+#include "lib/base/say.h"
+#include "lib/stat/kmeans.h"
+#include "lib/stat/pair.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *out, *centres_path, *assign_path;
+static int k = 1000, iterations = 100, restarts = 1, per_centre = 256;
+static int64_t seed = 1234;
+static bool distinct, spherical;
+
+static const struct opt opts[] = {
+	{ 'k', "clusters", "N", "number of centres", OPT_INT, &k, 1, 1 << 20 },
+	{ 'o', "output", "FILE", "store of the nearest rows; without it a row stream on stdout", OPT_STR, &out, 0, 0 },
+	{ 's', "seed", "N", "seed of the random choices", OPT_LONG, &seed, 0, UINT32_MAX },
+	{ 0, "iterations", "N", "rounds at most", OPT_INT, &iterations, 1, 1000000 },
+	{ 0, "restarts", "N", "runs from other first centres; the best is kept", OPT_INT, &restarts, 1, 1000 },
+	{ 0, "per-centre", "N", "train on at most N rows per centre (0: all)", OPT_INT, &per_centre, 0, 1 << 30 },
+	{ 0, "spherical", NULL, "centres of length 1, rows assigned by angle", OPT_FLAG, &spherical, 0, 0 },
+	{ 0, "distinct", NULL, "no row twice: later centres take their nearest free row", OPT_FLAG, &distinct, 0, 0 },
+	{ 0, "centres", "FILE", "also write the centres, as a store of rows", OPT_STR, &centres_path, 0, 0 },
+	{ 0, "assign", "FILE", "also write each row's centre, as a store of labels", OPT_STR, &assign_path, 0, 0 },
+	OPT_COMMON
+};
+
+struct job {
+	const char *path;
+	struct features from;
+	struct knn_set raw, unit;            /* the rows, and the rows divided by their norms */
+	struct kmeans kmeans;
+	float *train, *centres;              /* [trained][width], [k][width] */
+	int64_t trained;
+	uint32_t *nearest;                   /* [k]: positions */
+	int repeated;                        /* of these, how many were taken before */
+	struct rows to, to_centres, to_assign;
+};
+
+static int fetch_raw(const struct knn_set *set, int64_t first, int n, float *to)
+{
+	return features_get(set->ctx, first, n, to);
+}
+
+/* ctx is the set of the raw rows, measured. */
+static int fetch_unit(const struct knn_set *set, int64_t first, int n, float *to)
+{
+	const struct knn_set *raw = set->ctx;
+
+	if (raw->fetch(raw, first, n, to)) return -1;
+	for (int i = 0; i < n; i++) pair_scale(to + (size_t)i * (size_t)set->width, set->width, 1 / raw->norm[first + i]);
+	return 0;
+}
+
+static int input_open(struct job *j)
+{
+	if (features_open(&j->from, j->path)) return -1;
+	if (j->from.info.count < k)
+		return fail("%s: %" PRId64 " rows, expected at least %d for -k %d", j->path, j->from.info.count, k, k);
+	j->raw = (struct knn_set){ .name = j->path, .count = j->from.info.count, .width = j->from.info.width,
+		.keys = j->from.keys, .fetch = fetch_raw, .ctx = &j->from };
+	j->unit = j->raw;
+	j->unit.fetch = fetch_unit;
+	j->unit.ctx = &j->raw;
+	return 0;
+}
+
+static int describe(struct rows_info *info)
+{
+	return rows_meta_add(info, "kmeans", "%d", k) || rows_meta_add(info, "seed", "%" PRId64, seed) ||
+		rows_meta_add(info, "iterations", "%d", iterations) || rows_meta_add(info, "restarts", "%d", restarts) ||
+		rows_meta_add(info, "per_centre", "%d", per_centre) || rows_meta_add(info, "spherical", "%d", spherical) ||
+		rows_meta_add(info, "distinct", "%d", distinct) ? -1 : 0;
+}
+
+/* All outputs, before the work: one that exists is refused now. */
+static int outputs_open(struct job *j)
+{
+	struct rows_info info = j->from.info, centres = { .kind = "centres", .type = ROWS_F32, .width = info.width, .count = k };
+	struct rows_info labels = { .kind = "labels", .type = ROWS_U32, .width = 1, .labelled = true, .count = info.count };
+
+	centres.from = labels.from = info.id;
+	labels.root = rows_root(&info);
+	snprintf(centres.meta, sizeof centres.meta, "%s", info.meta);
+	info.root = rows_root(&info);
+	info.from = info.id;
+	info.count = k;
+	if (describe(&info) || describe(&centres) || describe(&labels)) return -1;
+	if (centres_path && rows_create(&j->to_centres, centres_path, &centres, common.force, NULL)) return -1;
+	if (assign_path && rows_create(&j->to_assign, assign_path, &labels, common.force, NULL)) return -1;
+	return rows_create(&j->to, out, &info, common.force, NULL);
+}
+
+/* The rows to train on, of length 1, in the order of the sample. */
+static int load_training(struct job *j)
+{
+	size_t width = (size_t)j->unit.width;
+	uint32_t *at = kmeans_sample(&j->kmeans, j->unit.count, per_centre, &j->trained);
+	int bad = 0;
+
+	if (!at) return -1;
+	j->train = mem_big((size_t)j->trained, width * sizeof *j->train, "the rows to train on");
+	for (int64_t i = 0; j->train && !bad && i < j->trained; i++) {
+		bad = i % 1024 == 0 && stop_check() ? -1 : fetch_unit(&j->unit, at[i], 1, j->train + (size_t)i * width);
+		progress("loading", i, j->trained, "%s", "");
+	}
+	free(at);
+	return j->train ? bad : -1;
+}
+
+/* On stdout when it is free, else as progress only. */
+static void step(void *ctx, const struct kmeans_step *s)
+{
+	const struct job *j = ctx;
+
+	progress("iterations", (int64_t)s->run * iterations + s->iteration + 1, (int64_t)restarts * iterations,
+		"objective %.6g", s->objective);
+	if (!out || !strcmp(out, "-")) return;
+	struct record r = record_begin(stdout);
+	record_int(&r, "run", s->run);
+	record_int(&r, "iteration", s->iteration);
+	record_real(&r, "objective", s->objective);
+	record_real(&r, "objective_per_row", s->objective / (double)j->trained);
+	record_int(&r, "splits", s->splits);
+	record_end(&r);
+}
+
+static int write_nearest(struct job *j)
+{
+	bool *taken = mem_new((size_t)j->from.info.count, sizeof *taken);
+	int bad = 0;
+
+	for (int c = 0; c < k && !bad; c++) {
+		uint32_t at = j->nearest[c];
+		const void *row = features_row(&j->from, at);
+		bad = !row || rows_put(&j->to, j->from.keys[at], j->from.labels ? j->from.labels[at] : 0, row) ? -1 : 0;
+		j->repeated += taken[at];
+		taken[at] = true;
+	}
+	free(taken);
+	return bad ? -1 : rows_seal(&j->to);
+}
+
+static int write_centres(struct job *j)
+{
+	if (!centres_path) return 0;
+	for (int c = 0; c < k; c++)
+		if (rows_put(&j->to_centres, (uint64_t)c, 0, j->centres + (size_t)c * (size_t)j->unit.width)) return -1;
+	return rows_seal(&j->to_centres);
+}
+
+static int assign_block(struct job *j, struct knn *search, int64_t first, uint32_t *at, double *distance)
+{
+	int64_t left = j->unit.count - first;
+	int n = left < search->block ? (int)left : search->block;
+
+	if (knn_search(search, first, n, at, distance)) return -1;
+	for (int i = 0; i < n; i++)
+		if (rows_put(&j->to_assign, j->from.keys[first + i], at[i], &at[i])) return -1;
+	progress("assigning", first + n, j->unit.count, "%s", "");
+	return 0;
+}
+
+/* Every row's nearest centre. */
+static int write_assign(struct job *j)
+{
+	struct knn_set centres = knn_rows("centres", j->centres, k, j->unit.width);
+	struct knn search = { .base = &centres, .query = &j->unit, .metric = spherical ? KNN_IP : KNN_L2, .k = 1 };
+	int bad = 0;
+
+	if (!assign_path) return 0;
+	if (knn_measure(&centres, search.metric)) return -1;
+	bad = knn_open(&search);
+	uint32_t *at = bad ? NULL : mem_new((size_t)search.block, sizeof *at);
+	double *distance = bad ? NULL : mem_new((size_t)search.block, sizeof *distance);
+	for (int64_t i = 0; !bad && i < j->unit.count; i += search.block) bad = assign_block(j, &search, i, at, distance);
+	knn_close(&search);
+	free(centres.norm);
+	free(at);
+	free(distance);
+	return bad ? -1 : rows_seal(&j->to_assign);
+}
+
+static int run(struct job *j)
+{
+	j->kmeans = (struct kmeans){ .k = k, .iterations = iterations, .restarts = restarts, .seed = (uint32_t)seed,
+		.spherical = spherical, .step = step, .step_ctx = j };
+	if (input_open(j) || outputs_open(j)) return -1;
+	if (knn_measure(&j->raw, KNN_COSINE) || load_training(j)) return -1;
+	j->centres = mem_big((size_t)k, (size_t)j->unit.width * sizeof *j->centres, "centres");
+	j->nearest = mem_new((size_t)k, sizeof *j->nearest);
+	if (!j->centres || kmeans_train(&j->kmeans, j->train, j->trained, j->unit.width, j->centres)) return -1;
+	free(j->train);
+	j->train = NULL;
+	if (knn_measure(&j->unit, KNN_L2)) return -1;
+	if (kmeans_nearest(&j->unit, j->centres, k, distinct, j->nearest)) return -1;
+	if (write_centres(j) || write_assign(j) || write_nearest(j)) return -1;
+	note("%d centres of %" PRId64 " rows; %d of their nearest rows are repeated", k, j->trained, j->repeated);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct job j;
+
+	blas_start(argv);
+	int i = opt_parse(argc, argv, "[FEATURES]", "feature rows to the rows nearest to k centres", opts, LEN(opts));
+	if (argc - i > 1) misuse("found %d operands, expected one", argc - i);
+	j.path = i < argc ? argv[i] : "-";
+	int bad = run(&j);
+	free(j.raw.norm);
+	free(j.unit.norm);
+	free(j.train);
+	free(j.centres);
+	free(j.nearest);
+	rows_close(&j.to);
+	rows_close(&j.to_centres);
+	rows_close(&j.to_assign);
+	features_close(&j.from);
+	if (bad) die();
+	return done(k, "centres");
+}
