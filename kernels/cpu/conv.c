@@ -35,6 +35,7 @@ void conv_window(float *to, const float *x, int H, int W, int C, int channels, i
 static void run(const struct corr *c, struct room *r)
 {
 	if (few_suits(c)) few_run(c, r);
+	else if (wino_wide_suits(c)) wino_wide_run(c, r);
 	else if (wino_suits(c)) wino_run(c, r);
 	else direct_run(c, r);
 }

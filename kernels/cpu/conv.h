@@ -11,7 +11,7 @@
 struct room { char *base; size_t used; };
 float *conv_take(struct room *, size_t floats);
 
-/* w[k][l][c][o] by strides in floats, which may be negative (flipped taps) or swapped (adjoints). */
+/* w[k][l][c][o] by strides in floats, which may be negative (flipped taps) or swapped (adjoints); c or o is 1. */
 struct taps { const float *w; int K, L, C, O; ptrdiff_t k, l, c, o; };
 
 /* The taps as a matrix [depth = (k, l, c)][o], columns cut into panels of at most set->wide vectors, each panel dense, its
@@ -19,6 +19,8 @@ struct taps { const float *w; int K, L, C, O; ptrdiff_t k, l, c, o; };
 struct panels { const struct tile_set *set; int depth, vecs, count; float *p; };
 void panels_plan(struct panels *, struct room *, int depth, int columns);
 void panels_pack(struct panels *, const struct taps *, int threads);
+/* to[c][width] = the tap's columns [first, first + width), zeros after the last. */
+void panels_tap(float *to, const struct taps *, int tap, int first, int width);
 int panels_first(const struct panels *, int panel);     /* its first vector; of panel == count: how many there are */
 float *panels_at(const struct panels *, int panel);
 
@@ -38,10 +40,11 @@ struct corr {
 void direct_run(const struct corr *, struct room *);    /* any shape: products over rows of taps */
 int direct_strip(const struct corr *, size_t row_bytes);   /* output rows worth doing at a time */
 void few_run(const struct corr *, struct room *);       /* few outputs: one product for all taps, then their sum */
-void wino_run(const struct corr *, struct room *);      /* 3x3, stride 1 */
+void wino_run(const struct corr *, struct room *);      /* 3x3, stride 1, few channels: transformed taps stay in the cache */
+void wino_wide_run(const struct corr *, struct room *); /* 3x3, stride 1, many channels: they are made where they are used */
 bool few_suits(const struct corr *);
 bool wino_suits(const struct corr *);
-bool wino_shape(int K, int L, int stride, int I, int O, int P, int Q);
+bool wino_wide_suits(const struct corr *);
 
 /* dw[k][l][i][o] = sum over n, p, q of x[n][p stride + k - top][q stride + l - left][i] * dy[n][p][q][o]. */
 struct corr_dw {
@@ -53,6 +56,24 @@ struct corr_dw {
 void direct_dw_run(const struct corr_dw *, struct room *);
 void wino_dw_run(const struct corr_dw *, struct room *);
 bool wino_dw_suits(const struct corr_dw *);
+
+/* The parts of wino: images cut into tiles, 4x4 outputs apart. */
+enum { WINO_PLANES = 36, WINO_GAP = 16 };               /* floats between planes: their starts do not compete for one cache set */
+struct wino_source {
+	const float *p;
+	int H, W, C, top, left;
+	int side;                            /* 6: x, mapped by wino_in; 4: dy, mapped by wino_out_t */
+	int down, across;                    /* tiles of an image */
+	void (*map)(const float *, ptrdiff_t pixel, ptrdiff_t row, float *planes, ptrdiff_t plane, int channels);
+};
+bool wino_shape(int K, int L, int stride, int I, int O, int P, int Q);
+struct wino_source wino_input(const struct tile_set *, const float *x, int H, int W, int C, int top, int left, int P, int Q);
+struct wino_source wino_gradient(const struct tile_set *, const float *dy, int P, int Q, int O);
+/* Planes of `channels` channels from `first` of one tile, counted over all images; window[side][side][channels] is scratch. */
+void wino_load(const struct wino_source *, int64_t tile, int first, int channels, float *planes, ptrdiff_t plane, float *window);
+/* The tile's 4x4 outputs, as far as they lie inside y[P][Q][O], from planes; window[4][4][channels] is scratch. */
+void wino_store(const struct tile_set *, const struct corr *, int64_t tile, int first, int channels, const float *planes,
+	ptrdiff_t plane, float *window);
 
 /* Copies rows [h0, h0 + rows), columns [w0, w0 + cols) and the first `channels` of the image x[H][W][C], zero outside it, to
  * the dense `to`. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { FEW = 4 };
+typedef float four __attribute__((vector_size(4 * FEW), aligned(4), may_alias));
 
 bool few_suits(const struct corr *c)
 {
@@ -74,14 +75,11 @@ static void few_sum(const struct few *f, const float *z, float *y)
 	const struct taps *t = &f->c->t;
 
 	for (int q = 0; q < f->c->Q; q++, z += f->wide, y += t->O) {
-		float sum[FEW] = { 0 };
+		const float *from = z;
+		four sum = { 0 };
 
-		for (int k = 0; k < t->K; k++)
-			for (int l = 0; l < t->L; l++) {
-				const float *from = z + ((ptrdiff_t)k * f->z_cols + l) * f->wide + (k * t->L + l) * t->O;
-
-				for (int o = 0; o < FEW; o++) sum[o] += from[o];
-			}
+		for (int k = 0; k < t->K; k++, from += (ptrdiff_t)(f->z_cols - t->L) * f->wide)
+			for (int l = 0; l < t->L; l++, from += f->wide + t->O) sum += *(const four *)from;
 		for (int o = 0; o < t->O; o++) y[o] = sum[o];
 	}
 }

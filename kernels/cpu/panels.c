@@ -23,17 +23,51 @@ float *panels_at(const struct panels *p, int panel)
 	return p->p + (size_t)panels_first(p, panel) * (size_t)p->set->lanes * (size_t)p->depth;
 }
 
-static void pack_tap(float *to, const struct taps *t, ptrdiff_t at, int first, int width)
+typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* to[c][o] = w[o][c] for four of each, rows of `to` `width` apart, of w `pitch`. */
+static inline void transpose4(float *to, ptrdiff_t width, const float *w, ptrdiff_t pitch)
+{
+	four a = *(const four *)w, b = *(const four *)(w + pitch);
+	four c = *(const four *)(w + 2 * pitch), d = *(const four *)(w + 3 * pitch);
+	four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+	four ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+
+	*(four *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+	*(four *)(to + width) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+	*(four *)(to + 2 * width) = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
+	*(four *)(to + 3 * width) = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
+}
+
+/* to[c][width] = w[o][c] transposed, inputs in blocks whose rows stay in the first cache. */
+static void transpose(float *to, const float *w, ptrdiff_t pitch, int C, int cols, int width)
+{
+	enum { BLOCK = 32 };
+
+	for (int c0 = 0; c0 < C; c0 += BLOCK) {
+		int c1 = least(C, c0 + BLOCK), o = 0;
+
+		for (; o + 4 <= cols; o += 4) {
+			int c = c0;
+
+			for (; c + 4 <= c1; c += 4) transpose4(to + (ptrdiff_t)c * width + o, width, w + o * pitch + c, pitch);
+			for (; c < c1; c++)
+				for (int i = 0; i < 4; i++) to[(ptrdiff_t)c * width + o + i] = w[(o + i) * pitch + c];
+		}
+		for (; o < cols; o++)
+			for (int c = c0; c < c1; c++) to[(ptrdiff_t)c * width + o] = w[o * pitch + c];
+	}
+}
+
+void panels_tap(float *to, const struct taps *t, int tap, int first, int width)
 {
 	int cols = least(width, t->O - first);
+	const float *w = t->w + tap / t->L * t->k + tap % t->L * t->l + first * t->o;
 
-	for (int c = 0; c < t->C; c++, to += width) {
-		const float *w = t->w + at + c * t->c + first * t->o;
-
-		if (t->o == 1) memcpy(to, w, sizeof(float) * (size_t)cols);
-		else for (int o = 0; o < cols; o++) to[o] = w[o * t->o];
-		if (cols < width) memset(to + cols, 0, sizeof(float) * (size_t)(width - cols));
-	}
+	if (t->o != 1) transpose(to, w, t->o, t->C, cols, width);
+	else for (int c = 0; c < t->C; c++) memcpy(to + (ptrdiff_t)c * width, w + c * t->c, sizeof(float) * (size_t)cols);
+	for (int c = 0; c < t->C && cols < width; c++)
+		memset(to + (ptrdiff_t)c * width + cols, 0, sizeof(float) * (size_t)(width - cols));
 }
 
 void panels_pack(struct panels *p, const struct taps *t, int threads)
@@ -42,9 +76,8 @@ void panels_pack(struct panels *p, const struct taps *t, int threads)
 
 #pragma omp parallel for num_threads(threads) if ((int64_t)p->depth * t->O > 16384)
 	for (int i = 0; i < p->count * taps; i++) {
-		int panel = i / taps, k = i % taps / t->L, l = i % taps % t->L;
-		int first = panels_first(p, panel) * lanes, width = panels_first(p, panel + 1) * lanes - first;
+		int panel = i / taps, first = panels_first(p, panel) * lanes, width = panels_first(p, panel + 1) * lanes - first;
 
-		pack_tap(panels_at(p, panel) + (ptrdiff_t)(i % taps) * t->C * width, t, k * t->k + l * t->l, first, width);
+		panels_tap(panels_at(p, panel) + (ptrdiff_t)(i % taps) * t->C * width, t, i % taps, first, width);
 	}
 }

@@ -5,26 +5,19 @@
 #include <omp.h>
 
 enum {
-	PLANES = 36,
+	PLANES = WINO_PLANES,
 	STRIP_FLOATS = 256 * 1024,           /* the planes of a strip of tiles, in and out: half of a 2 MiB cache */
-	GAP = 16,                            /* floats between planes: their starts do not compete for one cache set */
 };
 
 struct wino {
 	const struct corr *c;
 	struct panels w, u;                  /* taps; their 36 planes, each with the layout of panels of depth C */
-	int down, across;                    /* tiles of an image */
+	struct wino_source x;
 	int64_t tiles;
 	int strip;                           /* tiles at a time */
 	ptrdiff_t in_plane, out_plane, u_plane, per_thread;
 	float *work;                         /* per thread: planes of x, planes of y, a window */
 };
-
-bool wino_shape(int K, int L, int stride, int I, int O, int P, int Q)
-{
-	if (K != 3 || L != 3 || stride != 1 || I % 16 || O % 16) return false;
-	return 5 * ceil_div(P, 4) * ceil_div(Q, 4) * PLANES <= 4 * 9 * P * Q;
-}
 
 bool wino_suits(const struct corr *c)
 {
@@ -41,14 +34,15 @@ static int strip_tiles(int64_t tiles, int I, int O, int threads)
 
 static struct wino wino_plan(const struct corr *c, struct room *r)
 {
-	struct wino w = { .c = c, .down = ceil_div(c->P, 4), .across = ceil_div(c->Q, 4) };
+	struct wino w = { .c = c };
 	int I = c->t.C, O = c->t.O;
 
-	w.tiles = (int64_t)c->N * w.down * w.across;
+	w.x = wino_input(tile_best(), c->x, c->H, c->W, I, c->top, c->left, c->P, c->Q);
+	w.tiles = (int64_t)c->N * w.x.down * w.x.across;
 	w.strip = strip_tiles(w.tiles, I, O, c->threads);
-	w.in_plane = (ptrdiff_t)w.strip * I + GAP;
-	w.out_plane = (ptrdiff_t)w.strip * O + GAP;
-	w.u_plane = (ptrdiff_t)I * O + GAP;
+	w.in_plane = (ptrdiff_t)w.strip * I + WINO_GAP;
+	w.out_plane = (ptrdiff_t)w.strip * O + WINO_GAP;
+	w.u_plane = (ptrdiff_t)I * O + WINO_GAP;
 	w.per_thread = PLANES * (w.in_plane + w.out_plane) + PLANES * (ptrdiff_t)most(I, O);
 	panels_plan(&w.w, r, 9 * I, O);
 	w.u = w.w;
@@ -70,37 +64,6 @@ static void taps_to_planes(const struct wino *w)
 			w->u.set->wino_taps(panels_at(&w->w, panel) + (ptrdiff_t)i * width, (ptrdiff_t)I * width,
 				panels_at(&w->u, panel) + (ptrdiff_t)i * width, w->u_plane, width);
 		}
-}
-
-static void tile_to_planes(const struct wino *w, int64_t tile, float *planes, float *window)
-{
-	const struct corr *c = w->c;
-	int C = c->t.C, at = (int)(tile % (w->down * w->across));
-	int h = at / w->across * 4 - c->top, v = at % w->across * 4 - c->left;
-	const float *image = c->x + tile / (w->down * w->across) * c->H * c->W * C;
-
-	if (h >= 0 && v >= 0 && h + 6 <= c->H && v + 6 <= c->W) {
-		w->u.set->wino_in(image + ((ptrdiff_t)h * c->W + v) * C, C, (ptrdiff_t)c->W * C, planes, w->in_plane, C);
-		return;
-	}
-	conv_window(window, image, c->H, c->W, C, C, h, 6, v, 6);
-	w->u.set->wino_in(window, C, 6 * (ptrdiff_t)C, planes, w->in_plane, C);
-}
-
-static void planes_to_tile(const struct wino *w, int64_t tile, const float *planes, float *window)
-{
-	const struct corr *c = w->c;
-	int O = c->t.O, at = (int)(tile % (w->down * w->across)), p = at / w->across * 4, q = at % w->across * 4;
-	float *y = c->y + ((tile / (w->down * w->across) * c->P + p) * c->Q + q) * O;
-
-	if (p + 4 <= c->P && q + 4 <= c->Q) {
-		w->u.set->wino_out(planes, w->out_plane, y, O, (ptrdiff_t)c->Q * O, O);
-		return;
-	}
-	w->u.set->wino_out(planes, w->out_plane, window, O, 4 * (ptrdiff_t)O, O);
-	for (int i = 0; i < least(4, c->P - p); i++)
-		for (int j = 0; j < least(4, c->Q - q) * O; j++)
-			y[(ptrdiff_t)i * c->Q * O + j] = window[(ptrdiff_t)i * 4 * O + j];
 }
 
 /* out[tile][o] = in[tile][i] u[i][o] for one plane. */
@@ -134,10 +97,12 @@ static void strip(const struct wino *w, int64_t first)
 	float *in = w->work + omp_get_thread_num() * w->per_thread, *out = in + PLANES * w->in_plane;
 	float *window = out + PLANES * w->out_plane;
 
-	for (int s = 0; s < tiles; s++) tile_to_planes(w, first + s, in + (ptrdiff_t)s * c->t.C, window);
+	for (int s = 0; s < tiles; s++)
+		wino_load(&w->x, first + s, 0, c->t.C, in + (ptrdiff_t)s * c->t.C, w->in_plane, window);
 	for (int p = 0; p < PLANES; p++)
 		plane_product(w, in + p * w->in_plane, out + p * w->out_plane, w->u.p + p * w->u_plane, tiles);
-	for (int s = 0; s < tiles; s++) planes_to_tile(w, first + s, out + (ptrdiff_t)s * c->t.O, window);
+	for (int s = 0; s < tiles; s++)
+		wino_store(w->u.set, c, first + s, 0, c->t.O, out + (ptrdiff_t)s * c->t.O, w->out_plane, window);
 }
 
 void wino_run(const struct corr *c, struct room *r)
