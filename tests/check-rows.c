@@ -49,47 +49,56 @@ static void check_op(struct backend *ref, const struct rows *r, const char *set,
 	ok(worst_ulps(900) <= allowed(op), "%s %s: in parts of all lengths", set, op_name[op]);
 }
 
-static double down(const float *x, const float *mean, size_t rows, size_t width, size_t at)
+/* Down column `at` of x[rows][width]: the sum of (x - from)^power. */
+static double down(const float *x, double from, int power, size_t rows, size_t width, size_t at)
 {
 	double sum = 0;
 
-	for (size_t i = 0; i < rows; i++) {
-		double v = (double)x[i * width + at];
-		sum += mean ? (v - (double)mean[at]) * (v - (double)mean[at]) : v;
-	}
+	for (size_t i = 0; i < rows; i++) sum += pow((double)x[i * width + at] - from, power);
 	return sum;
+}
+
+enum { ROWS = 50, WIDTH = 83 };
+
+static void check_down(const struct rows *r, const char *set, const float *x, const float *from)
+{
+	static float sum[WIDTH], first[WIDTH], second[WIDTH];
+	double off = 0;
+
+	memset(sum, 0, sizeof sum);
+	memset(first, 0, sizeof first);
+	memset(second, 0, sizeof second);
+	r->sum_down(sum, x, ROWS, WIDTH);
+	r->spread_down(first, second, x, from, ROWS, WIDTH);
+	for (size_t i = 0; i < WIDTH; i++) {
+		off = fmax(off, fabs((double)sum[i] - down(x, 0, 1, ROWS, WIDTH, i)));
+		off = fmax(off, fabs((double)first[i] - down(x, (double)from[i], 1, ROWS, WIDTH, i)));
+		off = fmax(off, fabs((double)second[i] - down(x, (double)from[i], 2, ROWS, WIDTH, i)));
+	}
+	is_near(off, 0, 2e-4, "%s sums down", set);
 }
 
 static void check_sums(const struct rows *r, const char *set)
 {
-	static float x[50 * 83], zero[83], mean[83];
+	static float x[ROWS * WIDTH], y[WIDTH];
 	struct rng g = rng_at(1, 2);
-	size_t rows = 50, width = 83;
-	double off = 0, all = 0;
-	float largest = -INFINITY;
+	double all = 0, off = 0;
 
-	for (size_t i = 0; i < rows * width; i++) {
+	for (size_t i = 0; i < ROWS * WIDTH; i++) {
 		x[i] = (float)rng_normal(&g) + 1;
 		all += (double)x[i];
-		if (x[i] > largest) largest = x[i];
 	}
-	for (size_t i = 0; i < width; i++) mean[i] = x[i] / 2;
-	is_near(r->sum(x, rows * width), all, 1e-10, "%s sum", set);
-	ok(r->most(x, rows * width) == largest && r->most(x + 7, 1) == x[7], "%s most", set);
-	memcpy(got, zero, sizeof zero);
-	r->sum_down(got, x, rows, width);
-	for (size_t i = 0; i < width; i++) off = fmax(off, fabs((double)got[i] - down(x, NULL, rows, width, i)));
-	is_near(off, 0, 1e-4, "%s sum_down", set);
-	memcpy(got, zero, sizeof zero);
-	r->spread_down(got, x, mean, rows, width);
-	off = 0;
-	for (size_t i = 0; i < width; i++) off = fmax(off, fabs((double)got[i] - down(x, mean, rows, width, i)));
-	is_near(off, 0, 1e-3, "%s spread_down", set);
-	r->blend(got, (const float *const[]){ x, NULL, x + width }, (const float[]){ 0.5f, 9, -2 }, 3, width);
-	off = 0;
-	for (size_t i = 0; i < width; i++)
-		off = fmax(off, fabs((double)got[i] - (0.5 * (double)x[i] - 2 * (double)x[width + i])));
+	is_near(r->sum(x, ROWS * WIDTH), all, 1e-10, "%s sum", set);
+	check_down(r, set, x, x + 5 * WIDTH);
+	r->blend(y, (const float *const[]){ x, x + WIDTH }, (const float[]){ 0.5f, -2 }, 2, WIDTH);
+	for (size_t i = 0; i < WIDTH; i++)
+		off = fmax(off, fabs((double)y[i] - (0.5 * (double)x[i] - 2 * (double)x[WIDTH + i])));
 	is_near(off, 0, 1e-6, "%s blend", set);
+	r->softmax(y, x, WIDTH);
+	is_near(r->sum(y, WIDTH), 1, 1e-6, "%s softmax adds to 1", set);
+	is_near((double)y[1] / (double)y[0], exp((double)x[1] - (double)x[0]), 1e-5, "%s softmax", set);
+	r->softmax(y, x, 1);
+	ok(y[0] == 1, "%s softmax of one", set);
 }
 
 static void check_table(const struct rows *r, const char *set, bool here)

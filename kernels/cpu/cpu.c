@@ -17,11 +17,26 @@ void cpu_fill(struct backend *b)
 {
 	ref_fill(b);
 	cpu_ew_fill(b);
-#define HAS(name) b->op[OP_##name] = cpu_##name, b->scratch[OP_##name] = cpu_##name##_scratch
-	HAS(matmul);
-	HAS(conv);
-	HAS(conv_dx);
-	HAS(conv_dw);
-	HAS(dwconv);
+#define HAS(name) b->op[OP_##name] = cpu_##name
+#define HAS_SCRATCH(name) HAS(name), b->scratch[OP_##name] = cpu_##name##_scratch
+	HAS(slice);
+	HAS(pad);
+	HAS(concat);
+	HAS(permute);
+	HAS(pick);
+	HAS(place);
+	HAS(up2);
+	HAS(max2_pick);
+	HAS(max2_place);
+	HAS(softmax);
+	HAS(sum2);
+	HAS_SCRATCH(moments);
+	HAS_SCRATCH(fir);
+	HAS_SCRATCH(matmul);
+	HAS_SCRATCH(conv);
+	HAS_SCRATCH(conv_dx);
+	HAS_SCRATCH(conv_dw);
+	HAS_SCRATCH(dwconv);
 #undef HAS
+#undef HAS_SCRATCH
 }

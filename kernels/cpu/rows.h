@@ -10,11 +10,13 @@ typedef void row_fn(float *restrict y, const float *a, const float *b, size_t n,
 struct rows {
 	row_fn *ew[OP_COUNT];
 	double (*sum)(const float *x, size_t n);
-	float (*most)(const float *x, size_t n);                 /* n > 0; NaNs may be passed over */
-	/* x[rows][width] down its columns: y[j] += x[i][j], y[j] += (x[i][j] - mean[j])^2 */
+	void (*softmax)(float *restrict y, const float *x, size_t n);   /* n > 0 */
+	/* x[rows][width] down its columns: y[j] += x[i][j] */
 	void (*sum_down)(float *restrict y, const float *x, size_t rows, size_t width);
-	void (*spread_down)(float *restrict y, const float *x, const float *mean, size_t rows, size_t width);
-	/* y[j] = sum over k of f[k] * x[k][j], x[k] NULL for zeros; count > 0 */
+	/* first[j] += x[i][j] - from[j], second[j] += (x[i][j] - from[j])^2 */
+	void (*spread_down)(float *restrict first, float *restrict second, const float *x, const float *from,
+			    size_t rows, size_t width);
+	/* y[j] = sum over k of f[k] * x[k][j] */
 	void (*blend)(float *restrict y, const float *const *x, const float *f, int count, size_t n);
 };
 
