@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-int gan_new(struct gan *s, const struct biggan *c, uint64_t seed)
+int gan_alloc(struct gan *s, const struct biggan *c)
 {
-	*s = (struct gan){ .c = *c, .seed = seed };
+	*s = (struct gan){ .c = *c };
 	if (biggan_check(c)) return -1;
 	biggan_g_params(c, &s->gp);
 	biggan_d_params(c, &s->dp);
@@ -16,7 +16,15 @@ int gan_new(struct gan *s, const struct biggan *c, uint64_t seed)
 	bool good = true;
 	for (size_t i = 0; i < LEN(gs); i++) good = good && (*gs[i] = param_buffer(&s->gp));
 	for (size_t i = 0; i < LEN(ds); i++) good = good && (*ds[i] = param_buffer(&s->dp));
-	if (!good || param_init(&s->gp, s->g, seed) || param_init(&s->dp, s->d, seed ^ 0xD)) {
+	if (!good) gan_free(s);
+	return good ? 0 : -1;
+}
+
+int gan_new(struct gan *s, const struct biggan *c, uint64_t seed)
+{
+	if (gan_alloc(s, c)) return -1;
+	s->seed = seed;
+	if (param_init(&s->gp, s->g, seed) || param_init(&s->dp, s->d, ~seed)) {
 		gan_free(s);
 		return -1;
 	}
@@ -32,6 +40,5 @@ void gan_free(struct gan *s)
 	param_free(&s->gp);
 	param_free(&s->dp);
 	free(s->options);
-	free(s->net);
 	*s = (struct gan){ 0 };
 }

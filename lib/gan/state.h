@@ -1,5 +1,6 @@
 /* state: what persists between training steps, and its checkpoint (ic-ckpt(5)): one safetensors file with published names, shapes and
- * axis order under "G.", "D.", "G_ema.", the moments under "adam.G.m." and so on, configuration and counters as metadata. */
+ * axis order under "G.", "D.", "G_ema.", the moments under "adam.G.m." and so on, counters and lineage as metadata.  The architecture is
+ * read off the shapes (spec biggan 1.8). */
 #ifndef IC_STATE_H
 #define IC_STATE_H
 
@@ -15,18 +16,16 @@ struct gan {
 	int64_t step;                        /* steps done */
 	uint64_t seed;
 	struct lineage from;
-	char *options;                       /* "name = value" lines of the run that wrote it; may be NULL */
-	char *net;                           /* "net", "weights" and "protocol" meta lines of the features; may be NULL */
+	char *options;                       /* "name = value" lines of the run that wrote it; NULL or owned */
 };
 
+int gan_alloc(struct gan *, const struct biggan *);                /* all zero; -1 after fail() */
 int gan_new(struct gan *, const struct biggan *, uint64_t seed);   /* initialised weights; -1 after fail() */
 void gan_free(struct gan *);                 /* accepts a zeroed struct */
 
-#ifndef IC_DOUBLE
-int gan_save(const struct gan *, const char *path);                /* path.part, fsync, rename */
+int gan_save(const struct gan *, const char *path);                /* path.new, fsync, rename: replaces path */
 int gan_load(struct gan *, const char *path);                      /* every tensor found with its shape, or fail() */
-/* The averaged generator alone, for sampling: ema is filled, the rest stays NULL.  Reads full checkpoints and exports of G_ema. */
+/* Only G_ema, for sampling: ema and gp are filled, g, d and the moments stay NULL.  Reads checkpoints and exports of G_ema. */
 int gan_load_sampler(struct gan *, const char *path);
-#endif
 
 #endif

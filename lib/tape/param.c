@@ -76,16 +76,36 @@ size_t param_place(const struct param *p, size_t i)
 	return place;
 }
 
+/* Copies between the published order, counted up, and ours, reached by strides; `in` or `out` is NULL. */
+static void copy(const struct param *p, const float *in, float *out, real *data)
+{
+	struct shape d = p->view;
+	size_t step[4], step_of_ours = 1;
+	real *w = data + p->at;
+
+	for (int k = 3; k >= 0; k--) {
+		step[p->perm[k]] = step_of_ours;
+		step_of_ours *= (size_t)d.d[p->perm[k]];
+	}
+	for (int a = 0; a < d.d[0]; a++)
+		for (int b = 0; b < d.d[1]; b++)
+			for (int c = 0; c < d.d[2]; c++) {
+				real *row = w + (size_t)a * step[0] + (size_t)b * step[1] + (size_t)c * step[2];
+				for (int e = 0; e < d.d[3]; e++, row += step[3]) {
+					if (in) *row = (real)*in++;
+					else *out++ = (float)*row;
+				}
+			}
+}
+
 void param_import(const struct param *p, const float *in, real *data)
 {
-	size_t n = shape_count(p->s);
-	for (size_t i = 0; i < n; i++) data[p->at + param_place(p, i)] = (real)in[i];
+	copy(p, in, NULL, data);
 }
 
 void param_export(const struct param *p, const real *data, float *out)
 {
-	size_t n = shape_count(p->s);
-	for (size_t i = 0; i < n; i++) out[i] = (float)data[p->at + param_place(p, i)];
+	copy(p, NULL, out, (real *)data);
 }
 
 /* Modified Gram-Schmidt in double over the k shorter-side vectors of length n, v[k][n]; twice is enough (Giraud et al. 2005). */

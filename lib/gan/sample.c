@@ -1,0 +1,58 @@
+/* sample: the averaged generator in evaluation mode. */
+#include "lib/gan/sample.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/rng.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { STREAM_NOISE = 0x5A };
+
+int sampler_open(struct sampler *p, struct gan *s, int batch, struct backend *b)
+{
+	struct biggan *c = &s->c;
+
+	*p = (struct sampler){ .t = tape_new(), .batch = batch, .dim_z = biggan_dim_z(c), .side = c->resolution };
+	p->g = scope_open(p->t, &s->gp, s->ema, false);
+	p->z = mem_new((size_t)(batch * p->dim_z), sizeof *p->z);
+	if (c->class_cond) p->y = mem_new((size_t)batch, sizeof *p->y);
+	if (c->instance_cond) p->f = mem_new((size_t)batch * (size_t)c->features, sizeof *p->f);
+	val z = leaf(p->t, shape4(batch, 1, 1, p->dim_z), p->z);
+	val y = p->y ? leaf(p->t, shape4(batch, 1, 1, 1), p->y) : -1;
+	val f = p->f ? leaf(p->t, shape4(batch, 1, 1, c->features), p->f) : -1;
+	p->image = biggan_g(&p->g, c, z, y, f);
+	keep(p->t, p->image);
+	if (!tape_plan(p->t, b, true)) return 0;
+	sampler_close(p);
+	return -1;
+}
+
+void sampler_run(struct sampler *p)
+{
+	tape_run(p->t);
+}
+
+void sampler_rgb(const struct sampler *p, int i, uint8_t *rgb)
+{
+	size_t n = (size_t)p->side * (size_t)p->side * 3;
+	const real *x = tape_value(p->t, p->image) + (size_t)i * n;
+
+	for (size_t k = 0; k < n; k++) rgb[k] = (uint8_t)fmin(255, fmax(0, floor(((double)x[k] + 1) * 127.5 + 0.5)));
+}
+
+void sampler_close(struct sampler *p)
+{
+	tape_free(p->t);
+	scope_close(&p->g);
+	free(p->z);
+	free(p->y);
+	free(p->f);
+	*p = (struct sampler){ 0 };
+}
+
+void sampler_noise(uint64_t seed, uint64_t number, int dim_z, real *z)
+{
+	struct rng r = rng_at(seed, number << 8 | STREAM_NOISE);
+	for (int i = 0; i < dim_z; i++) z[i] = (real)rng_normal(&r);
+}

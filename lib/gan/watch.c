@@ -1,0 +1,234 @@
+/* watch: log, pictures through time and score of a training run. */
+#include "lib/gan/watch.h"
+#include "formats/pam.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/stat/frechet.h"
+#include "lib/stat/moments.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int cut(FILE *f, const char *path, long at)
+{
+	if (fflush(f) || ftruncate(fileno(f), at) || fseek(f, at, SEEK_SET)) return fail("%s:", path);
+	return 0;
+}
+
+/* Keeps the lines of steps up to the present one. */
+static int open_log(struct watch *w)
+{
+	char *line = NULL;
+	size_t room = 0;
+	long keep = 0;
+	long long step;
+
+	if (!(w->log = fopen(w->plan.log, w->s->step ? "a+" : "w+"))) return fail("%s:", w->plan.log);
+	rewind(w->log);
+	while (getline(&line, &room, w->log) > 0 && line[strlen(line) - 1] == '\n' &&
+	       sscanf(line, "{\"step\":%lld", &step) == 1 && step <= w->s->step) keep = ftell(w->log);
+	free(line);
+	return cut(w->log, w->plan.log, keep);
+}
+
+/* Keeps the rows of the looks so far. */
+static int open_pictures(struct watch *w, int64_t looks)
+{
+	struct pam p = { 0 };
+	struct pam_head h;
+	uint8_t *rgb = NULL;
+	const char *path = w->plan.pictures;
+	int got = 1;
+
+	if (!(w->pictures = fopen(path, looks ? "r+" : "w+"))) return fail("%s:", path);
+	p = (struct pam){ .f = w->pictures, .path = path };
+	for (int64_t i = 0; i < looks * WATCH_COLUMNS && got > 0; i++) got = pam_read(&p, &h, &rgb);
+	free(rgb);
+	if (got <= 0)
+		return got < 0 ? -1 : fail("%s: fewer than the %lld rows of pictures this run had written", path, (long long)looks);
+	return cut(w->pictures, path, ftell(w->pictures));
+}
+
+/* Position of word in "a|b|c", or -1. */
+static int word_in(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (int i = 0; ; i++) {
+		size_t m = strcspn(list, "|");
+		if (m == n && !strncmp(list, word, n)) return i;
+		if (!list[m]) return -1;
+		list += m + 1;
+	}
+}
+
+/* The network that made the real features, and their moments. */
+static int open_score(struct watch *w)
+{
+	struct features real_ = { 0 };
+	struct moments m = { 0 };
+	char net[64] = "", protocol[64] = "";
+	const char *path = w->plan.score;
+	int bad = -1;
+
+	if (features_open(&real_, path)) return -1;
+	rows_meta(&real_.info, "net", net, sizeof net);
+	rows_meta(&real_.info, "protocol", protocol, sizeof protocol);
+	int n = word_in(NETS, net), p = word_in(NETS_PROTOCOLS, protocol), d = real_.info.width;
+	float *row = mem_new((size_t)d, sizeof *row);
+	if (n < 0 || p < 0) {
+		fail("%s: made by network \"%s\", protocol \"%s\"; expected %s and %s", path, net, protocol, NETS, NETS_PROTOCOLS);
+		goto end;
+	}
+	if (nets_open(&w->net, n, p, NULL) || moments_open(&m, d)) goto end;
+	for (int64_t i = 0; i < real_.info.count; i++) {
+		if (features_get(&real_, i, 1, row)) goto end;
+		moments_add(&m, row, 1);
+	}
+	w->mean = mem_new((size_t)d, sizeof *w->mean);
+	if (!(w->cov = mem_big((size_t)d * (size_t)d, sizeof *w->cov, path))) goto end;
+	bad = moments_end(&m, w->mean, w->cov);
+end:
+	free(row);
+	moments_close(&m);
+	features_close(&real_);
+	return bad;
+}
+
+int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct watch_plan *plan, int64_t looks)
+{
+	*w = (struct watch){ .plan = *plan, .s = s, .last_score = NAN };
+	if (plan->instances && features_open(&w->instances, plan->instances)) goto fail;
+	if (plan->instances && s->c.instance_cond && w->instances.info.width != s->c.features) {
+		fail("%s: rows of %d, expected %d", plan->instances, w->instances.info.width, s->c.features);
+		goto fail;
+	}
+	if (sampler_open(&w->sampler, s, WATCH_COLUMNS, b)) goto fail;
+	if (plan->log && open_log(w)) goto fail;
+	if (plan->pictures && open_pictures(w, looks)) goto fail;
+	if (plan->score && open_score(w)) goto fail;
+	return 0;
+fail:
+	watch_close(w);
+	return -1;
+}
+
+void watch_close(struct watch *w)
+{
+	sampler_close(&w->sampler);
+	features_close(&w->instances);
+	nets_close(&w->net);
+	if (w->log) fclose(w->log);
+	if (w->pictures) fclose(w->pictures);
+	free(w->mean);
+	free(w->cov);
+	*w = (struct watch){ 0 };
+}
+
+static int flush(FILE *f, const char *path)
+{
+	return fflush(f) || ferror(f) ? fail("%s:", path) : 0;
+}
+
+static double mean_of(const real *x, int n)
+{
+	double sum = 0;
+	for (int i = 0; i < n; i++) sum += (double)x[i];
+	return sum / n;
+}
+
+int watch_step(struct watch *w, const struct phases *p)
+{
+	int n = p->r.batch;
+	const real *score = phase_scores(p);
+
+	if (!w->log || w->s->step % WATCH_LOG_STEPS) return 0;
+	fprintf(w->log, "{\"step\":%" PRId64 ",\"images\":%" PRId64 ",\"d_real\":%.9g,\"d_fake\":%.9g,\"g\":%.9g,"
+		"\"score_real\":%.9g,\"score_fake\":%.9g}\n", w->s->step, w->s->step * n, p->d_real, p->d_fake, p->g_loss,
+		mean_of(score + n, n), mean_of(score, n));
+	return flush(w->log, w->plan.log);
+}
+
+/* Samples number first.. of the run's seed on instances in turn; class labels in turn when no instances are there. */
+static int fill(struct watch *w, int64_t first)
+{
+	struct sampler *p = &w->sampler;
+	const struct biggan *c = &w->s->c;
+
+	for (int k = 0; k < p->batch; k++) {
+		int64_t i = first + k, at = w->instances.info.count > 0 ? i % w->instances.info.count : 0;
+		sampler_noise(w->s->seed, (uint64_t)i, p->dim_z, p->z + (size_t)k * (size_t)p->dim_z);
+		if (p->y) p->y[k] = (real)(w->instances.labels ? w->instances.labels[at] % (uint32_t)c->n_classes : i % c->n_classes);
+		if (!p->f) continue;
+		real *f = p->f + (size_t)k * (size_t)c->features;
+		double norm = 0;
+		if (features_get(&w->instances, at, 1, f)) return -1;
+		for (int j = 0; j < c->features; j++) norm += (double)f[j] * (double)f[j];
+		for (int j = 0; j < c->features; j++) f[j] = (real)((double)f[j] / sqrt(norm));
+	}
+	sampler_run(p);
+	return 0;
+}
+
+static int show(struct watch *w)
+{
+	size_t side = (size_t)w->sampler.side;
+	uint8_t *rgb = mem_new(side * side, 3);
+	int bad = fill(w, 0);
+
+	for (int k = 0; k < WATCH_COLUMNS && !bad; k++) {
+		struct pam_head h = { .width = (int)side, .height = (int)side, .channels = 3, .key = (uint64_t)k };
+		sampler_rgb(&w->sampler, k, rgb);
+		bad = pam_write(w->pictures, &h, rgb);
+	}
+	free(rgb);
+	return bad || flush(w->pictures, w->plan.pictures);
+}
+
+static int measure(struct watch *w)
+{
+	struct moments m = { 0 };
+	struct frechet fd;
+	int d = w->net.width, bad = moments_open(&m, d);
+	size_t bytes = (size_t)w->sampler.side * (size_t)w->sampler.side * 3;
+	uint8_t *rgb = mem_new(WATCH_COLUMNS, bytes);
+	const uint8_t *at[WATCH_COLUMNS];
+	float *f = mem_new(WATCH_COLUMNS * (size_t)d, sizeof *f);
+	double *mean = mem_new((size_t)d, sizeof *mean), *cov = NULL, *cov_real = NULL;
+
+	for (int64_t i = 0; i < w->plan.samples && !bad; i += WATCH_COLUMNS) {
+		int n = w->plan.samples - i < WATCH_COLUMNS ? (int)(w->plan.samples - i) : WATCH_COLUMNS;
+		bad = fill(w, i);
+		for (int k = 0; k < n && !bad; k++) {
+			at[k] = rgb + (size_t)k * bytes;
+			sampler_rgb(&w->sampler, k, rgb + (size_t)k * bytes);
+		}
+		if (!bad) bad = nets_features(&w->net, n, w->sampler.side, at, false, f);
+		if (!bad) moments_add(&m, f, n);
+	}
+	size_t square = (size_t)d * (size_t)d;
+	if (!bad && !(cov = mem_big(square, sizeof *cov, "covariance"))) bad = -1;
+	if (!bad && !(cov_real = mem_big(square, sizeof *cov_real, "covariance"))) bad = -1;
+	if (!bad) {
+		memcpy(cov_real, w->cov, square * sizeof *cov_real);   /* both are destroyed */
+		bad = moments_end(&m, mean, cov) || frechet_distance(&fd, d, w->mean, cov_real, mean, cov);
+	}
+	if (!bad) w->last_score = fd.distance;
+	moments_close(&m);
+	free(rgb), free(f), free(mean), free(cov), free(cov_real);
+	return bad;
+}
+
+int watch_look(struct watch *w, int batch)
+{
+	if (w->pictures && show(w)) return -1;
+	if (!w->mean) return 0;
+	if (measure(w)) return -1;
+	if (!w->log) return 0;
+	fprintf(w->log, "{\"step\":%" PRId64 ",\"images\":%" PRId64 ",\"fd\":%.9g,\"samples\":%d}\n", w->s->step,
+		w->s->step * batch, w->last_score, w->plan.samples);
+	return flush(w->log, w->plan.log);
+}

@@ -1,0 +1,258 @@
+/* ic-train: images, features and neighbours -> checkpoint. */
+#include "kernels/cpu/blas.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/opt.h"
+#include "lib/base/par.h"
+#include "lib/base/say.h"
+#include "lib/gan/data.h"
+#include "lib/gan/watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *out, *flipped, *tape_file;
+static int ch = 16, batch = 64, d_steps = 1, device;
+static int64_t steps = -1, seed, every = 10000, ema_start = 100;
+static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995;
+static bool by_class, flip, profile;
+static struct watch_plan plan = { .samples = 1024 };
+
+static const struct opt opts[] = {
+	{ 'o', "output", "FILE", "the checkpoint", OPT_STR, &out, 0, 0 },
+	{ 0, "steps", "N", "stop after this many steps", OPT_LONG, &steps, -1, 1e12 },
+	{ 'm', "minutes", "M", "stop after this long; 0: the initial state", OPT_REAL, &minutes, -1, 1e7 },
+	{ 0, "class", NULL, "condition on labels as well (alone, without features)", OPT_FLAG, &by_class, 0, 0 },
+	{ 0, "ch", "N", "channel multiplier of both networks", OPT_INT, &ch, 1, 1024 },
+	{ 'b', "batch", "N", "images a step", OPT_INT, &batch, 2, 65536 },
+	{ 0, "lr-g", "X", "learning rate of the generator", OPT_REAL, &lr_g, 0, 1 },
+	{ 0, "lr-d", "X", "learning rate of the discriminator", OPT_REAL, &lr_d, 0, 1 },
+	{ 0, "d-steps", "N", "discriminator steps to one of the generator", OPT_INT, &d_steps, 1, 100 },
+	{ 0, "ema", "X", "decay of the averaged generator", OPT_REAL, &ema, 0, 1 },
+	{ 0, "ema-start", "N", "steps before it averages", OPT_LONG, &ema_start, 0, 1e12 },
+	{ 0, "flip", NULL, "mirror half of the images", OPT_FLAG, &flip, 0, 0 },
+	{ 0, "flipped", "FILE", "features of the mirrored images: condition on these half of the time", OPT_STR, &flipped, 0, 0 },
+	{ 's', "seed", "N", "seed of weights, noise and order", OPT_LONG, &seed, 0, 9e15 },
+	{ 0, "every", "N", "images between checkpoints, pictures and scores", OPT_LONG, &every, 1, 1e15 },
+	{ 0, "log", "FILE", "losses and scores, JSON lines", OPT_STR, &plan.log, 0, 0 },
+	{ 0, "pictures", "FILE", "samples of fixed noise through time, a PAM stream of 16 a row", OPT_STR, &plan.pictures, 0, 0 },
+	{ 0, "instances", "FILE", "features to condition pictures and scores on (default: the training features)", OPT_STR,
+	  &plan.instances, 0, 0 },
+	{ 0, "score", "FILE", "features of real images: measure the Frechet distance to them", OPT_STR, &plan.score, 0, 0 },
+	{ 0, "score-samples", "N", "samples to measure it with", OPT_INT, &plan.samples, 2, 1 << 24 },
+	{ 0, "profile", NULL, "at the end print the time of each kind of step", OPT_FLAG, &profile, 0, 0 },
+	{ 0, "dump-tape", "FILE", "write the generator step's program as TSV", OPT_STR, &tape_file, 0, 0 },
+	{ 'd', "device", "cpu|ref", "where to compute", OPT_WORD, &device, 0, 0 },
+	OPT_COMMON
+};
+
+/* What the result depends on, beside the stores; a run is only taken up again with the same. */
+static char *options_text(const struct gan *g)
+{
+	return mem_text("class = %d\nch = %d\nbatch = %d\nlr-g = %.17g\nlr-d = %.17g\nd-steps = %d\nema = %.17g\n"
+			"ema-start = %" PRId64 "\nflip = %d\nflipped = %d\nevery = %" PRId64 "\nresolution = %d\n", by_class, ch,
+			batch, lr_g, lr_d, d_steps, ema, ema_start, flip, flipped != NULL, every, g->c.resolution);
+}
+
+/* The first line in which two option texts differ. */
+static int same_options(const char *path, const char *left, const char *now)
+{
+	while (*left && *now) {
+		size_t n = strcspn(left, "\n"), m = strcspn(now, "\n");
+		if (n != m || strncmp(left, now, n))
+			return fail("%s: left by a run with %.*s, now %.*s (-f starts afresh)", path, (int)n, left, (int)m, now);
+		left += n + (left[n] != 0);
+		now += m + (now[m] != 0);
+	}
+	return 0;
+}
+
+static int same_run(const char *path, const struct gan *left, const struct gan *now)
+{
+	if (memcmp(&left->from, &now->from, sizeof left->from))
+		return fail("%s: left by a run on other images, features or neighbours (-f starts afresh)", path);
+	if (left->seed != now->seed)
+		return fail("%s: left by a run with seed %" PRIu64 ", now %" PRIu64 " (-f starts afresh)", path, left->seed, now->seed);
+	return same_options(path, left->options ? left->options : "", now->options);
+}
+
+static struct biggan architecture(const struct data *d)
+{
+	struct biggan c = biggan_default();
+
+	c.resolution = d->images.info.height;
+	c.g_ch = c.d_ch = ch;
+	c.instance_cond = d->instance_cond;
+	c.class_cond = by_class || !d->instance_cond;       /* neither: one class, the same for all */
+	c.n_classes = by_class ? d->classes : 1;
+	if (d->instance_cond) c.features = d->features.info.width;
+	return c;
+}
+
+/* The state to start from: what an interrupted run of the same command left in part, else fresh weights. */
+static int start(struct gan *g, struct data *d, const char *part)
+{
+	struct biggan c = architecture(d);
+	struct gan left;
+
+	if (by_class && !d->images.info.labelled)
+		return fail("%s: has no labels, expected some for --class", rows_path(&d->images));
+	d->class_cond = by_class;
+	d->flip = flip;
+	d->seed = (uint64_t)seed;
+	if (gan_new(g, &c, (uint64_t)seed)) return -1;
+	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
+	g->options = options_text(g);
+	if (access(part, F_OK)) return 0;
+	if (gan_load(&left, part) || same_run(part, &left, g)) {
+		if (!common.force) return -1;
+		note("%s; starting afresh", why());
+		return 0;
+	}
+	gan_free(g);
+	*g = left;
+	note("%s: going on after step %" PRId64, part, g->step);
+	return 0;
+}
+
+static double seconds(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
+}
+
+static int one_step(struct phases *p, struct data *d)
+{
+	struct phase_input *in = &p->in;
+	int64_t step = p->s->step;
+	int z = biggan_dim_z(&p->s->c);
+
+	for (int k = 0; k < d_steps; k++) {
+		if (data_fake(d, step * (d_steps + 1) + k, batch, z, in->z, in->y, in->f) ||
+		    data_real(d, step * d_steps + k, batch, in->x, in->xy, in->xf) || phase_d_step(p)) return -1;
+	}
+	return data_fake(d, step * (d_steps + 1) + d_steps, batch, z, in->z, in->y, in->f) || phase_g_step(p);
+}
+
+static void show_progress(const struct phases *p, const struct watch *w, int64_t first, double spent)
+{
+	double rate = spent > 0 ? (double)((p->s->step - first) * batch) / spent : 0;
+	char score[32] = "", left[48] = "";
+
+	if (!isnan(w->last_score)) snprintf(score, sizeof score, "  fd %.4g", w->last_score);
+	if (minutes > 0) snprintf(left, sizeof left, "  %.1f of %g min", spent / 60, minutes);
+	progress("training", p->s->step * batch, steps > 0 ? steps * batch : -1, "step %" PRId64 "  D %.3f + %.3f  G %.3f%s  %.0f images/s%s",
+		 p->s->step, p->d_real, p->d_fake, p->g_loss, score, rate, left);
+}
+
+/* Steps until the limit; a look and a checkpoint at the start, each time another `every` images have gone by, and at the end. */
+static int train(struct phases *p, struct data *d, struct watch *w, const char *part)
+{
+	struct gan *g = p->s;
+	int64_t first = g->step;
+	double begin = seconds();
+
+	if (!g->step && watch_look(w, batch)) return -1;
+	for (;;) {
+		double spent = seconds() - begin;
+		if ((steps >= 0 && g->step >= steps) || (minutes >= 0 && spent >= 60 * minutes)) break;
+		if (stop_asked()) {
+			progress_end();
+			return gan_save(g, part) ? -1 : stop_check();
+		}
+		if (one_step(p, d) || watch_step(w, p)) return -1;
+		show_progress(p, w, first, spent);
+		if (g->step * batch / every == (g->step - 1) * batch / every) continue;
+		if (watch_look(w, batch) || gan_save(g, part)) return -1;
+	}
+	progress_end();
+	if (g->step && g->step * batch / every == (g->step - 1) * batch / every && watch_look(w, batch)) return -1;
+	return gan_save(g, part);
+}
+
+static void announce(const struct gan *g, const struct phases *p, int64_t images)
+{
+	double weights = (double)(5 * g->gp.total + 4 * g->dp.total) * sizeof(real) / 1048576;
+	size_t arena = tape_arena_bytes(p->d.t) + tape_arena_bytes(p->g.t);
+
+	note("%" PRId64 " images of %d pixels; generator %.2f M values, discriminator %.2f M; memory: weights and moments %.0f MiB, "
+	     "activations and workspace %.0f MiB; %.1f GFLOP a step", images, g->c.resolution, (double)g->gp.total / 1e6,
+	     (double)g->dp.total / 1e6, weights, (double)arena / 1048576,
+	     2e-9 * (double)(d_steps * tape_flops(p->d.t) + tape_flops(p->g.t)));
+}
+
+static int dump(const struct tape *t)
+{
+	FILE *f = fopen(tape_file, "w");
+
+	if (!f) return fail("%s:", tape_file);
+	tape_dump(t, f);
+	return fclose(f) ? fail("%s:", tape_file) : 0;
+}
+
+static int run(char **operand, int n, const char *part, int64_t *done_images)
+{
+	static const char *const devices[] = { "cpu", "ref" };
+	struct data d;
+	struct gan g = { 0 };
+	struct phases p = { 0 };
+	struct watch w = { 0 };
+	struct adam ag = { lr_g, 0, 0.999, 1e-6 }, ad = { lr_d, 0, 0.999, 1e-6 };
+	struct recipe r = { batch, ag, ad, ema, ema_start };
+	struct backend *b = backend_new(devices[device], par_threads());
+	int bad = data_open(&d, operand[0], n > 1 ? operand[1] : NULL, n > 1 ? operand[2] : NULL, flipped);
+
+	if (!bad && n > 1 && !plan.instances) plan.instances = operand[1];
+	bad = bad || start(&g, &d, part) || phase_open(&p, &g, &r, b);
+	if (!bad && tape_file) bad = dump(p.g.t);
+	bad = bad || watch_open(&w, &g, b, &plan, g.step ? 1 + g.step * batch / every : 0);
+	int64_t first = g.step;
+	if (!bad) {
+		announce(&g, &p, d.n);
+		tape_profile(p.d.t, profile);
+		tape_profile(p.g.t, profile);
+		bad = train(&p, &d, &w, part);
+	}
+	if (!bad && profile) {
+		tape_profile_print(p.d.t, stderr);
+		tape_profile_print(p.g.t, stderr);
+	}
+	*done_images = (g.step - first) * batch;
+	watch_close(&w);
+	phase_close(&p);
+	gan_free(&g);
+	data_close(&d);
+	backend_free(b);
+	return bad;
+}
+
+int main(int argc, char **argv)
+{
+	int64_t images = 0;
+
+	blas_start(argv);
+	int i = opt_parse(argc, argv, "images [features neighbours]", "train a generator of pictures", opts, LEN(opts));
+	int n = argc - i;
+	if (n != 1 && n != 3) misuse("found %d operands, expected images, or images, features and neighbours", n);
+	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
+	if (steps < 0 && minutes < 0) misuse("no end given: --steps or --minutes");
+	if (flipped && n == 1) misuse("--flipped: no features given");
+	if (!common.force && !access(out, F_OK)) {
+		fail("%s: exists, -f overwrites it", out);
+		die();
+	}
+	char *part = mem_text("%s.part", out);
+	if (run(argv + i, n, part, &images)) die();
+	if (rename(part, out)) {
+		fail("%s:", out);
+		die();
+	}
+	free(part);
+	return done(images, "images");
+}
