@@ -38,6 +38,18 @@ for p in $programs; do
 	check_same "$p: the page lists the options of --help" "table_options $p" "page_options man/$p.1"
 done
 
+completes()
+{
+	eval "$("$1" --completion)" || return
+	COMP_WORDS=("$1" --qui)
+	COMP_CWORD=1
+	"_${1//-/_}"
+	[ "${COMPREPLY[*]}" = --quiet ]
+}
+for p in $programs; do
+	ok "$p: --completion completes --quiet" completes "$p"
+done
+
 for page in $pages; do
 	ok "$page is well formed" bash -c 'mandoc -Tlint -Wwarning "$1" >&2' - "$page"
 done
@@ -98,6 +110,8 @@ make_fixtures()
 }
 
 root=$PWD
+missing=
+command=
 for p in ic-pack ic-grid ic-embed ic-knn ic-kmeans ic-train; do
 	command -v $p >/dev/null || missing="$missing $p"
 done
