@@ -211,6 +211,16 @@ static int same_info(const struct rows_info *a, const struct rows_info *b, const
 	return strcmp(a->meta, b->meta) ? fail("%s: its meta lines are not those of the first file", path) : 0;
 }
 
+/* A shard of ic-knn says which rows it has; what is joined does not. */
+static void drop_range(struct rows_info *info)
+{
+	static const char name[] = "rows=";
+	char *line = info->meta;
+
+	while (*line && strncmp(line, name, sizeof name - 1)) line = strchr(line, '\n') + 1;
+	if (*line) memmove(line, strchr(line, '\n') + 1, strlen(strchr(line, '\n') + 1) + 1);
+}
+
 struct join { struct rows to; int64_t at, seen; uint64_t last; };   /* at: rows that the output has already */
 
 static int join_rows(struct join *j, struct rows *from, bool first)
@@ -240,6 +250,7 @@ static int join_file(struct join *j, const char *path, bool first)
 	if (rows_open(&from, path)) return -1;
 	struct rows_info info = from.info;
 	info.count = -1;
+	drop_range(&info);
 	int bad = first ? rows_create(&j->to, out, &info, common.force, &j->at) : same_info(&j->to.info, &info, path);
 	if (!bad) bad = join_rows(j, &from, first);
 	rows_close(&from);
