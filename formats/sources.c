@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { FILE_MAX_BYTES = 1 << 30 };           /* of one picture */
+
 static const char *const expected =
 	"expected a folder, JPEG, PNG, PNM, PAM stream, tar, IDX(.gz) or font of colour bitmaps";
 
@@ -454,18 +456,41 @@ static int grey(const struct source_entry *e, struct image *image)
 	return 0;
 }
 
+/* The whole of a regular file, owned by the caller.  Read and not mapped: a file cut while it is read is an error, a
+ * map would end the program. */
+static int read_file(const char *path, uint8_t **bytes, size_t *n)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);   /* a named pipe must not hold us up */
+
+	if (fd < 0) return fail("%s:", path);
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
+		close(fd);
+		return fail("%s: found no regular file of at most %d bytes", path, FILE_MAX_BYTES);
+	}
+	*bytes = mem_new((size_t)st.st_size, 1);
+	*n = 0;
+	ssize_t got = 1;
+	while (*n < (size_t)st.st_size && (got = read(fd, *bytes + *n, (size_t)st.st_size - *n)) > 0) *n += (size_t)got;
+	int bad = got > 0 ? 0 : fail(got ? "%s:" : "%s: became shorter while it was read", path);
+	close(fd);
+	if (bad) free(*bytes);
+	return bad;
+}
+
 int sources_decode(const struct sources *s, int64_t i, struct image *image, int alpha_on, bool orient)
 {
 	const struct source_entry *e = &s->entry[i];
-	struct map m;
+	uint8_t *bytes;
+	size_t n;
 
 	*image = (struct image){ 0 };
 	if (e->on_white && alpha_on < 0) alpha_on = 255;
 	if (e->height) return grey(e, image);
 	if (e->bytes) return image_decode(image, e->name, e->bytes, e->size, alpha_on, orient);
-	if (map_open(&m, e->name, 1)) return -1;
-	int bad = image_decode(image, e->name, m.p, m.bytes, alpha_on, orient);
-	map_close(&m);
+	if (read_file(e->name, &bytes, &n)) return -1;
+	int bad = image_decode(image, e->name, bytes, n, alpha_on, orient);
+	free(bytes);
 	return bad;
 }
 

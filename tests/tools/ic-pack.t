@@ -111,15 +111,19 @@ ok "the first and the third of four" has_labels two.mdb "3 2 "
 mkdir bad
 cp "$golden"/j_bad_trunc60.jpg "$golden"/p_bad_zlib.png "$golden"/p_rgb8.png bad
 echo hello >bad/text.jpg
+mkfifo bad/pipe.png
+: >bad/empty.png
 cp "$golden/b_24.bmp" bad 2>/dev/null || printf 'BM\0\0\0\0' >bad/b_24.bmp
-packs "bad pictures are skipped" ic-pack bad -o bad.mdb --size 16
+packs "bad pictures are skipped" timeout 60 ic-pack bad -o bad.mdb --size 16
 ok "and named" says "skipped: bad/text.jpg: found text, expected JPEG, PNG or PNM"
 ok "and named" says "skipped: bad/b_24.bmp: found BMP, expected JPEG, PNG or PNM"
 ok "and named" says "skipped: bad/j_bad_trunc60.jpg: damaged JPEG: Premature end"
-ok "and counted" says "4 of 5 pictures skipped"
+ok "and named" says "skipped: bad/empty.png: found an empty file"
+ok "and named" says "skipped: bad/pipe.png: found no regular file"
+ok "and counted" says "6 of 7 pictures skipped"
 fails_with "bad/b_24.bmp" "with --strict the first one ends it" ic-pack bad --strict -o strict.mdb
 rm bad/p_rgb8.png
-fails_with "none of 4 pictures could be read" "nothing but bad pictures" ic-pack bad -o none.mdb
+fails_with "none of 6 pictures could be read" "nothing but bad pictures" ic-pack bad -o none.mdb
 ok "leaves nothing behind" sh -c '! ls | grep -q none.mdb'
 fails_with "empty: no pictures found, expected .jpg" "an empty folder" ic-pack empty -o x.mdb
 fails_with "absent: No such file" "a source that is not there" ic-pack absent -o x.mdb
