@@ -1,5 +1,6 @@
 /* resize: resampling that matches the reference pixels; two passes, columns then rows. */
 #include "lib/stat/resize.h"
+#include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
 #include <math.h>
@@ -101,6 +102,24 @@ static uint8_t to_byte(int32_t sum)
 	return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
+/* One output pixel of up to four channels: a sum for each, so that the taps are walked once. */
+static void pixel_u8(const uint8_t *p, const int32_t *w, int taps, uint8_t *to, int channels)
+{
+	int32_t sum[4] = { 1 << (FRACTION - 1), 1 << (FRACTION - 1), 1 << (FRACTION - 1), 1 << (FRACTION - 1) };
+
+	if (channels == 3) {
+		for (int j = 0; j < taps; j++, p += 3) {
+			sum[0] += w[j] * p[0];
+			sum[1] += w[j] * p[1];
+			sum[2] += w[j] * p[2];
+		}
+	} else {
+		for (int j = 0; j < taps; j++, p += channels)
+			for (int c = 0; c < channels; c++) sum[c] += w[j] * p[c];
+	}
+	for (int c = 0; c < channels; c++) to[c] = to_byte(sum[c]);
+}
+
 static void columns_u8(const uint8_t *from, int h, int w0, uint8_t *to, int w1, int channels, enum filter filter)
 {
 	struct axis a = axis_pillow(w0, w1, filter);
@@ -108,15 +127,9 @@ static void columns_u8(const uint8_t *from, int h, int w0, uint8_t *to, int w1, 
 
 	for (int y = 0; y < h; y++) {
 		const uint8_t *row = from + (size_t)y * (size_t)w0 * (size_t)channels;
-		for (int x = 0; x < w1; x++) {
-			const int32_t *w = k + (size_t)x * (size_t)a.taps;
-			for (int c = 0; c < channels; c++) {
-				const uint8_t *p = row + (size_t)a.first[x] * (size_t)channels + c;
-				int32_t sum = 1 << (FRACTION - 1);
-				for (int j = 0; j < a.count[x]; j++) sum += w[j] * p[j * channels];
-				*to++ = to_byte(sum);
-			}
-		}
+		for (int x = 0; x < w1; x++, to += channels)
+			pixel_u8(row + (size_t)a.first[x] * (size_t)channels, k + (size_t)x * (size_t)a.taps, a.count[x],
+				to, channels);
 	}
 	free(k);
 	axis_free(&a);
@@ -146,6 +159,7 @@ void resize_u8(const uint8_t *from, int h0, int w0, uint8_t *to, int h1, int w1,
 	size_t width = (size_t)w1 * (size_t)channels;
 	uint8_t *between = NULL;
 
+	must(channels >= 1 && channels <= 4);
 	if (w0 != w1) {
 		uint8_t *into = h0 == h1 ? to : (between = mem_new((size_t)h0, width));
 		columns_u8(from, h0, w0, into, w1, channels, filter);

@@ -6,7 +6,7 @@
 
 enum filter { FILTER_BOX, FILTER_TRIANGLE, FILTER_CUBIC, FILTER_LANCZOS };   /* Pillow's; cubic a = -0.5 */
 
-/* Pillow's 8-bit resize of interleaved images, bit-exact; to is [h1][w1][channels]. */
+/* Pillow's 8-bit resize of interleaved images of 1 to 4 channels, bit-exact; to is [h1][w1][channels]. */
 void resize_u8(const uint8_t *from, int h0, int w0, uint8_t *to, int h1, int w1, int channels, enum filter);
 
 /* torch.nn.functional.interpolate(mode="bicubic", A=-0.75, no antialias, border replicated), float, interleaved.
