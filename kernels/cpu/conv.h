@@ -19,6 +19,7 @@ struct taps { const float *w; int K, L, C, O; ptrdiff_t k, l, c, o; };
 struct panels { const struct tile_set *set; int depth, vecs, count; float *p; };
 void panels_plan(struct panels *, struct room *, int depth, int columns);
 void panels_pack(struct panels *, const struct taps *, int threads);
+void panels_one(const struct panels *, const struct taps *, int panel, float *to);
 /* to[c][width] = the tap's columns [first, first + width), zeros after the last. */
 void panels_tap(float *to, const struct taps *, int tap, int first, int width);
 int panels_first(const struct panels *, int panel);     /* its first vector; of panel == count: how many there are */

@@ -8,6 +8,9 @@ enum { STRIP_BYTES = 256 * 1024 };           /* of input: with its output and a 
 struct direct {
 	struct corr c;
 	struct panels w;
+	bool by_panel;                       /* more taps than pixels: a thread packs a panel for itself and runs all strips */
+	float *packed;                       /* then: one panel per thread */
+	ptrdiff_t packed_size;
 	bool padded;                         /* some tap falls outside x: strips are copied into windows */
 	int rows, strips;                    /* output rows of a strip, strips of an image */
 	int in_rows, in_cols;                /* of a strip's window */
@@ -41,13 +44,26 @@ int direct_strip(const struct corr *c, size_t row_bytes)
 	return least(c->P, most(rows, floor));
 }
 
+/* Few pixels and many taps, which then are not written to memory and read back. */
+static void plan_panels(struct direct *d, struct room *r)
+{
+	const struct corr *c = &d->c;
+	struct room none = { 0 };
+
+	panels_plan(&d->w, &none, c->t.K * c->t.L * c->t.C, c->t.O);
+	d->by_panel = d->w.count >= 4 * c->threads && (int64_t)c->N * c->P * c->Q < 256;
+	d->packed_size = (ptrdiff_t)d->w.depth * panels_first(&d->w, 1) * d->w.set->lanes;
+	if (d->by_panel) d->packed = conv_take(r, (size_t)c->threads * (size_t)d->packed_size);
+	else panels_plan(&d->w, r, d->w.depth, c->t.O);
+}
+
 static struct direct direct_plan(const struct corr *c, struct room *r)
 {
 	struct direct d = { .c = *c };
 
 	flatten(&d.c);
 	c = &d.c;
-	panels_plan(&d.w, r, c->t.K * c->t.L * c->t.C, c->t.O);
+	plan_panels(&d, r);
 	d.padded = falls_outside(c);
 	d.in_cols = (c->Q - 1) * c->stride + c->t.L;
 	d.rows = direct_strip(c, sizeof(float) * (size_t)c->stride * (size_t)most(1, d.in_cols) * (size_t)c->t.C);
@@ -58,14 +74,15 @@ static struct direct direct_plan(const struct corr *c, struct room *r)
 }
 
 /* Output rows [p, p + rows) of image n, for one panel: tiles of pixels, which may run over the ends of rows. */
-static void strip_panel(const struct direct *d, const float *x, ptrdiff_t row, int n, int p, int rows, int panel)
+static void strip_panel(const struct direct *d, const float *x, ptrdiff_t row, int n, int p, int rows, int panel,
+	const float *taps)
 {
 	const struct corr *c = &d->c;
 	const struct tile_set *set = d->w.set;
 	int first = panels_first(&d->w, panel), vecs = panels_first(&d->w, panel + 1) - first, high = set->rows[vecs];
 	int C = c->t.C, col = first * set->lanes, q = 0;
 	struct tile t = {
-		.b = panels_at(&d->w, panel), .cols = least(vecs * set->lanes, c->t.O - col),
+		.b = taps, .cols = least(vecs * set->lanes, c->t.O - col),
 		.runs = c->t.K, .run = c->t.L * C, .as = row, .la = 1, .lb = vecs * set->lanes,
 		.bs = (ptrdiff_t)c->t.L * C * vecs * set->lanes,
 	};
@@ -84,12 +101,14 @@ static void strip_panel(const struct direct *d, const float *x, ptrdiff_t row, i
 	}
 }
 
-static void strip(const struct direct *d, int n, int p)
+/* Output rows from p of image n, as many as a strip has; packed: only this panel, its taps there. */
+static void strip(const struct direct *d, int n, int p, int panel, const float *packed)
 {
 	const struct corr *c = &d->c;
 	int C = c->t.C, h = p * c->stride - c->top, rows = least(d->rows, c->P - p);
-	const float *image = c->x + (ptrdiff_t)n * c->H * c->W * C, *x;
-	ptrdiff_t row;
+	const float *image = c->x + (ptrdiff_t)n * c->H * c->W * C;
+	const float *x = image + ((ptrdiff_t)h * c->W - c->left) * C;
+	ptrdiff_t row = (ptrdiff_t)c->W * C;
 
 	if (d->padded) {
 		float *window = d->window + (ptrdiff_t)omp_get_thread_num() * d->in_rows * d->in_cols * C;
@@ -97,22 +116,32 @@ static void strip(const struct direct *d, int n, int p)
 		conv_window(window, image, c->H, c->W, C, C, h, (rows - 1) * c->stride + c->t.K, -c->left, d->in_cols);
 		x = window;
 		row = (ptrdiff_t)d->in_cols * C;
-	} else {
-		x = image + ((ptrdiff_t)h * c->W - c->left) * C;
-		row = (ptrdiff_t)c->W * C;
 	}
-	for (int panel = 0; panel < d->w.count; panel++) strip_panel(d, x, row, n, p, rows, panel);
+	if (packed) strip_panel(d, x, row, n, p, rows, panel, packed);
+	else for (int i = 0; i < d->w.count; i++) strip_panel(d, x, row, n, p, rows, i, panels_at(&d->w, i));
+}
+
+static void panel_of_all(const struct direct *d, int panel)
+{
+	float *packed = d->packed + omp_get_thread_num() * d->packed_size;
+
+	panels_one(&d->w, &d->c.t, panel, packed);
+	for (int n = 0; n < d->c.N; n++)
+		for (int p = 0; p < d->c.P; p += d->rows) strip(d, n, p, panel, packed);
 }
 
 void direct_run(const struct corr *corr, struct room *r)
 {
 	struct direct d = direct_plan(corr, r);
 	const struct corr *c = &d.c;
-	int items = c->N * d.strips;
+	int items = d.by_panel ? d.w.count : c->N * d.strips;
 
 	if (!r->base) return;
-	panels_pack(&d.w, &c->t, c->threads);
+	if (!d.by_panel) panels_pack(&d.w, &c->t, c->threads);
 #pragma omp parallel for schedule(dynamic) num_threads(c->threads) \
 	if (items > 1 && (double)c->N * c->P * c->Q * c->t.O * d.w.depth > 2e5)
-	for (int i = 0; i < items; i++) strip(&d, i / d.strips, i % d.strips * d.rows);
+	for (int i = 0; i < items; i++) {
+		if (d.by_panel) panel_of_all(&d, i);
+		else strip(&d, i / d.strips, i % d.strips * d.rows, 0, NULL);
+	}
 }

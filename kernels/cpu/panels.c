@@ -70,6 +70,13 @@ void panels_tap(float *to, const struct taps *t, int tap, int first, int width)
 		memset(to + (ptrdiff_t)c * width + cols, 0, sizeof(float) * (size_t)(width - cols));
 }
 
+void panels_one(const struct panels *p, const struct taps *t, int panel, float *to)
+{
+	int first = panels_first(p, panel) * p->set->lanes, width = panels_first(p, panel + 1) * p->set->lanes - first;
+
+	for (int tap = 0; tap < t->K * t->L; tap++) panels_tap(to + (ptrdiff_t)tap * t->C * width, t, tap, first, width);
+}
+
 void panels_pack(struct panels *p, const struct taps *t, int threads)
 {
 	int taps = t->K * t->L, lanes = p->set->lanes;
