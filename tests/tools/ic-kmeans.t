@@ -1,0 +1,94 @@
+# ic-kmeans: prototypes, centres and pseudo-labels from the command line; refusals.
+. tests/tap.sh
+cd "$TMP" || exit 1
+
+# text ROWS WIDTH SEED: labelled feature rows as text, in four clusters; keys 1, 4, 7 ...
+text()
+{
+	awk -v n="$1" -v w="$2" -v seed="$3" 'BEGIN {
+		srand(seed)
+		printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t%d\n#root\t%016x\n#meta\tnet=test\n#key\tlabel\tvalues\n", w, 77
+		for (i = 0; i < n; i++) {
+			c = int(rand() * 4)
+			printf "%d\t%d", 3 * i + 1, c
+			for (j = 0; j < w; j++) printf "\t%.5f", (rand() - 0.5) / 4 + (j % 4 == c)
+			printf "\n"
+		}
+		print "#end"
+	}'
+}
+
+text 400 8 1 >f.txt
+ok "features" ic-store load f.txt -o f.mdb
+ok "four prototypes" sh -c 'ic-kmeans -q -k 4 f.mdb -o p.mdb --centres c.mdb --assign a.mdb >rounds.tsv'
+
+# Four clusters far apart: every centre is one of them, so its nearest row has their label.
+ok "one of each cluster" test "$(ic-store dump p.mdb | grep -v '^#' | cut -f 2 | sort | tr '\n' ' ')" = "0 1 2 3 "
+ok "the rows are as they were" test "$(comm -12 <(ic-store dump p.mdb | sort) <(ic-store dump f.mdb | sort) | grep -vc '^#')" = 4
+pseudo()
+{
+	ic-store dump a.mdb | grep -v '^#' | cut -f 1,2 | sort >a.txt
+	grep -v '^#' f.txt | cut -f 1,2 | sort | join -t "$(printf '\t')" - a.txt | cut -f 2,3 | sort -u | wc -l
+}
+ok "clusters are the labels" test "$(pseudo)" = 4
+ok "each row is assigned" test "$(ic-store ls a.mdb | awk 'END { print $2, $3, $4, $5 }')" = "labels u32 400x1 yes"
+ok "label and value agree" sh -c "ic-store dump a.mdb | awk '!/^#/ && \$2 != \$3 { exit 1 }'"
+ok "centres" test "$(ic-store ls c.mdb | awk 'END { print $2, $3, $4 }')" = "centres f32 4x8"
+id=$(ic-store ls f.mdb | awk 'END { print $6 }')
+ok "lineage" test "$(ic-store ls p.mdb | awk 'END { print $2, $7, $8 }')" = "features $id 000000000000004d"
+ok "the recipe is kept" sh -c 'ic-store ls p.mdb | grep -q "net=test;kmeans=4;seed=1234;iterations=100;"'
+ok "the objective falls" awk 'NR > 2 && !($3 <= last) { exit 1 } NR > 1 { last = $3 } END { exit NR < 3 }' rounds.tsv
+ok "prototypes are features" ic-kmeans -q -k 2 p.mdb -o two.mdb
+
+# The mean of one cluster, by the definition.
+mean()
+{
+	awk -F '\t' '/^#/ { next } {
+		s = 0
+		for (j = 3; j <= NF; j++) s += $j ^ 2
+		for (j = 3; j <= NF; j++) m[j] += $j / sqrt(s)
+		n++
+	} END { for (j = 3; j < 11; j++) printf "%.4f ", m[j] / n }' f.txt
+}
+ok "one centre" ic-kmeans -q -k 1 --per-centre 0 f.mdb -o one.mdb --centres onec.mdb
+ok "is the mean of the unit rows" test "$(ic-store dump onec.mdb | awk '!/^#/ { for (j = 2; j < 10; j++) printf "%.4f ", $j }')" = "$(mean)"
+
+check_same "one thread and three" "ic-kmeans -t 1 -k 7 f.mdb" "ic-kmeans -t 3 -k 7 f.mdb"
+check_same "a stream is the same as the store" "ic-kmeans -k 7 f.mdb" "ic-store cat f.mdb | ic-kmeans -k 7"
+check_same "sub-sampled, too" "ic-kmeans -k 7 --per-centre 10 f.mdb" "ic-store cat f.mdb | ic-kmeans -k 7 --per-centre 10"
+check_same "as JSON" "ic-kmeans -q --json -k 4 f.mdb -f -o p.mdb | tail -n 1" \
+	"tail -n 1 rounds.tsv | awk '{ printf \"{\\\"run\\\":%s,\\\"iteration\\\":%s,\\\"objective\\\":%s,\\\"objective_per_row\\\":%s,\\\"splits\\\":%s}\\n\", \$1, \$2, \$3, \$4, \$5 }'"
+different()
+{
+	! cmp -s <(eval "$1") <(eval "$2")
+}
+ok "another seed, other prototypes" different "ic-kmeans -q -k 40 f.mdb" "ic-kmeans -q -k 40 -s 5 f.mdb"
+ok "three runs, each from other rows" test \
+	"$(ic-kmeans -q -k 9 --iterations 5 --restarts 3 f.mdb -o r.mdb | awk 'NR > 1 && $2 == 0 { print $3 }' | sort -u | wc -l)" = 3
+ok "spherical" ic-kmeans -q --spherical -k 4 f.mdb -o s.mdb --centres sc.mdb
+ok "has centres of length 1" awk '!/^#/ { s = 0; for (j = 2; j < 10; j++) s += $j ^ 2; if ((s - 1) ^ 2 > 1e-12) exit 1 }' <(ic-store dump sc.mdb)
+
+# Copies: as many centres as rows have only so many different nearest rows.
+{ sed -n '1,/^#key/p' f.txt; for i in 1 2 3 4 5 6; do printf '%d\t0' $i; printf '\t1%.0s' 1 2 3 4 5 6 7; printf '\t%d\n' $((i / 4)); done; echo '#end'; } |
+	ic-store load - -o same.mdb 2>/dev/null
+ok "copies among the prototypes" test "$(ic-kmeans -q -k 5 same.mdb | ic-store dump - | grep -v '^#' | cut -f 1 | sort -u | wc -l)" -lt 5
+ok "not when they must differ" test "$(ic-kmeans -q -k 5 --distinct same.mdb | ic-store dump - | grep -v '^#' | cut -f 1 | sort -u | wc -l)" = 5
+
+# What is refused.
+fails_with "400 rows, expected at least 401" "more centres than rows" ic-kmeans -k 401 f.mdb -o x.mdb
+ok "as many are the rows themselves" test "$(ic-kmeans -q -k 400 f.mdb | ic-store dump - | grep -v '^#' | cut -f 1 | sort -un | wc -l)" = 400
+exits 2 "no centres" ic-kmeans -k 0 f.mdb
+exits 2 "an unknown option" ic-kmeans --centers 3 f.mdb
+exits 2 "two operands" ic-kmeans f.mdb f.mdb
+fails_with "p.mdb: exists" "an output that exists" ic-kmeans -k 4 f.mdb -o p.mdb
+fails_with "a.mdb: exists" "labels that exist" ic-kmeans -k 4 f.mdb -o y.mdb --assign a.mdb
+ok "before anything is written" test ! -e y.mdb -a ! -e y.mdb.part
+fails_with "expected features" "labels are no features" ic-kmeans -k 4 a.mdb
+sed 's/^31\t\([0-9]\)\t[^\t]*/31\t\1\t0x7fc00000/' f.txt | ic-store load - -o nan.mdb 2>/dev/null
+fails_with "nan.mdb: key 31:" "a row with NaN" ic-kmeans -k 4 nan.mdb -o x.mdb
+ok "nothing is left" test ! -e x.mdb -a ! -e x.mdb.part
+awk -F '\t' -v OFS='\t' '$1 == "61" { for (i = 3; i <= NF; i++) $i = 0 } { print }' f.txt | ic-store load - -o zero.mdb 2>/dev/null
+fails_with "zero.mdb: key 61:" "a row of zeros" ic-kmeans -k 4 zero.mdb
+fails_with "/dev/full" "a full disk" ic-kmeans -k 4 f.mdb -o /dev/full
+exits 1 "a cut stream" sh -c 'ic-store cat f.mdb | head -c 5000 | ic-kmeans -k 4'
+done_testing
