@@ -1,61 +1,106 @@
-/* gemm: batched matrix products over OpenBLAS, cut into blocks that depend on the shape alone, each on one thread. */
+/* gemm: batched matrix products on the tiles of the convolutions.  A row of the result is summed in the same order whatever the
+ * number of rows, so that a sample does not depend on its batch; OpenBLAS promises no such thing. */
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/blas.h"
+#include "kernels/cpu/conv.h"
 
-#include <stdbool.h>
+#include <omp.h>
 
-struct block { int m, n, rows, cols; };      /* of every batch's m by n result; the last row and column are smaller */
+enum {
+	DEPTH = 512,                         /* inner dimension at a time: a packed panel of 64 columns is 128 KiB */
+	ROWS = 240,                          /* of an item: with DEPTH half a megabyte of a */
+	FEW_ROWS = 12,                       /* up to here packing b costs more than it saves */
+};
 
-/* About 16 blocks of at least 64 rows or columns when the product is worth the threads. */
-static struct block block_of(int m, int n, int k)
+/* c[z][m][n] = sum over k of a[z] at m, k * b[z] at k, n; the elements by strides, c dense. */
+struct gemm {
+	const float *a, *b;
+	float *c;
+	int batch, m, n, k;
+	ptrdiff_t a_row, a_col, b_row, b_col;
+	struct panels p;                     /* the cut of the columns */
+	int blocks, threads;
+	ptrdiff_t per_thread;
+	float *packed;
+};
+
+static struct gemm gemm_plan(struct backend *be, struct view y, const struct view *x, const struct attr *at, struct room *r)
 {
-	struct block c = { m, n, m, n };
+	bool ta = at->i[0], tb = at->i[1];
+	struct room none = { 0 };
+	struct gemm g = {
+		.a = x[0].p, .b = x[1].p, .c = y.p, .batch = y.s.d[0] * y.s.d[1], .m = y.s.d[2], .n = y.s.d[3],
+		.k = x[0].s.d[ta ? 2 : 3], .threads = be->threads,
+	};
 
-	if ((double)m * n * k < 1e6) return c;
-	if (m >= n) c.rows = m / 16 > 64 ? (m / 16 + 47) / 48 * 48 : 64;
-	else c.cols = n / 16 > 64 ? (n / 16 + 63) / 64 * 64 : 64;
-	if (c.rows > m) c.rows = m;
-	if (c.cols > n) c.cols = n;
-	return c;
+	g.a_row = ta ? 1 : g.k, g.a_col = ta ? g.m : 1;
+	g.b_row = tb ? 1 : g.n, g.b_col = tb ? g.k : 1;
+	if (g.n == 1 && ta) {                /* one column of a transposed a: as one row, along whose b the vectors go */
+		g.a = x[1].p, g.b = x[0].p;
+		g.n = g.m, g.m = 1;
+		g.a_row = g.k, g.a_col = 1;
+		g.b_row = g.n, g.b_col = 1;
+	}
+	panels_plan(&g.p, &none, DEPTH, g.n);
+	g.blocks = ceil_div(g.m, ROWS);
+	g.per_thread = (ptrdiff_t)least(DEPTH, g.k) * panels_first(&g.p, 1) * g.p.set->lanes;
+	g.packed = conv_take(r, (size_t)g.threads * (size_t)g.per_thread);
+	return g;
 }
 
-struct product { bool ta, tb; int k; const float *a, *b; float *c; };   /* one of the batch, dense */
-
-static void product_block(const struct product *g, const struct block *c, int m0, int n0)
+/* Adds rows [k0, k0 + depth) of b to the columns of one panel in rows [m0, m0 + rows) of c. */
+static void slab(const struct gemm *g, int z, int m0, int rows, int panel, int k0, int depth)
 {
-	int m = c->m - m0 < c->rows ? c->m - m0 : c->rows, n = c->n - n0 < c->cols ? c->n - n0 : c->cols;
-	int lda = g->ta ? c->m : g->k, ldb = g->tb ? g->k : c->n;
-	const float *a = g->a + (g->ta ? (size_t)m0 : (size_t)m0 * lda);
-	const float *b = g->b + (g->tb ? (size_t)n0 * ldb : (size_t)n0);
-	float *to = g->c + (size_t)m0 * c->n + n0;
+	const struct tile_set *set = g->p.set;
+	int first = panels_first(&g->p, panel), vecs = panels_first(&g->p, panel + 1) - first, high = set->rows[vecs];
+	int col = first * set->lanes, width = vecs * set->lanes;
+	const float *a = g->a + (ptrdiff_t)z * g->m * g->k + m0 * g->a_row + k0 * g->a_col;
+	const float *b = g->b + (ptrdiff_t)z * g->n * g->k + k0 * g->b_row;
+	float *c = g->c + ((ptrdiff_t)z * g->m + m0) * g->n + col;
+	struct tile t = { .b = b + col, .cols = least(width, g->n - col), .runs = 1, .run = depth, .la = g->a_col,
+		.lb = g->n, .add = k0 > 0 };
 
-	if (c->n == 1) blas_sgemv(g->ta, g->ta ? g->k : m, g->ta ? m : g->k, 1, a, lda, b, 0, to);
-	else if (c->m == 1) blas_sgemv(!g->tb, g->tb ? n : g->k, g->tb ? g->k : n, 1, b, ldb, a, 0, to);
-	else blas_sgemm(g->ta, g->tb, m, n, g->k, 1, a, lda, b, ldb, 0, to, c->n);
+	if (rows > FEW_ROWS || g->b_col != 1 || t.cols < width) {
+		struct taps w = { b, 1, 1, depth, g->n, 0, 0, g->b_row, g->b_col };
+		float *packed = g->packed + omp_get_thread_num() * g->per_thread;
+
+		panels_tap(packed, &w, 0, col, width);
+		t.b = packed;
+		t.lb = width;
+	}
+	for (int at = 0; at < rows; at += high) {
+		t.rows = least(high, rows - at);
+		for (int m = 0; m < high; m++) {
+			ptrdiff_t row = at + (m < t.rows ? m : 0);
+
+			t.a[m] = a + row * g->a_row;
+			t.c[m] = c + row * g->n;
+		}
+		set->product[vecs](&t);
+	}
 }
+
 
 void cpu_matmul(struct backend *be, struct view y, const struct view *x, const struct attr *at)
 {
-	int m = y.s.d[2], n = y.s.d[3], k = x[0].s.d[at->i[0] ? 2 : 3];
-	int batch = y.s.d[0] * y.s.d[1];
-	struct block c = block_of(m, n, k);
-	int down = (m + c.rows - 1) / c.rows, across = (n + c.cols - 1) / c.cols;
-	int64_t items = (int64_t)batch * down * across;
-	double work = (double)batch * m * n * k;
+	struct room r = { be->work, 0 };
+	struct gemm g = gemm_plan(be, y, x, at, &r);
+	int per = g.blocks * g.p.count;
+	int64_t items = (int64_t)g.batch * per;
 
-#pragma omp parallel for num_threads(be->threads) if (items > 1 && work > 1e5)
+#pragma omp parallel for schedule(dynamic) num_threads(g.threads) \
+	if (items > 1 && (double)g.batch * g.m * g.n * g.k > 1e5)
 	for (int64_t i = 0; i < items; i++) {
-		int64_t of = i / ((int64_t)down * across);
-		int part = (int)(i % ((int64_t)down * across));
-		struct product g = { at->i[0] != 0, at->i[1] != 0, k, x[0].p + of * m * k, x[1].p + of * n * k,
-			y.p + of * m * n };
+		int m0 = (int)(i % per) / g.p.count * ROWS, panel = (int)(i % per) % g.p.count;
 
-		product_block(&g, &c, part / across * c.rows, part % across * c.cols);
+		for (int k0 = 0; k0 < g.k; k0 += DEPTH)
+			slab(&g, (int)(i / per), m0, least(ROWS, g.m - m0), panel, k0, least(DEPTH, g.k - k0));
 	}
 }
 
 size_t cpu_matmul_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
 {
-	(void)b, (void)y, (void)x, (void)a;
-	return 0;
+	struct room r = { 0 };
+
+	gemm_plan(b, (struct view){ NULL, y }, (struct view[]){ { NULL, x[0] }, { NULL, x[1] } }, a, &r);
+	return r.used;
 }
