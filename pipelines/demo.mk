@@ -18,11 +18,10 @@ init        = --seed 1
 train       = --minutes $(MINUTES)
 STAGES      = pack embed knn kmeans init train
 include pipelines/common.mk
-S           = $(OUT)/sheet
 
 .PHONY: demo
-demo: $(addprefix $(OUT)/,untrained.fid.tsv run.fid.tsv held.fid.tsv sheet.png curves.png)
-	@pipelines/summary $(OUT) untrained run held
+demo: $(addprefix $(OUT)/,untrained.fid.tsv run.fid.tsv held.fid.tsv sheet.png progress.png curves.png)
+	@pipelines/summary $(OUT) untrained run=trained 'held=real, held out'
 	@echo 'pictures: $(OUT)/sheet.png $(OUT)/progress.png $(OUT)/curves.png'
 
 $(OUT)/all.mdb: $(source) $(OUT)/pack.opts
@@ -43,7 +42,7 @@ ic_train    = ic-train -f $(wordlist 1,3,$(TRAIN_ON)) --instances $(OUT)/inst.md
 $(OUT)/untrained.safetensors: $(TRAIN_ON) $(OUT)/init.opts
 	$(call timed,$(ic_train) --minutes 0 -o $@)
 $(OUT)/run.safetensors: $(TRAIN_ON) $(OUT)/init.opts $(OUT)/train.opts
-	$(call timed,$(ic_train) $(train) --log $(OUT)/log.jsonl --sheet $(OUT)/progress.png -o $@)
+	$(call timed,$(ic_train) $(train) --log $(OUT)/log.jsonl --pictures $(OUT)/progress.pam --score $(word 2,$^) -o $@)
 
 # As many samples as there are pictures held out: the distance depends on the number.
 $(OUT)/%.fid.tsv: $(OUT)/%.safetensors $(OUT)/inst.mdb $(OUT)/held.mdb $(OUT)/images.feats.mdb
@@ -54,6 +53,9 @@ $(OUT)/held.fid.tsv: $(OUT)/held.feats.mdb $(OUT)/images.feats.mdb
 
 include pipelines/sheet.mk
 
+# One row each time another --every images have been seen; fixed noise and instances.
+$(OUT)/progress.png: $(OUT)/run.safetensors
+	ic-grid -f --columns 16 -o $@ $(OUT)/progress.pam
 $(OUT)/curves.png: $(OUT)/run.safetensors pipelines/curves.gp
 	gnuplot -e 'log = "$(OUT)/log.jsonl"; out = "$@"' pipelines/curves.gp
 
