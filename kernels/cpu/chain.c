@@ -13,8 +13,10 @@
 #include <string.h>
 
 enum {
-	TILE = 4096,                         /* elements of a tile at most: 16 KiB */
-	POOL = 65536,                        /* elements of all buffers of a thread: 256 KiB */
+	TILE = 4096,                         /* elements of a tile at most ... */
+	SMALL_TILE = 1024,                   /* and at least */
+	NEAR = 10240,                        /* elements of the nearest cache that tiles should fit in together */
+	POOL = 3 * CHAIN_MAX * SMALL_TILE,   /* elements of all buffers of a thread */
 	PIECES = 64,
 	PIECE = 8192,                        /* elements of a piece at least */
 	PARTIALS = 4 << 20,                  /* doubles of partial results of a sum */
@@ -115,15 +117,27 @@ static struct operand make_operand(const struct job *j, struct view v)
 	return o;
 }
 
-static size_t offset(const struct job *j, const struct operand *o, size_t at)
+/* Elements at .. at + len of the space; i: the indices of the first. */
+struct range { size_t at, len, i[4]; };
+
+static struct range make_range(const struct job *j, size_t at, size_t len)
+{
+	struct range r = { .at = at, .len = len };
+
+	for (int k = j->rank - 1; k > 0; k--) {
+		r.i[k] = at % j->d[k];
+		at /= j->d[k];
+	}
+	r.i[0] = at;
+	return r;
+}
+
+static size_t offset(const struct job *j, const struct operand *o, const struct range *r)
 {
 	size_t sum = 0;
 
-	for (int k = j->rank - 1; k > 0; k--) {
-		sum += at % j->d[k] * o->stride[k];
-		at /= j->d[k];
-	}
-	return sum + at * o->stride[0];
+	for (int k = 0; k < j->rank; k++) sum += r->i[k] * o->stride[k];
+	return sum;
 }
 
 static void make_fold(const struct job *j, struct fold *f, struct view out)
@@ -176,9 +190,9 @@ static void make_pieces(struct job *j)
 
 /* Buffers: one for good for each input that may have to be spread, and one for each result from its making to its last use
  * (never that of an input of the same step). */
-static void make_slots(struct job *j, const struct chain *c)
+static void make_slots(struct job *j)
 {
-	int last[CHAIN_MAX] = { 0 }, spare[CHAIN_MAX], spares = 0;
+	int last[CHAIN_MAX] = { 0 }, spare[CHAIN_MAX], spares = 0, streams = 0;
 
 	j->slots = 0;
 	for (int i = 0; i < j->n; i++)
@@ -198,8 +212,13 @@ static void make_slots(struct job *j, const struct chain *c)
 				spare[spares++] = j->step[from].slot;
 		}
 	}
-	(void)c;
-	j->tile = j->slots ? least(TILE, POOL / (size_t)j->slots / 64 * 64) : TILE;
+	for (int i = 0; i < j->n; i++) {
+		const struct tile_step *s = &j->step[i];
+		streams += s->out && s->row;
+		for (int k = 0; k < s->inputs; k++) streams += s->in[k].from < 0 && s->in[k].slot < 0;
+	}
+	j->tile = least(TILE, NEAR / (size_t)(j->slots + streams) / 64 * 64);
+	if (j->tile < SMALL_TILE) j->tile = SMALL_TILE;
 }
 
 static void make_job(struct job *j, const struct chain *c)
@@ -223,7 +242,7 @@ static void make_job(struct job *j, const struct chain *c)
 		if (sums) make_fold(j, &s->fold, from->out);
 	}
 	make_pieces(j);
-	make_slots(j, c);
+	make_slots(j);
 }
 
 /* The first bytes of the scratch are the partial sums, the rest the buffers of each thread. */
@@ -254,47 +273,41 @@ struct worker {
 	struct { size_t from, len; } held[2 * CHAIN_MAX];
 };
 
-static void spread(const struct job *j, const struct operand *o, size_t at, size_t len, float *to)
+static void spread(const struct job *j, const struct operand *o, struct range r, float *to)
 {
 	int last = j->rank - 1;
-	size_t i[4], rest = at;
-	const float *from = o->p + offset(j, o, at);
+	const float *from = o->p + offset(j, o, &r);
 
-	for (int k = last; k > 0; k--) {
-		i[k] = rest % j->d[k];
-		rest /= j->d[k];
-	}
-	i[0] = rest;
-	while (len) {
-		size_t n = least(j->d[last] - i[last], len);
+	while (r.len) {
+		size_t n = least(j->d[last] - r.i[last], r.len);
 		if (o->stride[last]) memcpy(to, from, n * sizeof *to);
 		else for (size_t k = 0; k < n; k++) to[k] = *from;
 		to += n;
-		len -= n;
-		from -= i[last] * o->stride[last];
-		i[last] = 0;
+		r.len -= n;
+		from -= r.i[last] * o->stride[last];
+		r.i[last] = 0;
 		for (int k = last - 1; k >= 0; k--) {
 			from += o->stride[k];
-			if (++i[k] < j->d[k] || !k) break;
-			from -= i[k] * o->stride[k];
-			i[k] = 0;
+			if (++r.i[k] < j->d[k] || !k) break;
+			from -= r.i[k] * o->stride[k];
+			r.i[k] = 0;
 		}
 	}
 }
 
-/* Elements at .. at + len of an input, contiguous. */
-static const float *fetch(struct worker *w, const struct operand *o, size_t at, size_t len)
+/* The range of an input, contiguous. */
+static const float *fetch(struct worker *w, const struct operand *o, const struct range *r)
 {
 	const struct job *j = w->j;
 
-	if (o->run == j->count) return o->p + at;
-	size_t from = offset(j, o, at);
-	if (at / o->run == (at + len - 1) / o->run) return o->p + from;
+	if (o->run == j->count) return o->p + r->at;
+	size_t from = offset(j, o, r);
+	if (o->run >= r->len && r->at % o->run + r->len <= o->run) return o->p + from;
 	float *to = w->pool + (size_t)o->slot * j->tile;
-	if (o->steady && w->held[o->slot].from == from && w->held[o->slot].len >= len) return to;
-	spread(j, o, at, len, to);
+	if (o->steady && w->held[o->slot].from == from && w->held[o->slot].len >= r->len) return to;
+	spread(j, o, *r, to);
 	w->held[o->slot].from = from;
-	w->held[o->slot].len = len;
+	w->held[o->slot].len = r->len;
 	return to;
 }
 
@@ -302,26 +315,32 @@ static const float *fetch(struct worker *w, const struct operand *o, size_t at, 
 static void add_rows(const struct rows *rows, double *to, const float *x, size_t n, size_t width)
 {
 	float sum[TILE];
-	size_t at_once = width < 256 ? 256 / width : 1, wide = least(at_once * width, n);
+	size_t wide = least(rows_at_once(width) * width, n);
 
-	memset(sum, 0, wide * sizeof *sum);
-	rows->sum_down(sum, x, n / wide, wide);
-	rows->sum_down(sum, x + n / wide * wide, 1, n % wide);
-	for (size_t i = 0; i < wide; i += width)
-		for (size_t k = 0; k < width; k++) to[k] += (double)sum[i + k];
+	for (size_t block; n; x += block, n -= block) {
+		block = n >= wide ? least(n / wide, ROWS_DEEP) * wide : n;
+		size_t across = least(block, wide);
+		memset(sum, 0, across * sizeof *sum);
+		rows->sum_down(sum, x, block / across, across);
+		for (size_t i = 0; i < across; i += width)
+			for (size_t k = 0; k < width; k++) to[k] += (double)sum[i + k];
+	}
 }
 
-static void fold_tile(const struct job *j, const struct fold *f, int piece, const float *x, size_t at, size_t len)
+static void fold_tile(const struct job *j, const struct fold *f, int piece, const float *x, struct range r)
 {
-	size_t base = (size_t)piece / f->each * f->region;
+	size_t base = (size_t)piece / f->each * f->region, end = r.at + r.len;
 	double *partial = f->partial + (size_t)piece * f->region;
 
-	for (size_t n; len; at += n, x += n, len -= n) {
-		double *to = partial + (offset(j, &f->out, at) - base);
-		n = least(f->span - at % f->span, len);
+	for (;;) {
+		double *to = partial + (offset(j, &f->out, &r) - base);
+		size_t n = least(f->span - r.at % f->span, end - r.at);
 		if (!f->width) *to += j->rows->sum(x, n);
-		else if (at % f->width + n > f->width) add_rows(j->rows, to, x, n, f->width);
+		else if (r.at % f->width + n > f->width) add_rows(j->rows, to, x, n, f->width);
 		else for (size_t k = 0; k < n; k++) to[k] += (double)x[k];
+		if (r.at + n == end) break;
+		x += n;
+		r = make_range(j, r.at + n, end - r.at - n);
 	}
 }
 
@@ -329,13 +348,14 @@ static void run_tile(struct worker *w, int piece, size_t at, size_t len)
 {
 	const struct job *j = w->j;
 	const float *made[CHAIN_MAX], *x[2];
+	struct range r = make_range(j, at, len);
 
 	for (int i = 0; i < j->n; i++) {
 		const struct tile_step *s = &j->step[i];
 		for (int k = 0; k < s->inputs; k++)
-			x[k] = s->in[k].from >= 0 ? made[s->in[k].from] : fetch(w, &s->in[k], at, len);
+			x[k] = s->in[k].from >= 0 ? made[s->in[k].from] : fetch(w, &s->in[k], &r);
 		if (!s->row) {
-			fold_tile(j, &s->fold, piece, x[0], at, len);
+			fold_tile(j, &s->fold, piece, x[0], r);
 			continue;
 		}
 		float *y = s->out ? s->out + at : w->pool + (size_t)s->slot * j->tile;

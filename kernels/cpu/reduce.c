@@ -10,7 +10,6 @@ enum {
 	PIECES = 64,
 	PIECE = 8192,                        /* elements of a piece at least */
 	PARTIALS = 4 << 20,                  /* doubles of partial results */
-	DEEP = 16,                           /* rows added up in float before they go to doubles */
 };
 
 /* Moments cut x[rows][channels] into pieces of rows, by shape alone.  Narrow rows are taken `at_once` together, as one of
@@ -25,7 +24,7 @@ static struct cut cut_of(struct shape s)
 	if (want > PIECES) want = PIECES;
 	if (want > PARTIALS / (2 * c.channels)) want = PARTIALS / (2 * c.channels);
 	if (want < 1) want = 1;
-	c.at_once = c.channels < 256 ? 256 / c.channels : 1;
+	c.at_once = rows_at_once(c.channels);
 	c.wide = c.at_once * c.channels;
 	c.unit = ((c.rows + want - 1) / want + c.at_once - 1) / c.at_once * c.at_once;
 	c.pieces = (int)((c.rows + c.unit - 1) / c.unit);
@@ -40,7 +39,7 @@ size_t cpu_moments_scratch(struct backend *b, struct shape y, const struct shape
 	return 2 * c.channels * (size_t)c.pieces * sizeof(double) + 3 * c.wide * (size_t)b->threads * sizeof(float);
 }
 
-/* Wide rows of at most DEEP * at_once rows; what is left is one row less wide. */
+/* Wide rows of at most ROWS_DEEP * at_once rows; what is left is one row less wide. */
 static void add_block(const struct rows *r, const struct cut *c, float *temp, const float *x, size_t rows)
 {
 	size_t deep = rows / c->at_once, rest = rows % c->at_once * c->channels;
@@ -54,7 +53,7 @@ static void find_origin(const struct rows *r, const struct cut *c, float *temp, 
 {
 	float *sum = temp + c->wide;
 
-	if (rows > DEEP) rows = DEEP;
+	if (rows > ROWS_DEEP) rows = ROWS_DEEP;
 	memset(sum, 0, c->channels * sizeof *sum);
 	r->sum_down(sum, x, rows, c->channels);
 	for (size_t i = 0; i < c->wide; i++) temp[i] = sum[i % c->channels] / (float)rows;
@@ -66,7 +65,7 @@ static void find_origin(const struct rows *r, const struct cut *c, float *temp, 
 static void piece_moments(const struct rows *r, const struct cut *c, float *temp, const float *x, size_t rows, double *mean)
 {
 	double *spread = mean + c->channels;
-	size_t block = DEEP * c->at_once;
+	size_t block = ROWS_DEEP * c->at_once;
 
 	find_origin(r, c, temp, x, rows);
 	memset(mean, 0, 2 * c->channels * sizeof *mean);

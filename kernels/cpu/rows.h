@@ -20,6 +20,15 @@ struct rows {
 	void (*blend)(float *restrict y, const float *const *x, const float *f, int count, size_t n);
 };
 
+enum { ROWS_DEEP = 16 };                     /* so many rows may be added up in float before they go to doubles */
+
+/* Rows of x that are best added up as one, side by side, to fill vectors when there are few columns. */
+static inline size_t rows_at_once(size_t width)
+{
+	if (width % 16 == 0) return width < 64 ? 64 / width : 1;
+	return width < 16 ? 16 : 1;
+}
+
 extern const struct rows rows_base, rows_avx2, rows_avx512;
 const struct rows *cpu_rows(void);           /* the best this CPU can run */
 
