@@ -1,4 +1,5 @@
-/* check-chain: random chains of element-wise steps and sums against the same steps one by one, for several thread counts. */
+/* check-chain: random chains of element-wise steps and sums against the same steps one by one, for
+ * several thread counts. */
 #include "kernels/kernels.h"
 #include "lib/base/rng.h"
 #include "tests/tap.h"
@@ -23,7 +24,8 @@ static bool guards_hold(const float *p, size_t n)
 	const uint32_t *from = (const uint32_t *)p;
 
 	for (int i = 0; i < GUARD; i++)
-		if (from[i - GUARD] != guard_word || from[n + (size_t)i] != guard_word) return false;
+		if (from[i - GUARD] != guard_word || from[n + (size_t)i] != guard_word)
+			return false;
 	return true;
 }
 
@@ -34,11 +36,14 @@ static int choose(struct rng *r, int n)
 
 static struct shape random_space(struct rng *r)
 {
-	static const int n[] = { 1, 2, 3, 17, 33, 70, 200 }, hw[] = { 1, 1, 2, 5, 9, 16 }, c[] = { 1, 3, 8, 33, 130, 1025, 5003 };
+	static const int n[] = { 1, 2, 3, 17, 33, 70, 200 }, c[] = { 1, 3, 8, 33, 130, 1025, 5003 };
+	static const int side[] = { 1, 1, 2, 5, 9, 16 };
 	struct shape s;
 
-	do s = (struct shape){ { n[choose(r, 7)], hw[choose(r, 6)], hw[choose(r, 6)], c[choose(r, 7)] } };
-	while (shape_count(s) > 150000);
+	do {
+		int h = side[choose(r, 6)], w = side[choose(r, 6)];
+		s = (struct shape){ { n[choose(r, 7)], h, w, c[choose(r, 7)] } };
+	} while (shape_count(s) > 150000);
 	return s;
 }
 
@@ -76,7 +81,8 @@ static void random_input(struct trial *t, struct rng *r, int i, int k)
 	int from = i ? choose(r, i) : -1;
 
 	s->from[k] = -1;
-	if (s->op != OP_expand && !(s->op == OP_mul && k) && from >= 0 && t->step[from].op != OP_sum_to && choose(r, 3)) {
+	if (s->op != OP_expand && !(s->op == OP_mul && k) && from >= 0 &&
+	    t->step[from].op != OP_sum_to && choose(r, 3)) {
 		s->from[k] = from;
 		return;
 	}
@@ -87,8 +93,10 @@ static void random_input(struct trial *t, struct rng *r, int i, int k)
 
 static void random_step(struct trial *t, struct rng *r, int i)
 {
-	static const enum op ops[] = { OP_add, OP_sub, OP_mul, OP_scale, OP_tanh, OP_sigmoid, OP_lrelu, OP_lrelu_g,
-		OP_clamp, OP_maxs, OP_expand, OP_sum_to, OP_sum_to, OP_sum_to };
+	static const enum op ops[] = {
+		OP_add, OP_sub, OP_mul, OP_scale, OP_tanh, OP_sigmoid, OP_lrelu, OP_lrelu_g,
+		OP_clamp, OP_maxs, OP_expand, OP_sum_to, OP_sum_to, OP_sum_to,
+	};
 	struct chain_step *s = &t->step[i];
 
 	s->op = ops[choose(r, (int)(sizeof ops / sizeof *ops))];
@@ -123,8 +131,10 @@ static void reserve(struct backend *b, size_t bytes)
 	if (backend_reserve(b, bytes)) abort();
 }
 
-/* One step of the trial as an op of the backend, into value[i]; inputs inside the chain are earlier values. */
-static void run_step(struct backend *b, const struct trial *t, int i, float **value, bool absolute, float *y)
+/* One step of the trial as an op of the backend, into value[i]; inputs inside the chain are earlier
+ * values. */
+static void run_step(struct backend *b, const struct trial *t, int i, float **value, bool absolute,
+		     float *y)
 {
 	const struct chain_step *s = &t->step[i];
 	struct view in[2];
@@ -170,7 +180,8 @@ static bool matches_single_steps(struct backend *cpu, struct backend *ref, const
 		value[i] = guarded(n);
 		run_step(sums ? ref : cpu, t, i, value, false, value[i]);
 		if (sums) run_step(ref, t, i, value, true, size);
-		if (t->stored[i]) good = good && agrees(t, i, value[i], size) && guards_hold(t->out[i], n);
+		if (t->stored[i])
+			good = good && agrees(t, i, value[i], size) && guards_hold(t->out[i], n);
 		free(size - GUARD);
 	}
 	for (int i = 0; i < t->c.n; i++) free(value[i] - GUARD);
@@ -206,7 +217,8 @@ static bool same_for_threads(const struct trial *t, int threads)
 	}
 	same = run_chain(t, threads);
 	for (int i = 0; i < t->c.n; i++) {
-		same = same && !memcmp(first[i], t->out[i], shape_count(t->step[i].out.s) * sizeof(float));
+		same = same &&
+		       !memcmp(first[i], t->out[i], shape_count(t->step[i].out.s) * sizeof(float));
 		free(first[i]);
 	}
 	return same;
@@ -223,9 +235,9 @@ int main(void)
 		const int *d = t.c.space.d;
 		bool held = run_chain(&t, 1), good = matches_single_steps(cpu, ref, &t);
 		bool same = same_for_threads(&t, 3) && same_for_threads(&t, 7);
-		ok(held && good && same, "chain %d of %d over [%d,%d,%d,%d]%s%s%s", i, t.c.n, d[0], d[1], d[2], d[3],
-		   held ? "" : ": wrote outside its scratch", good ? "" : ": not what single steps give",
-		   same ? "" : ": depends on threads");
+		ok(held && good && same, "chain %d of %d over [%d,%d,%d,%d]%s%s%s", i, t.c.n, d[0],
+		   d[1], d[2], d[3], held ? "" : ": wrote outside its scratch",
+		   good ? "" : ": not what single steps give", same ? "" : ": depends on threads");
 		trial_free(&t);
 	}
 	backend_free(cpu);

@@ -1,4 +1,5 @@
-/* check-ops: every op of every backend against ref, on the shapes of samples.def; with --bench [BACKEND [OP]], its rate. */
+/* check-ops: every op of every backend against ref, on the shapes of samples.def; with --bench
+ * [BACKEND [OP]], its rate. */
 #include "kernels/kernels.h"
 #include "lib/base/fail.h"
 #include "lib/base/rng.h"
@@ -49,15 +50,19 @@ static bool guards_hold(const float *p, size_t count)
 	const uint32_t *from = (const uint32_t *)p;
 
 	for (int i = 0; i < GUARD; i++)
-		if (from[i - GUARD] != guard_word || from[count + (size_t)i] != guard_word) return false;
+		if (from[i - GUARD] != guard_word || from[count + (size_t)i] != guard_word)
+			return false;
 	return true;
 }
 
-/* What an input holds: normal numbers, with a few that are special for element-wise ops; row numbers, some of no row,
- * for pick and place; coarse numbers with ties for the maxima; an offset for the moments. */
+/* What an input holds: normal numbers, with a few that are special for element-wise ops; row
+ * numbers, some of no row, for pick and place; coarse numbers with ties for the maxima; an offset
+ * for the moments. */
 static void fill(float *p, const struct sample *s, int which, bool odd_too, struct rng *r)
 {
-	static const float odd[] = { 0, -0.0f, 1e-40f, -30, 30, 90, -90, 105, -105, 1e30f, INFINITY, -INFINITY, NAN };
+	static const float odd[] = {
+		0, -0.0f, 1e-40f, -30, 30, 90, -90, 105, -105, 1e30f, INFINITY, -INFINITY, NAN,
+	};
 	size_t n = shape_count(s->x[which]);
 	bool rows = which == 1 && (s->op == OP_pick || s->op == OP_place);
 	int table = s->op == OP_place ? s->a.i[0] : s->x[0].d[0];
@@ -69,8 +74,10 @@ static void fill(float *p, const struct sample *s, int which, bool odd_too, stru
 		if (s->op == OP_max2_pick || s->op == OP_max2_place) p[i] = rintf(p[i]);
 		if (rows) p[i] = (float)rng_below(r, (uint32_t)table);
 		if (rows && i % 8 == 5) p[i] = i % 16 == 5 ? -1 : (float)table;
-		if (odd_too && op_klass[s->op] == EW && n > 50 && i % 7 == 3) p[i] = odd[rng_below(r, 13)];
-		if (odd_too && op_klass[s->op] == MOVE && !rows && s->op != OP_place && i % 31 == 8) p[i] = NAN;
+		if (odd_too && op_klass[s->op] == EW && n > 50 && i % 7 == 3)
+			p[i] = odd[rng_below(r, 13)];
+		if (odd_too && op_klass[s->op] == MOVE && !rows && s->op != OP_place && i % 31 == 8)
+			p[i] = NAN;
 	}
 }
 
@@ -95,7 +102,8 @@ static void let_go(struct held *h)
 static bool call(struct backend *b, const struct sample *s, float *const *x, float *y)
 {
 	struct view in[2] = { { x[0], s->x[0] }, { x[1], s->x[1] } };
-	size_t bytes = b->scratch[s->op] ? b->scratch[s->op](b, s->y, s->x, &s->a) : 0, count = (bytes + 3) / 4;
+	size_t bytes = b->scratch[s->op] ? b->scratch[s->op](b, s->y, s->x, &s->a) : 0;
+	size_t count = (bytes + 3) / 4;
 	float *work = guarded(count);
 
 	for (size_t i = 0; i < shape_count(s->y); i++) memcpy(&y[i], &guard_word, 4);
@@ -109,7 +117,8 @@ static bool call(struct backend *b, const struct sample *s, float *const *x, flo
 	return held;
 }
 
-/* Allowed error in units of 2^-23 of the size of the terms: what is not rounded, or rounded once, must be exact. */
+/* Allowed error in units of 2^-23 of the size of the terms: what is not rounded, or rounded once,
+ * must be exact. */
 static double ulps(enum op op)
 {
 	switch (op) {
@@ -123,19 +132,26 @@ static double ulps(enum op op)
 	return op_klass[op] == LINEAR ? 8 : 0;
 }
 
-/* The size of the terms: the op on absolute values, where that means something; the result itself elsewhere. */
+/* The op is a sum of terms that are linear in input k: their size is the op on absolute values. */
+static bool adds_up(enum op op, int k)
+{
+	if (op == OP_place) return k == 0;
+	return op_klass[op] == REDUCE || op_klass[op] == LINEAR || op == OP_scale;
+}
+
+/* The size of the terms; the result itself where there are none. */
 static void sizes(struct backend *ref, const struct sample *s, const struct held *h, float *size)
 {
 	struct sample t = *s;
 	struct held m = { .y = size };
-	bool linear = op_klass[s->op] == REDUCE || op_klass[s->op] == LINEAR || s->op == OP_scale || s->op == OP_place;
 
 	for (int k = 0; k < 2; k++) {
 		size_t n = shape_count(s->x[k]);
+		bool absolute = adds_up(s->op, k);
 		m.x[k] = guarded(n);
-		for (size_t i = 0; i < n; i++) m.x[k][i] = linear && s->op != OP_place ? fabsf(h->x[k][i]) : h->x[k][i];
-		if (s->op == OP_place && k == 0) for (size_t i = 0; i < n; i++) m.x[k][i] = fabsf(m.x[k][i]);
-		t.a.f[k] = linear ? fabsf(s->a.f[k]) : s->a.f[k];
+		for (size_t i = 0; i < n; i++)
+			m.x[k][i] = absolute ? fabsf(h->x[k][i]) : h->x[k][i];
+		if (absolute) t.a.f[k] = fabsf(s->a.f[k]);
 	}
 	call(ref, &t, m.x, m.y);
 	for (int k = 0; k < 2; k++) guarded_free(m.x[k]);
@@ -163,7 +179,8 @@ static const char *title(const struct sample *s)
 
 	for (int k = -1; k < op_inputs[s->op]; k++) {
 		const int *d = k < 0 ? s->y.d : s->x[k].d;
-		n += snprintf(text + n, sizeof text - (size_t)n, "%s[%d,%d,%d,%d]", k < 0 ? "" : " ", d[0], d[1], d[2], d[3]);
+		n += snprintf(text + n, sizeof text - (size_t)n, "%s[%d,%d,%d,%d]",
+			      k < 0 ? "" : " ", d[0], d[1], d[2], d[3]);
 	}
 	return text;
 }
@@ -188,8 +205,8 @@ static void check(struct backend *ref, const char *name, const struct sample *s)
 		same &= !memcmp(first, h.y, n * sizeof *first);
 		backend_free(b);
 	}
-	ok(far <= ulps(s->op) && whole && same, "%s %s: off by %.2f of %g%s%s", name, title(s), far, ulps(s->op),
-	   whole ? "" : ", wrote outside", same ? "" : ", depends on threads");
+	ok(far <= ulps(s->op) && whole && same, "%s %s: off by %.2f of %g%s%s", name, title(s), far,
+	   ulps(s->op), whole ? "" : ", wrote outside", same ? "" : ", depends on threads");
 	guarded_free(want), guarded_free(size), guarded_free(first);
 	let_go(&h);
 }
@@ -227,7 +244,8 @@ static double seconds(void)
 /* Multiply-adds count two; 0: not a product. */
 static double flops(const struct sample *s)
 {
-	double y = (double)shape_count(s->y), x = (double)shape_count(s->x[0]), w = (double)shape_count(s->x[1]);
+	double y = (double)shape_count(s->y), x = (double)shape_count(s->x[0]);
+	double w = (double)shape_count(s->x[1]);
 	const int *f = s->x[1].d;
 
 	switch (s->op) {
@@ -247,7 +265,8 @@ static void bench(struct backend *b, const struct sample *s)
 
 	hold(&h, s, false);
 	struct view in[2] = { { h.x[0], s->x[0] }, { h.x[1], s->x[1] } };
-	if (backend_reserve(b, b->scratch[s->op] ? b->scratch[s->op](b, s->y, s->x, &s->a) : 0)) abort();
+	if (backend_reserve(b, b->scratch[s->op] ? b->scratch[s->op](b, s->y, s->x, &s->a) : 0))
+		abort();
 	for (double start = seconds(); seconds() - start < 0.25;) {
 		double from = seconds();
 		b->op[s->op](b, (struct view){ h.y, s->y }, in, &s->a);
@@ -255,8 +274,8 @@ static void bench(struct backend *b, const struct sample *s)
 	}
 	for (int k = 0; k < op_inputs[s->op]; k++) bytes += 4.0 * (double)shape_count(s->x[k]);
 	double work = flops(s);
-	printf("%s\t%s\t%.4f\t%.1f\t%s\n", b->name, title(s), best * 1e3, (work ? work : bytes) / best * 1e-9,
-	       work ? "GFLOP/s" : "GB/s");
+	printf("%s\t%s\t%.4f\t%.1f\t%s\n", b->name, title(s), best * 1e3,
+	       (work ? work : bytes) / best * 1e-9, work ? "GFLOP/s" : "GB/s");
 	fflush(stdout);
 	let_go(&h);
 }

@@ -1,10 +1,12 @@
-/* chain: element-wise steps and sums, run tile by tile so that what they pass to each other stays in the cache.
+/* chain: element-wise steps and sums, run tile by tile so that what they pass to each other stays
+ * in the cache.
  *
- * The space is first brought to as few dimensions as its views allow: neighbours that every view either has or broadcasts
- * become one.  It is cut into pieces (whole indices of the leading dimension, or equal parts of one), a piece into tiles of
- * at most TILE elements; pieces depend on the shape alone, and each sums into its own partial results, added up in order
- * at the end: the same bytes for any number of threads.  An input that is not contiguous over a tile is spread into a
- * buffer, and kept there while it does not change, so every loop is over contiguous floats. */
+ * The space is first brought to as few dimensions as its views allow: neighbours that every view
+ * either has or broadcasts become one.  It is cut into pieces (whole indices of the leading
+ * dimension, or equal parts of one), a piece into tiles of at most TILE elements; pieces depend on
+ * the shape alone, and each sums into its own partial results, added up in order at the end: the
+ * same bytes for any number of threads.  An input that is not contiguous over a tile is spread into
+ * a buffer, and kept there while it does not change, so every loop is over contiguous floats. */
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/rows.h"
 
@@ -15,7 +17,7 @@
 enum {
 	TILE = 4096,                         /* elements of a tile at most ... */
 	SMALL_TILE = 1024,                   /* and at least */
-	NEAR = 10240,                        /* elements of the nearest cache that tiles should fit in together */
+	NEAR = 10240,                        /* elements that the nearest cache holds */
 	POOL = 3 * CHAIN_MAX * SMALL_TILE,   /* elements of all buffers of a thread */
 	PIECES = 64,
 	PIECE = 8192,                        /* elements of a piece at least */
@@ -27,7 +29,7 @@ struct operand {
 	const float *p;
 	int from;                            /* the tile of that step, or -1: p */
 	size_t stride[4];                    /* per canonical dimension; 0: broadcast */
-	size_t run;                          /* so many trailing elements of the space are contiguous in it */
+	size_t run;                          /* its last dimensions that do not broadcast */
 	bool steady;                         /* spread, it depends on its first offset alone */
 	int slot;                            /* the buffer to spread it in, or -1 */
 };
@@ -36,7 +38,7 @@ struct operand {
 struct fold {
 	struct operand out;
 	size_t count, region, each;
-	size_t span;                         /* so many trailing elements go to one element, or to one row */
+	size_t span;                         /* elements in a row that go to one element or row */
 	size_t width;                        /* of that row; 0: one element */
 	double *partial;                     /* [pieces][region] */
 };
@@ -52,9 +54,10 @@ struct tile_step {
 struct job {
 	const struct rows *rows;
 	int rank, pieces, n, slots;
-	int origin[4];                       /* a dimension of the space that each canonical one comes from */
+	int origin[4];                       /* a dimension of the space that each comes from */
 	size_t d[4], count, row;             /* row: elements of one leading index */
-	size_t tile, unit, split;            /* unit: of a piece; split: pieces of a row, 0: a piece is whole rows */
+	size_t tile, unit;                   /* unit: elements of a piece */
+	size_t split;                        /* pieces of a row; 0: a piece is whole rows */
 	struct tile_step step[CHAIN_MAX];
 };
 
@@ -75,7 +78,8 @@ static bool alike(const struct chain *c, int j, int k)
 		const struct chain_step *s = &c->step[i];
 		if ((s->out.s.d[j] == 1) != (s->out.s.d[k] == 1)) return false;
 		for (int x = 0; x < s->inputs; x++)
-			if (s->from[x] < 0 && (s->in[x].s.d[j] == 1) != (s->in[x].s.d[k] == 1)) return false;
+			if (s->from[x] < 0 && (s->in[x].s.d[j] == 1) != (s->in[x].s.d[k] == 1))
+				return false;
 	}
 	return true;
 }
@@ -165,11 +169,12 @@ static void make_pieces(struct job *j)
 	size_t inner = j->d[j->rank - 1], want = least(j->count / PIECE, PIECES);
 
 	for (int i = 0; i < j->n; i++)
-		if (!j->step[i].row) want = least(want, PARTIALS / least_region(j, &j->step[i].fold));
+		if (!j->step[i].row)
+			want = least(want, PARTIALS / least_region(j, &j->step[i].fold));
 	if (want < 1) want = 1;
 	if (want <= j->d[0]) {
 		size_t rows = ceil_div(j->d[0], want);
-		if (j->row % 16 && want > 1) rows = ceil_div(rows, 16) * 16;   /* whole cache lines */
+		if (j->row % 16 && want > 1) rows = ceil_div(rows, 16) * 16; /* whole cache lines */
 		j->unit = rows * j->row;
 		j->split = 0;
 		j->pieces = (int)ceil_div(j->count, j->unit);
@@ -188,8 +193,8 @@ static void make_pieces(struct job *j)
 	}
 }
 
-/* Buffers: one for good for each input that may have to be spread, and one for each result from its making to its last use
- * (never that of an input of the same step). */
+/* Buffers: one for good for each input that may have to be spread, and one for each result from its
+ * making to its last use (never that of an input of the same step). */
 static void make_slots(struct job *j)
 {
 	int last[CHAIN_MAX] = { 0 }, spare[CHAIN_MAX], spares = 0, streams = 0;
@@ -215,7 +220,8 @@ static void make_slots(struct job *j)
 	for (int i = 0; i < j->n; i++) {
 		const struct tile_step *s = &j->step[i];
 		streams += s->out && s->row;
-		for (int k = 0; k < s->inputs; k++) streams += s->in[k].from < 0 && s->in[k].slot < 0;
+		for (int k = 0; k < s->inputs; k++)
+			streams += s->in[k].from < 0 && s->in[k].slot < 0;
 	}
 	j->tile = least(TILE, NEAR / (size_t)(j->slots + streams) / 64 * 64);
 	if (j->tile < SMALL_TILE) j->tile = SMALL_TILE;
@@ -327,7 +333,8 @@ static void add_rows(const struct rows *rows, double *to, const float *x, size_t
 	}
 }
 
-static void fold_tile(const struct job *j, const struct fold *f, int piece, const float *x, struct range r)
+static void fold_tile(const struct job *j, const struct fold *f, int piece, const float *x,
+		      struct range r)
 {
 	size_t base = (size_t)piece / f->each * f->region, end = r.at + r.len;
 	double *partial = f->partial + (size_t)piece * f->region;
@@ -364,14 +371,15 @@ static void run_tile(struct worker *w, int piece, size_t at, size_t len)
 	}
 }
 
-/* Tiles end with an inner row if those are longer than a tile, else with a leading row if those are, else whole leading rows
- * are taken together. */
+/* Tiles end with an inner row if those are longer than a tile, else with a leading row if those
+ * are, else whole leading rows are taken together. */
 static size_t tile_end(const struct job *j, size_t at)
 {
 	size_t inner = j->d[j->rank - 1];
 
 	if (inner > j->tile) return least(at + j->tile, (at / inner + 1) * inner);
-	if (j->row > j->tile) return least(at + j->tile / inner * inner, (at / j->row + 1) * j->row);
+	if (j->row > j->tile)
+		return least(at + j->tile / inner * inner, (at / j->row + 1) * j->row);
 	return at + j->tile / j->row * j->row;
 }
 
@@ -385,7 +393,8 @@ static void run_piece(struct worker *w, int piece)
 	for (int i = 0; i < j->n; i++)
 		if (!j->step[i].row) {
 			const struct fold *f = &j->step[i].fold;
-			memset(f->partial + (size_t)piece * f->region, 0, f->region * sizeof *f->partial);
+			memset(f->partial + (size_t)piece * f->region, 0,
+			       f->region * sizeof *f->partial);
 		}
 	for (size_t next; at < end; at = next) {
 		next = least(tile_end(j, at), end);
@@ -397,7 +406,8 @@ static void add_up(const struct fold *f, float *y, int threads)
 {
 #pragma omp parallel for if (f->count * f->each > ALONE) num_threads(threads)
 	for (size_t i = 0; i < f->count; i++) {
-		const double *from = f->partial + i / f->region * f->each * f->region + i % f->region;
+		const double *from =
+			f->partial + i / f->region * f->each * f->region + i % f->region;
 		double sum = 0;
 		for (size_t k = 0; k < f->each; k++) sum += from[k * f->region];
 		y[i] = (float)sum;

@@ -12,7 +12,8 @@ void cpu_chain(struct backend *, const struct chain *);
 size_t cpu_chain_scratch(struct backend *, const struct chain *);
 
 /* move.c, max2.c, reduce.c, fir.c */
-op_fn cpu_slice, cpu_pad, cpu_concat, cpu_permute, cpu_pick, cpu_place, cpu_up2, cpu_max2_pick, cpu_max2_place;
+op_fn cpu_slice, cpu_pad, cpu_concat, cpu_permute, cpu_pick, cpu_place, cpu_up2, cpu_max2_pick,
+	cpu_max2_place;
 op_fn cpu_moments, cpu_softmax, cpu_sum2, cpu_fir;
 op_scratch cpu_moments_scratch, cpu_fir_scratch;
 

@@ -1,7 +1,8 @@
 /* ew: element-wise ops and sums alone: chains of one step. */
 #include "kernels/cpu/cpu.h"
 
-static struct chain_step one_step(enum op op, int inputs, struct view y, const struct view *x, const struct attr *a)
+static struct chain_step one_step(enum op op, int inputs, struct view y, const struct view *x,
+				  const struct attr *a)
 {
 	struct chain_step s = { .op = op, .a = *a, .inputs = inputs, .out = y };
 
@@ -17,7 +18,8 @@ static struct chain chain_of(const struct chain_step *s)
 	return (struct chain){ s->op == OP_sum_to ? s->in[0].s : s->out.s, 1, s };
 }
 
-static void one(struct backend *b, enum op op, struct view y, const struct view *x, const struct attr *a)
+static void one(struct backend *b, enum op op, struct view y, const struct view *x,
+		const struct attr *a)
 {
 	struct chain_step s = one_step(op, op_inputs[op], y, x, a);
 	struct chain c = chain_of(&s);
@@ -25,7 +27,8 @@ static void one(struct backend *b, enum op op, struct view y, const struct view 
 	cpu_chain(b, &c);
 }
 
-static size_t one_scratch(struct backend *b, enum op op, struct shape y, const struct shape *x, const struct attr *a)
+static size_t one_scratch(struct backend *b, enum op op, struct shape y, const struct shape *x,
+			  const struct attr *a)
 {
 	static float there;                  /* only that it is not NULL matters */
 	struct view in[2];
@@ -38,12 +41,14 @@ static size_t one_scratch(struct backend *b, enum op op, struct shape y, const s
 
 #define ONE(name) \
 	static op_fn one_##name; \
-	static void one_##name(struct backend *b, struct view y, const struct view *x, const struct attr *a) \
+	static void one_##name(struct backend *b, struct view y, const struct view *x, \
+			       const struct attr *a) \
 	{ \
 		one(b, OP_##name, y, x, a); \
 	} \
 	static op_scratch one_##name##_scratch; \
-	static size_t one_##name##_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a) \
+	static size_t one_##name##_scratch(struct backend *b, struct shape y, \
+					   const struct shape *x, const struct attr *a) \
 	{ \
 		return one_scratch(b, OP_##name, y, x, a); \
 	}

@@ -1,5 +1,5 @@
-/* fir: resampling with a small filter: each output pixel is a blend of the input pixels under the filter's taps that do not
- * meet a zero, one vector of channels each. */
+/* fir: resampling with a small filter: each output pixel is a blend of the input pixels under the
+ * filter's taps that do not meet a zero, one vector of channels each. */
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/rows.h"
 
@@ -11,7 +11,8 @@ enum { ALONE = 16384 };                      /* elements not worth a second thre
 /* A thread's list of the pixels to blend. */
 struct taps { const float **x; float *f; };
 
-size_t cpu_fir_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
+size_t cpu_fir_scratch(struct backend *b, struct shape y, const struct shape *x,
+		       const struct attr *a)
 {
 	(void)y, (void)a;
 	return shape_count(x[1]) * (size_t)b->threads * (sizeof(float *) + sizeof(float));
@@ -22,10 +23,11 @@ static struct taps taps_of(struct backend *b, struct shape filter)
 	size_t count = shape_count(filter), thread = (size_t)omp_get_thread_num();
 	const float **first = b->work;
 
-	return (struct taps){ first + thread * count, (float *)(first + (size_t)b->threads * count) + thread * count };
+	return (struct taps){ first + thread * count,
+			      (float *)(first + (size_t)b->threads * count) + thread * count };
 }
 
-/* The pixel before up-sampling that tap k of output `at` reads along one axis, or -1 where there is a zero. */
+/* Where the pixel at `at` of the zero-filled image comes from along one axis, or -1: a zero. */
 static int source(int at, int up, int size)
 {
 	return at < 0 || at % up || at / up >= size ? -1 : at / up;
@@ -35,6 +37,8 @@ static int gather(struct taps t, const struct view *x, const struct attr *a, int
 {
 	int up = a->i[0], down = a->i[1], rows = x[1].s.d[1], cols = x[1].s.d[2], count = 0;
 	int high = x[0].s.d[1], wide = x[0].s.d[2];
+	size_t channels = (size_t)x[0].s.d[3];
+	const float *image = x[0].p + (size_t)n * (size_t)high * (size_t)wide * channels;
 
 	for (int k = 0; k < rows; k++) {
 		int h = source(p * down + k - a->i[2], up, high);
@@ -42,8 +46,7 @@ static int gather(struct taps t, const struct view *x, const struct attr *a, int
 		for (int l = 0; l < cols; l++) {
 			int w = source(q * down + l - a->i[4], up, wide), tap = k * cols + l;
 			if (w < 0) continue;
-			t.x[count] = x[0].p + (((size_t)n * (size_t)high + (size_t)h) * (size_t)wide + (size_t)w) *
-				(size_t)x[0].s.d[3];
+			t.x[count] = image + ((size_t)h * (size_t)wide + (size_t)w) * channels;
 			t.f[count++] = x[1].p[a->i[6] ? rows * cols - 1 - tap : tap];
 		}
 	}
@@ -53,13 +56,13 @@ static int gather(struct taps t, const struct view *x, const struct attr *a, int
 void cpu_fir(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	const struct rows *r = cpu_rows();
-	size_t channels = (size_t)y.s.d[3];
+	size_t channels = (size_t)y.s.d[3], row = (size_t)y.s.d[2] * channels;
 
 #pragma omp parallel for collapse(2) if (shape_count(y.s) >= ALONE) num_threads(b->threads)
 	for (int n = 0; n < y.s.d[0]; n++)
 		for (int p = 0; p < y.s.d[1]; p++) {
 			struct taps t = taps_of(b, x[1].s);
-			float *to = y.p + ((size_t)n * (size_t)y.s.d[1] + (size_t)p) * (size_t)y.s.d[2] * channels;
+			float *to = y.p + ((size_t)n * (size_t)y.s.d[1] + (size_t)p) * row;
 			for (int q = 0; q < y.s.d[2]; q++, to += channels)
 				r->blend(to, t.x, t.f, gather(t, x, a, n, p, q), channels);
 		}

@@ -5,7 +5,8 @@
 
 enum { ALONE = 16384 };                      /* elements not worth a second thread */
 
-/* Of a later x and the largest so far: yes when x is larger.  Written as selections, which become vectors. */
+/* Of a later x and the largest so far: yes when x is larger.  Written as selections, which become
+ * vectors. */
 static inline float if_larger(float x, float most, float yes, float no)
 {
 	float v = x > most ? yes : no;
@@ -29,12 +30,14 @@ static void pick_block(float *restrict y, struct pair x, struct pair z, size_t n
 	}
 }
 
-static void place_block(float *restrict top, float *restrict low, struct pair x, const float *g, size_t n)
+static void place_block(float *restrict top, float *restrict low, struct pair x, const float *g,
+			size_t n)
 {
 	for (size_t i = 0, j = n; i < n; i++, j++) {
 		float x0 = x.top[i], x1 = x.top[j], x2 = x.low[i], x3 = x.low[j], v = g[i];
 		float most1 = if_larger(x1, x0, x1, x0), which1 = if_larger(x1, x0, 1, 0);
-		float most2 = if_larger(x2, most1, x2, most1), which2 = if_larger(x2, most1, 2, which1);
+		float most2 = if_larger(x2, most1, x2, most1);
+		float which2 = if_larger(x2, most1, 2, which1);
 		float which = if_larger(x3, most2, 3, which2);
 		top[i] = which == 0 ? v : 0;
 		top[j] = which == 1 ? v : 0;
@@ -51,14 +54,17 @@ static struct pair pair_at(struct pair p, size_t skip)
 void cpu_max2_pick(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	size_t high = (size_t)x[0].s.d[1], row = (size_t)x[0].s.d[2] * (size_t)x[0].s.d[3];
-	size_t rows = (size_t)y.s.d[1], all = (size_t)y.s.d[0] * rows, n = (size_t)y.s.d[3], to = (size_t)y.s.d[2] * n;
+	size_t rows = (size_t)y.s.d[1], all = (size_t)y.s.d[0] * rows;
+	size_t n = (size_t)y.s.d[3], to = (size_t)y.s.d[2] * n;
 
 	(void)a;
 #pragma omp parallel for if (all * row >= ALONE) num_threads(b->threads)
 	for (size_t i = 0; i < all; i++) {
 		size_t at = (i / rows * high + 2 * (i % rows)) * row;
-		struct pair by = { x[0].p + at, x[0].p + at + row }, from = { x[1].p + at, x[1].p + at + row };
-		for (size_t w = 0; w < to; w += n) pick_block(y.p + i * to + w, pair_at(by, 2 * w), pair_at(from, 2 * w), n);
+		struct pair by = { x[0].p + at, x[0].p + at + row };
+		struct pair from = { x[1].p + at, x[1].p + at + row };
+		for (size_t w = 0; w < to; w += n)
+			pick_block(y.p + i * to + w, pair_at(by, 2 * w), pair_at(from, 2 * w), n);
 	}
 }
 
@@ -67,7 +73,8 @@ void cpu_max2_place(struct backend *b, struct view y, const struct view *x, cons
 {
 	const int *d = x[1].s.d;
 	size_t high = (size_t)y.s.d[1], row = (size_t)y.s.d[2] * (size_t)y.s.d[3];
-	size_t rows = (size_t)d[1], all = (size_t)d[0] * rows, n = (size_t)d[3], from = (size_t)d[2] * n, inside = 2 * from;
+	size_t rows = (size_t)d[1], all = (size_t)d[0] * rows;
+	size_t n = (size_t)d[3], from = (size_t)d[2] * n, inside = 2 * from;
 
 	(void)a;
 #pragma omp parallel for if (all * row >= ALONE) num_threads(b->threads)
@@ -76,7 +83,8 @@ void cpu_max2_place(struct backend *b, struct view y, const struct view *x, cons
 		struct pair by = { x[0].p + at, x[0].p + at + row };
 		float *top = y.p + at, *low = top + row;
 		for (size_t w = 0; w < from; w += n)
-			place_block(top + 2 * w, low + 2 * w, pair_at(by, 2 * w), x[1].p + i * from + w, n);
+			place_block(top + 2 * w, low + 2 * w, pair_at(by, 2 * w),
+				    x[1].p + i * from + w, n);
 		memset(top + inside, 0, (row - inside) * sizeof *top);
 		memset(low + inside, 0, (row - inside) * sizeof *low);
 		if (high % 2 && i % rows == rows - 1) memset(low + row, 0, row * sizeof *low);

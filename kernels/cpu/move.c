@@ -11,7 +11,8 @@ enum {
 	EDGE = 16,                           /* of the blocks of a transposition */
 };
 
-/* count blocks of `block` floats: block i goes from from + i * from_step to to + i * to_step; from NULL: zeros. */
+/* Blocks of `block` floats: number i goes from `from` + i * from_step to `to` + i * to_step; from
+ * NULL: zeros. */
 struct blocks { float *to; const float *from; size_t to_step, from_step, block, count; };
 
 static void move_part(const struct blocks *m, size_t at, size_t end)
@@ -33,7 +34,8 @@ static void move_blocks(struct backend *b, struct blocks m)
 	size_t total = m.block * m.count;
 
 #pragma omp parallel for if (total >= ALONE) num_threads(b->threads)
-	for (size_t at = 0; at < total; at += PART) move_part(&m, at, total - at < PART ? total : at + PART);
+	for (size_t at = 0; at < total; at += PART)
+		move_part(&m, at, total - at < PART ? total : at + PART);
 }
 
 /* The floats of one index of an axis, and how many times the axis is run through. */
@@ -56,20 +58,24 @@ static size_t around(struct shape s, int axis)
 void cpu_slice(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	int axis = a->i[0];
-	size_t one = inside(y.s, axis), wide = (size_t)x[0].s.d[axis] * one, block = (size_t)y.s.d[axis] * one;
+	size_t one = inside(y.s, axis), count = around(y.s, axis);
+	size_t wide = (size_t)x[0].s.d[axis] * one, block = (size_t)y.s.d[axis] * one;
+	const float *from = x[0].p + (size_t)a->i[1] * one;
 
-	move_blocks(b, (struct blocks){ y.p, x[0].p + (size_t)a->i[1] * one, block, wide, block, around(y.s, axis) });
+	move_blocks(b, (struct blocks){ y.p, from, block, wide, block, count });
 }
 
 void cpu_pad(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	int axis = a->i[0];
-	size_t one = inside(y.s, axis), wide = (size_t)y.s.d[axis] * one, block = (size_t)x[0].s.d[axis] * one;
-	size_t before = (size_t)a->i[1] * one, after = (size_t)a->i[2] * one, count = around(y.s, axis);
+	size_t one = inside(y.s, axis), count = around(y.s, axis);
+	size_t wide = (size_t)y.s.d[axis] * one, block = (size_t)x[0].s.d[axis] * one;
+	size_t before = (size_t)a->i[1] * one, after = (size_t)a->i[2] * one;
+	float *end = y.p + before + block;
 
 	move_blocks(b, (struct blocks){ y.p + before, x[0].p, wide, block, block, count });
 	if (before) move_blocks(b, (struct blocks){ y.p, NULL, wide, 0, before, count });
-	if (after) move_blocks(b, (struct blocks){ y.p + before + block, NULL, wide, 0, after, count });
+	if (after) move_blocks(b, (struct blocks){ end, NULL, wide, 0, after, count });
 }
 
 void cpu_concat(struct backend *b, struct view y, const struct view *x, const struct attr *a)
@@ -82,8 +88,8 @@ void cpu_concat(struct backend *b, struct view y, const struct view *x, const st
 	move_blocks(b, (struct blocks){ y.p + first, x[1].p, wide, second, second, count });
 }
 
-/* The result's dimensions with their steps in y and x, ones dropped and neighbours joined where they are neighbours in x
- * too; ones in front. */
+/* The result's dimensions with their steps in y and x, ones dropped and neighbours joined where
+ * they are neighbours in x too; ones in front. */
 struct axes { size_t d[4], to[4], from[4]; };
 
 static struct axes axes_of(struct view y, struct view x, const struct attr *a)
@@ -114,8 +120,10 @@ static void transpose_quad(float *y, size_t y_step, const float *x, size_t x_ste
 {
 	quad r0 = *(const quad *)x, r1 = *(const quad *)(x + x_step);
 	quad r2 = *(const quad *)(x + 2 * x_step), r3 = *(const quad *)(x + 3 * x_step);
-	quad a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5), b = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
-	quad c = __builtin_shufflevector(r0, r1, 2, 6, 3, 7), d = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+	quad a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
+	quad b = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
+	quad c = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+	quad d = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
 
 	*(quad *)y = __builtin_shufflevector(a, b, 0, 1, 4, 5);
 	*(quad *)(y + y_step) = __builtin_shufflevector(a, b, 2, 3, 6, 7);
@@ -124,13 +132,15 @@ static void transpose_quad(float *y, size_t y_step, const float *x, size_t x_ste
 }
 
 /* A block of a transposition: y[i][j] = x[j][i] for i < rows, j < cols; neither is above EDGE. */
-static void transpose_block(float *y, size_t y_step, const float *x, size_t x_step, size_t rows, size_t cols)
+static void transpose_block(float *y, size_t y_step, const float *x, size_t x_step, size_t rows,
+			    size_t cols)
 {
 	size_t i = 0;
 
 	for (; i + 4 <= rows; i += 4) {
 		size_t j = 0;
-		for (; j + 4 <= cols; j += 4) transpose_quad(y + i * y_step + j, y_step, x + j * x_step + i, x_step);
+		for (; j + 4 <= cols; j += 4)
+			transpose_quad(y + i * y_step + j, y_step, x + j * x_step + i, x_step);
 		for (; j < cols; j++)
 			for (size_t k = i; k < i + 4; k++) y[k * y_step + j] = x[j * x_step + k];
 	}
@@ -173,7 +183,8 @@ void cpu_permute(struct backend *b, struct view y, const struct view *x, const s
 	size_t rows = s.d[0] * s.d[1] * s.d[2], row = s.d[3];
 #pragma omp parallel for if (rows * row >= ALONE) num_threads(b->threads)
 	for (size_t i = 0; i < rows; i++) {
-		size_t from = i / s.d[2] / s.d[1] * s.from[0] + i / s.d[2] % s.d[1] * s.from[1] + i % s.d[2] * s.from[2];
+		size_t from = i % s.d[2] * s.from[2];
+		from += i / s.d[2] % s.d[1] * s.from[1] + i / s.d[2] / s.d[1] * s.from[0];
 		memcpy(y.p + i * row, x[0].p + from, row * sizeof *y.p);
 	}
 }
@@ -191,7 +202,8 @@ void cpu_pick(struct backend *b, struct view y, const struct view *x, const stru
 #pragma omp parallel for if (shape_count(y.s) >= ALONE) num_threads(b->threads)
 	for (int n = 0; n < y.s.d[0]; n++) {
 		float *to = y.p + (size_t)n * row, at = x[1].p[n];
-		if (is_row(at, x[0].s.d[0])) memcpy(to, x[0].p + (size_t)at * row, row * sizeof *to);
+		if (is_row(at, x[0].s.d[0]))
+			memcpy(to, x[0].p + (size_t)at * row, row * sizeof *to);
 		else for (size_t c = 0; c < row; c++) to[c] = NAN;
 	}
 }
@@ -212,7 +224,8 @@ void cpu_place(struct backend *b, struct view y, const struct view *x, const str
 
 void cpu_up2(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
-	size_t rows = (size_t)x[0].s.d[0] * (size_t)x[0].s.d[1], cols = (size_t)x[0].s.d[2], channels = (size_t)x[0].s.d[3];
+	size_t rows = (size_t)x[0].s.d[0] * (size_t)x[0].s.d[1];
+	size_t cols = (size_t)x[0].s.d[2], channels = (size_t)x[0].s.d[3];
 
 	(void)a;
 #pragma omp parallel for if (shape_count(y.s) >= ALONE) num_threads(b->threads)

@@ -12,8 +12,8 @@ enum {
 	PARTIALS = 4 << 20,                  /* doubles of partial results */
 };
 
-/* Moments cut x[rows][channels] into pieces of rows, by shape alone.  Narrow rows are taken `at_once` together, as one of
- * `wide` floats. */
+/* Moments cut x[rows][channels] into pieces of rows, by shape alone.  Narrow rows are taken
+ * `at_once` together, as one of `wide` floats. */
 struct cut { size_t rows, channels, at_once, wide, unit; int pieces; };
 
 static struct cut cut_of(struct shape s)
@@ -31,16 +31,19 @@ static struct cut cut_of(struct shape s)
 	return c;
 }
 
-size_t cpu_moments_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
+size_t cpu_moments_scratch(struct backend *b, struct shape y, const struct shape *x,
+			   const struct attr *a)
 {
 	struct cut c = cut_of(x[0]);
 
 	(void)y, (void)a;
-	return 2 * c.channels * (size_t)c.pieces * sizeof(double) + 3 * c.wide * (size_t)b->threads * sizeof(float);
+	return 2 * c.channels * (size_t)c.pieces * sizeof(double) +
+	       3 * c.wide * (size_t)b->threads * sizeof(float);
 }
 
 /* Wide rows of at most ROWS_DEEP * at_once rows; what is left is one row less wide. */
-static void add_block(const struct rows *r, const struct cut *c, float *temp, const float *x, size_t rows)
+static void add_block(const struct rows *r, const struct cut *c, float *temp, const float *x,
+		      size_t rows)
 {
 	size_t deep = rows / c->at_once, rest = rows % c->at_once * c->channels;
 
@@ -48,8 +51,10 @@ static void add_block(const struct rows *r, const struct cut *c, float *temp, co
 	r->spread_down(temp + c->wide, temp + 2 * c->wide, x + deep * c->wide, temp, 1, rest);
 }
 
-/* The mean of the first rows, as the origin that deviations are taken from, repeated over a wide row. */
-static void find_origin(const struct rows *r, const struct cut *c, float *temp, const float *x, size_t rows)
+/* The mean of the first rows, as the origin that deviations are taken from, repeated over a wide
+ * row. */
+static void find_origin(const struct rows *r, const struct cut *c, float *temp, const float *x,
+			size_t rows)
 {
 	float *sum = temp + c->wide;
 
@@ -59,10 +64,11 @@ static void find_origin(const struct rows *r, const struct cut *c, float *temp, 
 	for (size_t i = 0; i < c->wide; i++) temp[i] = sum[i % c->channels] / (float)rows;
 }
 
-/* mean[C] and the sum of squared deviations spread[C] of one piece; temp is origin, sums and sums of squares [3][wide].
- * With d = x - origin: mean = origin + sum(d) / n, spread = sum(d^2) - sum(d)^2 / n; as the origin is within the data,
- * little cancels. */
-static void piece_moments(const struct rows *r, const struct cut *c, float *temp, const float *x, size_t rows, double *mean)
+/* mean[C] and the sum of squared deviations spread[C] of one piece; temp[3][wide] is origin, sums
+ * and sums of squares.  With d = x - origin: mean = origin + sum(d) / n,
+ * spread = sum(d^2) - sum(d)^2 / n; as the origin is within the data, little cancels. */
+static void piece_moments(const struct rows *r, const struct cut *c, float *temp, const float *x,
+			  size_t rows, double *mean)
 {
 	double *spread = mean + c->channels;
 	size_t block = ROWS_DEEP * c->at_once;
@@ -84,8 +90,8 @@ static void piece_moments(const struct rows *r, const struct cut *c, float *temp
 	}
 }
 
-/* Piece after piece, as Chan, Golub and LeVeque (1979): of two sets, mean = m1 + (m2 - m1) n2 / n and
- * spread = s1 + s2 + (m2 - m1)^2 n1 n2 / n. */
+/* Piece after piece, as Chan, Golub and LeVeque (1979): of two sets, mean = m1 + (m2 - m1) n2 / n
+ * and spread = s1 + s2 + (m2 - m1)^2 n1 n2 / n. */
 static void join(const struct cut *c, const double *part, float *y)
 {
 	for (size_t k = 0; k < c->channels; k++) {
@@ -115,8 +121,9 @@ void cpu_moments(struct backend *b, struct view y, const struct view *x, const s
 #pragma omp parallel for if (c.pieces > 1) num_threads(b->threads)
 	for (int i = 0; i < c.pieces; i++) {
 		size_t first = (size_t)i * c.unit, left = c.rows - first;
-		piece_moments(r, &c, temp + 3 * c.wide * (size_t)omp_get_thread_num(), x[0].p + first * c.channels,
-			      left < c.unit ? left : c.unit, part + 2 * c.channels * (size_t)i);
+		piece_moments(r, &c, temp + 3 * c.wide * (size_t)omp_get_thread_num(),
+			      x[0].p + first * c.channels, left < c.unit ? left : c.unit,
+			      part + 2 * c.channels * (size_t)i);
 	}
 	join(&c, part, y.p);
 }
@@ -133,17 +140,22 @@ void cpu_softmax(struct backend *b, struct view y, const struct view *x, const s
 
 void cpu_sum2(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
-	size_t rows = (size_t)y.s.d[0] * (size_t)y.s.d[1], cols = (size_t)y.s.d[2], channels = (size_t)y.s.d[3];
+	size_t rows = (size_t)y.s.d[0] * (size_t)y.s.d[1];
+	size_t cols = (size_t)y.s.d[2], channels = (size_t)y.s.d[3];
 	size_t from_rows = (size_t)x[0].s.d[1], from_row = (size_t)x[0].s.d[2] * channels;
 
 	(void)a;
 #pragma omp parallel for if (rows * from_row >= ALONE) num_threads(b->threads)
 	for (size_t i = 0; i < rows; i++) {
 		size_t n = i / (size_t)y.s.d[1], h = i % (size_t)y.s.d[1];
-		const float *top = x[0].p + (n * from_rows + 2 * h) * from_row, *low = top + from_row;
+		const float *top = x[0].p + (n * from_rows + 2 * h) * from_row;
+		const float *low = top + from_row;
 		float *restrict to = y.p + i * cols * channels;
-		for (size_t w = 0; w < cols; w++, top += 2 * channels, low += 2 * channels, to += channels)
+		for (size_t w = 0; w < cols; w++, to += channels) {
 			for (size_t c = 0; c < channels; c++)
 				to[c] = top[c] + top[channels + c] + low[c] + low[channels + c];
+			top += 2 * channels;
+			low += 2 * channels;
+		}
 	}
 }

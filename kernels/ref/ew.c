@@ -22,7 +22,8 @@ static void each(struct view y, const struct view *x, int inputs, const struct a
 		(void)a, (void)b, (void)f0, (void)f1; \
 		return value; \
 	} \
-	void ref_##name(struct backend *ctx, struct view y, const struct view *x, const struct attr *at) \
+	void ref_##name(struct backend *ctx, struct view y, const struct view *x, \
+			const struct attr *at) \
 	{ \
 		(void)ctx; \
 		each(y, x, inputs, at, name##_of); \

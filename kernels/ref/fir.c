@@ -20,9 +20,11 @@ void ref_fir(struct backend *b, struct view y, const struct view *x, const struc
 			for (int l = 0; l < cols; l++) {
 				int row = source(h * down + k - top, up, x[0].s.d[1]);
 				int col = source(w * down + l - left, up, x[0].s.d[2]);
-				int tap = a->i[6] ? (rows - 1 - k) * cols + cols - 1 - l : k * cols + l;
+				int tap = a->i[6] ? (rows - 1 - k) * cols + cols - 1 - l
+						  : k * cols + l;
 				if (row >= 0 && col >= 0)
-					sum += (double)x[0].p[ref_at(x[0].s, n, row, col, c)] * (double)x[1].p[tap];
+					sum += (double)x[0].p[ref_at(x[0].s, n, row, col, c)] *
+					       (double)x[1].p[tap];
 			}
 		y.p[i++] = (real)sum;
 	}

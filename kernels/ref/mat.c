@@ -10,8 +10,10 @@ void ref_matmul(struct backend *b, struct view y, const struct view *x, const st
 	REF_EACH(y.s) {
 		double sum = 0;
 		for (int k = 0; k < inner; k++) {
-			size_t left = a->i[0] ? ref_at(x[0].s, n, h, k, w) : ref_at(x[0].s, n, h, w, k);
-			size_t right = a->i[1] ? ref_at(x[1].s, n, h, c, k) : ref_at(x[1].s, n, h, k, c);
+			size_t left =
+				a->i[0] ? ref_at(x[0].s, n, h, k, w) : ref_at(x[0].s, n, h, w, k);
+			size_t right =
+				a->i[1] ? ref_at(x[1].s, n, h, c, k) : ref_at(x[1].s, n, h, k, c);
 			sum += (double)x[0].p[left] * (double)x[1].p[right];
 		}
 		y.p[i++] = (real)sum;

@@ -30,7 +30,8 @@ void ref_moments(struct backend *b, struct view y, const struct view *x, const s
 	(void)b, (void)a;
 	s.d[3] = 1;
 	for (int at = 0; at < channels; at++) {
-		double count = (double)shape_count(s), mean = sum_box(x[0], 0, 0, 0, at, s) / count, square = 0;
+		double count = (double)shape_count(s), square = 0;
+		double mean = sum_box(x[0], 0, 0, 0, at, s) / count;
 		REF_EACH(s) {
 			double far = (double)x[0].p[ref_at(x[0].s, n, h, w, at + c)] - mean;
 			square += far * far;
@@ -61,8 +62,9 @@ void ref_softmax(struct backend *b, struct view y, const struct view *x, const s
 
 void ref_sum2(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
+	struct shape box = { { 1, 2, 2, 1 } };
 	size_t i = 0;
 
 	(void)b, (void)a;
-	REF_EACH(y.s) y.p[i++] = (real)sum_box(x[0], n, 2 * h, 2 * w, c, (struct shape){ { 1, 2, 2, 1 } });
+	REF_EACH(y.s) y.p[i++] = (real)sum_box(x[0], n, 2 * h, 2 * w, c, box);
 }
