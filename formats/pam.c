@@ -27,6 +27,7 @@ static int next(struct source *s)
 
 static int cut(const struct source *s)
 {
+	if (s->f && stop_check()) return -1;         /* a signal ended the read */
 	if (s->f && ferror(s->f)) return fail("%s:", s->name);
 	return fail("%s: ends inside picture %" PRId64, s->name, s->picture);
 }
@@ -266,6 +267,7 @@ static int series_check(struct pam *p, const struct pam_head *h)
 
 static int series_end(const struct pam *p)
 {
+	if (stop_check()) return -1;
 	if (ferror(p->f)) return fail("%s:", p->path);
 	if (p->of && p->at + 1 < p->of)
 		return fail("%s: ends after picture %" PRId64 " of %" PRId64 ": the program that wrote it did not finish",

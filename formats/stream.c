@@ -28,6 +28,7 @@ void stream_close(struct stream *s)
 
 static int cut(struct stream *s)
 {
+	if (stop_check()) return -1;                 /* a signal ended the read */
 	if (ferror(s->f)) return fail("%s:", s->path);
 	return fail("%s: ends after row %lld without its seal: the program that wrote it did not finish", s->path,
 		(long long)s->total);
@@ -55,6 +56,7 @@ static int head_read(struct stream *s, struct rows_info *info)
 	struct frame_head h;
 	size_t n = fread(head, 1, sizeof h, s->f);
 
+	if (n < sizeof h && stop_check()) return -1;
 	if (ferror(s->f)) return fail("%s:", s->path);
 	if (!n) return fail("%s: empty, expected a row stream", s->path);
 	if (n < 8 || memcmp(head, FRAME_MAGIC, 8))

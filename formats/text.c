@@ -4,6 +4,7 @@
 #include "formats/safetensors.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/base/say.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -85,6 +86,7 @@ enum { WORD = 64, LINE = FRAME_MAX_META + 16 };
 
 static int cut(const struct text *t)
 {
+	if (stop_check()) return -1;                 /* a signal ended the read */
 	if (ferror(t->f)) return fail("%s:", t->path);
 	return fail("%s: ends in line %" PRId64 " without a line #end: the program that wrote it did not finish", t->path,
 		t->line);
