@@ -6,8 +6,8 @@
 #include <omp.h>
 
 enum {
-	DEPTH = 512,                         /* inner dimension at a time: a packed panel of 64 columns is 128 KiB */
-	ROWS = 240,                          /* of an item: with DEPTH half a megabyte of a */
+	DEPTH = 256,                         /* inner dimension at a time: a packed panel of 64 columns is 64 KiB */
+	ROWS = 240,                          /* of an item: with DEPTH a quarter of a megabyte of a */
 	FEW_ROWS = 12,                       /* up to here packing b costs more than it saves */
 };
 
