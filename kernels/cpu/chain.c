@@ -417,7 +417,7 @@ static void add_up(const struct fold *f, float *y, int threads)
 static void start_worker(struct worker *w, const struct job *j, float *pool, int thread)
 {
 	w->j = j;
-	w->pool = pool + (size_t)thread * POOL;
+	w->pool = j->slots ? pool + (size_t)thread * POOL : NULL;
 	for (int i = 0; i < j->slots && i < 2 * CHAIN_MAX; i++) w->held[i].len = 0;
 }
 
@@ -426,7 +426,8 @@ void cpu_chain(struct backend *b, const struct chain *c)
 	struct job j;
 
 	make_job(&j, c);
-	float *pool = (float *)((char *)b->work + partial_bytes(&j, b->work));
+	size_t partials = partial_bytes(&j, b->work);
+	float *pool = j.slots ? (float *)((char *)b->work + partials) : NULL;
 	if (b->threads == 1 || j.count < ALONE) {
 		struct worker w;
 		start_worker(&w, &j, pool, 0);
