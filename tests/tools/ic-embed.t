@@ -93,10 +93,10 @@ for n in 1 40 63 64 200 12500 29999; do
 done
 ok "a cut row stream is never accepted" test $bad = 0 -a ! -e x.mdb
 
-# Interrupted after its first commit and run again: the rows of six pictures over and over.
-for i in $(seq 90); do cat "$golden/64.ppm"; done >many.ppm
-ic-embed -q many.ppm -o many.mdb --flipped many-flipped.mdb 2>said &
-for i in $(seq 1200); do
+# Interrupted after its first commit (408 rows) and run again: the rows of six pictures over and over.
+for i in $(seq 75); do cat "$golden/64.ppm"; done >many.ppm
+ic-embed -q many.ppm -o many.mdb 2>said &
+for i in $(seq 6000); do
 	[ "$(stat -c %s many.mdb.part 2>/dev/null || echo 0)" -gt 1000000 ] && break
 	sleep 0.1
 done
@@ -104,9 +104,8 @@ kill -TERM $!
 wait $!
 ok "stopped, to be run again" test $? = 75
 ok "the output is not there yet" test ! -e many.mdb -a -e many.mdb.part
-ok "run again" ic-embed many.ppm -o many.mdb --flipped many-flipped.mdb
+ok "run again" ic-embed many.ppm -o many.mdb
+ic-store dump f.mdb | grep -v '^#' | cut -f 2- >six.txt
 check_same "the rows are those of the six pictures" "ic-store dump many.mdb | grep -v '^#' | cut -f 2-" \
-	"for i in \$(seq 90); do ic-store dump f.mdb | grep -v '^#' | cut -f 2-; done"
-check_same "and of the mirrored" "ic-store dump many-flipped.mdb | grep -v '^#' | cut -f 2-" \
-	"for i in \$(seq 90); do ic-store dump g.mdb | grep -v '^#' | cut -f 2-; done"
+	"for i in \$(seq 75); do cat six.txt; done"
 done_testing
