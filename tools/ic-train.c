@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -232,6 +233,15 @@ static int run(char **operand, int n, const char *part, int64_t *done_images)
 	return bad;
 }
 
+static int check_output(void)
+{
+	struct stat st;
+
+	if (stat(out, &st)) return 0;
+	if (!S_ISREG(st.st_mode)) return fail("%s: not a regular file, expected one or none", out);
+	return common.force ? 0 : fail("%s: exists, -f overwrites it", out);
+}
+
 int main(int argc, char **argv)
 {
 	int64_t images = 0;
@@ -243,10 +253,7 @@ int main(int argc, char **argv)
 	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
 	if (steps < 0 && minutes < 0) misuse("no end given: --steps or --minutes");
 	if (flipped && n == 1) misuse("--flipped: no features given");
-	if (!common.force && !access(out, F_OK)) {
-		fail("%s: exists, -f overwrites it", out);
-		die();
-	}
+	if (check_output()) die();
 	char *part = mem_text("%s.part", out);
 	if (run(argv + i, n, part, &images)) die();
 	if (rename(part, out)) {

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int cut(FILE *f, const char *path, long at)
@@ -18,15 +19,18 @@ static int cut(FILE *f, const char *path, long at)
 	return 0;
 }
 
-/* Keeps the lines of steps up to the present one. */
+/* Keeps the lines of steps up to the present one; a device or pipe is only written to. */
 static int open_log(struct watch *w)
 {
 	char *line = NULL;
 	size_t room = 0;
 	long keep = 0;
 	long long step;
+	struct stat st;
+	bool file = stat(w->plan.log, &st) || S_ISREG(st.st_mode);
 
-	if (!(w->log = fopen(w->plan.log, w->s->step ? "a+" : "w+"))) return fail("%s:", w->plan.log);
+	if (!(w->log = fopen(w->plan.log, !file ? "w" : w->s->step ? "a+" : "w+"))) return fail("%s:", w->plan.log);
+	if (!file) return 0;
 	rewind(w->log);
 	while (getline(&line, &room, w->log) > 0 && line[strlen(line) - 1] == '\n' &&
 	       sscanf(line, "{\"step\":%lld", &step) == 1 && step <= w->s->step) keep = ftell(w->log);

@@ -1,0 +1,109 @@
+# ic-train: resumption to the same bytes, threads, conditioning, names of the checkpoint, lineage, refusals.
+. tests/tap.sh
+root=$PWD
+cd "$TMP" || exit 1
+
+# pictures N PHASE: discs and bars as a PPM stream, two classes.
+pictures()
+{
+	awk -v n="$1" -v phase="$2" 'BEGIN {
+		for (i = 0; i < n; i++) {
+			printf "P6\n32 32\n255\n"
+			for (p = 0; p < 1024; p++) {
+				x = p % 32 - 10 - (i + phase) % 12
+				y = int(p / 32) - 14
+				on = i % 2 ? x * x + y * y < 40 + i : x > -4 && x < 4 + i % 5
+				printf "%c%c%c", on ? 99 : 33, on ? 120 - i : 40, 50 + i % 7
+			}
+		}
+	}'
+}
+store()
+{
+	mkdir -p "$1/disc" "$1/bar" &&
+		pictures "$2" "$3" | awk -v dir="$1" 'BEGIN { RS = "P6\n" } NR > 1 { f = sprintf("%s/%s/%02d.ppm", dir, NR % 2 ? "disc" : "bar", NR); \
+			printf "P6\n%s", $0 >f; close(f) }' && ic-pack --size 32 "$1" -o "$1.mdb" && ic-embed "$1.mdb" -o "$1.feats.mdb" &&
+		ic-knn -k 4 "$1.feats.mdb" -o "$1.near.mdb"
+}
+ok "fixture" eval 'store a 40 0 && store b 40 5'
+A="a.mdb a.feats.mdb a.near.mdb"
+small="--ch 2 -b 8 --ema-start 2"
+
+ok "nine steps" ic-train $A -o whole.st $small --steps 9 --every 24 --log whole.jsonl --pictures whole.pam \
+	--score a.feats.mdb --score-samples 20
+check_same "the log has the step of ten and the scores" \
+	"sed 's/,\"fd\":[^,]*//' whole.jsonl" 'for s in 0 3 6 9; do echo "{\"step\":$s,\"images\":$((8 * s)),\"samples\":20}"; done'
+check_same "pictures: a row at the start and each 24 images" "ic-grid whole.pam --columns 16 --scale 1 --gap 0 -o - |
+	od -An -tu1 -j16 -N8 | awk '{ print \$4, \$8 / 32 }'" 'echo 0 4'
+ok "the same on one thread" ic-train $A -o one.st $small --steps 9 --every 24 -t 1
+check_same "the same bytes from 1 thread as from 2" "cat one.st" "cat whole.st"
+
+# Killed with SIGKILL after its second checkpoint, then with SIGTERM, and resumed.
+interrupt()
+{
+	local signal=$1 pid
+	ic-train $A -o cut.st $small --steps 9 --every 24 --log cut.jsonl --pictures cut.pam --score a.feats.mdb \
+		--score-samples 20 &
+	pid=$!
+	for i in $(seq 400); do
+		[ -e cut.jsonl ] && [ "$(grep -c fd cut.jsonl)" -gt "$2" ] && [ -e cut.st.part ] && break
+		sleep 0.02
+	done
+	kill -"$signal" $pid
+	wait $pid
+	local status=$?
+	[ ! -e cut.st ] && [ -e cut.st.part ] && [ $status -eq "$3" ]
+}
+ok "SIGKILL leaves a checkpoint and no output" interrupt KILL 2 137
+ok "the rest of the run" ic-train $A -o cut.st $small --steps 9 --every 24 --log cut.jsonl --pictures cut.pam \
+	--score a.feats.mdb --score-samples 20
+check_same "killed and resumed ends with the same checkpoint" "cat cut.st" "cat whole.st"
+check_same "its log has no gap and no repeat" "cat cut.jsonl" "cat whole.jsonl"
+check_same "nor have its pictures" "cat cut.pam" "cat whole.pam"
+rm cut.*
+ok "SIGTERM ends with status 75" interrupt TERM 1 75
+fails_with "left by a run with" "another option does not resume it" ic-train $A -o cut.st --ch 3 -b 8 --ema-start 2 --steps 9 --every 24
+ok "the same command does" ic-train $A -o cut.st $small --steps 9 --every 24
+check_same "to the same checkpoint" "cat cut.st" "cat whole.st"
+
+fails_with "exists" "an output that exists is refused" ic-train $A -o whole.st $small --steps 1
+ok "-f overwrites" ic-train $A -f -o one.st $small --steps 1
+for n in "" --class; do
+	ok "without instances $n" ic-train a.mdb -o n$n.st $small --steps 1 $n
+done
+ok "with instances and labels" ic-train $A --class --flip -o both.st $small --steps 1
+ok "flipped features" eval 'ic-embed a.mdb -o p.mdb --flipped q.mdb && ic-train $A --flipped q.mdb -o q.st $small --steps 1'
+
+# Names, order and shapes of an exported generator: those of the published one.
+ok "export of the averaged generator" ic-store export --net G_ema whole.st -o g.safetensors
+ok "it samples the same" eval 'ic-sample whole.st a.feats.mdb -n 5 >s1 && ic-sample g.safetensors a.feats.mdb -n 5 >s2'
+check_same "the same pictures up to lineage" "sed 's/ from=[0-9a-f]*//' s1" "sed 's/ from=[0-9a-f]*//' s2"
+
+fails_with "made from images" "features of other images" ic-train a.mdb b.feats.mdb a.near.mdb -o x.st --steps 1
+fails_with "made from images" "neighbours of other images" ic-train a.mdb a.feats.mdb b.near.mdb -o x.st --steps 1
+fails_with "holds features" "features in place of images" ic-train a.feats.mdb -o x.st --steps 1
+fails_with "no labels" "--class without labels" eval 'pictures 9 0 | ic-pack --size 32 - -o l.mdb && ic-train l.mdb --class -o x.st --steps 1'
+fails_with "expected 32 or 64" "images of another side" eval 'pictures 9 0 | ic-pack --size 48 - -o m.mdb && ic-train m.mdb -o x.st --steps 1'
+exits 2 "no output" ic-train $A --steps 1
+exits 2 "no end" ic-train $A -o x.st
+exits 2 "two operands" ic-train a.mdb a.feats.mdb -o x.st --steps 1
+exits 2 "an unknown option" ic-train $A -o x.st --stepz 1
+fails_with "not a regular file" "a device as output" ic-train $A -o /dev/full $small --steps 1 -f
+fails_with "No such file" "no such folder" ic-train $A -o no/such.st $small --steps 1
+fails_with "No space" "a log that cannot be written" ic-train $A -o x.st $small --steps 10 --log /dev/full
+
+# A checkpoint cut at every 97th byte (of its head, then more widely) is refused by every reader.
+cuts()
+{
+	local size bytes
+	size=$(stat -c %s g.safetensors)
+	for bytes in $(seq 0 97 20000) $(seq 20000 9973 $((size - 1))) $((size - 1)); do
+		head -c "$bytes" g.safetensors >c.st
+		ic-sample c.st a.feats.mdb -n 1 >/dev/null 2>cut.err && { echo "accepted $bytes of $size bytes" >&2; return 1; }
+		[ "$(wc -l <cut.err)" -eq 1 ] || { echo "at $bytes bytes:" >&2; cat cut.err >&2; return 1; }
+	done
+}
+ok "a checkpoint cut short is refused" cuts
+ok "a state cut short is refused, not resumed" eval 'head -c 9000 whole.st >z.st.part &&
+	! ic-train $A -o z.st $small --steps 1 2>err && grep -q z.st.part err'
+done_testing
