@@ -32,8 +32,10 @@ int text_head(FILE *f, const struct rows_info *r)
 	if (r->height) fprintf(f, "#shape\t%d\t%d\t%d\n", r->height, r->im_width, r->channels);
 	if (r->from) fprintf(f, "#from\t%016" PRIx64 "\n", r->from);
 	if (r->root) fprintf(f, "#root\t%016" PRIx64 "\n", r->root);
-	for (const char *m = r->meta; *m; m = strchr(m, '\n') + 1)
-		fprintf(f, "#meta\t%.*s\n", (int)(strchr(m, '\n') - m), m);
+	for (const char *m = r->meta; *m; m += strcspn(m, "\n") + 1) {
+		fputs("#meta\t", f);
+		fwrite(m, 1, strcspn(m, "\n") + 1, f);
+	}
 	fprintf(f, "#key\t%svalues\n", r->labelled ? "label\t" : "");
 	return wrote(f);
 }

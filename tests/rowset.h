@@ -179,7 +179,7 @@ __attribute__((unused)) static uint64_t id_of(const struct rows_info *info, int6
 		uint64_t key = key_of(i);
 		uint32_t label = (uint32_t)i % 10;
 		memcpy(p, &key, 8);
-		memcpy(p + 8, &label, 4);            /* overwritten by the row when there are no labels */
+		if (info->labelled) memcpy(p + 8, &label, 4);
 		row_fill(row, info, i);
 		memcpy(p + each - bytes, row, bytes);
 	}
