@@ -27,6 +27,8 @@ $(OUT)/%.opts:
 	@printf '%s\n' '$(strip $($*))' >$@
 
 timed = @pipelines/timed $@ '$(subst ','\'',$(strip $1))'
+# The end of a command whose output is the target: a file that is there is whole.
+whole = >$@.part && mv $@.part $@
 # How many rows a store has (its shape begins with it); the keys of one that ic-pack made: 0, 1, ...
 count = ic-store ls --json $1 | sed 's/.*"shape":"\([0-9]*\).*/\1/'
 keys  = seq 0 $$(($$($(call count,$1)) - 1))

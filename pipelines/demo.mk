@@ -47,9 +47,9 @@ $(OUT)/run.safetensors: $(TRAIN_ON) $(OUT)/init.opts $(OUT)/train.opts
 # As many samples as there are pictures held out: the distance depends on the number.
 $(OUT)/%.fid.tsv: $(OUT)/%.safetensors $(OUT)/inst.mdb $(OUT)/held.mdb $(OUT)/images.feats.mdb
 	$(call timed,ic-sample -n $$($(call count,$(OUT)/held.mdb)) $< $(OUT)/inst.mdb | ic-embed - | \
-		ic-fid $(OUT)/images.feats.mdb - >$@)
+		ic-fid $(OUT)/images.feats.mdb - $(whole))
 $(OUT)/held.fid.tsv: $(OUT)/held.feats.mdb $(OUT)/images.feats.mdb
-	$(call timed,ic-fid $(OUT)/images.feats.mdb $< >$@)
+	$(call timed,ic-fid $(OUT)/images.feats.mdb $< $(whole))
 
 include pipelines/sheet.mk
 

@@ -8,7 +8,7 @@ include pipelines/demo.mk
 .DEFAULT_GOAL := neighbours
 .PHONY: neighbours
 neighbours: $(SIZES:%=$(OUT)/k%.fid.tsv) $(OUT)/held.fid.tsv
-	@pipelines/summary $(OUT) $(SIZES:%=k%) held
+	@pipelines/summary $(OUT) $(SIZES:%=k%) 'held=real, held out'
 
 $(OUT)/near-%.mdb: $(OUT)/images.feats.mdb
 	$(call timed,ic-knn -f -k $* $< -o $@)

@@ -8,18 +8,18 @@ $S/inst.mdb: $(OUT)/inst.mdb
 	@mkdir -p $(@D)
 	ic-store head -n $(ROWS) $< | ic-store load -f -o $@
 $S/keys: $S/inst.mdb
-	ic-store dump $< | $(call values,0) >$@
+	ic-store dump $< | $(call values,0) $(whole)
 $S/instances.pam: $S/keys $(OUT)/images.mdb
-	ic-store pam --keys $^ >$@
+	ic-store pam --keys $^ $(whole)
 $S/neighbours.pam: $S/keys $(OUT)/images.mdb $(OUT)/images.near.mdb
 	ic-store dump $(OUT)/images.near.mdb | $(call values,$(SHOWN)) | \
 		awk 'NR == FNR { row[$$1] = $$0; next } { print row[$$1] }' - $< | cut -d ' ' -f 2- | tr ' ' '\n' | \
-		ic-store pam --keys - $(OUT)/images.mdb >$@
+		ic-store pam --keys - $(OUT)/images.mdb $(whole)
 $S/samples.pam: $(OUT)/run.safetensors $S/inst.mdb
-	ic-sample --each 8 $^ >$@
+	ic-sample --each 8 $^ $(whole)
 $S/closest.pam: $S/samples.pam $(OUT)/images.feats.mdb
 	ic-embed $< | ic-knn -k 1 $(OUT)/images.feats.mdb - | ic-store dump - | $(call values,1) | \
-		awk 'NR % 8 == 1 { print $$2 }' | ic-store pam --keys - $(OUT)/images.mdb >$@
+		awk 'NR % 8 == 1 { print $$2 }' | ic-store pam --keys - $(OUT)/images.mdb $(whole)
 $(OUT)/sheet.png: $(patsubst %,$S/%.pam,instances neighbours samples closest)
 	ic-grid -f --titles instance,neighbours,samples,closest -o $@ \
 		$S/instances.pam:1 $S/neighbours.pam:$(SHOWN) $S/samples.pam:8 $S/closest.pam:1

@@ -41,7 +41,7 @@ judge()
 	printf '%-40s %4d passed %4d failed%s\n' "${1##*/}" "$good" "$bad" \
 		"$([ "$skipped" -gt 0 ] && echo "  $skipped skipped")"
 	if [ "$bad" -gt 0 ] || [ -n "$fault" ]; then
-		awk '/^(not )?ok / { on = /^not/ } on' "$out.tap" | head -n 200
+		awk '/^(not )?ok / { on = /^not/ } on' "$out.tap" | head -n 100
 		[ -n "$fault" ] && echo "not ok - $1: $fault" && bad=$((bad + 1))
 		tail -n 30 "$out.err"
 	fi
