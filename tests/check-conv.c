@@ -1,5 +1,6 @@
-/* check-conv: convolutions and products of every instruction set that this CPU has against ref; the same bytes for any number of
- * threads, and for an image alone and in a batch.  Has its own tile_best(). */
+/* check-conv: convolutions and products of every instruction set that this CPU has against ref;
+ * the same bytes for any number of threads, and for an image alone and in a batch.  Has its own
+ * tile_best(). */
 #include "kernels/cpu/tile.h"
 #include "kernels/kernels.h"
 #include "tests/tap.h"
@@ -16,13 +17,15 @@ const struct tile_set *tile_best(void)
 }
 
 /* One for each way to convolve, with the borders between them. */
-static const struct problem { int N, H, W, I, K, L, O, stride, top, bottom, left, right; } problems[] = {
+static const struct problem {
+	int N, H, W, I, K, L, O, stride, top, bottom, left, right;
+} problems[] = {
 	{ 3, 8, 8, 16, 3, 3, 32, 1, 1, 1, 1, 1 },        /* wino */
 	{ 2, 9, 11, 32, 3, 3, 16, 1, 1, 0, 2, 1 },       /* wino, ragged tiles */
 	{ 9, 4, 4, 64, 3, 3, 64, 1, 1, 1, 1, 1 },
 	{ 3, 6, 7, 144, 3, 3, 160, 1, 1, 1, 1, 1 },      /* wino_wide */
 	{ 9, 16, 16, 32, 3, 3, 32, 1, 1, 1, 1, 1 },      /* several groups of tiles in dw */
-	{ 3, 9, 8, 24, 3, 3, 3, 1, 1, 1, 1, 1 },         /* few; and dx, dw of many inputs and few outputs */
+	{ 3, 9, 8, 24, 3, 3, 3, 1, 1, 1, 1, 1 },         /* few, and few for dx of the next */
 	{ 2, 9, 8, 3, 3, 3, 24, 1, 1, 1, 1, 1 },
 	{ 2, 7, 5, 20, 1, 1, 33, 1, 0, 0, 0, 0 },        /* flat */
 	{ 2, 5, 5, 40, 1, 1, 1100, 1, 0, 0, 0, 0 },      /* by panel */
@@ -36,11 +39,13 @@ static const struct problem { int N, H, W, I, K, L, O, stride, top, bottom, left
 };
 
 static const struct { int batch, m, n, k; } products[] = {
-	{ 6, 5, 9, 7 }, { 1, 250, 130, 70 }, { 1, 1, 70, 600 }, { 1, 70, 1, 600 }, { 3, 16, 64, 8 }, { 1, 13, 128, 300 },
+	{ 6, 5, 9, 7 }, { 1, 250, 130, 70 }, { 1, 1, 70, 600 }, { 1, 70, 1, 600 },
+	{ 3, 16, 64, 8 }, { 1, 13, 128, 300 },
 };
 
 static const struct { int N, H, C, K, L, stride, before, after; } depthwise[] = {
-	{ 2, 14, 32, 3, 3, 1, 1, 1 }, { 2, 15, 24, 5, 5, 2, 1, 2 }, { 1, 9, 5, 3, 5, 2, 2, 2 }, { 2, 1, 33, 3, 3, 1, 1, 1 },
+	{ 2, 14, 32, 3, 3, 1, 1, 1 }, { 2, 15, 24, 5, 5, 2, 1, 2 }, { 1, 9, 5, 3, 5, 2, 2, 2 },
+	{ 2, 1, 33, 3, 3, 1, 1, 1 },
 };
 
 static float *filled(size_t n)
@@ -55,9 +60,11 @@ static float *filled(size_t n)
 	return p;
 }
 
-static void run(struct backend *b, enum op op, struct view y, const struct view *x, const struct attr *a)
+static void run(struct backend *b, enum op op, struct view y, const struct view *x,
+	const struct attr *a)
 {
-	size_t n = b->scratch[op] ? b->scratch[op](b, y.s, (struct shape[]){ x[0].s, x[1].s }, a) : 0;
+	struct shape in[2] = { x[0].s, x[1].s };
+	size_t n = b->scratch[op] ? b->scratch[op](b, y.s, in, a) : 0;
 
 	if (backend_reserve(b, n)) abort();
 	if (n) memset(b->work, 0xff, n);                 /* NaN */
@@ -66,7 +73,8 @@ static void run(struct backend *b, enum op op, struct view y, const struct view 
 }
 
 /* |got - want| <= tolerance * max |want| */
-static void check(enum op op, struct shape s, const struct view *x, const struct attr *a, double tolerance, bool images)
+static void check(enum op op, struct shape s, const struct view *x, const struct attr *a,
+	double tolerance, bool images)
 {
 	struct backend *ref = backend_new("ref", 1), *cpu = backend_new("cpu", 2);
 	size_t n = shape_count(s);
@@ -87,15 +95,16 @@ static void check(enum op op, struct shape s, const struct view *x, const struct
 		run(cpu, op, again, x, a);
 		same = same && !memcmp(got.p, again.p, n * sizeof *got.p);
 	}
-	ok(worst <= tolerance * most, "%s %dx%dx%dx%d by %d: error %.1e", op_name[op], s.d[0], s.d[1], s.d[2], s.d[3],
-		set->lanes, worst / most);
+	ok(worst <= tolerance * most, "%s %dx%dx%dx%d by %d: error %.1e", op_name[op],
+		s.d[0], s.d[1], s.d[2], s.d[3], set->lanes, worst / most);
 	ok(same, "the same with 1, 2 and 5 threads");
 	if (images) {
 		struct view one = { again.p, s }, x1[2] = { x[0], x[1] };
 
 		one.s.d[0] = x1[0].s.d[0] = 1;
 		run(cpu, op, one, x1, a);
-		ok(!memcmp(got.p, one.p, shape_count(one.s) * sizeof *one.p), "the same for an image alone");
+		ok(!memcmp(got.p, one.p, shape_count(one.s) * sizeof *one.p),
+			"the same for an image alone");
 	}
 	free(want.p);
 	free(got.p);
@@ -106,9 +115,12 @@ static void check(enum op op, struct shape s, const struct view *x, const struct
 
 static void check_problem(const struct problem *c)
 {
-	int P = (c->H + c->top + c->bottom - c->K) / c->stride + 1, Q = (c->W + c->left + c->right - c->L) / c->stride + 1;
-	struct shape xs = { { c->N, c->H, c->W, c->I } }, ws = { { c->K, c->L, c->I, c->O } }, ys = { { c->N, P, Q, c->O } };
-	struct view x = { filled(shape_count(xs)), xs }, w = { filled(shape_count(ws)), ws }, y = { filled(shape_count(ys)), ys };
+	int P = (c->H + c->top + c->bottom - c->K) / c->stride + 1;
+	int Q = (c->W + c->left + c->right - c->L) / c->stride + 1;
+	struct shape xs = { { c->N, c->H, c->W, c->I } }, ws = { { c->K, c->L, c->I, c->O } },
+		ys = { { c->N, P, Q, c->O } };
+	struct view x = { filled(shape_count(xs)), xs }, w = { filled(shape_count(ws)), ws },
+		y = { filled(shape_count(ys)), ys };
 	struct attr a = { .i = { c->stride, c->top, c->bottom, c->left, c->right, c->H, c->W } };
 
 	check(OP_conv, ys, (struct view[]){ x, w }, &a, 4e-6, true);
@@ -125,8 +137,10 @@ static void check_product(int batch, int m, int n, int k)
 {
 	for (int t = 0; t < 4; t++) {
 		int ta = t & 1, tb = t >> 1;
-		struct shape as = { { batch, 1, ta ? k : m, ta ? m : k } }, bs = { { batch, 1, tb ? n : k, tb ? k : n } };
-		struct view a = { filled(shape_count(as)), as }, b = { filled(shape_count(bs)), bs };
+		struct shape as = { { batch, 1, ta ? k : m, ta ? m : k } },
+			bs = { { batch, 1, tb ? n : k, tb ? k : n } };
+		struct view a = { filled(shape_count(as)), as },
+			b = { filled(shape_count(bs)), bs };
 
 		check(OP_matmul, (struct shape){ { batch, 1, m, n } }, (struct view[]){ a, b },
 			&(struct attr){ .i = { ta, tb } }, 2e-6, false);
@@ -139,15 +153,18 @@ static void check_product(int batch, int m, int n, int k)
 static void check_rows(void)
 {
 	struct backend *b = backend_new("cpu", 2);
-	struct view x = { filled(500 * 300), { { 1, 1, 500, 300 } } }, w = { filled(300 * 96), { { 1, 1, 300, 96 } } };
-	struct view all = { filled(500 * 96), { { 1, 1, 500, 96 } } }, some = { filled(500 * 96), { { 1, 1, 500, 96 } } };
+	struct view x = { filled(500 * 300), { { 1, 1, 500, 300 } } },
+		w = { filled(300 * 96), { { 1, 1, 300, 96 } } };
+	struct view all = { filled(500 * 96), { { 1, 1, 500, 96 } } },
+		some = { filled(500 * 96), { { 1, 1, 500, 96 } } };
 	struct attr a = { .i = { 0 } };
 
 	run(b, OP_matmul, all, (struct view[]){ x, w }, &a);
 	for (int rows = 1; rows <= 40; rows += 13) {
 		some.s.d[2] = x.s.d[2] = rows;
 		run(b, OP_matmul, some, (struct view[]){ x, w }, &a);
-		ok(!memcmp(all.p, some.p, sizeof(float) * 96 * (size_t)rows), "the first %d rows alone are the same", rows);
+		ok(!memcmp(all.p, some.p, sizeof(float) * 96 * (size_t)rows),
+			"the first %d rows alone are the same", rows);
 	}
 	free(x.p);
 	free(w.p);
@@ -174,11 +191,13 @@ static void check_set(const struct tile_set *s)
 {
 	set = s;
 	EACH(problems) check_problem(problems + i);
-	EACH(products) check_product(products[i].batch, products[i].m, products[i].n, products[i].k);
+	EACH(products)
+		check_product(products[i].batch, products[i].m, products[i].n, products[i].k);
 	check_rows();
 	EACH(depthwise)
-		check_depthwise(depthwise[i].N, depthwise[i].H, depthwise[i].C, depthwise[i].K, depthwise[i].L,
-			depthwise[i].stride, depthwise[i].before, depthwise[i].after);
+		check_depthwise(depthwise[i].N, depthwise[i].H, depthwise[i].C, depthwise[i].K,
+			depthwise[i].L, depthwise[i].stride, depthwise[i].before,
+			depthwise[i].after);
 }
 
 int main(void)
@@ -187,7 +206,8 @@ int main(void)
 #ifdef __x86_64__
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) check_set(&tile_avx2);
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-		&& __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) check_set(&tile_avx512);
+		&& __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+		check_set(&tile_avx512);
 #endif
 	return done_testing();
 }

@@ -1,5 +1,6 @@
-/* conv: convolution and its two adjoints in NHWC.  Each is one or more correlations, done in the way that suits the shape: the
- * choice depends on everything but the number of images and threads, and so do the results. */
+/* conv: convolution and its two adjoints in NHWC.  Each is one or more correlations, done in the
+ * way that suits the shape: the choice depends on everything but the number of images and
+ * threads, and so do the results. */
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/conv.h"
 
@@ -13,7 +14,8 @@ float *conv_take(struct room *r, size_t floats)
 	return p;
 }
 
-void conv_window(float *to, const float *x, int H, int W, int C, int channels, int h0, int rows, int w0, int cols)
+void conv_window(float *to, const float *x, int H, int W, int C, int channels, int h0, int rows,
+	int w0, int cols)
 {
 	int from = least(cols, most(0, -w0)), until = most(from, least(cols, W - w0));
 	size_t pixel = sizeof(float) * (size_t)channels;
@@ -24,10 +26,12 @@ void conv_window(float *to, const float *x, int H, int W, int C, int channels, i
 			continue;
 		}
 		const float *row = x + ((ptrdiff_t)h * W + w0) * C;
+		int pieces = channels == C ? 1 : until - from;
+		size_t bytes = channels == C ? pixel * (size_t)(until - from) : pixel;
 
 		memset(to, 0, pixel * (size_t)from);
-		if (channels == C) memcpy(to + (ptrdiff_t)from * C, row + (ptrdiff_t)from * C, pixel * (size_t)(until - from));
-		else for (int i = from; i < until; i++) memcpy(to + (ptrdiff_t)i * channels, row + (ptrdiff_t)i * C, pixel);
+		for (int i = from; i < from + pieces; i++)
+			memcpy(to + (ptrdiff_t)i * channels, row + (ptrdiff_t)i * C, bytes);
 		memset(to + (ptrdiff_t)until * channels, 0, pixel * (size_t)(cols - until));
 	}
 }
@@ -52,7 +56,8 @@ static struct corr forward(int threads, struct shape y, const struct shape *x, c
 	};
 }
 
-size_t cpu_conv_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
+size_t cpu_conv_scratch(struct backend *b, struct shape y, const struct shape *x,
+	const struct attr *a)
 {
 	struct corr c = forward(b->threads, y, x, a);
 	struct room r = { 0 };
@@ -70,8 +75,9 @@ void cpu_conv(struct backend *b, struct view y, const struct view *x, const stru
 	run(&c, &r);
 }
 
-/* Of the taps k0, k0 + s, k0 + 2 s, ... of a dimension of `taps`: how many, and the pad of their correlation with dy, which
- * runs over them backwards.  dx at u s + phase is the sum over j of dy[u + (phase + pad - k0) / s - j] w[k0 + j s]. */
+/* Of the taps k0, k0 + s, k0 + 2 s, ... of a dimension of `taps`: how many, and the pad of their
+ * correlation with dy, which runs over them backwards.  dx at u s + phase is the sum over j of
+ * dy[u + (phase + pad - k0) / s - j] w[k0 + j s]. */
 struct phase { int k0, taps, before; };
 
 static struct phase phase_of(int phase, int s, int pad, int taps)
@@ -81,10 +87,13 @@ static struct phase phase_of(int phase, int s, int pad, int taps)
 	return (struct phase){ k0, count, count - 1 - (phase + pad - k0) / s };
 }
 
-/* dx is s^2 correlations of dy of stride 1, each with its own taps and to its own sub-lattice of x. */
-static void backward(struct backend *b, struct view y, const struct view *x, const struct attr *a, struct room *r)
+/* dx is s^2 correlations of dy of stride 1, each with its own taps and to its own sub-lattice of
+ * x. */
+static void backward(struct backend *b, struct view y, const struct view *x, const struct attr *a,
+	struct room *r)
 {
 	int s = a->i[0], I = y.s.d[3], O = x[0].s.d[3], K = x[1].s.d[0], L = x[1].s.d[1];
+	ptrdiff_t tap = (ptrdiff_t)I * O;
 	size_t used = 0;
 
 	for (int i = 0; i < s * s; i++) {
@@ -92,26 +101,30 @@ static void backward(struct backend *b, struct view y, const struct view *x, con
 		struct room own = { r->base, 0 };
 		struct corr c = {
 			.x = x[0].p, .N = x[0].s.d[0], .H = x[0].s.d[1], .W = x[0].s.d[2],
-			.t = { NULL, v.taps, h.taps, O, I, -(ptrdiff_t)s * L * I * O, -(ptrdiff_t)s * I * O, 1, O },
+			.t = { NULL, v.taps, h.taps, O, I, -s * tap * L, -s * tap, 1, O },
 			.stride = 1, .top = v.before, .left = h.before, .y = y.p,
 			.P = ceil_div(y.s.d[1] - i / s, s), .Q = ceil_div(y.s.d[2] - i % s, s),
-			.YH = y.s.d[1], .YW = y.s.d[2], .step = s, .y0 = i / s, .x0 = i % s, .threads = b->threads,
+			.YH = y.s.d[1], .YW = y.s.d[2], .step = s, .y0 = i / s, .x0 = i % s,
+			.threads = b->threads,
 		};
 
 		if (c.P < 1 || c.Q < 1) continue;
-		if (r->base && v.taps && h.taps)
-			c.t.w = x[1].p + ((ptrdiff_t)(v.k0 + s * (v.taps - 1)) * L + h.k0 + s * (h.taps - 1)) * I * O;
+		ptrdiff_t last = (ptrdiff_t)(v.k0 + s * (v.taps - 1)) * L + h.k0 + s * (h.taps - 1);
+
+		if (r->base && v.taps && h.taps) c.t.w = x[1].p + last * I * O;
 		run(&c, &own);
 		if (own.used > used) used = own.used;
 	}
 	r->used = used;
 }
 
-size_t cpu_conv_dx_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
+size_t cpu_conv_dx_scratch(struct backend *b, struct shape y, const struct shape *x,
+	const struct attr *a)
 {
 	struct room r = { 0 };
 
-	backward(b, (struct view){ NULL, y }, (struct view[]){ { NULL, x[0] }, { NULL, x[1] } }, a, &r);
+	backward(b, (struct view){ NULL, y }, (struct view[]){ { NULL, x[0] }, { NULL, x[1] } }, a,
+		&r);
 	return r.used;
 }
 
@@ -122,7 +135,8 @@ void cpu_conv_dx(struct backend *b, struct view y, const struct view *x, const s
 	backward(b, y, x, a, &r);
 }
 
-static void weights(struct backend *b, struct view y, const struct view *x, const struct attr *a, struct room *r)
+static void weights(struct backend *b, struct view y, const struct view *x, const struct attr *a,
+	struct room *r)
 {
 	struct corr_dw c = {
 		.x = x[0].p, .dy = x[1].p, .dw = y.p,
@@ -135,11 +149,13 @@ static void weights(struct backend *b, struct view y, const struct view *x, cons
 	else direct_dw_run(&c, r);
 }
 
-size_t cpu_conv_dw_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
+size_t cpu_conv_dw_scratch(struct backend *b, struct shape y, const struct shape *x,
+	const struct attr *a)
 {
 	struct room r = { 0 };
 
-	weights(b, (struct view){ NULL, y }, (struct view[]){ { NULL, x[0] }, { NULL, x[1] } }, a, &r);
+	weights(b, (struct view){ NULL, y }, (struct view[]){ { NULL, x[0] }, { NULL, x[1] } }, a,
+		&r);
 	return r.used;
 }
 

@@ -1,4 +1,4 @@
-/* conv: what the ways to convolve share: the problem, its weights in panels, and scratch by the piece. */
+/* conv: what the ways to convolve share: the problem, its weights in panels, scratch in pieces. */
 #ifndef IC_CONV_H
 #define IC_CONV_H
 
@@ -11,21 +11,24 @@
 struct room { char *base; size_t used; };
 float *conv_take(struct room *, size_t floats);
 
-/* w[k][l][c][o] by strides in floats, which may be negative (flipped taps) or swapped (adjoints); c or o is 1. */
+/* w[k][l][c][o] by strides in floats, which may be negative (flipped taps) or swapped (adjoints);
+ * c or o is 1. */
 struct taps { const float *w; int K, L, C, O; ptrdiff_t k, l, c, o; };
 
-/* The taps as a matrix [depth = (k, l, c)][o], columns cut into panels of at most set->wide vectors, each panel dense, its
- * last vector filled with zeros. */
+/* The taps as a matrix [depth = (k, l, c)][o], columns cut into panels of at most set->wide
+ * vectors, each panel dense, its last vector filled with zeros. */
 struct panels { const struct tile_set *set; int depth, vecs, count; float *p; };
 void panels_plan(struct panels *, struct room *, int depth, int columns);
 void panels_pack(struct panels *, const struct taps *, int threads);
 void panels_one(const struct panels *, const struct taps *, int panel, float *to);
 /* to[c][width] = the tap's columns [first, first + width), zeros after the last. */
 void panels_tap(float *to, const struct taps *, int tap, int first, int width);
-int panels_first(const struct panels *, int panel);     /* its first vector; of panel == count: how many there are */
+int panels_first(const struct panels *, int panel);     /* its first column */
+int panels_width(const struct panels *, int panel);     /* its columns in whole vectors */
 float *panels_at(const struct panels *, int panel);
 
-/* y[n][p step + y0][q step + x0][o] = sum of x[n][p stride + k - top][q stride + l - left][c] * taps, zero outside x.
+/* y[n][p step + y0][q step + x0][o] = sum over k, l, c of
+ * x[n][p stride + k - top][q stride + l - left][c] * w[k][l][c][o], x being zero outside.
  * P and Q are the rows and columns computed, YH and YW those of y. */
 struct corr {
 	const float *x;
@@ -37,17 +40,22 @@ struct corr {
 	int threads;
 };
 
-/* The ways: each plans and, when room has a base, runs. */
-void direct_run(const struct corr *, struct room *);    /* any shape: products over rows of taps */
+/* The ways: each plans and, when room has a base, runs.
+ * direct: any shape, by products over rows of taps.
+ * few: few outputs, by one product for all taps and then their sum.
+ * wino: 3x3 of stride 1; the planes of the taps stay in the cache.
+ * wino_wide: the same for many channels; the planes of the taps are made where they are used. */
+void direct_run(const struct corr *, struct room *);
 int direct_strip(const struct corr *, size_t row_bytes);   /* output rows worth doing at a time */
-void few_run(const struct corr *, struct room *);       /* few outputs: one product for all taps, then their sum */
-void wino_run(const struct corr *, struct room *);      /* 3x3, stride 1, few channels: transformed taps stay in the cache */
-void wino_wide_run(const struct corr *, struct room *); /* 3x3, stride 1, many channels: they are made where they are used */
+void few_run(const struct corr *, struct room *);
+void wino_run(const struct corr *, struct room *);
+void wino_wide_run(const struct corr *, struct room *);
 bool few_suits(const struct corr *);
 bool wino_suits(const struct corr *);
 bool wino_wide_suits(const struct corr *);
 
-/* dw[k][l][i][o] = sum over n, p, q of x[n][p stride + k - top][q stride + l - left][i] * dy[n][p][q][o]. */
+/* dw[k][l][i][o] = sum over n, p, q of
+ * x[n][p stride + k - top][q stride + l - left][i] * dy[n][p][q][o]. */
 struct corr_dw {
 	const float *x, *dy;
 	float *dw;
@@ -58,27 +66,34 @@ void direct_dw_run(const struct corr_dw *, struct room *);
 void wino_dw_run(const struct corr_dw *, struct room *);
 bool wino_dw_suits(const struct corr_dw *);
 
-/* The parts of wino: images cut into tiles, 4x4 outputs apart. */
-enum { WINO_PLANES = 36, WINO_GAP = 16 };               /* floats between planes: their starts do not compete for one cache set */
+/* The parts of wino: images cut into tiles, 4x4 outputs apart.  The gap of floats keeps the planes'
+ * starts from competing for one cache set. */
+enum { WINO_PLANES = 36, WINO_GAP = 16 };
 struct wino_source {
 	const float *p;
 	int H, W, C, top, left;
-	int side;                            /* 6: x, mapped by wino_in; 4: dy, mapped by wino_out_t */
+	int side;                            /* 6: x, mapped by wino_in; 4: dy, by wino_out_t */
 	int down, across;                    /* tiles of an image */
-	void (*map)(const float *, ptrdiff_t pixel, ptrdiff_t row, float *planes, ptrdiff_t plane, int channels);
+	void (*map)(const float *, ptrdiff_t pixel, ptrdiff_t row, float *planes, ptrdiff_t plane,
+		int channels);
 };
 bool wino_shape(int K, int L, int stride, int I, int O, int P, int Q);
-struct wino_source wino_input(const struct tile_set *, const float *x, int H, int W, int C, int top, int left, int P, int Q);
+struct wino_source wino_input(const struct tile_set *, const float *x, int H, int W, int C,
+	int top, int left, int P, int Q);
 struct wino_source wino_gradient(const struct tile_set *, const float *dy, int P, int Q, int O);
-/* Planes of `channels` channels from `first` of one tile, counted over all images; window[side][side][channels] is scratch. */
-void wino_load(const struct wino_source *, int64_t tile, int first, int channels, float *planes, ptrdiff_t plane, float *window);
-/* The tile's 4x4 outputs, as far as they lie inside y[P][Q][O], from planes; window[4][4][channels] is scratch. */
-void wino_store(const struct tile_set *, const struct corr *, int64_t tile, int first, int channels, const float *planes,
+/* Planes of `channels` channels from `first` of one tile, counted over all images;
+ * window[side][side][channels] is scratch. */
+void wino_load(const struct wino_source *, int64_t tile, int first, int channels, float *planes,
 	ptrdiff_t plane, float *window);
+/* The tile's 4x4 outputs, as far as they lie inside y[P][Q][O], from planes;
+ * window[4][4][channels] is scratch. */
+void wino_store(const struct tile_set *, const struct corr *, int64_t tile, int first,
+	int channels, const float *planes, ptrdiff_t plane, float *window);
 
-/* Copies rows [h0, h0 + rows), columns [w0, w0 + cols) and the first `channels` of the image x[H][W][C], zero outside it, to
- * the dense `to`. */
-void conv_window(float *to, const float *x, int H, int W, int C, int channels, int h0, int rows, int w0, int cols);
+/* Copies rows [h0, h0 + rows), columns [w0, w0 + cols) and the first `channels` of the image
+ * x[H][W][C], zero outside it, to the dense `to`. */
+void conv_window(float *to, const float *x, int H, int W, int C, int channels, int h0, int rows,
+	int w0, int cols);
 
 static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
 static inline int least(int a, int b) { return a < b ? a : b; }

@@ -3,17 +3,18 @@
 
 #include <omp.h>
 
-enum { STRIP_BYTES = 256 * 1024 };           /* of input: with its output and a panel of taps it stays in the second cache */
+enum { STRIP_BYTES = 256 * 1024 };           /* of input: it stays in the second cache */
 
 struct direct {
 	struct corr c;
 	struct panels w;
-	bool by_panel;                       /* more taps than pixels: a thread packs a panel for itself and runs all strips */
+	bool by_panel;                       /* a thread packs a panel and runs all strips */
 	float *packed;                       /* then: one panel per thread */
 	ptrdiff_t packed_size;
-	bool padded;                         /* some tap falls outside x: strips are copied into windows */
+	bool padded;                         /* some tap falls outside x: strips are copied */
 	int rows, strips;                    /* output rows of a strip, strips of an image */
 	int in_rows, in_cols;                /* of a strip's window */
+	ptrdiff_t window_size;
 	float *window;                       /* one per thread */
 };
 
@@ -26,14 +27,15 @@ static bool falls_outside(const struct corr *c)
 /* A 1x1 product does not see where images and rows end: one tall image, one pixel a row. */
 static void flatten(struct corr *c)
 {
-	if (c->t.K != 1 || c->t.L != 1 || c->stride != 1 || c->step != 1 || c->top || c->left) return;
-	if (c->P != c->H || c->Q != c->W) return;
+	if (c->t.K != 1 || c->t.L != 1 || c->stride != 1 || c->step != 1) return;
+	if (c->top || c->left || c->P != c->H || c->Q != c->W) return;
 	if ((int64_t)c->N * c->H * c->W > INT32_MAX) return;
 	c->H = c->P = c->YH = c->N * c->H * c->W;
 	c->N = c->W = c->Q = c->YW = 1;
 }
 
-/* Strips small enough for the cache, and enough of them for the threads: a pixel's sum is the same in any strip. */
+/* Strips small enough for the cache, and enough of them for the threads: a pixel's sum is the
+ * same in any strip. */
 int direct_strip(const struct corr *c, size_t row_bytes)
 {
 	size_t fit = STRIP_BYTES / row_bytes;
@@ -52,7 +54,7 @@ static void plan_panels(struct direct *d, struct room *r)
 
 	panels_plan(&d->w, &none, c->t.K * c->t.L * c->t.C, c->t.O);
 	d->by_panel = d->w.count >= 4 * c->threads && (int64_t)c->N * c->P * c->Q < 256;
-	d->packed_size = (ptrdiff_t)d->w.depth * panels_first(&d->w, 1) * d->w.set->lanes;
+	d->packed_size = (ptrdiff_t)d->w.depth * panels_width(&d->w, 0);
 	if (d->by_panel) d->packed = conv_take(r, (size_t)c->threads * (size_t)d->packed_size);
 	else panels_plan(&d->w, r, d->w.depth, c->t.O);
 }
@@ -66,28 +68,32 @@ static struct direct direct_plan(const struct corr *c, struct room *r)
 	plan_panels(&d, r);
 	d.padded = falls_outside(c);
 	d.in_cols = (c->Q - 1) * c->stride + c->t.L;
-	d.rows = direct_strip(c, sizeof(float) * (size_t)c->stride * (size_t)most(1, d.in_cols) * (size_t)c->t.C);
+	size_t row_bytes = sizeof(float) * (size_t)most(1, d.in_cols) * (size_t)c->t.C;
+	d.rows = direct_strip(c, row_bytes * (size_t)c->stride);
 	d.strips = ceil_div(c->P, d.rows);
 	d.in_rows = (d.rows - 1) * c->stride + c->t.K;
-	if (d.padded) d.window = conv_take(r, (size_t)c->threads * (size_t)d.in_rows * (size_t)d.in_cols * (size_t)c->t.C);
+	d.window_size = (ptrdiff_t)d.in_rows * d.in_cols * c->t.C;
+	if (d.padded) d.window = conv_take(r, (size_t)c->threads * (size_t)d.window_size);
 	return d;
 }
 
-/* Output rows [p, p + rows) of image n, for one panel: tiles of pixels, which may run over the ends of rows. */
-static void strip_panel(const struct direct *d, const float *x, ptrdiff_t row, int n, int p, int rows, int panel,
-	const float *taps)
+/* Output rows [p, p + rows) of image n, for one panel: tiles of pixels, which may run over the
+ * ends of rows. */
+static void strip_panel(const struct direct *d, const float *x, ptrdiff_t row, int n, int p,
+	int rows, int panel, const float *taps)
 {
 	const struct corr *c = &d->c;
 	const struct tile_set *set = d->w.set;
-	int first = panels_first(&d->w, panel), vecs = panels_first(&d->w, panel + 1) - first, high = set->rows[vecs];
-	int C = c->t.C, col = first * set->lanes, q = 0;
+	int first = panels_first(&d->w, panel), width = panels_width(&d->w, panel);
+	int vecs = width / set->lanes, high = set->rows[vecs], C = c->t.C, q = 0;
 	struct tile t = {
-		.b = taps, .cols = least(vecs * set->lanes, c->t.O - col),
-		.runs = c->t.K, .run = c->t.L * C, .as = row, .la = 1, .lb = vecs * set->lanes,
-		.bs = (ptrdiff_t)c->t.L * C * vecs * set->lanes,
+		.b = taps, .cols = least(width, c->t.O - first),
+		.runs = c->t.K, .run = c->t.L * C, .as = row, .la = 1,
+		.bs = (ptrdiff_t)c->t.L * C * width, .lb = width,
 	};
-	float *y = c->y + (((ptrdiff_t)n * c->YH + (ptrdiff_t)p * c->step + c->y0) * c->YW + c->x0) * c->t.O + col;
-	ptrdiff_t y_row = (ptrdiff_t)c->step * c->YW * c->t.O, y_pixel = (ptrdiff_t)c->step * c->t.O;
+	ptrdiff_t y_pixel = (ptrdiff_t)c->step * c->t.O, y_row = y_pixel * c->YW;
+	ptrdiff_t image_row = (ptrdiff_t)n * c->YH + (ptrdiff_t)p * c->step + c->y0;
+	float *y = c->y + (image_row * c->YW + c->x0) * c->t.O + first;
 
 	for (int left = rows * c->Q; left > 0; left -= high) {
 		t.rows = least(high, left);
@@ -101,7 +107,8 @@ static void strip_panel(const struct direct *d, const float *x, ptrdiff_t row, i
 	}
 }
 
-/* Output rows from p of image n, as many as a strip has; packed: only this panel, its taps there. */
+/* Output rows from p of image n, as many as a strip has; with packed only this panel, whose taps
+ * are there. */
 static void strip(const struct direct *d, int n, int p, int panel, const float *packed)
 {
 	const struct corr *c = &d->c;
@@ -111,14 +118,19 @@ static void strip(const struct direct *d, int n, int p, int panel, const float *
 	ptrdiff_t row = (ptrdiff_t)c->W * C;
 
 	if (d->padded) {
-		float *window = d->window + (ptrdiff_t)omp_get_thread_num() * d->in_rows * d->in_cols * C;
+		int in_rows = (rows - 1) * c->stride + c->t.K;
+		float *window = d->window + omp_get_thread_num() * d->window_size;
 
-		conv_window(window, image, c->H, c->W, C, C, h, (rows - 1) * c->stride + c->t.K, -c->left, d->in_cols);
+		conv_window(window, image, c->H, c->W, C, C, h, in_rows, -c->left, d->in_cols);
 		x = window;
 		row = (ptrdiff_t)d->in_cols * C;
 	}
-	if (packed) strip_panel(d, x, row, n, p, rows, panel, packed);
-	else for (int i = 0; i < d->w.count; i++) strip_panel(d, x, row, n, p, rows, i, panels_at(&d->w, i));
+	if (packed) {
+		strip_panel(d, x, row, n, p, rows, panel, packed);
+		return;
+	}
+	for (int i = 0; i < d->w.count; i++)
+		strip_panel(d, x, row, n, p, rows, i, panels_at(&d->w, i));
 }
 
 static void panel_of_all(const struct direct *d, int panel)

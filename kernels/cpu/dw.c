@@ -1,38 +1,42 @@
-/* dw: depthwise convolution, each channel with its own K by L filter, forward only.  Rows of outputs; taps outside the image are
- * left out, so that nothing is copied. */
+/* dw: depthwise convolution, each channel with its own K by L filter, forward only.  Rows of
+ * outputs; taps outside the image are left out, so that nothing is copied. */
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/conv.h"
 
 struct depthwise { const struct tile_set *set; int H, W, C, K, L, Q, stride, top, left; };
 
-/* Outputs [q, q + pixels) of one row, by the taps [l0, l1) of rows [k0, k1): all of them see these and no others. */
-static void span(const struct depthwise *d, const float *x, const float *w, float *y, int h, int k0, int k1, int q,
-	int pixels, int l0, int l1)
+/* Outputs [q, q + pixels) of one row, by the taps [l0, l1) of rows [k0, k1): all of them see
+ * these and no others. */
+static void span(const struct depthwise *d, const float *x, const float *w, float *y, int h,
+	int k0, int k1, int q, int pixels, int l0, int l1)
 {
-	ptrdiff_t row = (ptrdiff_t)d->W * d->C;
+	ptrdiff_t C = d->C, row = d->W * C;
+	int v = q * d->stride - d->left + l0;
 
-	d->set->depthwise(y + (ptrdiff_t)q * d->C, pixels, d->C,
-		x + (h + k0) * row + (ptrdiff_t)(q * d->stride - d->left + l0) * d->C, row, d->stride,
-		w + (ptrdiff_t)(k0 * d->L + l0) * d->C, k1 - k0, l1 - l0, (ptrdiff_t)d->L * d->C);
+	d->set->depthwise(y + q * C, pixels, d->C, x + (h + k0) * row + v * C, row, d->stride,
+		w + (k0 * d->L + l0) * C, k1 - k0, l1 - l0, d->L * C);
 }
 
 static void output_row(const struct depthwise *d, const float *x, const float *w, float *y, int p)
 {
-	int h = p * d->stride - d->top, k0 = least(d->K, most(0, -h)), k1 = most(k0, least(d->K, d->H - h)), q = 0;
+	int h = p * d->stride - d->top;
+	int k0 = least(d->K, most(0, -h)), k1 = most(k0, least(d->K, d->H - h));
 
-	while (q < d->Q) {
-		int v = q * d->stride - d->left, l0 = least(d->L, most(0, -v)), l1 = most(l0, least(d->L, d->W - v)), n = 1;
+	for (int q = 0, n; q < d->Q; q += n) {
+		int v = q * d->stride - d->left;
+		int l0 = least(d->L, most(0, -v)), l1 = most(l0, least(d->L, d->W - v));
 
-		if (l0 == 0 && l1 == d->L) n = most(1, least(d->Q - q, (d->W - d->L - v) / d->stride + 1));
+		n = l1 - l0 < d->L ? 1 : least(d->Q - q, (d->W - d->L - v) / d->stride + 1);
 		span(d, x, w, y, h, k0, k1, q, n, l0, l1);
-		q += n;
 	}
 }
 
 void cpu_dwconv(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	const int *in = x[0].s.d, *k = x[1].s.d, *out = y.s.d;
-	struct depthwise d = { tile_best(), in[1], in[2], in[3], k[0], k[1], out[2], a->i[0], a->i[1], a->i[3] };
+	struct depthwise d = {
+		tile_best(), in[1], in[2], in[3], k[0], k[1], out[2], a->i[0], a->i[1], a->i[3],
+	};
 	double work = (double)shape_count(y.s) * k[0] * k[1];
 
 #pragma omp parallel for collapse(2) num_threads(b->threads) if (work > 1e5)
@@ -42,7 +46,8 @@ void cpu_dwconv(struct backend *b, struct view y, const struct view *x, const st
 				y.p + ((ptrdiff_t)n * out[1] + p) * out[2] * out[3], p);
 }
 
-size_t cpu_dwconv_scratch(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
+size_t cpu_dwconv_scratch(struct backend *b, struct shape y, const struct shape *x,
+	const struct attr *a)
 {
 	(void)b, (void)y, (void)x, (void)a;
 	return 0;

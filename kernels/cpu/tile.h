@@ -1,14 +1,16 @@
-/* tile: the inner loops of products and convolutions, once per instruction set; everything that is not here is plain C. */
+/* tile: the inner loops of products and convolutions, once per instruction set; everything that
+ * is not here is plain C. */
 #ifndef IC_TILE_H
 #define IC_TILE_H
 
 #include <stddef.h>
 
-enum { TILE_ROWS = 8, TILE_WIDE = 4 };       /* the largest tile of any instruction set, in rows and vectors */
+enum { TILE_ROWS = 8, TILE_WIDE = 4 };       /* the largest tile, in rows and vectors */
 
-/* c[m][n] = (add ? c[m][n] : 0) + sum over j < runs, t < run of a[m][j as + t la] * b[j bs + t lb + n], summed in this order:
- * a row's result depends on nothing but its own numbers.  All tile_set.rows[vectors] pointers of a must be readable, c has
- * `rows` of them; b is readable up to a whole vector, of c only n < cols is touched. */
+/* c[m][n] = (add ? c[m][n] : 0) + sum over j < runs, t < run of
+ * a[m][j as + t la] * b[j bs + t lb + n], in this order: a row depends on nothing but its own
+ * numbers.  All tile_set.rows[vectors] pointers of a must be readable, c has `rows` of them; b is
+ * readable up to a whole vector, of c only n < cols is touched. */
 struct tile {
 	const float *a[TILE_ROWS];
 	float *c[TILE_ROWS];
@@ -17,29 +19,53 @@ struct tile {
 	ptrdiff_t as, la, bs, lb;
 };
 
-/* Winograd's F(4x4, 3x3) on `channels` channels, a multiple of `lanes`: a value of the transformed domain is one of 36 planes.
- * The points are 0, +-sqrt(1/2), +-sqrt(2), infinity: four times the accuracy of the usual 0, +-1, +-2. */
+/* Winograd's F(4x4, 3x3) is over `channels` channels, a multiple of `lanes`; a tile becomes one
+ * value in each of 36 planes.  The points are 0, +-sqrt(1/2), +-sqrt(2), infinity: the largest
+ * errors are a third of those of the usual 0, +-1, +-2, about those of a plain sum. */
 struct tile_set {
 	int lanes;                           /* floats in a vector */
 	int wide;                            /* vectors in the widest tile */
 	int rows[TILE_WIDE + 1];             /* rows of a tile of that many vectors */
 	void (*product[TILE_WIDE + 1])(const struct tile *);
 	/* planes = B' d B of the 6x6 pixels at x */
-	void (*wino_in)(const float *x, ptrdiff_t pixel, ptrdiff_t row, float *planes, ptrdiff_t plane, int channels);
+	void (*wino_in)(const float *x, ptrdiff_t pixel, ptrdiff_t row, float *planes,
+		ptrdiff_t plane, int channels);
 	/* y[4][4] = A' planes A */
-	void (*wino_out)(const float *planes, ptrdiff_t plane, float *y, ptrdiff_t pixel, ptrdiff_t row, int channels);
+	void (*wino_out)(const float *planes, ptrdiff_t plane, float *y, ptrdiff_t pixel,
+		ptrdiff_t row, int channels);
 	/* planes = G w G' of the 3x3 taps at w */
-	void (*wino_taps)(const float *w, ptrdiff_t tap, float *planes, ptrdiff_t plane, int channels);
+	void (*wino_taps)(const float *w, ptrdiff_t tap, float *planes, ptrdiff_t plane,
+		int channels);
 	/* planes = A dy A' of the 4x4 pixels at dy: the adjoint of wino_out */
-	void (*wino_out_t)(const float *dy, ptrdiff_t pixel, ptrdiff_t row, float *planes, ptrdiff_t plane, int channels);
+	void (*wino_out_t)(const float *dy, ptrdiff_t pixel, ptrdiff_t row, float *planes,
+		ptrdiff_t plane, int channels);
 	/* w[3][3] = G' (sum of `parts` sets of planes) G: the adjoint of wino_taps */
-	void (*wino_taps_t)(const float *planes, ptrdiff_t plane, int parts, ptrdiff_t part, float *w, ptrdiff_t tap, int channels);
-	/* y[q][c] = sum of x[k row + (q stride + l) channels + c] * w[k][l][c] over k < taps_k, l < taps_l */
-	void (*depthwise)(float *y, int pixels, int channels, const float *x, ptrdiff_t row, int stride,
-		const float *w, int taps_k, int taps_l, ptrdiff_t w_row);
+	void (*wino_taps_t)(const float *planes, ptrdiff_t plane, int parts, ptrdiff_t part,
+		float *w, ptrdiff_t tap, int channels);
+	/* y[q][c] = sum over k < taps_k, l < taps_l of
+	 * x[k row + (q stride + l) channels + c] * w[k w_row + l channels + c] */
+	void (*depthwise)(float *y, int pixels, int channels, const float *x, ptrdiff_t row,
+		int stride, const float *w, int taps_k, int taps_l, ptrdiff_t w_row);
 };
 
 extern const struct tile_set tile_base, tile_avx2, tile_avx512;
 const struct tile_set *tile_best(void);      /* what this CPU has */
+
+/* t tile by tile over `rows` rows of a and c, a_row and c_row apart; width is cols in whole
+ * vectors. */
+static inline void tile_rows(const struct tile_set *set, struct tile *t, int width, int rows,
+	const float *a, ptrdiff_t a_row, float *c, ptrdiff_t c_row)
+{
+	int vecs = width / set->lanes, high = set->rows[vecs];
+
+	for (int at = 0; at < rows; at += high, a += high * a_row, c += high * c_row) {
+		t->rows = high < rows - at ? high : rows - at;
+		for (int m = 0; m < high; m++) {
+			t->a[m] = a + (m < t->rows ? m : 0) * a_row;
+			t->c[m] = c + (m < t->rows ? m : 0) * c_row;
+		}
+		set->product[vecs](t);
+	}
+}
 
 #endif

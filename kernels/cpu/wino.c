@@ -1,17 +1,18 @@
-/* wino: 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3), a quarter of the multiplications: tiles of 4x4 outputs become 36
- * independent products over channels.  With the points of tile.h its error is that of a plain sum. */
+/* wino: 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3), a quarter of the multiplications:
+ * tiles of 4x4 outputs become 36 independent products over channels.  With the points of tile.h
+ * its error is that of a plain sum. */
 #include "kernels/cpu/conv.h"
 
 #include <omp.h>
 
 enum {
 	PLANES = WINO_PLANES,
-	STRIP_FLOATS = 256 * 1024,           /* the planes of a strip of tiles, in and out: half of a 2 MiB cache */
+	STRIP_FLOATS = 256 * 1024,           /* planes of a strip: half of a 2 MiB cache */
 };
 
 struct wino {
 	const struct corr *c;
-	struct panels w, u;                  /* taps; their 36 planes, each with the layout of panels of depth C */
+	struct panels w, u;                  /* taps; their planes, each as panels of depth C */
 	struct wino_source x;
 	int64_t tiles;
 	int strip;                           /* tiles at a time */
@@ -54,55 +55,49 @@ static struct wino wino_plan(const struct corr *c, struct room *r)
 
 static void taps_to_planes(const struct wino *w)
 {
-	int I = w->c->t.C, lanes = w->u.set->lanes;
+	int I = w->c->t.C;
 
 #pragma omp parallel for collapse(2) num_threads(w->c->threads)
 	for (int panel = 0; panel < w->u.count; panel++)
 		for (int i = 0; i < I; i++) {
-			int width = (panels_first(&w->u, panel + 1) - panels_first(&w->u, panel)) * lanes;
+			int width = panels_width(&w->u, panel);
+			ptrdiff_t row = (ptrdiff_t)i * width, tap = (ptrdiff_t)I * width;
 
-			w->u.set->wino_taps(panels_at(&w->w, panel) + (ptrdiff_t)i * width, (ptrdiff_t)I * width,
-				panels_at(&w->u, panel) + (ptrdiff_t)i * width, w->u_plane, width);
+			w->u.set->wino_taps(panels_at(&w->w, panel) + row, tap,
+				panels_at(&w->u, panel) + row, w->u_plane, width);
 		}
 }
 
 /* out[tile][o] = in[tile][i] u[i][o] for one plane. */
-static void plane_product(const struct wino *w, const float *in, float *out, const float *u, int tiles)
+static void plane_product(const struct wino *w, const float *in, float *out, int p, int tiles)
 {
-	const struct tile_set *set = w->u.set;
 	int I = w->c->t.C, O = w->c->t.O;
 
 	for (int panel = 0; panel < w->u.count; panel++) {
-		int first = panels_first(&w->u, panel), vecs = panels_first(&w->u, panel + 1) - first, high = set->rows[vecs];
-		struct tile t = { .b = u + (ptrdiff_t)first * set->lanes * I, .cols = vecs * set->lanes, .runs = 1,
-			.run = I, .la = 1, .lb = vecs * set->lanes };
+		int width = panels_width(&w->u, panel);
+		struct tile t = {
+			.b = panels_at(&w->u, panel) + p * w->u_plane, .cols = width,
+			.runs = 1, .run = I, .la = 1, .lb = width,
+		};
 
-		for (int at = 0; at < tiles; at += high) {
-			t.rows = least(high, tiles - at);
-			for (int m = 0; m < high; m++) {
-				int row = at + (m < t.rows ? m : 0);
-
-				t.a[m] = in + (ptrdiff_t)row * I;
-				t.c[m] = out + (ptrdiff_t)row * O + first * set->lanes;
-			}
-			set->product[vecs](&t);
-		}
+		tile_rows(w->u.set, &t, width, tiles, in, I, out + panels_first(&w->u, panel), O);
 	}
 }
 
 static void strip(const struct wino *w, int64_t first)
 {
-	const struct corr *c = w->c;
 	int tiles = w->tiles - first < w->strip ? (int)(w->tiles - first) : w->strip;
-	float *in = w->work + omp_get_thread_num() * w->per_thread, *out = in + PLANES * w->in_plane;
-	float *window = out + PLANES * w->out_plane;
+	int I = w->c->t.C, O = w->c->t.O;
+	float *in = w->work + omp_get_thread_num() * w->per_thread;
+	float *out = in + PLANES * w->in_plane, *window = out + PLANES * w->out_plane;
 
 	for (int s = 0; s < tiles; s++)
-		wino_load(&w->x, first + s, 0, c->t.C, in + (ptrdiff_t)s * c->t.C, w->in_plane, window);
+		wino_load(&w->x, first + s, 0, I, in + (ptrdiff_t)s * I, w->in_plane, window);
 	for (int p = 0; p < PLANES; p++)
-		plane_product(w, in + p * w->in_plane, out + p * w->out_plane, w->u.p + p * w->u_plane, tiles);
+		plane_product(w, in + p * w->in_plane, out + p * w->out_plane, p, tiles);
 	for (int s = 0; s < tiles; s++)
-		wino_store(w->u.set, c, first + s, 0, c->t.O, out + (ptrdiff_t)s * c->t.O, w->out_plane, window);
+		wino_store(w->u.set, w->c, first + s, 0, O, out + (ptrdiff_t)s * O, w->out_plane,
+			window);
 }
 
 void wino_run(const struct corr *c, struct room *r)

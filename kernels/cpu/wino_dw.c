@@ -1,5 +1,6 @@
-/* wino_dw: the adjoint of wino in the taps: per plane a sum over tiles of input column times output row, block by block of
- * channels.  Groups of tiles are summed apart and then in order; groups and strips depend on the shape alone. */
+/* wino_dw: the adjoint of wino in the taps: per plane a sum over tiles of input column times
+ * output row, block by block of channels.  Groups of tiles are summed apart and then in order;
+ * groups and strips depend on the shape alone. */
 #include "kernels/cpu/conv.h"
 
 #include <omp.h>
@@ -7,7 +8,7 @@
 enum {
 	PLANES = WINO_PLANES,
 	STRIP_FLOATS = 192 * 1024,           /* the planes of a strip of tiles, of x and dy */
-	BLOCK_IN = 64, BLOCK_OUT = 128,      /* channels of a block: its planes of sums are 1.1 MiB */
+	BLOCK_IN = 64, BLOCK_OUT = 128,      /* channels of a block: 1.1 MiB of sums */
 	ITEMS = 16,                          /* blocks times groups, about */
 	GROUP_TILES = 32,                    /* at least, in a group */
 };
@@ -19,7 +20,8 @@ struct wino_dw {
 	int64_t tiles;
 	int strip, groups, across, blocks;   /* blocks along O, and in all */
 	ptrdiff_t x_plane, y_plane, part_plane, per_thread;
-	float *work, *part;                  /* part[block][group][plane][in][out] */
+	float *work;
+	float *part;                         /* [block][group] or, with one group, [thread] */
 };
 
 bool wino_dw_suits(const struct corr_dw *c)
@@ -45,33 +47,26 @@ static struct wino_dw dw_plan(const struct corr_dw *c, struct room *r)
 	w.part_plane = (ptrdiff_t)in * out + WINO_GAP;
 	w.per_thread = PLANES * (w.x_plane + w.y_plane + most(in, out));
 	w.work = conv_take(r, (size_t)c->threads * (size_t)w.per_thread);
-	w.part = conv_take(r, (size_t)(w.groups > 1 ? w.blocks * w.groups : c->threads) * PLANES * (size_t)w.part_plane);
+	int parts = w.groups > 1 ? w.blocks * w.groups : c->threads;
+	w.part = conv_take(r, (size_t)parts * PLANES * (size_t)w.part_plane);
 	return w;
 }
 
-/* part[i][o] += sum over tiles of x[tile][i] dy[tile][o] for one plane. */
-static void plane_product(const struct wino_dw *w, const float *x, int in, const float *dy, int out, int tiles,
-	float *part, bool add)
+/* part[i][o] += sum over tiles of x[tile][i] dy[tile][o] for one plane of a block. */
+static void plane_product(const struct wino_dw *w, const float *x, int in, const float *dy, int out,
+	int tiles, float *part, bool add)
 {
-	int lanes = w->set->lanes, vecs = out / lanes, count = ceil_div(vecs, w->set->wide);
-	struct tile t = { .runs = 1, .run = tiles, .la = in, .lb = out, .add = add };
+	struct panels cut;
 
-	for (int panel = 0; panel < count; panel++) {
-		int first = panel * (vecs / count) + least(panel, vecs % count);
-		int wide = vecs / count + (panel < vecs % count), high = w->set->rows[wide];
+	panels_plan(&cut, &(struct room){ 0 }, 0, out);
+	for (int panel = 0; panel < cut.count; panel++) {
+		int first = panels_first(&cut, panel), width = panels_width(&cut, panel);
+		struct tile t = {
+			.b = dy + first, .cols = width, .runs = 1, .run = tiles,
+			.la = in, .lb = out, .add = add,
+		};
 
-		t.b = dy + first * lanes;
-		t.cols = wide * lanes;
-		for (int m0 = 0; m0 < in; m0 += high) {
-			t.rows = least(high, in - m0);
-			for (int m = 0; m < high; m++) {
-				int at = m0 + (m < t.rows ? m : 0);
-
-				t.a[m] = x + at;
-				t.c[m] = part + (ptrdiff_t)at * out + first * lanes;
-			}
-			w->set->product[wide](&t);
-		}
+		tile_rows(w->set, &t, width, in, x, 1, part + first, out);
 	}
 }
 
@@ -80,11 +75,13 @@ struct block { int i0, in, o0, out; };
 static struct block block_of(const struct wino_dw *w, int block)
 {
 	int i0 = block / w->across * BLOCK_IN, o0 = block % w->across * BLOCK_OUT;
+	int in = least(BLOCK_IN, w->c->I - i0), out = least(BLOCK_OUT, w->c->O - o0);
 
-	return (struct block){ i0, least(BLOCK_IN, w->c->I - i0), o0, least(BLOCK_OUT, w->c->O - o0) };
+	return (struct block){ i0, in, o0, out };
 }
 
-static void sum_tiles(const struct wino_dw *w, struct block b, int64_t from, int64_t until, float *part)
+static void sum_tiles(const struct wino_dw *w, struct block b, int64_t from, int64_t until,
+	float *part)
 {
 	float *x = w->work + omp_get_thread_num() * w->per_thread, *dy = x + PLANES * w->x_plane;
 	float *window = dy + PLANES * w->y_plane;
@@ -93,12 +90,14 @@ static void sum_tiles(const struct wino_dw *w, struct block b, int64_t from, int
 		int tiles = until - at < w->strip ? (int)(until - at) : w->strip;
 
 		for (int s = 0; s < tiles; s++) {
-			wino_load(&w->x, at + s, b.i0, b.in, x + (ptrdiff_t)s * b.in, w->x_plane, window);
-			wino_load(&w->dy, at + s, b.o0, b.out, dy + (ptrdiff_t)s * b.out, w->y_plane, window);
+			float *xs = x + (ptrdiff_t)s * b.in, *dys = dy + (ptrdiff_t)s * b.out;
+
+			wino_load(&w->x, at + s, b.i0, b.in, xs, w->x_plane, window);
+			wino_load(&w->dy, at + s, b.o0, b.out, dys, w->y_plane, window);
 		}
 		for (int p = 0; p < PLANES; p++)
-			plane_product(w, x + p * w->x_plane, b.in, dy + p * w->y_plane, b.out, tiles,
-				part + p * w->part_plane, at > from);
+			plane_product(w, x + p * w->x_plane, b.in, dy + p * w->y_plane, b.out,
+				tiles, part + p * w->part_plane, at > from);
 	}
 }
 
@@ -107,8 +106,10 @@ static void finish(const struct wino_dw *w, struct block b, int i, const float *
 {
 	const struct corr_dw *c = w->c;
 
-	w->set->wino_taps_t(part + (ptrdiff_t)i * b.out, w->part_plane, w->groups, PLANES * w->part_plane,
-		c->dw + (ptrdiff_t)(b.i0 + i) * c->O + b.o0, (ptrdiff_t)c->I * c->O, b.out);
+	float *dw = c->dw + (ptrdiff_t)(b.i0 + i) * c->O + b.o0;
+
+	w->set->wino_taps_t(part + (ptrdiff_t)i * b.out, w->part_plane, w->groups,
+		PLANES * w->part_plane, dw, (ptrdiff_t)c->I * c->O, b.out);
 }
 
 void wino_dw_run(const struct corr_dw *c, struct room *r)
@@ -125,15 +126,18 @@ void wino_dw_run(const struct corr_dw *c, struct room *r)
 			struct block b = block_of(&w, i / w.groups);
 			float *part = w.part + (w.groups > 1 ? i : omp_get_thread_num()) * size;
 
-			sum_tiles(&w, b, w.tiles * g / w.groups, w.tiles * (g + 1) / w.groups, part);
-			for (int row = 0; w.groups == 1 && row < b.in; row++) finish(&w, b, row, part);
+			sum_tiles(&w, b, w.tiles * g / w.groups, w.tiles * (g + 1) / w.groups,
+				part);
+			if (w.groups > 1) continue;
+			for (int row = 0; row < b.in; row++) finish(&w, b, row, part);
 		}
 #pragma omp for collapse(2)
 		for (int i = 0; i < (w.groups > 1 ? w.blocks : 0); i++)
 			for (int row = 0; row < BLOCK_IN; row++) {
 				struct block b = block_of(&w, i);
+				const float *part = w.part + (ptrdiff_t)i * w.groups * size;
 
-				if (row < b.in) finish(&w, b, row, w.part + (ptrdiff_t)i * w.groups * size);
+				if (row < b.in) finish(&w, b, row, part);
 			}
 	}
 }

@@ -1,25 +1,27 @@
-/* wino_wide: Winograd's F(4x4, 3x3) for many channels, whose 36 planes of taps would not fit in a cache: they are made a panel of
- * outputs and a block of inputs at a time, and used at once on all tiles of a chunk. */
+/* wino_wide: Winograd's F(4x4, 3x3) for many channels, whose 36 planes of taps would not fit in a
+ * cache: they are made a panel of outputs and a block of inputs at a time, and used at once on
+ * all tiles of a chunk. */
 #include "kernels/cpu/conv.h"
 
 #include <omp.h>
 
 enum {
 	PLANES = WINO_PLANES,
-	WIDE = 16384,                        /* I O from which the planes of the taps exceed a 2 MiB cache */
+	WIDE = 16384,                        /* I O with planes of taps larger than 2 MiB */
 	BLOCK = 32,                          /* inputs at a time: planes of taps of 288 KiB */
 	GROUP = 96,                          /* tiles at a time: planes of 64 outputs of 864 KiB */
 };
 
 struct wide {
 	const struct corr *c;
-	struct panels w;                     /* their cut; the taps themselves are packed block by block */
+	struct panels w;                     /* the cut; taps are packed block by block */
 	struct wino_source x;
 	int64_t tiles;
 	int group, groups, chunk;            /* tiles of a group, groups and tiles of a chunk */
 	int width;                           /* outputs of the widest panel */
 	ptrdiff_t in_plane, out_plane, u_plane, per_thread;
-	float *in, *work;                    /* planes of x of a chunk; per thread: taps, their planes, planes of y, a window */
+	float *in;                           /* planes of x of a chunk */
+	float *work;                         /* per thread: taps, planes of taps and of y, window */
 };
 
 bool wino_wide_suits(const struct corr *c)
@@ -36,11 +38,11 @@ static struct wide wide_plan(const struct corr *c, struct room *r)
 	panels_plan(&w.w, &none, BLOCK, c->t.O);
 	w.x = wino_input(w.w.set, c->x, c->H, c->W, I, c->top, c->left, c->P, c->Q);
 	w.tiles = (int64_t)c->N * w.x.down * w.x.across;
-	int64_t share = (w.tiles * w.w.count + c->threads - 1) / c->threads;   /* of a panel's tiles, for all to have work */
+	int64_t share = (w.tiles * w.w.count + c->threads - 1) / c->threads;
 	w.group = share < GROUP ? (int)(share + 5) / 6 * 6 : GROUP;
 	w.groups = ceil_div(2 * c->threads, w.w.count);
 	w.chunk = w.group * w.groups;
-	w.width = panels_first(&w.w, 1) * w.w.set->lanes;
+	w.width = panels_width(&w.w, 0);
 	w.in_plane = (ptrdiff_t)w.chunk * I + WINO_GAP;
 	w.out_plane = (ptrdiff_t)w.group * w.width + WINO_GAP;
 	w.u_plane = (ptrdiff_t)BLOCK * w.width + WINO_GAP;
@@ -50,52 +52,46 @@ static struct wide wide_plan(const struct corr *c, struct room *r)
 	return w;
 }
 
-static void taps_to_planes(const struct wide *w, int panel, int i0, int count, int width, float *taps, float *u)
+static void taps_to_planes(const struct wide *w, int panel, int i0, int count, float *taps,
+	float *u)
 {
 	struct taps t = w->c->t;
+	int first = panels_first(&w->w, panel), width = panels_width(&w->w, panel);
+	ptrdiff_t tap = (ptrdiff_t)count * width;
 
 	t.w += i0 * t.c;
 	t.C = count;
-	for (int k = 0; k < 9; k++) panels_tap(taps + (ptrdiff_t)k * count * width, &t, k, panels_first(&w->w, panel) * w->w.set->lanes, width);
+	for (int k = 0; k < 9; k++) panels_tap(taps + k * tap, &t, k, first, width);
 	for (int i = 0; i < count; i++)
-		w->w.set->wino_taps(taps + (ptrdiff_t)i * width, (ptrdiff_t)count * width, u + (ptrdiff_t)i * width, w->u_plane, width);
+		w->w.set->wino_taps(taps + (ptrdiff_t)i * width, tap,
+			u + (ptrdiff_t)i * width, w->u_plane, width);
 }
 
-/* out[tile][o] += in[tile][i] u[i][o] for one plane, one panel, `count` inputs. */
-static void plane_product(const struct wide *w, const float *in, float *out, const float *u, int tiles, int count, int width, bool add)
-{
-	const struct tile_set *set = w->w.set;
-	int I = w->c->t.C, high = set->rows[width / set->lanes];
-	struct tile t = { .b = u, .cols = width, .runs = 1, .run = count, .la = 1, .lb = width, .add = add };
-
-	for (int at = 0; at < tiles; at += high) {
-		t.rows = least(high, tiles - at);
-		for (int m = 0; m < high; m++) {
-			int row = at + (m < t.rows ? m : 0);
-
-			t.a[m] = in + (ptrdiff_t)row * I;
-			t.c[m] = out + (ptrdiff_t)row * width;
-		}
-		set->product[width / set->lanes](&t);
-	}
-}
-
-/* Outputs of one panel of the tiles [first, first + tiles), whose planes of x begin at `in`. */
+/* Outputs of one panel of the tiles [first, first + tiles), whose planes of x begin at `in`:
+ * per plane out[tile][o] += in[tile][i] u[i][o], a block of i at a time. */
 static void panel_group(const struct wide *w, int panel, int64_t first, int tiles, const float *in)
 {
-	int I = w->c->t.C, col = panels_first(&w->w, panel), width = (panels_first(&w->w, panel + 1) - col) * w->w.set->lanes;
-	float *taps = w->work + omp_get_thread_num() * w->per_thread, *u = taps + 9 * BLOCK * w->width;
-	float *out = u + PLANES * w->u_plane, *window = out + PLANES * w->out_plane;
+	int I = w->c->t.C, width = panels_width(&w->w, panel);
+	float *taps = w->work + omp_get_thread_num() * w->per_thread;
+	float *u = taps + 9 * BLOCK * w->width, *out = u + PLANES * w->u_plane;
+	float *window = out + PLANES * w->out_plane;
 
 	for (int i0 = 0; i0 < I; i0 += BLOCK) {
 		int count = least(BLOCK, I - i0);
+		struct tile t = {
+			.cols = width, .runs = 1, .run = count, .la = 1, .lb = width, .add = i0 > 0,
+		};
 
-		taps_to_planes(w, panel, i0, count, width, taps, u);
-		for (int p = 0; p < PLANES; p++)
-			plane_product(w, in + p * w->in_plane + i0, out + p * w->out_plane, u + p * w->u_plane, tiles, count, width, i0 > 0);
+		taps_to_planes(w, panel, i0, count, taps, u);
+		for (int p = 0; p < PLANES; p++) {
+			t.b = u + p * w->u_plane;
+			tile_rows(w->w.set, &t, width, tiles, in + p * w->in_plane + i0, I,
+				out + p * w->out_plane, width);
+		}
 	}
 	for (int s = 0; s < tiles; s++)
-		wino_store(w->w.set, w->c, first + s, col * w->w.set->lanes, width, out + (ptrdiff_t)s * width, w->out_plane, window);
+		wino_store(w->w.set, w->c, first + s, panels_first(&w->w, panel), width,
+			out + (ptrdiff_t)s * width, w->out_plane, window);
 }
 
 void wino_wide_run(const struct corr *c, struct room *r)
@@ -107,17 +103,20 @@ void wino_wide_run(const struct corr *c, struct room *r)
 #pragma omp parallel num_threads(c->threads)
 	for (int64_t first = 0; first < w.tiles; first += w.chunk) {
 		int tiles = w.tiles - first < w.chunk ? (int)(w.tiles - first) : w.chunk;
-		float *window = w.work + (omp_get_thread_num() + 1) * w.per_thread - PLANES * most(I, w.width);
+		float *mine = w.work + omp_get_thread_num() * w.per_thread;
+		float *window = mine + w.per_thread - PLANES * most(I, w.width);
 
 #pragma omp for
 		for (int s = 0; s < tiles; s++)
-			wino_load(&w.x, first + s, 0, I, w.in + (ptrdiff_t)s * I, w.in_plane, window);
+			wino_load(&w.x, first + s, 0, I, w.in + (ptrdiff_t)s * I, w.in_plane,
+				window);
 #pragma omp for schedule(dynamic)
 		for (int i = 0; i < w.w.count * w.groups; i++) {
-			int at = i % w.groups * w.group;
+			int at = i % w.groups * w.group, some = least(w.group, tiles - at);
 
-			if (at < tiles)
-				panel_group(&w, i / w.groups, first + at, least(w.group, tiles - at), w.in + (ptrdiff_t)at * I);
+			if (some > 0)
+				panel_group(&w, i / w.groups, first + at, some,
+					w.in + (ptrdiff_t)at * I);
 		}
 	}
 }

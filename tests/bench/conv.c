@@ -1,5 +1,6 @@
-/* conv: GFLOP/s of convolutions, counted as direct ones, beside the matrix product of OpenBLAS on the same threads: 2 N P Q K L I O
- * over the best of several runs.  More than the product's rate means that multiplications were saved. */
+/* conv: GFLOP/s of convolutions, counted as direct ones, beside the matrix product of OpenBLAS on
+ * the same threads: 2 N P Q K L I O over the best of several runs.  More than the product's rate
+ * means that multiplications were saved. */
 #include "kernels/cpu/blas.h"
 #include "kernels/kernels.h"
 
@@ -7,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct problem { const char *net; int N, H, I, O, K, stride, before, after; } problems[] = {
+static const struct problem {
+	const char *net;
+	int N, H, I, O, K, stride, before, after;
+} problems[] = {
 	{ "biggan-32", 64, 32, 64, 64, 3, 1, 1, 1 },
 	{ "biggan-32", 64, 16, 64, 64, 3, 1, 1, 1 },
 	{ "biggan-32", 64, 8, 64, 64, 3, 1, 1, 1 },
@@ -39,9 +43,9 @@ static const struct problem { const char *net; int N, H, I, O, K, stride, before
 	{ "effnet-lite0", 4, 7, 320, 1280, 1, 1, 0, 0 },
 };
 
-static const struct { int N, H, C, K, stride; } depthwise[] = {
-	{ 4, 112, 32, 3, 1 }, { 4, 112, 96, 3, 2 }, { 4, 56, 144, 3, 1 }, { 4, 28, 240, 3, 2 }, { 4, 14, 480, 5, 1 },
-	{ 4, 14, 672, 5, 2 }, { 4, 7, 1152, 5, 1 },
+static const struct depthwise { int N, H, C, K, stride; } depthwise[] = {
+	{ 4, 112, 32, 3, 1 }, { 4, 112, 96, 3, 2 }, { 4, 56, 144, 3, 1 }, { 4, 28, 240, 3, 2 },
+	{ 4, 14, 480, 5, 1 }, { 4, 14, 672, 5, 2 }, { 4, 7, 1152, 5, 1 },
 };
 
 static float *filled(struct shape s)
@@ -55,9 +59,11 @@ static float *filled(struct shape s)
 }
 
 /* Seconds of one run: the best of at least five, for a quarter of a second. */
-static double seconds(struct backend *b, enum op op, struct shape y, const struct shape *x, const struct attr *a)
+static double seconds(struct backend *b, enum op op, struct shape y, const struct shape *x,
+	const struct attr *a)
 {
-	struct view out = { filled(y), y }, in[2] = { { filled(x[0]), x[0] }, { filled(x[1]), x[1] } };
+	struct view out = { filled(y), y };
+	struct view in[2] = { { filled(x[0]), x[0] }, { filled(x[1]), x[1] } };
 	double best = 1e9, spent = 0;
 
 	if (b->scratch[op] && backend_reserve(b, b->scratch[op](b, y, x, a))) exit(1);
@@ -87,8 +93,10 @@ static double sgemm_rate(int threads)
 #pragma omp parallel num_threads(threads)
 		{
 			float *a = m + (size_t)omp_get_thread_num() * 3 * M * M;
+			float *b = a + M * M, *c = b + M * M;
 
-			for (int k = 0; k < 4; k++) blas_sgemm(false, false, M, M, M, 1, a, M, a + M * M, M, 0, a + 2 * M * M, M);
+			for (int k = 0; k < 4; k++)
+				blas_sgemm(false, false, M, M, M, 1, a, M, b, M, 0, c, M);
 		}
 		double took = (omp_get_wtime() - start) / 4;
 		if (took < best) best = took;
@@ -100,17 +108,34 @@ static double sgemm_rate(int threads)
 static void problem_print(struct backend *b, const struct problem *p, double peak)
 {
 	int P = (p->H + p->before + p->after - p->K) / p->stride + 1;
-	struct shape x = { { p->N, p->H, p->H, p->I } }, w = { { p->K, p->K, p->I, p->O } }, y = { { p->N, P, P, p->O } };
+	struct shape x = { { p->N, p->H, p->H, p->I } }, y = { { p->N, P, P, p->O } };
+	struct shape w = { { p->K, p->K, p->I, p->O } };
 	double flops = 2e-9 * (double)shape_count(y) * p->K * p->K * p->I;
-	struct attr a = { .i = { p->stride, p->before, p->after, p->before, p->after, p->H, p->H } };
+	int before = p->before, after = p->after;
+	struct attr a = { .i = { p->stride, before, after, before, after, p->H, p->H } };
 	double forward = flops / seconds(b, OP_conv, y, (struct shape[]){ x, w }, &a);
 	double dx = flops / seconds(b, OP_conv_dx, x, (struct shape[]){ y, w }, &a);
 
 	a.i[5] = a.i[6] = p->K;
 	double dw = flops / seconds(b, OP_conv_dw, w, (struct shape[]){ x, y }, &a);
-	printf("%s\t%dx%dx%d\t%d-%d\t%dx%d/%d\t%.0f\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\n", p->net, p->N, p->H, p->H, p->I, p->O,
-		p->K, p->K, p->stride, forward, dx, dw, forward / peak, dx / peak, dw / peak);
+	printf("%s\t%dx%dx%d\t%d-%d\t%dx%d/%d\t%.0f\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\n",
+		p->net, p->N, p->H, p->H, p->I, p->O, p->K, p->K, p->stride,
+		forward, dx, dw, forward / peak, dx / peak, dw / peak);
 	fflush(stdout);
+}
+
+static void depthwise_print(struct backend *b, const struct depthwise *d)
+{
+	int P = d->H / d->stride, pads = d->K - d->stride, before = pads / 2;
+	struct shape x = { { d->N, d->H, d->H, d->C } }, y = { { d->N, P, P, d->C } };
+	struct shape w = { { d->K, d->K, 1, d->C } };
+	struct attr a = { .i = { d->stride, before, pads - before, before, pads - before } };
+	double took = seconds(b, OP_dwconv, y, (struct shape[]){ x, w }, &a);
+
+	printf("depthwise\t%dx%dx%d\t%d\t%dx%d/%d\t%.0f\t%.1f\n",
+		d->N, d->H, d->H, d->C, d->K, d->K, d->stride,
+		2e-9 * (double)shape_count(y) * d->K * d->K / took,
+		4e-9 * (double)(shape_count(x) + shape_count(y)) / took);
 }
 
 int main(int argc, char **argv)
@@ -122,18 +147,13 @@ int main(int argc, char **argv)
 	double peak = sgemm_rate(b->threads);
 
 	printf("# sgemm of 768 on %d threads (%s): %.0f GFLOP/s\n", b->threads, blas_core(), peak);
-	printf("#net\timages\tchannels\ttaps\tforward\tdx\tdw\tforward/sgemm\tdx/sgemm\tdw/sgemm\n");
-	for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) problem_print(b, problems + i, peak);
+	printf("#net\timages\tchannels\ttaps\tforward\tdx\tdw");
+	printf("\tforward/sgemm\tdx/sgemm\tdw/sgemm\n");
+	for (size_t i = 0; i < sizeof problems / sizeof *problems; i++)
+		problem_print(b, problems + i, peak);
 	printf("#depthwise\timages\tchannels\ttaps\tforward\tGB/s\n");
-	for (size_t i = 0; i < sizeof depthwise / sizeof *depthwise; i++) {
-		int H = depthwise[i].H, K = depthwise[i].K, C = depthwise[i].C, s = depthwise[i].stride, P = H / s;
-		struct shape x = { { depthwise[i].N, H, H, C } }, w = { { K, K, 1, C } }, y = { { depthwise[i].N, P, P, C } };
-		struct attr a = { .i = { s, (K - s) / 2, K - s - (K - s) / 2, (K - s) / 2, K - s - (K - s) / 2 } };
-		double t = seconds(b, OP_dwconv, y, (struct shape[]){ x, w }, &a);
-
-		printf("depthwise\t%dx%dx%d\t%d\t%dx%d/%d\t%.0f\t%.1f\n", depthwise[i].N, H, H, C, K, K, s,
-			2e-9 * (double)shape_count(y) * K * K / t, 4e-9 * (double)(shape_count(x) + shape_count(y)) / t);
-	}
+	for (size_t i = 0; i < sizeof depthwise / sizeof *depthwise; i++)
+		depthwise_print(b, depthwise + i);
 	backend_free(b);
 	return 0;
 }
