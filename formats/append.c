@@ -55,7 +55,8 @@ static int begin_txn(struct append *a)
 
 	if (!rc) rc = mdb_env_set_maxdbs(a->env, 2);
 	if (!rc) rc = mdb_env_set_mapsize(a->env, map_bytes(a));
-	if (!rc) rc = mdb_env_open(a->env, a->part, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOMETASYNC, 0666);
+	if (!rc)
+		rc = mdb_env_open(a->env, a->part, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOMETASYNC, 0666);
 	if (!rc) rc = mdb_txn_begin(a->env, NULL, 0, &a->txn);
 	if (!rc) rc = mdb_dbi_open(a->txn, STORE_META, MDB_CREATE, &a->meta);
 	if (!rc) rc = mdb_dbi_open(a->txn, STORE_DATA, MDB_CREATE, &a->data);
@@ -131,7 +132,8 @@ static int part_hash(struct append *a, struct store *s, int64_t *held, struct ha
 	for (int64_t i = 0; i < store_blocks(s); i++, *held += b.n) {
 		if (store_block(s, i, &b, &id)) return -1;
 		frame_hash(hash, &a->info, &b);
-		if (hash_end(hash) != id) return fail("%s: block %lld is damaged", a->part, (long long)i);
+		if (hash_end(hash) != id)
+			return fail("%s: block %lld is damaged", a->part, (long long)i);
 	}
 	return 0;
 }
@@ -200,7 +202,8 @@ static int finish(struct append *a)
 
 	if (bytes < 0) return -1;
 	if (ftruncate(a->lock, bytes) || fsync(a->lock)) return store_fail(a->part, "write", errno);
-	if (!a->force && !access(a->path, F_OK)) return fail("%s: exists by now (-f overwrites)", a->path);
+	if (!a->force && !access(a->path, F_OK))
+		return fail("%s: exists by now (-f overwrites)", a->path);
 	if (rename(a->part, a->path)) return fail("%s: rename:", a->path);
 	a->renamed = true;
 	return 0;

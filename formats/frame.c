@@ -56,7 +56,8 @@ static int image_check(const char *path, const struct rows_info *r)
 	int64_t h = r->height, w = r->im_width, c = r->channels;
 
 	if (!h && !w && !c) return 0;
-	if (r->type != ROWS_U8) return fail("%s: found a picture shape on rows that are not u8", path);
+	if (r->type != ROWS_U8)
+		return fail("%s: found a picture shape on rows that are not u8", path);
 	if (h < 1 || w < 1 || h > 65535 || w > 65535 || c < 1 || c > 4 || h * w * c != r->width)
 		return fail("%s: found rows of %d for pictures of %dx%dx%d, expected height times width times channels",
 			path, r->width, r->height, r->im_width, r->channels);
@@ -65,7 +66,8 @@ static int image_check(const char *path, const struct rows_info *r)
 
 int frame_check(const char *path, const struct rows_info *r)
 {
-	if (!kind_ok(r->kind)) return fail("%s: kind of rows is not a word of 1 to 15 letters", path);
+	if (!kind_ok(r->kind))
+		return fail("%s: kind of rows is not a word of 1 to 15 letters", path);
 	if (r->type < ROWS_U8 || r->type > ROWS_NEAR)
 		return fail("%s: found rows of type %d, expected 1 to %d", path, (int)r->type, ROWS_NEAR);
 	if (r->width < 1 || rows_bytes(r) > FRAME_MAX_ROW)
@@ -96,7 +98,8 @@ size_t frame_head_put(unsigned char out[FRAME_HEAD_MAX], const struct rows_info 
 
 int frame_head_bytes(const char *path, const struct frame_head *h)
 {
-	if (memcmp(h->magic, FRAME_MAGIC, 8)) return fail("%s: not a row stream: found another magic number", path);
+	if (memcmp(h->magic, FRAME_MAGIC, 8))
+		return fail("%s: not a row stream: found another magic number", path);
 	if (h->meta_bytes > FRAME_MAX_META)
 		return fail("%s: found %u bytes of meta text, expected at most %d", path, h->meta_bytes, FRAME_MAX_META);
 	return (int)padded(sizeof *h + h->meta_bytes);
@@ -110,7 +113,8 @@ int frame_head_get(struct rows_info *r, const char *path, const unsigned char *h
 	memcpy(&h, head, sizeof h);
 	int want = frame_head_bytes(path, &h);
 	if (want < 0) return -1;
-	if (bytes != (size_t)want) return fail("%s: found a head of %zu bytes, expected %d", path, bytes, want);
+	if (bytes != (size_t)want)
+		return fail("%s: found a head of %zu bytes, expected %d", path, bytes, want);
 	if (h.flags & ~(uint32_t)FRAME_LABELLED || h.zero)
 		return fail("%s: found flags %#x of a newer version", path, h.flags);
 	if (!all_zero(head + sizeof h + h.meta_bytes, bytes - sizeof h - h.meta_bytes) ||
@@ -166,7 +170,8 @@ int frame_get(struct block *b, const char *path, const struct rows_info *r, cons
 	size_t end = at + (size_t)n * rows_bytes(r);
 
 	memcpy(&h, p, sizeof h);
-	if (h.n != (uint32_t)n || h.zero) return fail("%s: found a block of %u rows, expected %d", path, h.n, n);
+	if (h.n != (uint32_t)n || h.zero)
+		return fail("%s: found a block of %u rows, expected %d", path, h.n, n);
 	if (!all_zero(p + meta, at - meta) || !all_zero(p + end, frame_bytes(r, n) - end))
 		return fail("%s: padding of a block is not zero", path);
 	*b = (struct block){ .n = n, .keys = (const uint64_t *)(const void *)(p + sizeof h), .data = p + at };

@@ -10,7 +10,7 @@
 enum {
 	FRAME_ALIGN = 16,                    /* every part is padded with zeros to a multiple of this */
 	FRAME_MAX_META = 4095,
-	FRAME_FILL = 512 << 10,              /* bytes of rows that a full block holds at most, unless one row is larger */
+	FRAME_FILL = 512 << 10,              /* bytes of rows in a full block; one row may be larger */
 	FRAME_MAX_ROW = 64 << 20,
 	FRAME_LABELLED = 1,                  /* flags */
 };
@@ -41,7 +41,8 @@ int frame_head_get(struct rows_info *, const char *path, const unsigned char *he
 int frame_rows(const struct rows_info *);                 /* rows in a full block */
 size_t frame_bytes(const struct rows_info *, int n);      /* a multiple of FRAME_ALIGN */
 void frame_put(void *out, const struct rows_info *, const struct block *, uint64_t id);
-/* Borrows from frame, which holds frame_bytes(n) bytes and is aligned; -1 after fail() when it is not a block of n rows. */
+/* Borrows from frame, which holds frame_bytes(n) bytes and is aligned; -1 after fail() when it is
+ * not a block of n rows. */
 int frame_get(struct block *, const char *path, const struct rows_info *, const void *frame, int n);
 
 struct frame_end frame_end(int64_t total, uint64_t id);

@@ -61,7 +61,8 @@ static int meta_get(struct pages *f, size_t bytes, uint64_t number, struct meta 
 		return fail("%s: ends after %zu bytes inside its first pages", f->path, bytes);
 	memcpy(&head, f->p + number * f->page_bytes, HEAD);
 	memcpy(m, f->p + number * f->page_bytes + HEAD, sizeof *m);
-	if (m->magic != MAGIC || m->version != 1 || !(head.flags & META)) return damaged(f, number, "is no meta page");
+	if (m->magic != MAGIC || m->version != 1 || !(head.flags & META))
+		return damaged(f, number, "is no meta page");
 	uint64_t size = m->free.pad;         /* LMDB keeps the page size here */
 	if (size < MIN_PAGE || size > MAX_PAGE || size & (size - 1) || (number && size != f->page_bytes))
 		return damaged(f, number, "has an impossible page size");
@@ -77,7 +78,8 @@ static int meta_read(struct pages *f, size_t bytes, struct meta *m)
 	f->page_bytes = 0;
 	if (meta_get(f, bytes, 0, &first) || meta_get(f, bytes, 1, &second)) return -1;
 	*m = first.txn < second.txn ? second : first;
-	if (m->last < 1 || m->last >= NONE / MAX_PAGE) return damaged(f, 0, "has an impossible last page");
+	if (m->last < 1 || m->last >= NONE / MAX_PAGE)
+		return damaged(f, 0, "has an impossible last page");
 	f->count = bytes / f->page_bytes < m->last + 1 ? bytes / f->page_bytes : m->last + 1;
 	return 0;
 }
@@ -85,7 +87,8 @@ static int meta_read(struct pages *f, size_t bytes, struct meta *m)
 /* A page of the tree at this level above its leaves (0: a leaf). */
 static int page_check(struct pages *f, uint64_t number, int level, struct page *head)
 {
-	if (number < 2 || number >= f->count) return damaged(f, number, "is used but outside of the file");
+	if (number < 2 || number >= f->count)
+		return damaged(f, number, "is used but outside of the file");
 	if (++f->visits > f->count) return damaged(f, number, "is in a loop");
 	memcpy(head, f->p + number * f->page_bytes, HEAD);
 	if (head->number != number) return damaged(f, number, "has another number");
@@ -124,7 +127,8 @@ static int free_check(const struct pages *f, uint64_t number, const unsigned cha
 	for (uint64_t i = 1; i <= n; i++) {
 		uint64_t free_page;
 		memcpy(&free_page, data + 8 * i, 8);
-		if (free_page < 2 || free_page > NONE / MAX_PAGE) return damaged(f, number, "frees an impossible page");
+		if (free_page < 2 || free_page > NONE / MAX_PAGE)
+			return damaged(f, number, "frees an impossible page");
 	}
 	return 0;
 }
@@ -136,9 +140,12 @@ static int leaf_check(struct pages *f, const struct page *head, const struct nod
 	const unsigned char *data = key + n->key_bytes;
 	uint64_t left = f->page_bytes - (uint64_t)(data - (f->p + number * f->page_bytes));
 
-	if (n->flags != (f->is_main ? SUB : n->flags & BIG)) return damaged(f, number, "has a node of another kind");
-	if ((n->flags & BIG ? 8 : bytes) > left) return damaged(f, number, "has data outside of it");
-	if (f->is_main && bytes != sizeof(struct db)) return damaged(f, number, "has a sub-database that is cut off");
+	if (n->flags != (f->is_main ? SUB : n->flags & BIG))
+		return damaged(f, number, "has a node of another kind");
+	if ((n->flags & BIG ? 8 : bytes) > left)
+		return damaged(f, number, "has data outside of it");
+	if (f->is_main && bytes != sizeof(struct db))
+		return damaged(f, number, "has a sub-database that is cut off");
 	if (n->flags & BIG) {
 		uint64_t first, run = (HEAD - 1 + bytes) / f->page_bytes + 1;
 		memcpy(&first, data, 8);
@@ -156,7 +163,8 @@ static int tree_check(struct pages *f, const struct db *db)
 	int depth = db->depth, d = 0;
 	uint64_t entries = 0;
 
-	if (db->root == NONE) return depth || db->entries ? damaged(f, 0, "has a root that is missing") : 0;
+	if (db->root == NONE)
+		return depth || db->entries ? damaged(f, 0, "has a root that is missing") : 0;
 	if (depth < 1 || depth > DEPTH) return damaged(f, db->root, "has an impossible depth");
 	if (page_check(f, db->root, depth - 1, &at[0].head)) return -1;
 	at[0].next = 0;
@@ -187,7 +195,8 @@ static int main_check(struct pages *f, const struct db *db)
 	struct page head;
 
 	f->is_main = true;
-	if (db->flags || db->depth > 1) return damaged(f, db->root, "is the root of an unknown main database");
+	if (db->flags || db->depth > 1)
+		return damaged(f, db->root, "is the root of an unknown main database");
 	if (tree_check(f, db)) return -1;
 	f->is_main = false;
 	if (db->root == NONE) return 0;
@@ -196,6 +205,7 @@ static int main_check(struct pages *f, const struct db *db)
 		struct node n;
 		struct db sub;
 		const unsigned char *key = node_get(f, &head, i, &n);
+		if (!key) return -1;
 		memcpy(&sub, key + n.key_bytes, sizeof sub);
 		if (sub.flags) return damaged(f, db->root, "has an unknown sub-database");
 		if (tree_check(f, &sub)) return -1;

@@ -15,7 +15,13 @@
 enum { LINE = 1024, FIRST_READ = 1 << 20 };
 
 /* Bytes come from a file or from memory; comments go to ic when there is one. */
-struct source { FILE *f; int64_t picture; const unsigned char *p, *end; const char *name; struct pam_head *ic; };
+struct source {
+	FILE *f;
+	int64_t picture;                     /* its number, for messages */
+	const unsigned char *p, *end;
+	const char *name;
+	struct pam_head *ic;
+};
 
 struct shape { int format, width, height, depth, maxval; };   /* format: the digit after P */
 
@@ -60,14 +66,17 @@ static bool ic_field(struct pam_head *h, char *name)
 	if (!strcmp(name, "key")) return number(value, 10, UINT64_MAX, &h->key);
 	if (!strcmp(name, "from")) return number(value, 16, UINT64_MAX, &h->from);
 	if (!strcmp(name, "root")) return number(value, 16, UINT64_MAX, &h->root);
-	if (!strcmp(name, "instance")) return h->instanced = number(value, 10, UINT64_MAX, &h->instance);
+	if (!strcmp(name, "instance"))
+		return h->instanced = number(value, 10, UINT64_MAX, &h->instance);
 	if (!strcmp(name, "label")) {
 		h->labelled = number(value, 10, UINT32_MAX, &n);
 		if (h->labelled) h->label = (uint32_t)n;
 		return h->labelled;
 	}
-	if (!strcmp(name, "at")) return number(value, 10, INT64_MAX, &n) ? h->at = (int64_t)n, true : false;
-	if (!strcmp(name, "of")) return number(value, 10, INT64_MAX, &n) ? h->of = (int64_t)n, true : false;
+	if (!strcmp(name, "at"))
+		return number(value, 10, INT64_MAX, &n) ? h->at = (int64_t)n, true : false;
+	if (!strcmp(name, "of"))
+		return number(value, 10, INT64_MAX, &n) ? h->of = (int64_t)n, true : false;
 	if (strcmp(name, "seed")) return true;
 	if (!number(value, 10, UINT64_MAX, &n)) return false;
 	snprintf(h->seed, sizeof h->seed, "%" PRIu64, n);
@@ -86,9 +95,11 @@ static int comment(struct source *s)
 	}
 	text[n] = 0;
 	if (!s->ic || strncmp(text, " ic ", 4)) return 0;
-	if (n == LINE - 1 || strlen(text) != (size_t)n) return fail("%s: found an ic comment that is too long", s->name);
+	if (n == LINE - 1 || strlen(text) != (size_t)n)
+		return fail("%s: found an ic comment that is too long", s->name);
 	for (char *t = strtok_r(text + 4, " \t\r", &save); t; t = strtok_r(NULL, " \t\r", &save))
-		if (!ic_field(s->ic, t)) return fail("%s: cannot read '%s' in an ic comment", s->name, t);
+		if (!ic_field(s->ic, t))
+			return fail("%s: cannot read '%s' in an ic comment", s->name, t);
 	return 0;
 }
 
@@ -183,7 +194,8 @@ static int head_read(struct source *s, struct shape *h)
 		return c == EOF ? cut(s) : fail("%s: found P%c, expected a PNM or PAM picture (P2, P3, P5, P6, P7)", s->name,
 			isprint(c) ? c : '?');
 	if (c == '7') {
-		if ((c = next(s)) != '\n') return c == EOF ? cut(s) : fail("%s: found no line end after P7", s->name);
+		if ((c = next(s)) != '\n')
+			return c == EOF ? cut(s) : fail("%s: found no line end after P7", s->name);
 		if (pam_lines(s, h)) return -1;
 	} else {
 		if (head_number(s, IMAGE_MAX_SIDE, &h->width) || head_number(s, IMAGE_MAX_SIDE, &h->height) ||
@@ -283,7 +295,8 @@ int pam_read(struct pam *p, struct pam_head *head, uint8_t **pixels)
 
 	*head = (struct pam_head){ .key = (uint64_t)p->read };
 	if (c == EOF) return series_end(p);
-	if (c != 'P') return fail("%s: found other bytes where picture %" PRId64 " should begin", p->path, p->read);
+	if (c != 'P')
+		return fail("%s: found other bytes where picture %" PRId64 " should begin", p->path, p->read);
 	if (head_read(&s, &h)) return -1;
 	if (h.format < 5 || h.maxval != 255)
 		return fail("%s: found P%d with maxval %d, expected P5, P6 or P7 with maxval 255 in a stream", p->path,
@@ -335,7 +348,8 @@ int image_decode_pnm(struct image *out, const char *name, const void *bytes, siz
 	struct shape h;
 
 	*out = (struct image){ 0 };
-	if (!n || *p != 'P') return fail("%s: found other bytes, expected a PNM or PAM picture", name);
+	if (!n || *p != 'P')
+		return fail("%s: found other bytes, expected a PNM or PAM picture", name);
 	if (head_read(&s, &h)) return -1;
 	size_t pixels = (size_t)h.width * (size_t)h.height, samples = pixels * (size_t)h.depth;
 	size_t least = h.format < 5 ? 2 * samples - 1 : h.maxval > 255 ? 2 * samples : samples;

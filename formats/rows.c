@@ -118,7 +118,8 @@ static int looks_like_store(const char *path)
 	struct stat st;
 
 	if (stat(path, &st)) return fail("%s:", path);
-	if (!S_ISREG(st.st_mode)) return S_ISDIR(st.st_mode) ? fail("%s: found a folder, expected rows", path) : 0;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? fail("%s: found a folder, expected rows", path) : 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) return fail("%s:", path);
 	ssize_t n = read(fd, first, sizeof first);

@@ -25,7 +25,8 @@ struct store {
 
 int store_fail(const char *path, const char *what, int rc)
 {
-	if (rc == EIO || rc == ENOSPC || rc == EDQUOT || rc == EFBIG)   /* LMDB says EIO for a short write */
+	if (rc == EIO || rc == ENOSPC || rc == EDQUOT || rc == EFBIG)
+		/* LMDB says EIO for a short write */
 		return fail("%s: %s: the disk is full or the file may not grow (%s)", path, what, mdb_strerror(rc));
 	return fail("%s: %s: %s", path, what, mdb_strerror(rc));
 }
@@ -54,10 +55,12 @@ static int meta_read(struct store *s, bool unsealed)
 
 	if (rc == MDB_NOTFOUND) return fail("%s: an LMDB file, but not a row store", s->path);
 	if (rc) return store_fail(s->path, STORE_META, rc);
-	if ((rc = meta_get(s, meta, STORE_HEAD, &v))) return rc < 0 ? -1 : fail("%s: has no head", s->path);
+	if ((rc = meta_get(s, meta, STORE_HEAD, &v)))
+		return rc < 0 ? -1 : fail("%s: has no head", s->path);
 	if (frame_head_get(&s->info, s->path, v.mv_data, v.mv_size)) return -1;
 	if ((rc = meta_get(s, meta, STORE_END, &v)) < 0) return -1;
-	if (rc) return unsealed ? 0 : fail("%s: not sealed: the program that wrote it did not finish", s->path);
+	if (rc)
+		return unsealed ? 0 : fail("%s: not sealed: the program that wrote it did not finish", s->path);
 	if (v.mv_size != sizeof e) return fail("%s: its end is damaged", s->path);
 	memcpy(&e, v.mv_data, sizeof e);
 	if (e.total >> 56 || frame_end_check(s->path, &e, (int64_t)e.total, e.id))
@@ -84,7 +87,8 @@ static int blocks_add(struct store *s, MDB_cursor *c, int64_t room)
 
 	while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))) {
 		uint64_t number;
-		if (k.mv_size != 8 || s->blocks >= room) return fail("%s: has blocks it should not have", s->path);
+		if (k.mv_size != 8 || s->blocks >= room)
+			return fail("%s: has blocks it should not have", s->path);
 		memcpy(&number, k.mv_data, 8);
 		if (__builtin_bswap64(number) != (uint64_t)s->blocks)
 			return fail("%s: block %lld is missing", s->path, (long long)s->blocks);
@@ -127,7 +131,8 @@ static int env_open(struct store *s)
 
 	if (!rc) rc = mdb_env_set_maxdbs(s->env, 2);
 	if (!rc) rc = mdb_env_set_mapsize(s->env, 1);
-	if (!rc) rc = mdb_env_open(s->env, s->path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NORDAHEAD, 0666);
+	if (!rc)
+		rc = mdb_env_open(s->env, s->path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NORDAHEAD, 0666);
 	if (!rc) rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->txn);
 	return rc ? store_fail(s->path, "open", rc) : 0;
 }

@@ -23,8 +23,9 @@ size_t store_value_bytes(const struct rows_info *, int n);   /* a block of n row
 /* unsealed: also opens what a writer left behind; info->count is then -1 and only full blocks are there. */
 int store_open(struct store **, const char *path, struct rows_info *, bool unsealed);
 int64_t store_blocks(const struct store *);
-int store_block(struct store *, int64_t number, struct block *, uint64_t *id);   /* any thread; id: as the block states it */
-int64_t store_find(struct store *, uint64_t key);            /* any thread */
+/* From any thread.  id, when not NULL: as the block states it. */
+int store_block(struct store *, int64_t number, struct block *, uint64_t *id);
+int64_t store_find(struct store *, uint64_t key);
 void store_close(struct store *);
 
 /* fail() with LMDB's reason; -1. */

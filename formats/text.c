@@ -101,7 +101,8 @@ static int field(struct text *t, char *out, int size)
 
 	while ((c = getc(t->f)) != '\t' && c != '\n') {
 		if (c == EOF) return cut(t);
-		if (!c || n == size - 1) return fail("%s: line %" PRId64 ": found a field of %d characters or more", t->path,
+		if (!c || n == size - 1)
+			return fail("%s: line %" PRId64 ": found a field of %d characters or more", t->path,
 			t->line, n);
 		out[n++] = (char)c;
 	}
@@ -130,7 +131,8 @@ static bool real(const char *s, int digits, float *out, uint64_t *bits)
 	char *end;
 
 	*bits = UINT64_MAX;
-	if (s[0] == '0' && s[1] == 'x') return strlen(s) == 2 + (size_t)digits && whole(s + 2, 16, UINT32_MAX, bits);
+	if (s[0] == '0' && s[1] == 'x')
+		return strlen(s) == 2 + (size_t)digits && whole(s + 2, 16, UINT32_MAX, bits);
 	if (isspace((unsigned char)*s)) return false;
 	*out = strtof(s, &end);
 	return end != s && !*end && (!isinf(*out) || strchr("in", tolower((unsigned char)s[*s == '-' || *s == '+'])));
@@ -182,9 +184,11 @@ static bool head_line(struct rows_info *r, const char *name, char *value)
 	size_t used = strlen(r->meta), bytes = strlen(value);
 	uint64_t n;
 
-	if (!strcmp(name, "#kind")) return bytes < sizeof r->kind ? memcpy(r->kind, value, bytes), true : false;
+	if (!strcmp(name, "#kind"))
+		return bytes < sizeof r->kind ? memcpy(r->kind, value, bytes), true : false;
 	if (!strcmp(name, "#type")) return (r->type = (enum rows_type)type_by_name(value));
-	if (!strcmp(name, "#width")) return whole(value, 10, INT32_MAX, &n) ? r->width = (int)n, true : false;
+	if (!strcmp(name, "#width"))
+		return whole(value, 10, INT32_MAX, &n) ? r->width = (int)n, true : false;
 	if (!strcmp(name, "#shape")) return shape(r, value);
 	if (!strcmp(name, "#from")) return whole(value, 16, UINT64_MAX, &r->from);
 	if (!strcmp(name, "#root")) return whole(value, 16, UINT64_MAX, &r->root);
@@ -202,7 +206,8 @@ static int line_get(struct text *t, char *line)
 	t->line++;
 	while ((c = getc(t->f)) != '\n') {
 		if (c == EOF) return cut(t);
-		if (!c || n == LINE - 1) return fail("%s: line %" PRId64 " is not one of a head", t->path, t->line);
+		if (!c || n == LINE - 1)
+			return fail("%s: line %" PRId64 " is not one of a head", t->path, t->line);
 		line[n++] = (char)c;
 	}
 	line[n] = 0;
@@ -215,7 +220,8 @@ static int head_get(struct text *t, struct rows_info *r)
 
 	*r = (struct rows_info){ .count = -1 };
 	if (line_get(t, line)) return -1;
-	if (strcmp(line, "#ic-rows\t1")) return bad(t, line, "#ic-rows<TAB>1, as ic-store dump writes");
+	if (strcmp(line, "#ic-rows\t1"))
+		return bad(t, line, "#ic-rows<TAB>1, as ic-store dump writes");
 	for (;;) {
 		if (line_get(t, line)) return -1;
 		if (!strncmp(line, "# ", 2)) continue;
@@ -253,7 +259,8 @@ static int values(struct text *t, const struct rows_info *r)
 
 	for (int i = 0; i < n; i++) {
 		enum rows_type type = r->type != ROWS_NEAR ? r->type : i < r->width ? ROWS_U32 : ROWS_F32;
-		if (end != '\t') return fail("%s: line %" PRId64 ": found %d values, expected %d", t->path, t->line, i, n);
+		if (end != '\t')
+			return fail("%s: line %" PRId64 ": found %d values, expected %d", t->path, t->line, i, n);
 		if ((end = field(t, word, WORD)) < 0) return -1;
 		if (!element(word, type, t->row, i)) return bad(t, word, types[type]);
 	}
@@ -286,10 +293,12 @@ int text_next(struct text *t, const struct rows_info *r, uint64_t *key, uint32_t
 	if (c == EOF) return cut(t);
 	ungetc(c, t->f);
 	if ((end = field(t, word, WORD)) < 0) return -1;
-	if (end != '\t' || !whole(word, 10, UINT64_MAX, key)) return bad(t, word, "a key, a tab and values");
+	if (end != '\t' || !whole(word, 10, UINT64_MAX, key))
+		return bad(t, word, "a key, a tab and values");
 	if (r->labelled) {
 		if ((end = field(t, word, WORD)) < 0) return -1;
-		if (end != '\t' || !whole(word, 10, UINT32_MAX, &n)) return bad(t, word, "a label, a tab and values");
+		if (end != '\t' || !whole(word, 10, UINT32_MAX, &n))
+			return bad(t, word, "a label, a tab and values");
 	}
 	*label = (uint32_t)n;
 	return values(t, r) ? -1 : 1;

@@ -60,7 +60,8 @@ static void shape_field(struct record *r, int rank, const int64_t *shape)
 	char text[256] = "";
 	int used = 0;
 
-	for (int i = 0; i < rank; i++) used += snprintf(text + used, sizeof text - (size_t)used, "%s%" PRId64,
+	for (int i = 0; i < rank; i++)
+		used += snprintf(text + used, sizeof text - (size_t)used, "%s%" PRId64,
 		i ? "x" : "", shape[i]);
 	record_text(r, "shape", text);
 }
@@ -113,7 +114,8 @@ static int list_rows(const char *path)
 	if (got < 0) return -1;
 	int64_t shape[4] = { info.count, info.width };
 	int rank = 2;
-	if (info.height) shape[1] = info.height, shape[2] = info.im_width, shape[3] = info.channels, rank = 4;
+	if (info.height)
+		shape[1] = info.height, shape[2] = info.im_width, shape[3] = info.channels, rank = 4;
 	for (char *m = info.meta; (m = strchr(m, '\n')); m++) *m = m[1] ? ';' : 0;
 	list_line(path, info.kind, text_type(info.type), rank, shape, &info, info.meta);
 	return 0;
@@ -235,7 +237,8 @@ static int join_rows(struct join *j, struct rows *from, bool first)
 				"their keys", rows_path(from), b.keys[0], j->last);
 		first = true;
 		for (int i = 0; i < b.n; i++, row += rows_bytes(&from->info), j->seen++)
-			if (j->seen >= j->at && rows_put(&j->to, b.keys[i], b.labels ? b.labels[i] : 0, row)) return -1;
+			if (j->seen >= j->at && rows_put(&j->to, b.keys[i], b.labels ? b.labels[i] : 0, row))
+				return -1;
 		j->last = b.keys[b.n - 1];
 		if (stop_check()) return -1;
 		progress("rows", j->seen, 0, "%s", rows_path(from));
@@ -282,7 +285,8 @@ static int export_npy(const struct table *t)
 	struct tensor a = { .type = types[r->type], .rank = 2, .shape = { r->count, r->width }, .data = t->data,
 		.count = r->count * r->width };
 
-	if (r->type == ROWS_NEAR) return fail("%s: neighbours are two arrays: export to .safetensors", out);
+	if (r->type == ROWS_NEAR)
+		return fail("%s: neighbours are two arrays: export to .safetensors", out);
 	if (r->height)
 		a.rank = 4, a.shape[1] = r->height, a.shape[2] = r->im_width, a.shape[3] = r->channels;
 	return npy_write(out, &a, common.force);
@@ -365,7 +369,8 @@ static int64_t export_net(const char *path)
 		if (!strncmp(t->name, net, n) && t->name[n] == '.')
 			tensors_add(&to, t->name + n + 1, t->type, t->rank, t->shape, t->data);
 	}
-	for (int i = 0; i < from.n_meta; i++) tensors_add_meta(&to, from.meta[i].name, from.meta[i].value);
+	for (int i = 0; i < from.n_meta; i++)
+		tensors_add_meta(&to, from.meta[i].name, from.meta[i].value);
 	int64_t found = to.n;
 	int bad = found ? tensors_save(&to, out, common.force) :
 		fail("%s: found no tensor %s.*, the first is %s", path, net, from.n ? from.t[0].name : "missing");
@@ -405,7 +410,8 @@ static int64_t keys_read(const char *path, uint64_t **list_out)
 		bool wanted = begins && *line != '#' && *line != '\n';
 		begins = strchr(line, '\n');
 		if (!wanted) continue;
-		if (!(n & (n - 1))) *list_out = mem_grow(*list_out, n ? 2 * (size_t)n : 1, sizeof **list_out);
+		if (!(n & (n - 1)))
+			*list_out = mem_grow(*list_out, n ? 2 * (size_t)n : 1, sizeof **list_out);
 		(*list_out)[n++] = strtoull(line, &end, 10);
 		if (end == line || *line == '-' || !strchr("\t\n ", *end)) {
 			line[strcspn(line, "\n")] = 0;
@@ -448,7 +454,8 @@ static int64_t pam(int n, char **files)
 
 	(void)n;
 	if (binary_stdout() || rows_open(&r, files[0])) return -1;
-	if (!rows_is_store(&r)) fail("%s: found a row stream, expected a store of pictures", files[0]);
+	if (!rows_is_store(&r))
+		fail("%s: found a row stream, expected a store of pictures", files[0]);
 	else if (r.info.channels != 3)
 		fail("%s: found %s rows, expected pictures of 3 channels", files[0], r.info.kind);
 	else count = keys ? keys_read(keys, &wanted) : r.info.count;
@@ -477,7 +484,8 @@ static const struct command {
 
 static const struct command *command_find(const char *name)
 {
-	for (size_t i = 0; i < LEN(commands); i++) if (!strcmp(commands[i].name, name)) return &commands[i];
+	for (size_t i = 0; i < LEN(commands); i++)
+		if (!strcmp(commands[i].name, name)) return &commands[i];
 	misuse("found command '%s', expected ls, head, dump, load, verify, cat, export or pam", name);
 }
 
@@ -488,7 +496,8 @@ static void options_check(const struct command *c)
 	};
 
 	for (size_t i = 0; i < LEN(given); i++)
-		if (given[i].given && !strchr(c->with, given[i].letter)) misuse("%s takes no %s", c->name, given[i].name);
+		if (given[i].given && !strchr(c->with, given[i].letter))
+			misuse("%s takes no %s", c->name, given[i].name);
 }
 
 int main(int argc, char **argv)
@@ -496,11 +505,13 @@ int main(int argc, char **argv)
 	int i = opt_parse(argc, argv, "ls|head|dump|load|verify|cat|export|pam [FILE...]",
 		"look into stores, streams and checkpoints; turn them into other files", opts, LEN(opts));
 
-	if (i == argc) misuse("a command is missing: ls, head, dump, load, verify, cat, export or pam");
+	if (i == argc)
+		misuse("a command is missing: ls, head, dump, load, verify, cat, export or pam");
 	const struct command *c = command_find(argv[i++]);
 	options_check(c);
 	if (argc - i < c->least) misuse("%s needs a FILE ('-' is stdin)", c->name);
-	if (argc - i > c->most) misuse("%s takes one FILE, found '%s' too", c->name, argv[i + c->most]);
+	if (argc - i > c->most)
+		misuse("%s takes one FILE, found '%s' too", c->name, argv[i + c->most]);
 	int64_t items = c->run(argc - i, argv + i);
 	if (items < 0) die();
 	return done(items, c->unit);
