@@ -481,8 +481,8 @@ static int read_file(const char *path, uint8_t **bytes, size_t *n)
 int sources_decode(const struct sources *s, int64_t i, struct image *image, int alpha_on, bool orient)
 {
 	const struct source_entry *e = &s->entry[i];
-	uint8_t *bytes;
-	size_t n;
+	uint8_t *bytes = NULL;
+	size_t n = 0;
 
 	*image = (struct image){ 0 };
 	if (e->on_white && alpha_on < 0) alpha_on = 255;

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* u in [0,1): top 24 bits of splitmix64(fnv1a64(name) + (i + 1) * golden ratio). */
 static double from_name(const char *name, uint64_t i)
@@ -315,6 +316,39 @@ static void check_shapes(const struct golden *g, const struct params *ps, char n
 	ok(found == ps->n && found == listed, "%s: %d tensors of %c have published names and shapes", g->name, listed, net);
 }
 
+/* A checkpoint comes back the same, and its G_ema has the names, shapes and order of the published file. */
+static void check_checkpoint(const struct golden *g, const struct gan *s)
+{
+	char path[64];
+	struct tensors t = { 0 };
+	struct gan back = { 0 };
+	int at = 0, same = 0;
+
+	snprintf(path, sizeof path, "/tmp/ic-check-%ld.safetensors", (long)getpid());
+	if (!ok(!gan_save(s, path) && !tensors_open(&t, path) && !gan_load(&back, path), "%s: saved and loaded", g->name))
+		printf("# %s\n", why());
+	for (int i = 0; i < t.n; i++) {
+		char key[128];
+		if (strncmp(t.t[i].name, "G_ema.", 6)) continue;
+		snprintf(key, sizeof key, "shape.G.%s", t.t[i].name + 6);
+		const struct tensor *w = tensors_find(&g->t, key);
+		bool good = w && w->count == t.t[i].rank && t.t[i].type == DT_F32 && !strcmp(t.t[i].name + 6, s->gp.p[at].name);
+		for (int k = 0; good && k < t.t[i].rank; k++) {
+			double d;
+			memcpy(&d, (const char *)w->data + 8 * k, 8);
+			good = d == (double)t.t[i].shape[k];
+		}
+		same += good, at++;
+	}
+	ok(at == s->gp.n && same == at, "%s: the %d tensors of G_ema are the published ones", g->name, at);
+	ok(back.step == s->step && back.gp.total == s->gp.total && !memcmp(back.ema, s->ema, s->gp.total * sizeof *s->ema) &&
+	   !memcmp(back.d, s->d, s->dp.total * sizeof *s->d) && !memcmp(back.gv, s->gv, s->gp.total * sizeof *s->gv),
+	   "%s: the same step, weights and moments", g->name);
+	tensors_close(&t);
+	gan_free(&back);
+	remove(path);
+}
+
 static void check_case(const char *name, const char *backend, const struct limits *l)
 {
 	struct golden g;
@@ -344,6 +378,7 @@ static void check_case(const char *name, const char *backend, const struct limit
 	else printf("# %s\n", why());
 	phase_close(&p);
 	check_eval(&g, &s, b, l, 3, s.ema, "eval_EMA_after", false);
+	if (sizeof(real) == sizeof(float)) check_checkpoint(&g, &s);
 	gan_free(&s);
 	backend_free(b);
 	tensors_close(&g.t);
