@@ -122,6 +122,7 @@ int features_alike(const char *name, const struct rows_info *a, const char *othe
 		return fail("%s: rows of %d, expected %d as in %s", name, a->width, b->width, other_name);
 	for (size_t i = 0; i < LEN(field); i++)
 		if (rows_meta(a, field[i], x, sizeof x) && rows_meta(b, field[i], y, sizeof y) && strcmp(x, y))
-			return fail("%s: made by another extractor: %s %s, expected %s as in %s", name, field[i], x, y, other_name);
+			return fail("%s: made by another extractor: %s %s, expected %s as in %s", name, field[i], x, y,
+				other_name);
 	return 0;
 }

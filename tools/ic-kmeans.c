@@ -54,7 +54,8 @@ static int fetch_unit(const struct knn_set *set, int64_t first, int n, float *to
 	const struct knn_set *raw = set->ctx;
 
 	if (raw->fetch(raw, first, n, to)) return -1;
-	for (int i = 0; i < n; i++) pair_scale(to + (size_t)i * (size_t)set->width, set->width, 1 / raw->norm[first + i]);
+	for (int i = 0; i < n; i++)
+		pair_scale(to + (size_t)i * (size_t)set->width, set->width, 1 / raw->norm[first + i]);
 	return 0;
 }
 
@@ -82,8 +83,10 @@ static int describe(struct rows_info *info)
 /* All outputs, before the work: one that exists is refused now. */
 static int outputs_open(struct job *j)
 {
-	struct rows_info info = j->from.info, centres = { .kind = "centres", .type = ROWS_F32, .width = info.width, .count = k };
-	struct rows_info labels = { .kind = "labels", .type = ROWS_U32, .width = 1, .labelled = true, .count = info.count };
+	struct rows_info info = j->from.info;
+	struct rows_info centres = { .kind = "centres", .type = ROWS_F32, .width = info.width, .count = k };
+	struct rows_info labels = { .kind = "labels", .type = ROWS_U32, .width = 1, .labelled = true,
+		.count = info.count };
 
 	centres.from = labels.from = info.id;
 	labels.root = rows_root(&info);
@@ -179,7 +182,8 @@ static int write_assign(struct job *j)
 	bad = knn_open(&search);
 	uint32_t *at = bad ? NULL : mem_new((size_t)search.block, sizeof *at);
 	double *distance = bad ? NULL : mem_new((size_t)search.block, sizeof *distance);
-	for (int64_t i = 0; !bad && i < j->unit.count; i += search.block) bad = assign_block(j, &search, i, at, distance);
+	for (int64_t i = 0; !bad && i < j->unit.count; i += search.block)
+		bad = assign_block(j, &search, i, at, distance);
 	knn_close(&search);
 	free(centres.norm);
 	free(at);

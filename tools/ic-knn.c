@@ -104,10 +104,12 @@ static int inputs_open(struct search *s)
 	s->knn.others = s->query == &s->base;
 	int64_t n = s->base.info.count, candidates = n - s->knn.others;
 	if (k > candidates)
-		return fail("%s: %" PRId64 " rows, expected more than %d for -k %d", s->base_path, n, k - !s->knn.others, k);
+		return fail("%s: %" PRId64 " rows, expected more than %d for -k %d", s->base_path, n,
+			k - !s->knn.others, k);
 	for (int64_t i = 0; i < n; i++)
 		if (s->base.keys[i] > UINT32_MAX)
-			return fail("%s: key %" PRIu64 ", expected at most %" PRIu32, s->base_path, s->base.keys[i], UINT32_MAX);
+			return fail("%s: key %" PRIu64 ", expected at most %" PRIu32, s->base_path, s->base.keys[i],
+				UINT32_MAX);
 	return range_parse(range, s->query->info.count, &s->first, &s->last);
 }
 
@@ -236,7 +238,7 @@ static int run(struct search *s)
 	s->knn.k = k;
 	s->knn.tick = tick;
 	s->knn.tick_ctx = s;
-	s->store = out && !strcmp(out, "-") ? false : out && (stat(out, &st) || S_ISREG(st.st_mode));
+	s->store = out && strcmp(out, "-") && (stat(out, &st) || S_ISREG(st.st_mode));
 	if (knn_open(&s->knn) || search(s)) return -1;
 	if (s->store && tally_store(s)) return -1;
 	report(s);

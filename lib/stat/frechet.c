@@ -56,7 +56,8 @@ static void cross_band(void *ctx, int64_t band, int worker)
 	int at = (int)band * BAND, rows = x->m - at < BAND ? x->m - at : BAND;
 
 	(void)worker;
-	blas_dgemm(true, false, rows, x->n, x->d, 1, x->a + at, x->m, x->b, x->n, 0, x->c + (size_t)at * (size_t)x->n, x->n);
+	blas_dgemm(true, false, rows, x->n, x->d, 1, x->a + at, x->m, x->b, x->n, 0,
+		x->c + (size_t)at * (size_t)x->n, x->n);
 }
 
 /* The sum of the singular values of a[d][m]^T b[d][n], computed in c[m][n]; NaN after fail(). */
@@ -74,7 +75,8 @@ static double nuclear_norm(struct cross x)
 	return NAN;
 }
 
-int frechet_distance(struct frechet *f, int d, const double *mean_a, double *cov_a, const double *mean_b, double *cov_b)
+int frechet_distance(struct frechet *f, int d, const double *mean_a, double *cov_a, const double *mean_b,
+	double *cov_b)
 {
 	*f = (struct frechet){ .trace_a = trace(d, cov_a), .trace_b = trace(d, cov_b) };
 	for (int i = 0; i < d; i++) f->mean_term += (mean_a[i] - mean_b[i]) * (mean_a[i] - mean_b[i]);

@@ -8,6 +8,7 @@ struct frechet {
 };
 
 /* mean[d], cov[d][d] of either side; the covariances must be symmetric and are destroyed.  0 or -1 after fail(). */
-int frechet_distance(struct frechet *, int d, const double *mean_a, double *cov_a, const double *mean_b, double *cov_b);
+int frechet_distance(struct frechet *, int d, const double *mean_a, double *cov_a, const double *mean_b,
+	double *cov_b);
 
 #endif

@@ -115,8 +115,9 @@ static void mean_of_cluster(void *ctx, int64_t c, int worker)
 	for (int j = 0; j < r->width; j++) to[j] = (float)(sum[j] / (double)count);
 }
 
-/* An empty cluster takes half of cluster j, drawn with probability (count - 1) / (n - k) in rounds; the two centres are moved
- * apart by 1/1024 of themselves, even and odd columns in opposite directions.  Counts are float, as in faiss. */
+/* An empty cluster takes half of cluster j, drawn with probability (count - 1) / (n - k) in rounds; the two
+ * centres are moved apart by 1/1024 of themselves, even and odd columns in opposite directions.  Counts are float,
+ * as in faiss. */
 static int split_empty(struct run *r)
 {
 	int k = r->job->k, splits = 0;
@@ -129,7 +130,8 @@ static int split_empty(struct run *r)
 		if (count[c] != 0) continue;
 		int j = 0;
 		while (!(mt_float(&m) < (float)(((double)count[j] - 1) / (float)(r->n - k)))) j = (j + 1) % k;
-		float *to = r->centres + (size_t)c * (size_t)r->width, *from = r->centres + (size_t)j * (size_t)r->width;
+		float *to = r->centres + (size_t)c * (size_t)r->width;
+		float *from = r->centres + (size_t)j * (size_t)r->width;
 		for (int i = 0; i < r->width; i++) {
 			to[i] = from[i] * (i % 2 ? 1 - away : 1 + away);
 			from[i] *= i % 2 ? 1 + away : 1 - away;
@@ -211,7 +213,8 @@ int kmeans_train(struct kmeans *job, const float *x, int64_t n, int width, float
 	for (int run = 0; !status && run < job->restarts; run++) {
 		struct kmeans_step last;
 		status = run_once(&r, run, &last);
-		bool better = job->spherical ? last.objective > job->best.objective : last.objective < job->best.objective;
+		double gain = job->best.objective - last.objective;
+		bool better = job->spherical ? gain < 0 : gain > 0;
 		if (status || (job->best.run >= 0 && !better)) continue;
 		job->best = last;
 		memcpy(centres, r.centres, bytes);

@@ -15,8 +15,8 @@ struct kmeans {
 	struct kmeans_step best;             /* the last step of the best run, by kmeans_train */
 };
 
-/* Positions of the rows to train on: all in order, or the first k * per_centre of a permutation where there are more (per_centre 0:
- * always all).  Owned by the caller; NULL after fail(). */
+/* Positions of the rows to train on: all in order, or the first k * per_centre of a permutation where there are
+ * more (per_centre 0: always all).  Owned by the caller; NULL after fail(). */
 uint32_t *kmeans_sample(const struct kmeans *, int64_t rows, int per_centre, int64_t *count);
 
 /* Centres[k][width] of x[n][width]: iterations rounds, or fewer when no row changes its centre any more. */

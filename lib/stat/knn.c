@@ -20,7 +20,7 @@ enum {
 	FEW = 32,                            /* rows that one thread loads at a time */
 	BLOCK_MIN = 64, WIDTH_MAX = 1 << 18,
 };
-#define BLOCK_BYTES (1 << 28)                    /* what a block may take for its rows, and for its candidates */
+#define BLOCK_BYTES (1 << 28)                    /* for the rows of a block, and for its candidates */
 
 /* The first fault, in the order of the work, of a parallel loop: fail() speaks to its own thread only. */
 struct fault { int64_t at; char text[1024]; };
@@ -62,13 +62,17 @@ struct measure { struct knn_set *set; enum knn_metric metric; float *rows; struc
 static int measure_row(struct measure *m, int64_t i, const float *x)
 {
 	struct knn_set *s = m->set;
-	double norm = s->norm[i] = sqrt(pair_square(x, s->width)), most = m->metric == KNN_L2 ? FLT_MAX / 2 : sqrt(FLT_MAX);
+	double norm = sqrt(pair_square(x, s->width));
+	double most = m->metric == KNN_L2 ? FLT_MAX / 2 : sqrt(FLT_MAX);
 
+	s->norm[i] = norm;
 	if (!isfinite(norm)) return fail("%s: key %" PRIu64 ": a row that is not finite", s->name, knn_key(s, i));
 	if (m->metric == KNN_COSINE)
-		return norm > 0 ? 0 : fail("%s: key %" PRIu64 ": a row of zeros has no direction", s->name, knn_key(s, i));
+		return norm > 0 ? 0 :
+			fail("%s: key %" PRIu64 ": a row of zeros has no direction", s->name, knn_key(s, i));
 	if (norm > most)
-		return fail("%s: key %" PRIu64 ": a row of length %g, expected at most %g", s->name, knn_key(s, i), norm, most);
+		return fail("%s: key %" PRIu64 ": a row of length %g, expected at most %g", s->name,
+			knn_key(s, i), norm, most);
 	return 0;
 }
 
@@ -109,8 +113,8 @@ int knn_measure(struct knn_set *s, enum knn_metric metric)
 
 /* Scores.  Rows are first scaled into the unit ball: by 1 / norm for KNN_COSINE, else all by one power of two.
  * With x, y scaled rows the score is x.y - |y|^2 / 2 for KNN_L2, else x.y.  For any order of summation
- * |fl(x.y) - x.y| <= W u |x| |y| / (1 - W u), W the width and u = 2^-24; the rest of the slack covers scaled rows that are
- * not quite unit, the rounding of |y|^2 / 2 and of the difference, and underflow. */
+ * |fl(x.y) - x.y| <= W u |x| |y| / (1 - W u), W the width and u = 2^-24; the rest of the slack covers scaled
+ * rows that are not quite unit, the rounding of |y|^2 / 2 and of the difference, and underflow. */
 struct knn_work {
 	struct knn *job;
 	double scale;                        /* for KNN_L2 and KNN_IP */
@@ -140,7 +144,8 @@ static double row_scale(const struct knn_work *w, const struct knn_set *s, int64
 static int load(const struct knn_work *w, const struct knn_set *s, int64_t first, int n, float *to)
 {
 	if (s->fetch(s, first, n, to)) return -1;
-	for (int i = 0; i < n; i++) pair_scale(to + (size_t)i * (size_t)s->width, s->width, row_scale(w, s, first + i));
+	for (int i = 0; i < n; i++)
+		pair_scale(to + (size_t)i * (size_t)s->width, s->width, row_scale(w, s, first + i));
 	return 0;
 }
 
@@ -161,7 +166,8 @@ static void load_tile(void *ctx, int64_t part, int worker)
 	int i = (int)part * FEW, n = w->base_n - i < FEW ? w->base_n - i : FEW;
 
 	(void)worker;
-	if (load(w, s, w->base_first + i, n, w->tile + (size_t)i * (size_t)s->width)) fault_at(&w->fault, w->base_first + i);
+	if (load(w, s, w->base_first + i, n, w->tile + (size_t)i * (size_t)s->width))
+		fault_at(&w->fault, w->base_first + i);
 	for (int j = i; j < i + n; j++) {
 		double norm = s->norm[w->base_first + j] * w->scale;
 		w->half[j] = (float)(norm * norm / 2);
@@ -170,8 +176,11 @@ static void load_tile(void *ctx, int64_t part, int worker)
 
 static float slack(const struct knn_work *w, int64_t query, double longest)
 {
-	double width = w->job->base->width, norm = w->job->metric == KNN_COSINE ? 1 : w->job->query->norm[query] * w->scale;
-	return (float)(((width + 8) * 1.03 * norm * longest + 4 * longest * longest) * 0x1p-24 + width * 0x1p-120);
+	double width = w->job->base->width;
+	double norm = w->job->metric == KNN_COSINE ? 1 : w->job->query->norm[query] * w->scale;
+	double relative = (width + 8) * 1.03 * norm * longest + 4 * longest * longest;
+
+	return (float)(relative * 0x1p-24 + width * 0x1p-120);
 }
 
 /* The distance of the rows in b->x and b->y, in double, and their score on the scale of the products. */
@@ -232,7 +241,8 @@ static int make_room(struct knn_work *w, int i, struct bench *b)
 	if (l->n <= l->room / 2) return 0;
 	if (rank(w, i, b)) return -1;
 	float all = slack(w, w->first + i, longest);
-	for (int c = 0; c < l->k; c++) l->c[c] = (struct candidate){ (float)b->ranked[c].score, all, b->ranked[c].at };
+	for (int c = 0; c < l->k; c++)
+		l->c[c] = (struct candidate){ (float)b->ranked[c].score, all, b->ranked[c].at };
 	l->n = l->k;
 	return 0;
 }
@@ -251,7 +261,7 @@ static int take(struct knn_work *w, int i, float *s, struct bench *b)
 		if (knn_key(base, w->base_first + j) == key) s[j] = -INFINITY;
 	if (isinf(l->floor)) shortlist_raise(l, s, w->base_n, e);
 	float threshold = shortlist_threshold(l, e);
-	for (int j = pair_reach(s, 0, w->base_n, threshold); j < w->base_n; j = pair_reach(s, j + 1, w->base_n, threshold)) {
+	for (int j = -1; (j = pair_reach(s, j + 1, w->base_n, threshold)) < w->base_n;) {
 		if (isinf(s[j])) continue;
 		l->c[l->n++] = (struct candidate){ s[j], e, (uint32_t)(w->base_first + j) };
 		if (l->n < l->room) continue;
@@ -265,7 +275,8 @@ static void search_strip(void *ctx, int64_t part, int worker)
 {
 	struct knn_work *w = ctx;
 	struct bench *b = &w->bench[worker];
-	int width = w->job->base->width, from = (int)part * w->strip, n = w->n - from < w->strip ? w->n - from : w->strip;
+	int width = w->job->base->width, from = (int)part * w->strip;
+	int n = w->n - from < w->strip ? w->n - from : w->strip;
 
 	blas_sgemm(false, true, n, w->base_n, width, 1, w->query + (size_t)from * (size_t)width, width,
 		w->tile, width, 0, b->scores, TILE);
@@ -305,7 +316,8 @@ static int search_tile(struct knn_work *w)
 	w->base_n = left < TILE ? (int)left : TILE;
 	w->tile_longest = 0;
 	for (int j = 0; j < w->base_n; j++)
-		w->tile_longest = fmax(w->tile_longest, s->norm[w->base_first + j] * row_scale(w, s, w->base_first + j));
+		w->tile_longest = fmax(w->tile_longest,
+			s->norm[w->base_first + j] * row_scale(w, s, w->base_first + j));
 	par_for((w->base_n + FEW - 1) / FEW, w, load_tile);
 	if (fault_told(&w->fault)) return -1;
 	par_for((w->n + w->strip - 1) / w->strip, w, search_strip);
@@ -325,7 +337,8 @@ int knn_search(struct knn *job, int64_t first, int n, uint32_t *at, double *dist
 	w->strip = n / (2 * par_threads());
 	w->strip = w->strip > STRIP ? STRIP : w->strip < FEW ? FEW : w->strip;
 	for (int i = 0; i < n; i++)
-		w->list[i] = (struct shortlist){ w->candidates + (size_t)i * (size_t)w->room, 0, w->room, job->k, -INFINITY };
+		w->list[i] = (struct shortlist){ .c = w->candidates + (size_t)i * (size_t)w->room,
+			.room = w->room, .k = job->k, .floor = -INFINITY };
 	par_for((n + FEW - 1) / FEW, w, load_queries);
 	if (fault_told(&w->fault)) return -1;
 	for (w->base_first = 0; w->base_first < job->base->count; w->base_first += TILE) {
@@ -359,7 +372,8 @@ int knn_open(struct knn *job)
 	w->job = job;
 	w->scale = ldexp(1, -exponent);
 	w->room = (int)(4 * k + 64);
-	size_t rows = BLOCK_BYTES / (width * sizeof *w->query), lists = BLOCK_BYTES / ((size_t)w->room * sizeof *w->candidates);
+	size_t rows = BLOCK_BYTES / (width * sizeof *w->query);
+	size_t lists = BLOCK_BYTES / ((size_t)w->room * sizeof *w->candidates);
 	size_t block = rows < lists ? rows : lists;
 	job->block = block > BLOCK ? BLOCK : block < BLOCK_MIN ? BLOCK_MIN : (int)block;
 	if (job->block > job->query->count) job->block = (int)job->query->count;

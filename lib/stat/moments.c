@@ -1,6 +1,6 @@
-/* moments: sums of x - c and of (x - c)^T (x - c) around a shift c, the mean of the first block: without it, rows far from
- * zero would lose digits.  Rows are taken in blocks of BLOCK however they come in and the triangle is cut into
- * tiles that are each one thread's own, so the sums depend neither on chunks nor on threads. */
+/* moments: sums of x - c and of (x - c)^T (x - c) around a shift c, the mean of the first block: without it, rows
+ * far from zero would lose digits.  Rows are taken in blocks of BLOCK however they come in and the triangle is cut
+ * into bands that are each one thread's own, so the sums depend neither on chunks nor on threads. */
 #include "lib/stat/moments.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
@@ -49,7 +49,8 @@ static void add_band(void *ctx, int64_t band, int worker)
 	(void)worker;
 	blas_dsyrk(n, m->waiting, 1, m->held + at, w, c + at, w);
 	if (right < w)
-		blas_dgemm(true, false, n, w - right, m->waiting, 1, m->held + at, w, m->held + right, w, 1, c + right, w);
+		blas_dgemm(true, false, n, w - right, m->waiting, 1, m->held + at, w, m->held + right, w, 1,
+			c + right, w);
 }
 
 static void add_waiting(struct moments *m)

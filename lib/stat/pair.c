@@ -1,8 +1,8 @@
 /* pair: eight running sums, always the same eight, so that every vector width adds in the same order. */
 #include "lib/stat/pair.h"
 
-/* One body, compiled several times and chosen when the program is loaded: before the sanitizers are up, and by a name that
- * clang 14 does not link. */
+/* One body, compiled several times and chosen when the program is loaded: before the sanitizers are up, and by a
+ * name that clang 14 does not link. */
 #if defined __x86_64__ && defined __linux__ && !defined __clang__ && !defined __SANITIZE_ADDRESS__
 #define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
 #else

@@ -1,0 +1,116 @@
+/* stat: times exact neighbours, k-means and the Frechet distance on random rows: "what<tab>seconds<tab>detail" lines for
+ * stat.sh.  usage: stat knn N D K | kmeans N D K ROUNDS | frechet D */
+#include "kernels/cpu/blas.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/rng.h"
+#include "lib/stat/frechet.h"
+#include "lib/stat/kmeans.h"
+#include "lib/stat/moments.h"
+#include "lib/stat/pair.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Rows of length 1, x[n][d], in random directions. */
+static float *unit_rows(int n, int d)
+{
+	struct rng r = rng_at(1, 0);
+	float *x = mem_new((size_t)n * (size_t)d, sizeof *x);
+
+	for (size_t i = 0; i < (size_t)n * (size_t)d; i++) x[i] = (float)rng_normal(&r);
+	for (int i = 0; i < n; i++) {
+		float *row = x + (size_t)i * (size_t)d;
+		pair_scale(row, d, 1 / sqrt(pair_square(row, d)));
+	}
+	return x;
+}
+
+static int bench_knn(int n, int d, int k)
+{
+	float *x = unit_rows(n, d);
+	struct knn_set set = knn_rows("rows", x, n, d);
+	struct knn job = { .base = &set, .query = &set, .metric = KNN_COSINE, .k = k, .others = true };
+	uint32_t *at = mem_new((size_t)n * (size_t)k, sizeof *at);
+	double *distance = mem_new((size_t)n * (size_t)k, sizeof *distance), start = now();
+
+	if (knn_measure(&set, job.metric) || knn_open(&job)) return -1;
+	for (int i = 0; i < n; i += job.block)
+		if (knn_search(&job, i, n - i < job.block ? n - i : job.block, at + (size_t)i * (size_t)k,
+			distance + (size_t)i * (size_t)k)) return -1;
+	double t = now() - start;
+	printf("knn %dx%d k%d\t%.3f\t%.0f GFLOP/s\n", n, d, k, t, 2e-9 * n * n * d / t);
+	knn_close(&job);
+	free(set.norm);
+	free(at);
+	free(distance);
+	free(x);
+	return 0;
+}
+
+static int bench_kmeans(int n, int d, int k, int rounds)
+{
+	float *x = unit_rows(n, d), *centres = mem_new((size_t)k * (size_t)d, sizeof *centres);
+	struct kmeans job = { .k = k, .iterations = rounds, .restarts = 1, .seed = 1234 };
+	double start = now();
+
+	if (kmeans_train(&job, x, n, d, centres)) return -1;
+	printf("kmeans %dx%d k%d x%d\t%.3f\tobjective %.1f\n", n, d, k, rounds, now() - start, job.best.objective);
+	free(centres);
+	free(x);
+	return 0;
+}
+
+/* Two Gaussians of full rank; the time is that of the distance alone. */
+static int bench_frechet(int d)
+{
+	size_t w = (size_t)d;
+	struct frechet f;
+	double *mean[2], *cov[2];
+
+	for (int s = 0; s < 2; s++) {
+		struct moments m;
+		float *x = unit_rows(2 * d + s, d);
+		mean[s] = mem_new(w, sizeof *mean[s]);
+		cov[s] = mem_new(w * w, sizeof *cov[s]);
+		if (moments_open(&m, d)) return -1;
+		for (int i = 0; i < d; i++) pair_scale(x + (size_t)i * w, d, i % 7 + s);
+		moments_add(&m, x, 2 * d + s);
+		if (moments_end(&m, mean[s], cov[s])) return -1;
+		moments_close(&m);
+		free(x);
+	}
+	double start = now();
+	if (frechet_distance(&f, d, mean[0], cov[0], mean[1], cov[1])) return -1;
+	printf("frechet %d\t%.3f\tvalue %.6f\n", d, now() - start, f.distance);
+	for (int s = 0; s < 2; s++) {
+		free(mean[s]);
+		free(cov[s]);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int n[4] = { 0 }, bad = -1;
+
+	blas_start(argv);
+	for (int i = 2; i < argc && i < 6; i++) n[i - 2] = atoi(argv[i]);
+	if (argc == 1) bad = bench_knn(8000, 2048, 50) || bench_kmeans(20000, 2048, 500, 5) || bench_frechet(2048) ? -1 : 0;
+	else if (!strcmp(argv[1], "knn") && argc == 5) bad = bench_knn(n[0], n[1], n[2]);
+	else if (!strcmp(argv[1], "kmeans") && argc == 6) bad = bench_kmeans(n[0], n[1], n[2], n[3]);
+	else if (!strcmp(argv[1], "frechet") && argc == 3) bad = bench_frechet(n[0]);
+	else fail("usage: stat [knn N D K | kmeans N D K ROUNDS | frechet D]");
+	if (bad) fprintf(stderr, "stat: %s\n", why());
+	return bad ? 1 : 0;
+}
