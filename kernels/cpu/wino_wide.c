@@ -8,8 +8,8 @@
 enum {
 	PLANES = WINO_PLANES,
 	WIDE = 16384,                        /* I O with planes of taps larger than 2 MiB */
-	BLOCK = 32,                          /* inputs at a time: planes of taps of 288 KiB */
-	GROUP = 96,                          /* tiles at a time: planes of 64 outputs of 864 KiB */
+	BLOCK = 64,                          /* inputs at a time: planes of taps of 576 KiB */
+	GROUP = 60,                          /* tiles at a time: planes of 64 outputs of 540 KiB */
 };
 
 struct wide {
