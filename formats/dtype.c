@@ -5,9 +5,10 @@
 #include <string.h>
 
 static const struct { const char *name; size_t size; } types[] = {
-	[DT_F32] = { "F32", 4 }, [DT_F16] = { "F16", 2 }, [DT_BF16] = { "BF16", 2 }, [DT_F64] = { "F64", 8 },
-	[DT_I64] = { "I64", 8 }, [DT_I32] = { "I32", 4 }, [DT_U8] = { "U8", 1 }, [DT_I16] = { "I16", 2 },
-	[DT_I8] = { "I8", 1 }, [DT_BOOL] = { "BOOL", 1 }, [DT_U16] = { "U16", 2 }, [DT_U32] = { "U32", 4 },
+	[DT_F32] = { "F32", 4 }, [DT_F16] = { "F16", 2 }, [DT_BF16] = { "BF16", 2 },
+	[DT_F64] = { "F64", 8 }, [DT_I64] = { "I64", 8 }, [DT_I32] = { "I32", 4 },
+	[DT_U8] = { "U8", 1 },   [DT_I16] = { "I16", 2 }, [DT_I8] = { "I8", 1 },
+	[DT_BOOL] = { "BOOL", 1 }, [DT_U16] = { "U16", 2 }, [DT_U32] = { "U32", 4 },
 	[DT_U64] = { "U64", 8 },
 };
 
@@ -35,12 +36,14 @@ static uint32_t to_bits(float f)
 	return u;
 }
 
-/* Half: sign 1, exponent 5 (bias 15), fraction 10.  The shifted bits read as a float are the value times 2^-112, exactly. */
+/* Half: sign 1, exponent 5 (bias 15), fraction 10.  The shifted bits read as a float are the value
+ * times 2^-112, exactly. */
 float f16_to_f32(uint16_t h)
 {
 	uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = (uint32_t)(h & 0x7FFF) << 13;
 
-	if (rest >= 0x0F800000) return from_bits(sign | 0x7F800000 | rest);   /* infinite or not a number */
+	if (rest >= 0x0F800000)                 /* infinite or not a number */
+		return from_bits(sign | 0x7F800000 | rest);
 	return from_bits(sign | to_bits(from_bits(rest) * 0x1p112f));
 }
 
@@ -50,7 +53,8 @@ uint16_t f32_to_f16(float f)
 
 	if (a > 0x7F800000) return (uint16_t)(sign | 0x7E00);
 	if (a >= 0x477FF000) return (uint16_t)(sign | 0x7C00);          /* 65520 and more */
-	if (a < 0x38800000)                     /* below 2^-14: adding 1/2 rounds at the last bit of a subnormal, 2^-24 */
+	/* Below 2^-14 adding 1/2 rounds at the last bit of a subnormal, 2^-24. */
+	if (a < 0x38800000)
 		return (uint16_t)(sign | (to_bits(from_bits(a) + 0.5f) - 0x3F000000));
 	return (uint16_t)(sign | ((a - 0x38000000 + 0xFFF + (a >> 13 & 1)) >> 13));
 }
@@ -80,7 +84,8 @@ static float float_at(const struct tensor *t, int64_t i)
 int tensor_floats(const struct tensor *t, float *out)
 {
 	if (t->type != DT_F32 && t->type != DT_F16 && t->type != DT_BF16 && t->type != DT_F64)
-		return fail("%s: found elements of type %s, expected floats", t->name ? t->name : "array", dtype_name(t->type));
+		return fail("%s: found elements of type %s, expected floats",
+			t->name ? t->name : "array", dtype_name(t->type));
 	for (int64_t i = 0; i < t->count; i++) out[i] = float_at(t, i);
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* json: a strict scanner over JSON text in memory (RFC 8259), used for the headers of safetensors files. */
+/* json: a strict scanner over JSON text in memory (RFC 8259), used for the headers of safetensors
+ * files. */
 #include "formats/json.h"
 #include "lib/base/mem.h"
 
@@ -7,7 +8,8 @@
 
 static void skip_space(struct json *j)
 {
-	while (j->p < j->end && (*j->p == ' ' || *j->p == '\t' || *j->p == '\n' || *j->p == '\r')) j->p++;
+	while (j->p < j->end && (*j->p == ' ' || *j->p == '\t' || *j->p == '\n' || *j->p == '\r'))
+		j->p++;
 }
 
 bool json_take(struct json *j, char c)
@@ -31,7 +33,8 @@ bool json_count(struct json *j, int64_t *out)
 	int64_t x = 0;
 
 	for (; p < j->end && *p >= '0' && *p <= '9'; p++)
-		if (__builtin_mul_overflow(x, 10, &x) || __builtin_add_overflow(x, *p - '0', &x)) return false;
+		if (__builtin_mul_overflow(x, 10, &x) || __builtin_add_overflow(x, *p - '0', &x))
+			return false;
 	if (p == j->p || (*j->p == '0' && p - j->p > 1)) return false;
 	if (p < j->end && (*p == '.' || *p == 'e' || *p == 'E')) return false;
 	j->p = p;
@@ -62,9 +65,9 @@ static int32_t hex4(const char *p, const char *end)
 
 	if (end - p < 4) return -1;
 	for (int i = 0; i < 4; i++) {
-		int c = p[i] | 0x20, d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-		if (d < 0) return -1;
-		x = x << 4 | d;
+		int c = p[i] | 0x20, digit = c >= '0' && c <= '9', letter = c >= 'a' && c <= 'f';
+		if (!digit && !letter) return -1;
+		x = x << 4 | (digit ? c - '0' : c - 'a' + 10);
 	}
 	return x;
 }
@@ -85,7 +88,8 @@ static int unescape(const char **p, const char *end, char *to)
 	if (x <= 0 || (x >= 0xDC00 && x < 0xE000)) return 0;
 	*p += 4;
 	if (x >= 0xD800 && x < 0xDC00) {
-		int32_t low = end - *p > 2 && (*p)[0] == '\\' && (*p)[1] == 'u' ? hex4(*p + 2, end) : -1;
+		bool pair = end - *p > 2 && (*p)[0] == '\\' && (*p)[1] == 'u';
+		int32_t low = pair ? hex4(*p + 2, end) : -1;
 		if (low < 0xDC00 || low >= 0xE000) return 0;
 		*p += 6;
 		x = 0x10000 + ((x - 0xD800) << 10) + (low - 0xDC00);
@@ -104,6 +108,7 @@ char *json_string(struct json *j)
 {
 	skip_space(j);
 	const char *p = j->p, *close;
+	int n;
 
 	if (p == j->end || *p++ != '"') return NULL;
 	for (close = p; close < j->end && *close != '"'; close++)
@@ -111,12 +116,12 @@ char *json_string(struct json *j)
 	if (close >= j->end) return NULL;
 	char *text = mem_new((size_t)(close - p) + 1, 1), *to = text;
 	while (p < close) {
-		int n;
 		if (*p == '\\') {
 			p++;
 			n = unescape(&p, close, to);
 		} else {
-			n = (unsigned char)*p < 0x20 ? 0 : json_utf8((const unsigned char *)p, (const unsigned char *)close);
+			n = json_utf8((const unsigned char *)p, (const unsigned char *)close);
+			if ((unsigned char)*p < 0x20) n = 0;
 			memcpy(to, p, (size_t)n);
 			p += n;
 		}

@@ -20,9 +20,9 @@ int map_open(struct map *m, const char *path, size_t least)
 	}
 	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < least) {
 		close(fd);
-		return S_ISREG(st.st_mode) ?
-			fail("%s: found %lld bytes, expected at least %zu", path, (long long)st.st_size, least) :
-			fail("%s: found no regular file", path);
+		if (!S_ISREG(st.st_mode)) return fail("%s: found no regular file", path);
+		return fail("%s: found %lld bytes, expected at least %zu", path,
+			(long long)st.st_size, least);
 	}
 	void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	close(fd);

@@ -6,7 +6,8 @@
 
 struct map { void *p; size_t bytes; };
 
-int map_open(struct map *, const char *path, size_t least);   /* refuses files under `least` (1 or more) bytes; 0 or -1 */
+/* Refuses files under `least` (1 or more) bytes; 0 or -1 */
+int map_open(struct map *, const char *path, size_t least);
 void map_close(struct map *);                /* accepts a zeroed struct */
 
 #endif

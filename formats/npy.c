@@ -1,5 +1,5 @@
-/* npy: NumPy arrays: magic, version, header length, a Python dict literal of descr, fortran_order and shape, then the elements.
- * The literal is scanned, never evaluated. */
+/* npy: NumPy arrays: magic, version, header length, a Python dict literal of descr, fortran_order
+ * and shape, then the elements. The literal is scanned, never evaluated. */
 #include "formats/npy.h"
 #include "formats/map.h"
 #include "formats/part.h"
@@ -48,7 +48,8 @@ static bool take_count(struct reader *r, int64_t *out)
 	take(r, "");
 	const char *from = r->p;
 	for (; r->p < r->end && *r->p >= '0' && *r->p <= '9'; r->p++)
-		if (__builtin_mul_overflow(x, 10, &x) || __builtin_add_overflow(x, *r->p - '0', &x)) return false;
+		if (__builtin_mul_overflow(x, 10, &x) || __builtin_add_overflow(x, *r->p - '0', &x))
+			return false;
 	if (r->p == from) return false;
 	if (r->p < r->end && *r->p == 'L') r->p++;      /* Python 2 */
 	*out = x;
@@ -58,17 +59,20 @@ static bool take_count(struct reader *r, int64_t *out)
 static int read_descr(struct reader *r)
 {
 	static const struct { char text[3]; enum dtype type; } known[] = {
-		{ "f2", DT_F16 }, { "f4", DT_F32 }, { "f8", DT_F64 }, { "i1", DT_I8 }, { "i2", DT_I16 }, { "i4", DT_I32 },
-		{ "i8", DT_I64 }, { "u1", DT_U8 }, { "u2", DT_U16 }, { "u4", DT_U32 }, { "u8", DT_U64 }, { "b1", DT_BOOL },
+		{ "f2", DT_F16 }, { "f4", DT_F32 }, { "f8", DT_F64 }, { "b1", DT_BOOL },
+		{ "i1", DT_I8 },  { "i2", DT_I16 }, { "i4", DT_I32 }, { "i8", DT_I64 },
+		{ "u1", DT_U8 },  { "u2", DT_U16 }, { "u4", DT_U32 }, { "u8", DT_U64 },
 	};
 	char text[16];
 
-	if (!take_text(r, text, sizeof text)) return fail("%s: the element type is no short text", r->name);
+	if (!take_text(r, text, sizeof text))
+		return fail("%s: the element type is no short text", r->name);
 	if (text[0] && strchr("<>=|", text[0]))
 		for (size_t i = 0; i < LEN(known); i++)
 			if (!strcmp(text + 1, known[i].text)) r->t->type = known[i].type;
 	if (!r->t->type || (text[0] == '|' && dtype_size(r->t->type) > 1))
-		return fail("%s: found elements of type %s, expected plain integers, floats or booleans", r->name, text);
+		return fail("%s: found elements of type %s, expected integers, floats or booleans",
+			r->name, text);
 	r->swap = text[0] == '>';
 	return 0;
 }
@@ -82,10 +86,13 @@ static int read_shape(struct reader *r)
 	if (!take(r, "(")) return fail("%s: the shape is no tuple", r->name);
 	while (!take(r, ")")) {
 		if (!comma || t->rank == RANK_MAX || !take_count(r, &t->shape[t->rank++]))
-			return fail("%s: the shape is not a tuple of up to %d numbers", r->name, RANK_MAX);
+			return fail("%s: the shape is not a tuple of up to %d numbers", r->name,
+				RANK_MAX);
 		comma = take(r, ",");
 	}
-	return t->rank == 1 && !comma ? fail("%s: the shape is a number, expected a tuple", r->name) : 0;
+	if (t->rank == 1 && !comma)
+		return fail("%s: the shape is a number, expected a tuple", r->name);
+	return 0;
 }
 
 enum { HAS_DESCR = 1, HAS_ORDER = 2, HAS_SHAPE = 4, HAS_ALL = 7 };
@@ -95,12 +102,15 @@ static int read_item(struct reader *r)
 {
 	char key[16];
 
-	if (!take_text(r, key, sizeof key) || !take(r, ":")) return fail("%s: the header is no dictionary", r->name);
+	if (!take_text(r, key, sizeof key) || !take(r, ":"))
+		return fail("%s: the header is no dictionary", r->name);
 	if (!strcmp(key, "descr")) return read_descr(r) ? -1 : HAS_DESCR;
 	if (!strcmp(key, "shape")) return read_shape(r) ? -1 : HAS_SHAPE;
-	if (strcmp(key, "fortran_order")) return fail("%s: found key %s in the header", r->name, key);
+	if (strcmp(key, "fortran_order"))
+		return fail("%s: found key %s in the header", r->name, key);
 	r->fortran = take(r, "True");
-	if (!r->fortran && !take(r, "False")) return fail("%s: fortran_order is neither True nor False", r->name);
+	if (!r->fortran && !take(r, "False"))
+		return fail("%s: fortran_order is neither True nor False", r->name);
 	return HAS_ORDER;
 }
 
@@ -147,7 +157,8 @@ static void copy_elements(const struct reader *r, char *to, const char *from)
 			at += rest % t->shape[k] * stride;
 			rest /= t->shape[k];
 		}
-		copy_element(to + (size_t)e * size, from + (size_t)(r->fortran ? at : e) * size, size, r->swap);
+		if (!r->fortran) at = e;
+		copy_element(to + (size_t)e * size, from + (size_t)at * size, size, r->swap);
 	}
 }
 
@@ -159,7 +170,9 @@ static int read_elements(struct reader *r, const char *from, size_t n)
 	for (int i = 0; i < t->rank; i++)
 		if (!mem_mul(bytes, (size_t)t->shape[i], &bytes))
 			return fail("%s: the shape is larger than any file", r->name);
-	if (bytes != n) return fail("%s: found %zu bytes of elements, expected %zu by the shape", r->name, n, bytes);
+	if (bytes != n)
+		return fail("%s: found %zu bytes of elements, expected %zu by the shape", r->name,
+			n, bytes);
 	t->count = (int64_t)(bytes / dtype_size(t->type));
 	char *data = mem_big(bytes, 1, r->name);
 	if (!data) return -1;
@@ -174,10 +187,12 @@ int npy_parse(struct tensor *t, const char *name, const void *bytes, size_t n)
 
 	*t = (struct tensor){ 0 };
 	if (n < 10 || memcmp(p, "\x93NUMPY", 6)) return fail("%s: found no npy file", name);
-	if (p[6] < 1 || p[6] > 3 || p[7]) return fail("%s: found npy version %d.%d, expected 1.0 to 3.0", name, p[6], p[7]);
+	if (p[6] < 1 || p[6] > 3 || p[7])
+		return fail("%s: found npy version %d.%d, expected 1.0 to 3.0", name, p[6], p[7]);
 	size_t start = p[6] == 1 ? 10 : 12, length = p[8] | (size_t)p[9] << 8;
 	if (p[6] > 1 && n >= 12) length |= (size_t)p[10] << 16 | (size_t)p[11] << 24;
-	if (n < start || length > n - start) return fail("%s: the header is cut: %zu bytes in a file of %zu", name, length, n);
+	if (n < start || length > n - start)
+		return fail("%s: the header is cut: %zu bytes in a file of %zu", name, length, n);
 	const char *head = (const char *)p + start;
 	struct reader r = { .name = name, .p = head, .end = head + length, .t = t };
 	if (!read_header(&r) && !read_elements(&r, head + length, n - start - length)) return 0;
@@ -199,16 +214,20 @@ int npy_read(struct tensor *t, const char *path)
 int npy_write(const char *path, const struct tensor *t, bool force)
 {
 	static const char *const descr[] = {
-		[DT_F32] = "<f4", [DT_F16] = "<f2", [DT_F64] = "<f8", [DT_I64] = "<i8", [DT_I32] = "<i4", [DT_U8] = "|u1",
-		[DT_I16] = "<i2", [DT_I8] = "|i1", [DT_BOOL] = "|b1", [DT_U16] = "<u2", [DT_U32] = "<u4", [DT_U64] = "<u8",
+		[DT_F16] = "<f2", [DT_F32] = "<f4", [DT_F64] = "<f8", [DT_BOOL] = "|b1",
+		[DT_I8] = "|i1",  [DT_I16] = "<i2", [DT_I32] = "<i4", [DT_I64] = "<i8",
+		[DT_U8] = "|u1",  [DT_U16] = "<u2", [DT_U32] = "<u4", [DT_U64] = "<u8",
 	};
 	char head[512];
 	struct part out;
 
-	if (!descr[t->type]) return fail("%s: npy has no elements of type %s", path, dtype_name(t->type));
-	int n = snprintf(head, sizeof head, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr[t->type]);
+	if (!descr[t->type])
+		return fail("%s: npy has no elements of type %s", path, dtype_name(t->type));
+	int n = snprintf(head, sizeof head, "{'descr': '%s', 'fortran_order': False, 'shape': (",
+		descr[t->type]);
 	for (int i = 0; i < t->rank; i++)
-		n += snprintf(head + n, sizeof head - (size_t)n, "%s%lld", i ? ", " : "", (long long)t->shape[i]);
+		n += snprintf(head + n, sizeof head - (size_t)n, "%s%lld", i ? ", " : "",
+			(long long)t->shape[i]);
 	n += snprintf(head + n, sizeof head - (size_t)n, "%s), }", t->rank == 1 ? "," : "");
 	while ((10 + n + 1) % 64) head[n++] = ' ';
 	head[n++] = '\n';

@@ -4,9 +4,11 @@
 
 #include "formats/safetensors.h"
 
-/* C-order little-endian arrays of the types of enum dtype; t->data is owned (free it).  0 or -1 after fail(). */
+/* C-order little-endian arrays of the types of enum dtype; t->data is owned (free it).  0 or -1
+ * after fail(). */
 int npy_read(struct tensor *, const char *path);
 int npy_parse(struct tensor *, const char *name, const void *bytes, size_t n);
-int npy_write(const char *path, const struct tensor *, bool force);   /* path.part, renamed; "-" stdout */
+/* By way of path.part, renamed; "-" is stdout. */
+int npy_write(const char *path, const struct tensor *, bool force);
 
 #endif

@@ -1,4 +1,5 @@
-/* part: an output file that is whole or absent; devices and pipes, which cannot be replaced, are written in place. */
+/* part: an output file that is whole or absent; devices and pipes, which cannot be replaced, are
+ * written in place. */
 #include "formats/part.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"

@@ -1,4 +1,5 @@
-/* part: an output file that is whole or absent: written as NAME.part, synced, renamed; "-" is stdout. */
+/* part: an output file that is whole or absent: written as NAME.part, synced, renamed; "-" is
+ * stdout. */
 #ifndef IC_PART_H
 #define IC_PART_H
 
@@ -7,9 +8,10 @@
 
 struct part { FILE *f; char *path, *temp; };
 
-int part_open(struct part *, const char *path, bool force);   /* refuses an existing file unless force; 0 or -1 */
-int part_close(struct part *);               /* flush, fsync, rename; on -1 nothing is left behind */
+/* Refuses an existing file unless force; 0 or -1. */
+int part_open(struct part *, const char *path, bool force);
+int part_close(struct part *);   /* flush, fsync, rename; on -1 nothing is left behind */
 int part_sync_folder(const char *path);      /* fsync of the folder that path is in; 0 or -1 */
-void part_drop(struct part *);               /* gives up: removes NAME.part; accepts a closed part */
+void part_drop(struct part *);   /* gives up: removes NAME.part; also when closed */
 
 #endif

@@ -1,5 +1,5 @@
-/* safetensors: the reader: u64 header length, a JSON object of name -> {dtype, shape, data_offsets}, then the data, which the
- * tensors tile without hole or overlap. */
+/* safetensors: the reader: u64 header length, a JSON object of name -> {dtype, shape,
+ * data_offsets}, then the data, which the tensors tile without hole or overlap. */
 #include "formats/safetensors.h"
 #include "formats/json.h"
 #include "formats/map.h"
@@ -42,7 +42,8 @@ static int read_meta(struct reader *r)
 		t->meta[t->n_meta].name = name;
 		t->meta[t->n_meta++].value = NULL;
 		if (!json_take(&r->j, ':')) return bad_json(r, "':'");
-		if (!(t->meta[t->n_meta - 1].value = json_string(&r->j))) return bad_json(r, "text as metadata value");
+		if (!(t->meta[t->n_meta - 1].value = json_string(&r->j)))
+			return bad_json(r, "text as metadata value");
 	} while (json_take(&r->j, ','));
 	return json_take(&r->j, '}') ? 0 : bad_json(r, "',' or '}' after metadata");
 }
@@ -68,9 +69,10 @@ static int read_dtype(struct reader *r, struct tensor *t)
 	if (!text) return bad_json(r, "the name of an element type");
 	for (int i = DT_F32; i <= DT_U64; i++)
 		if (!strcmp(text, dtype_name((enum dtype)i))) t->type = (enum dtype)i;
-	int bad = t->type ? 0 : fail("%s: %s: element type %.20s is not known here", r->to->path, t->name, text);
+	int bad = !t->type;
+	if (bad) fail("%s: %s: element type %.20s is not known here", r->to->path, t->name, text);
 	free(text);
-	return bad;
+	return bad ? -1 : 0;
 }
 
 /* Offsets against shape and file: end - begin = product(shape) * size, inside the data. */
@@ -80,13 +82,14 @@ static int place(struct reader *r, struct tensor *t, const int64_t at[2])
 
 	for (int i = 0; i < t->rank; i++)
 		if (!mem_mul(bytes, (size_t)t->shape[i], &bytes) || bytes > INT64_MAX)
-			return fail("%s: %s: the shape is larger than any file", r->to->path, t->name);
+			return fail("%s: %s: no file is as large as this shape", r->to->path,
+				t->name);
 	if (at[0] > at[1] || (uint64_t)at[1] > r->data_bytes)
-		return fail("%s: %s: found bytes %lld..%lld of data, expected them inside 0..%zu", r->to->path, t->name,
-			(long long)at[0], (long long)at[1], r->data_bytes);
+		return fail("%s: %s: found bytes %lld..%lld of data, expected them inside 0..%zu",
+			r->to->path, t->name, (long long)at[0], (long long)at[1], r->data_bytes);
 	if ((size_t)(at[1] - at[0]) != bytes)
-		return fail("%s: %s: found %lld bytes, expected %zu by its shape and type", r->to->path, t->name,
-			(long long)(at[1] - at[0]), bytes);
+		return fail("%s: %s: found %lld bytes, expected %zu by its shape and type",
+			r->to->path, t->name, (long long)(at[1] - at[0]), bytes);
 	t->count = (int64_t)(bytes / dtype_size(t->type));
 	t->data = r->base + at[0];
 	return 0;
@@ -105,7 +108,9 @@ static int read_field(struct reader *r, struct tensor *t, int64_t at[2])
 	}
 	int which = !strcmp(field, "dtype") ? HAS_DTYPE : !strcmp(field, "shape") ? HAS_SHAPE :
 		!strcmp(field, "data_offsets") ? HAS_OFFSETS : 0;
-	if (!which) fail("%s: %s: found field %.20s, expected dtype, shape, data_offsets", r->to->path, t->name, field);
+	if (!which)
+		fail("%s: %s: found field %.20s, expected dtype, shape, data_offsets", r->to->path,
+			t->name, field);
 	free(field);
 	switch (which) {
 	case HAS_DTYPE:
@@ -115,7 +120,8 @@ static int read_field(struct reader *r, struct tensor *t, int64_t at[2])
 		return t->rank < 0 ? -1 : which;
 	case HAS_OFFSETS: ;
 		int n = read_counts(r, at, 2);
-		if (n == 0 || n == 1) fail("%s: %s: found %d data_offsets, expected 2", r->to->path, t->name, n);
+		if (n == 0 || n == 1)
+			fail("%s: %s: found %d data_offsets, expected 2", r->to->path, t->name, n);
 		return n == 2 ? which : -1;
 	}
 	return -1;
@@ -131,11 +137,14 @@ static int read_tensor(struct reader *r, struct tensor *t)
 	do {
 		int which = read_field(r, t, at);
 		if (which < 0) return -1;
-		if (seen & which) return fail("%s: %s: a field is given twice", r->to->path, t->name);
+		if (seen & which)
+			return fail("%s: %s: a field is given twice", r->to->path, t->name);
 		seen |= which;
 	} while (json_take(&r->j, ','));
 	if (!json_take(&r->j, '}')) return bad_json(r, "',' or '}' after a field");
-	if (seen != HAS_ALL) return fail("%s: %s: dtype, shape or data_offsets is missing", r->to->path, t->name);
+	if (seen != HAS_ALL)
+		return fail("%s: %s: a field is missing of dtype, shape, data_offsets", r->to->path,
+			t->name);
 	return place(r, t, at);
 }
 
@@ -184,7 +193,8 @@ static int check_names(const struct tensors *t, int n, bool meta)
 	for (int i = 0; i < n; i++) names[i] = meta ? t->meta[i].name : t->t[i].name;
 	qsort(names, (size_t)n, sizeof *names, by_name);
 	for (int i = 1; i < n && !bad; i++)
-		if (!strcmp(names[i - 1], names[i])) bad = fail("%s: the name %.200s is given twice", t->path, names[i]);
+		if (!strcmp(names[i - 1], names[i]))
+			bad = fail("%s: the name %.200s is given twice", t->path, names[i]);
 	free(names);
 	return bad;
 }
@@ -210,12 +220,14 @@ static int check_tiling(const struct tensors *t, const char *base, size_t bytes)
 
 	for (int i = 0; i < t->n; i++) {
 		if ((const char *)t->t[i].data != at)
-			return fail("%s: %s: found at byte %zu of the data, expected at %zu, where the one before ends", t->path,
-				t->t[i].name, (size_t)((const char *)t->t[i].data - base), (size_t)(at - base));
+			return fail("%s: %s: found at byte %zu of the data, expected at %zu",
+				t->path, t->t[i].name, (size_t)((const char *)t->t[i].data - base),
+				(size_t)(at - base));
 		at += bytes_of(&t->t[i]);
 	}
 	if ((size_t)(at - base) != bytes)
-		return fail("%s: found %zu bytes of data, expected %zu by the header", t->path, bytes, (size_t)(at - base));
+		return fail("%s: found %zu bytes of data, expected %zu by the header", t->path,
+			bytes, (size_t)(at - base));
 	return 0;
 }
 
@@ -225,10 +237,12 @@ static int parse(struct tensors *t)
 
 	memcpy(&n, t->map, 8);
 	if (n > HEADER_MAX || n > t->map_bytes - 8)
-		return fail("%s: found a header of %llu bytes in a file of %zu", t->path, (unsigned long long)n, t->map_bytes);
+		return fail("%s: found a header of %llu bytes in a file of %zu", t->path,
+			(unsigned long long)n, t->map_bytes);
 	const char *head = (const char *)t->map + 8, *base = head + n;
 	struct reader r = { { head, base }, t, base, t->map_bytes - 8 - n, 0, 0 };
-	if (read_header(&r) || check_names(t, t->n, false) || check_names(t, t->n_meta, true)) return -1;
+	if (read_header(&r) || check_names(t, t->n, false) || check_names(t, t->n_meta, true))
+		return -1;
 	if (t->n) qsort(t->t, (size_t)t->n, sizeof *t->t, by_place);
 	return check_tiling(t, base, r.data_bytes);
 }

@@ -7,7 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum dtype { DT_F32 = 1, DT_F16, DT_BF16, DT_F64, DT_I64, DT_I32, DT_U8, DT_I16, DT_I8, DT_BOOL, DT_U16, DT_U32, DT_U64 };
+enum dtype {
+	DT_F32 = 1, DT_F16, DT_BF16, DT_F64, DT_I64, DT_I32, DT_U8, DT_I16, DT_I8, DT_BOOL,
+	DT_U16, DT_U32, DT_U64
+};
 size_t dtype_size(enum dtype);
 const char *dtype_name(enum dtype);          /* "F32" */
 
@@ -17,7 +20,8 @@ struct tensor {
 	int rank;
 	int64_t shape[8];
 	int64_t count;                       /* product of shape; 1 for rank 0 */
-	const void *data;                    /* borrowed from the file's map, or the caller's when writing; any alignment */
+	/* borrowed from the file's map, or the caller's when writing; any alignment */
+	const void *data;
 };
 
 struct tensors {
@@ -29,16 +33,19 @@ struct tensors {
 	void *map; size_t map_bytes;
 };
 
-/* Reads by map: every length, offset, overlap, dtype, shape product and name is checked before use. */
+/* Reads by map: every length, offset, overlap, dtype, shape product and name is checked before
+ * use. */
 int tensors_open(struct tensors *, const char *path);
-const struct tensor *tensors_find(const struct tensors *, const char *name);      /* NULL when absent */
-const char *tensors_meta(const struct tensors *, const char *name);               /* NULL when absent */
+const struct tensor *tensors_find(const struct tensors *, const char *name);  /* NULL when absent */
+const char *tensors_meta(const struct tensors *, const char *name);   /* NULL when absent */
 /* count floats from a tensor of any float type; -1 after fail() for other types. */
 int tensor_floats(const struct tensor *, float *out);
 void tensors_close(struct tensors *);
 
-/* Writing: collect, then save in one go (path.part, fsync, rename; replaces path when force).  Data is borrowed until then. */
-void tensors_add(struct tensors *, const char *name, enum dtype, int rank, const int64_t *shape, const void *data);
+/* Writing: collect, then save in one go (path.part, fsync, rename; replaces path when force).  Data
+ * is borrowed until then. */
+void tensors_add(struct tensors *, const char *name, enum dtype, int rank, const int64_t *shape,
+	const void *data);
 void tensors_add_meta(struct tensors *, const char *name, const char *value);
 int tensors_save(struct tensors *, const char *path, bool force);
 

@@ -8,12 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-void tensors_add(struct tensors *t, const char *name, enum dtype type, int rank, const int64_t *shape, const void *data)
+void tensors_add(struct tensors *t, const char *name, enum dtype type, int rank,
+	const int64_t *shape, const void *data)
 {
 	must(!t->map && rank <= (int)LEN(t->t->shape));
-	if (!(t->n & (t->n - 1))) t->t = mem_grow(t->t, t->n ? 2 * (size_t)t->n : 1, sizeof *t->t);   /* full at powers of two */
+	if (!(t->n & (t->n - 1)))               /* full at powers of two */
+		t->t = mem_grow(t->t, t->n ? 2 * (size_t)t->n : 1, sizeof *t->t);
 	struct tensor *x = &t->t[t->n++];
-	*x = (struct tensor){ .name = mem_text("%s", name), .type = type, .rank = rank, .count = 1, .data = data };
+	*x = (struct tensor){ .type = type, .rank = rank, .count = 1, .data = data };
+	x->name = mem_text("%s", name);
 	for (int i = 0; i < rank; i++) x->count *= x->shape[i] = shape[i];
 }
 
@@ -56,7 +59,8 @@ static int put_entry(FILE *f, const struct tensor *t, size_t *at)
 {
 	if (put_text(f, t->name)) return -1;
 	fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(t->type));
-	for (int i = 0; i < t->rank; i++) fprintf(f, "%s%lld", i ? "," : "", (long long)t->shape[i]);
+	for (int i = 0; i < t->rank; i++)
+		fprintf(f, "%s%lld", i ? "," : "", (long long)t->shape[i]);
 	size_t end = *at + (size_t)t->count * dtype_size(t->type);
 	fprintf(f, "],\"data_offsets\":[%zu,%zu]}", *at, end);
 	*at = end;
@@ -64,7 +68,8 @@ static int put_entry(FILE *f, const struct tensor *t, size_t *at)
 }
 
 /* The header as text, padded with spaces so that the data begin at a multiple of 64. */
-static int make_header(const struct tensors *t, const struct tensor *const *order, char **text, size_t *n)
+static int make_header(const struct tensors *t, const struct tensor *const *order, char **text,
+	size_t *n)
 {
 	FILE *f = open_memstream(text, n);
 	size_t at = 0;
@@ -89,14 +94,16 @@ static int make_header(const struct tensors *t, const struct tensor *const *orde
 
 static int name_order(const void *a, const void *b)
 {
-	return strcmp((*(const struct tensor *const *)a)->name, (*(const struct tensor *const *)b)->name);
+	const struct tensor *const *s = a, *const *t = b;
+	return strcmp((*s)->name, (*t)->name);
 }
 
 static int check_unique(const char *path, const struct tensor **t, int n)
 {
 	if (n) qsort(t, (size_t)n, sizeof *t, name_order);
 	for (int i = 1; i < n; i++)
-		if (!strcmp(t[i - 1]->name, t[i]->name)) return fail("%s: two tensors are named %s", path, t[i]->name);
+		if (!strcmp(t[i - 1]->name, t[i]->name))
+			return fail("%s: two tensors are named %s", path, t[i]->name);
 	return 0;
 }
 
@@ -116,7 +123,9 @@ int tensors_save(struct tensors *t, const char *path, bool force)
 		fwrite(&length, 8, 1, out.f);
 		fwrite(head, 1, n, out.f);
 		for (int i = 0; i < t->n; i++)
-			if (order[i]->count) fwrite(order[i]->data, dtype_size(order[i]->type), (size_t)order[i]->count, out.f);
+			if (order[i]->count)
+				fwrite(order[i]->data, dtype_size(order[i]->type),
+					(size_t)order[i]->count, out.f);
 		bad = part_close(&out);
 	}
 	free(head);

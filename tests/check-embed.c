@@ -1,5 +1,6 @@
-/* check-embed: features of EfficientNet-Lite0 against PyTorch, with published and with formula weights; rows must not depend on the
- * other pictures or on the threads; damaged weights are refused by name. */
+/* check-embed: features of EfficientNet-Lite0 against PyTorch, with published and with formula
+ * weights; rows must not depend on the other pictures or on the threads; damaged weights are
+ * refused by name. */
 #include "formats/npy.h"
 #include "formats/pam.h"
 #include "lib/base/fail.h"
@@ -55,7 +56,8 @@ static double distance(const float *got, const float *want, int n)
 	return sqrt(d / w);
 }
 
-static void check_set(int protocol, const char *weights, const char *pictures, const char *features, bool mirrored)
+static void check_set(int protocol, const char *weights, const char *pictures,
+	const char *features, bool mirrored)
 {
 	struct set s = load(pictures, features);
 	struct net net;
@@ -63,7 +65,8 @@ static void check_set(int protocol, const char *weights, const char *pictures, c
 	if (ok(!nets_open(&net, 0, protocol, weights), "%s: weights", features)) {
 		float *f = mem_new((size_t)MAX * (size_t)net.width, sizeof *f);
 		must(s.want.shape[1] == net.width && s.n > 0);
-		ok(!nets_features(&net, s.n, s.side, (const uint8_t *const *)s.rgb, mirrored, f), "%s: computed", features);
+		ok(!nets_features(&net, s.n, s.side, (const uint8_t *const *)s.rgb, mirrored, f),
+			"%s: computed", features);
 		for (int i = 0; i < s.n; i++) {
 			size_t at = (size_t)i * (size_t)net.width;
 			double d = distance(f + at, (const float *)s.want.data + at, net.width);
@@ -77,7 +80,8 @@ static void check_set(int protocol, const char *weights, const char *pictures, c
 	drop(&s);
 }
 
-/* u(name, i): the top 24 bits of splitmix64 at state fnv1a64(name) + (i+1) * golden, as a fraction. */
+/* u(name, i): the top 24 bits of splitmix64 at state fnv1a64(name) + (i+1) * golden, as a
+ * fraction. */
 static double formula(uint64_t name, int64_t i)
 {
 	uint64_t z = name + (uint64_t)(i + 1) * 0x9E3779B97F4A7C15;
@@ -96,12 +100,14 @@ static uint64_t fnv1a(const char *a, const char *b)
 	return h;
 }
 
-/* running_var 1/2 + u; running_mean and bias s/10; norm weights 1 + s/10; convolutions s sqrt(6 / fan); s = 2u - 1. */
+/* running_var 1/2 + u; running_mean and bias s/10; norm weights 1 + s/10; convolutions s sqrt(6 /
+ * fan); s = 2u - 1. */
 static float *formula_values(const struct tensor *t)
 {
 	uint64_t name = fnv1a("efficientnet_lite0/", t->name);
 	float *x = mem_new((size_t)t->count, sizeof *x);
-	bool variance = strstr(t->name, "running_var"), small = strstr(t->name, "running_mean") || strstr(t->name, ".bias");
+	bool variance = strstr(t->name, "running_var");
+	bool small = strstr(t->name, "running_mean") || strstr(t->name, ".bias");
 
 	for (int64_t i = 0; i < t->count; i++) {
 		double u = formula(name, i), s = 2 * u - 1;
@@ -129,9 +135,11 @@ static char *formula_file(enum damage damage)
 		x[i] = formula_values(&t);
 		if (stem && damage == NOT_FINITE) x[i][5] = NAN;
 		if (stem && damage == SHAPE) t.shape[0] = 3, t.shape[1] = 32;
-		if (!stem || damage != MISSING) tensors_add(&w, t.name, DT_F32, t.rank, t.shape, x[i]);
+		if (!stem || damage != MISSING)
+			tensors_add(&w, t.name, DT_F32, t.rank, t.shape, x[i]);
 	}
-	if (damage == EXTRA) tensors_add(&w, "_blocks.16._bn1.weight", DT_F32, 1, (int64_t[]){ 1 }, x[0]);
+	if (damage == EXTRA)
+		tensors_add(&w, "_blocks.16._bn1.weight", DT_F32, 1, (int64_t[]){ 1 }, x[0]);
 	must(!tensors_save(&w, path, true));
 	for (int i = 0; i < from.n; i++) free(x[i]);
 	free(x);
@@ -145,7 +153,8 @@ static void check_damage(enum damage damage, const char *text)
 	char *path = formula_file(damage);
 	struct net net;
 
-	ok(nets_open(&net, 0, LITE, path) == -1 && strstr(why(), text) && !net.s, "refused: %s", why());
+	ok(nets_open(&net, 0, LITE, path) == -1 && strstr(why(), text) && !net.s, "refused: %s",
+		why());
 	remove(path);
 	free(path);
 }
@@ -160,7 +169,8 @@ static float *rows_of(const struct set *s, int together, int threads)
 	must(!nets_open(&net, 0, LITE, WEIGHTS));
 	for (int i = 0; i < s->n; i += together) {
 		int n = s->n - i < together ? s->n - i : together;
-		must(!nets_features(&net, n, s->side, (const uint8_t *const *)s->rgb + i, false, f + (size_t)i * (size_t)net.width));
+		must(!nets_features(&net, n, s->side, (const uint8_t *const *)s->rgb + i, false,
+			f + (size_t)i * (size_t)net.width));
 	}
 	nets_close(&net);
 	return f;
@@ -168,14 +178,18 @@ static float *rows_of(const struct set *s, int together, int threads)
 
 static void check_independence(void)
 {
-	static const struct { int together, threads; } ways[] = { { 1, 2 }, { 4, 1 }, { 4, 2 }, { 5, 3 } };
+	static const struct { int together, threads; } ways[] = {
+		{ 1, 2 }, { 4, 1 }, { 4, 2 }, { 5, 3 },
+	};
 	struct set s = load("64", "64-lite");
 	size_t bytes = (size_t)s.want.count * sizeof(float);
 	float *want = rows_of(&s, 1, 1);
 
 	for (size_t i = 0; i < LEN(ways); i++) {
 		float *f = rows_of(&s, ways[i].together, ways[i].threads);
-		ok(!memcmp(f, want, bytes), "%d at a time on %d threads give the bytes of one by one", ways[i].together, ways[i].threads);
+		ok(!memcmp(f, want, bytes),
+			"%d at a time on %d threads give the bytes of one by one", ways[i].together,
+			ways[i].threads);
 		free(f);
 	}
 	free(want);
@@ -195,7 +209,7 @@ int main(void)
 	remove(path);
 	free(path);
 	check_damage(MISSING, "_conv_stem.weight is missing");
-	check_damage(SHAPE, "_conv_stem.weight: found rank 4 and first sizes 3 32");
+	check_damage(SHAPE, "_conv_stem.weight: found rank 4 and sizes 3 32");
 	check_damage(NOT_FINITE, "_conv_stem.weight: element 5 is not finite");
 	check_damage(EXTRA, "_blocks.16._bn1.weight");
 	check_independence();

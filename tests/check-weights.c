@@ -1,4 +1,5 @@
-/* check-weights: safetensors and npy files, good and bad, with known verdicts and contents; round trips; half precision. */
+/* check-weights: safetensors and npy files, good and bad, with known verdicts and contents; round
+ * trips; half precision. */
 #include "formats/npy.h"
 #include "formats/safetensors.h"
 #include "lib/base/fail.h"
@@ -34,9 +35,11 @@ static char *describe(const struct tensor *t)
 	char text[512];
 	int n = 0;
 
-	for (const char *p = t->name ? t->name : ""; *p; p++) n += sprintf(text + n, "%02x", (unsigned char)*p);
+	for (const char *p = t->name ? t->name : ""; *p; p++)
+		n += sprintf(text + n, "%02x", (unsigned char)*p);
 	n += sprintf(text + n, "%s\t%s ", n ? "" : "-", dtype_name(t->type));
-	for (int i = 0; i < t->rank; i++) n += sprintf(text + n, "%s%" PRId64, i ? "," : "", t->shape[i]);
+	for (int i = 0; i < t->rank; i++)
+		n += sprintf(text + n, "%s%" PRId64, i ? "," : "", t->shape[i]);
 	sprintf(text + n, "\t%016" PRIx64, fnv1a(t->data, (size_t)t->count * dtype_size(t->type)));
 	return mem_text("%s", text);
 }
@@ -90,7 +93,8 @@ static void check_files(void)
 		snprintf(path, sizeof path, CORPUS "%s", line);
 		found = read_file(path);
 		if (!strncmp(rest, "accept\t", 7))
-			ok(found.good && (found.is_npy || found.st.n == atoi(rest + 7)), "%s: read", line);
+			ok(found.good && (found.is_npy || found.st.n == atoi(rest + 7)), "%s: read",
+				line);
 		else if (!strcmp(rest, "reject\t0"))
 			ok(!found.good && strstr(why(), path), "%s: refused: %s", line, why());
 		else
@@ -127,24 +131,33 @@ static void check_round_trip(void)
 
 	fill(&w);
 	ok(!tensors_save(&w, a, false) && !tensors_save(&w, b, false), "saved twice");
-	ok(tensors_save(&w, a, false) == -1 && strstr(why(), "exists"), "an existing file is refused: %s", why());
+	ok(tensors_save(&w, a, false) == -1 && strstr(why(), "exists"),
+		"an existing file is refused: %s", why());
 	ok(!tensors_save(&w, a, true), "and replaced by force");
 	ok(!tensors_open(&r, a), "read back: %s", why());
-	ok(r.n == 4 && r.n_meta == 2 && !strcmp(tensors_meta(&r, "options"), w.meta[0].value), "metadata with escapes");
+	ok(r.n == 4 && r.n_meta == 2 && !strcmp(tensors_meta(&r, "options"), w.meta[0].value),
+		"metadata with escapes");
 	const struct tensor *t = tensors_find(&r, "G.weight"), *odd = tensors_find(&r, "G.odd");
-	ok(t && t->rank == 2 && t->shape[1] == 3 && !memcmp(t->data, numbers, sizeof numbers), "the elements");
-	ok(t && odd && (uintptr_t)t->data % 64 == 0 && (uintptr_t)odd->data % 2 == 0, "data are aligned to their elements");
-	ok(tensors_find(&r, "scalar \"\xc3\xa9\"\n") && !tensors_find(&r, "G"), "names are whole names");
+	ok(t && t->rank == 2 && t->shape[1] == 3 && !memcmp(t->data, numbers, sizeof numbers),
+		"the elements");
+	ok(t && odd && (uintptr_t)t->data % 64 == 0 && (uintptr_t)odd->data % 2 == 0,
+		"data are aligned to their elements");
+	ok(tensors_find(&r, "scalar \"\xc3\xa9\"\n") && !tensors_find(&r, "G"),
+		"names are whole names");
 	float out[3];
-	ok(!tensor_floats(odd, out) && out[0] == 1 && out[1] == -0x1p-24f && out[2] == 65504, "halves widen");
-	ok(tensor_floats(tensors_find(&r, "empty"), out) == -1 && strstr(why(), "U8"), "bytes are no floats: %s", why());
+	ok(!tensor_floats(odd, out) && out[0] == 1 && out[1] == -0x1p-24f && out[2] == 65504,
+		"halves widen");
+	ok(tensor_floats(tensors_find(&r, "empty"), out) == -1 && strstr(why(), "U8"),
+		"bytes are no floats: %s", why());
 	tensors_add(&w, "G.odd", DT_F16, 1, (int64_t[]){ 3 }, halves);
-	ok(tensors_save(&w, a, true) == -1 && strstr(why(), "G.odd"), "a name twice is refused: %s", why());
+	ok(tensors_save(&w, a, true) == -1 && strstr(why(), "G.odd"), "a name twice is refused: %s",
+		why());
 	struct tensors full = { 0 };
 	fill(&full);
 	ok(tensors_save(&full, "/dev/full", false) == -1, "a full disk is noticed: %s", why());
 	struct stat st;
-	ok(!stat("/dev/full", &st) && S_ISCHR(st.st_mode) && access("/dev/full.part", F_OK), "and the device left alone");
+	ok(!stat("/dev/full", &st) && S_ISCHR(st.st_mode) && access("/dev/full.part", F_OK),
+		"and the device left alone");
 	tensors_close(&r);
 	tensors_close(&w);
 	tensors_close(&full);
@@ -177,13 +190,17 @@ static void check_npy(void)
 {
 	static const double x[6] = { 1, -2, 0.1, 4, 5, 1e300 };
 	char *path = temp("x.npy");
-	struct tensor r, w = { .type = DT_F64, .rank = 3, .shape = { 1, 2, 3 }, .count = 6, .data = x };
+	struct tensor w = { .type = DT_F64, .rank = 3, .shape = { 1, 2, 3 }, .count = 6 };
+	struct tensor r;
 
+	w.data = x;
 	ok(!npy_write(path, &w, false) && !npy_read(&r, path), "npy written and read");
-	ok(r.rank == 3 && r.shape[2] == 3 && r.type == DT_F64 && !memcmp(r.data, x, sizeof x), "and equal");
+	ok(r.rank == 3 && r.shape[2] == 3 && r.type == DT_F64 && !memcmp(r.data, x, sizeof x),
+		"and equal");
 	ok(size_of(path) == 128 + 48, "the header is padded to a multiple of 64");
 	free((void *)r.data);
-	ok(npy_write(path, &w, false) == -1 && strstr(why(), "exists"), "an existing file is refused");
+	ok(npy_write(path, &w, false) == -1 && strstr(why(), "exists"),
+		"an existing file is refused");
 	w.type = DT_BF16;
 	ok(npy_write(path, &w, true) == -1 && strstr(why(), "BF16"), "npy has no BF16: %s", why());
 	free(path);
@@ -200,8 +217,10 @@ static size_t page_bytes(const char *page, unsigned char *to, size_t room)
 
 	must(f);
 	while (fgets(line, sizeof line, f)) {
-		if (sscanf(line, "%8x:%n", &offset, &used) != 1 || used != 9 || offset != n) continue;
-		for (char *p = line + used; n < room && sscanf(p, " %2x%n", &byte, &used) == 1; p += used)
+		if (sscanf(line, "%8x:%n", &offset, &used) != 1 || used != 9 || offset != n)
+			continue;
+		for (char *p = line + used; n < room && sscanf(p, " %2x%n", &byte, &used) == 1;
+			p += used)
 			to[n++] = (unsigned char)byte;
 	}
 	fclose(f);
@@ -222,25 +241,30 @@ static void check_page(void)
 	FILE *f = fopen(path, "rb");
 	size_t m = fread(got, 1, sizeof got, f);
 	fclose(f);
-	ok(n > 100 && n == m && !memcmp(want, got, n), "the hex example of ic-ckpt(5): %zu bytes", n);
+	ok(n > 100 && n == m && !memcmp(want, got, n), "the hex example of ic-ckpt(5): %zu bytes",
+		n);
 	tensors_close(&w);
 	free(path);
 }
 
-/* Every half reads back as itself; between neighbours the nearer one is taken, and the even one at the middle. */
+/* Every half reads back as itself; between neighbours the nearer one is taken, and the even one at
+ * the middle. */
 static void check_halves(void)
 {
 	int wrong = 0;
 
 	for (uint32_t h = 0; h < 0x7C00; h++) {
-		float a = f16_to_f32((uint16_t)h), b = h == 0x7BFF ? 65536 : f16_to_f32((uint16_t)(h + 1)), mid = (a + b) / 2;
+		float a = f16_to_f32((uint16_t)h);
+		float b = h == 0x7BFF ? 65536 : f16_to_f32((uint16_t)(h + 1)), mid = (a + b) / 2;
 		wrong += f32_to_f16(a) != h || f32_to_f16(-a) != (h | 0x8000);
 		wrong += f32_to_f16(mid) != h + (h & 1);
-		wrong += f32_to_f16(nextafterf(mid, 0)) != h || f32_to_f16(nextafterf(mid, INFINITY)) != h + 1;
+		wrong += f32_to_f16(nextafterf(mid, 0)) != h ||
+			f32_to_f16(nextafterf(mid, INFINITY)) != h + 1;
 	}
 	ok(wrong == 0, "all finite halves and the middles between them: %d wrong", wrong);
-	ok(f32_to_f16(INFINITY) == 0x7C00 && f32_to_f16(-1e30f) == 0xFC00 && isnan(f16_to_f32(f32_to_f16(NAN))) &&
-		isinf(f16_to_f32(0xFC00)), "infinities and not-a-number");
+	ok(f32_to_f16(INFINITY) == 0x7C00 && f32_to_f16(-1e30f) == 0xFC00 &&
+			isnan(f16_to_f32(f32_to_f16(NAN))) && isinf(f16_to_f32(0xFC00)),
+		"infinities and not-a-number");
 	ok(f16_to_f32(1) == 0x1p-24f && f16_to_f32(0x3555) == 0.333251953125f, "known values");
 }
 

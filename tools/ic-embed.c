@@ -13,21 +13,26 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { GROUP = 64 };                         /* pictures between two looks at signals and the progress line */
+enum { GROUP = 64 };   /* pictures between two looks at signals and the progress line */
 
 static const char *out, *flipped, *weights;
 static int which, protocol;
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR, &out, 0, 0 },
+	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR,
+		&out, 0, 0 },
 	{ 'n', "net", NETS, "the network", OPT_WORD, &which, 0, 0 },
-	{ 'w', "weights", "FILE", "its weights (safetensors, published names; default: those shipped)", OPT_STR, &weights, 0, 0 },
-	{ 0, "protocol", NETS_PROTOCOLS, "what is done to the bytes first", OPT_WORD, &protocol, 0, 0 },
-	{ 0, "flipped", "FILE", "also write the features of the mirrored pictures here", OPT_STR, &flipped, 0, 0 },
+	{ 'w', "weights", "FILE", "its weights (safetensors; default: those that come with ic)",
+		OPT_STR, &weights, 0, 0 },
+	{ 0, "protocol", NETS_PROTOCOLS, "what is done to the bytes first", OPT_WORD,
+		&protocol, 0, 0 },
+	{ 0, "flipped", "FILE", "also write the features of the mirrored pictures here", OPT_STR,
+		&flipped, 0, 0 },
 	OPT_COMMON
 };
 
-/* Square pictures of one side: rows of an image store or stream, or a PAM stream, read one picture ahead. */
+/* Square pictures of one side: rows of an image store or stream, or a PAM stream, read one picture
+ * ahead. */
 struct source {
 	const char *path;
 	bool is_pam, ended;
@@ -42,16 +47,19 @@ struct source {
 };
 
 /* The features of the pictures, or of their mirror images. */
-struct sink { struct rows rows; bool mirrored; int64_t held; };   /* held: rows it has from an interrupted run */
+/* held: rows it has from an interrupted run */
+struct sink { struct rows rows; bool mirrored; int64_t held; };
 
-/* 1 when a PAM or PNM stream begins here, 0 when not, -1 failed.  A pipe given by name is read as stdin. */
+/* 1 when a PAM or PNM stream begins here, 0 when not, -1 failed.  A pipe given by name is read as
+ * stdin. */
 static int sniff(const char **path)
 {
 	struct stat st;
 	bool in = !strcmp(*path, "-");
 
 	if (!in && stat(*path, &st)) return fail("%s:", *path);
-	if (!in && S_ISDIR(st.st_mode)) return fail("%s: found a folder, expected pictures (see ic-pack)", *path);
+	if (!in && S_ISDIR(st.st_mode))
+		return fail("%s: found a folder, expected pictures (see ic-pack)", *path);
 	if (!in && !S_ISREG(st.st_mode)) {
 		if (!freopen(*path, "rb", stdin)) return fail("%s:", *path);
 		*path = "-";
@@ -75,11 +83,12 @@ static int pam_ahead(struct source *s)
 	s->ended = !got;
 	if (s->ended) return 0;
 	if (s->head.width != s->head.height || (s->side && s->head.width != s->side))
-		return fail("%s: picture %" PRId64 ": found %dx%d, expected %s", s->path, s->pam.read - 1, s->head.width,
-			s->head.height, s->side ? "the size of the first" : "a square (ic-pack crops)");
+		return fail("%s: picture %" PRId64 ": found %dx%d, expected %s", s->path,
+			s->pam.read - 1, s->head.width, s->head.height,
+			s->side ? "the size of the first" : "a square (ic-pack crops)");
 	if (s->side && (s->head.from != s->first.from || s->head.labelled != s->first.labelled))
-		return fail("%s: picture %" PRId64 ": comes from another place, or differs in having a label, than the first",
-			s->path, s->pam.read - 1);
+		return fail("%s: picture %" PRId64 ": comes from another place than the first, "
+			"or only one of them has a label", s->path, s->pam.read - 1);
 	return 0;
 }
 
@@ -102,13 +111,15 @@ static int source_open(struct source *s, const char *path)
 	if (strcmp(i->kind, "images") || i->type != ROWS_U8 || i->channels != 3)
 		return fail("%s: found rows of kind %s, expected images", s->path, i->kind);
 	if (i->height != i->im_width)
-		return fail("%s: found pictures of %dx%d, expected squares (ic-pack crops)", s->path, i->im_width, i->height);
+		return fail("%s: found pictures of %dx%d, expected squares (ic-pack crops)",
+			s->path, i->im_width, i->height);
 	s->side = i->height;
 	s->total = i->count;
 	return 0;
 }
 
-/* What its features inherit: labels and lineage.  Keys of generated pictures count in what generated them. */
+/* What its features inherit: labels and lineage.  Keys of generated pictures count in what
+ * generated them. */
 static void inherit(const struct source *s, struct rows_info *to)
 {
 	const struct rows_info *i = &s->rows.info;
@@ -154,15 +165,19 @@ static void source_close(struct source *s)
 	free(s->ahead);
 }
 
-static int sink_open(struct sink *k, const char *path, bool mirrored, const struct source *s, const struct net *net)
+static int sink_open(struct sink *k, const char *path, bool mirrored, const struct source *s,
+	const struct net *net)
 {
 	struct rows_info info = { .kind = "features", .type = ROWS_F32, .width = net->width };
 
 	k->mirrored = mirrored;
 	inherit(s, &info);
-	if (rows_meta_add(&info, "net", "%s", net->name) || rows_meta_add(&info, "weights", "%016" PRIx64, net->weights) ||
-	    rows_meta_add(&info, "protocol", "%s", net->protocol) || rows_meta_add(&info, "side", "%d", s->side) ||
-	    (mirrored && rows_meta_add(&info, "mirrored", "yes"))) return -1;
+	if (rows_meta_add(&info, "net", "%s", net->name) ||
+		rows_meta_add(&info, "weights", "%016" PRIx64, net->weights) ||
+		rows_meta_add(&info, "protocol", "%s", net->protocol) ||
+		rows_meta_add(&info, "side", "%d", s->side) ||
+		(mirrored && rows_meta_add(&info, "mirrored", "yes")))
+		return -1;
 	return rows_create(&k->rows, path, &info, common.force, &k->held);
 }
 
@@ -174,17 +189,20 @@ static int group_read(struct group *g, struct source *s, int64_t most)
 	int got = 1;
 
 	for (g->n = 0; g->n < GROUP && g->n < most; g->n++)
-		if ((got = source_next(s, &g->key[g->n], &g->label[g->n], &g->rgb[g->n])) <= 0) break;
+		if ((got = source_next(s, &g->key[g->n], &g->label[g->n], &g->rgb[g->n])) <= 0)
+			break;
 	return got < 0 ? -1 : 0;
 }
 
 /* Pictures from..from+n-1 through the network into the sink, less those it holds already. */
-static int group_embed(const struct group *g, int64_t from, struct net *net, int side, struct sink *k, float *f)
+static int group_embed(const struct group *g, int64_t from, struct net *net, int side,
+	struct sink *k, float *f)
 {
 	if (from + g->n <= k->held) return 0;
-	if (nets_features(net, g->n, side, (const uint8_t *const *)g->rgb, k->mirrored, f)) return -1;
-	for (int i = 0; i < g->n; i++)
-		if (from + i >= k->held && rows_put(&k->rows, g->key[i], g->label[i], f + (size_t)i * (size_t)net->width)) return -1;
+	if (nets_features(net, g->n, side, (const uint8_t *const *)g->rgb, k->mirrored, f))
+		return -1;
+	for (int i = 0; i < g->n; i++, f += net->width)
+		if (from + i >= k->held && rows_put(&k->rows, g->key[i], g->label[i], f)) return -1;
 	return 0;
 }
 
@@ -193,12 +211,14 @@ static int64_t embed(struct source *s, struct net *net, struct sink *sink, int s
 {
 	struct group g = { 0 };
 	float *f = mem_new(GROUP * (size_t)net->width, sizeof *f);
-	int64_t done = 0, start = sinks > 1 && sink[1].held < sink[0].held ? sink[1].held : sink[0].held;
+	int64_t done = 0, start = sink[0].held;
 	int bad = 0;
 
+	if (sinks > 1 && sink[1].held < start) start = sink[1].held;
 	do {
 		bad = stop_check() || group_read(&g, s, done < start ? start - done : GROUP);
-		for (int i = 0; i < sinks && !bad && g.n; i++) bad = group_embed(&g, done, net, s->side, &sink[i], f);
+		for (int i = 0; i < sinks && !bad && g.n; i++)
+			bad = group_embed(&g, done, net, s->side, &sink[i], f);
 		done += g.n;
 		progress("embedding", done, s->total, "%s", "");
 	} while (!bad && g.n);
@@ -218,12 +238,17 @@ int main(int argc, char **argv)
 	blas_start(argv);
 	int i = opt_parse(argc, argv, "[images]", "features of pictures", opts, LEN(opts));
 	if (argc - i > 1) misuse("one source of pictures, found %d", argc - i);
-	if (flipped && out && !strcmp(flipped, out)) misuse("--output and --flipped name the same file");
-	if (flipped && (!strcmp(flipped, "-") || !out)) misuse("--flipped wants two named files: give --output too");
-	if (source_open(&from, i < argc ? argv[i] : "-") || nets_open(&net, which, protocol, weights)) die();
-	int bad = sink_open(&sink[0], out, false, &from, &net) || (flipped && sink_open(&sink[1], flipped, true, &from, &net));
+	if (flipped && out && !strcmp(flipped, out))
+		misuse("--output and --flipped name the same file");
+	if (flipped && (!out || !strcmp(flipped, "-") || !strcmp(out, "-")))
+		misuse("--flipped wants two named files: give --output too");
+	if (source_open(&from, i < argc ? argv[i] : "-")) die();
+	if (nets_open(&net, which, protocol, weights)) die();
+	int bad = sink_open(&sink[0], out, false, &from, &net) ||
+		(flipped && sink_open(&sink[1], flipped, true, &from, &net));
 	int64_t n = bad ? -1 : embed(&from, &net, sink, flipped ? 2 : 1);
-	for (int k = 0; k < 2; k++) rows_close(&sink[k].rows);   /* removes what holds no rows to go on from */
+	/* removes what holds no rows to go on from */
+	for (int k = 0; k < 2; k++) rows_close(&sink[k].rows);
 	if (n < 0) die();
 	source_close(&from);
 	nets_close(&net);

@@ -17,9 +17,11 @@ static const struct kind {
 	int side, width;
 	double eps;                          /* of its batch norms */
 	val (*build)(struct folded *, val x);
-	const char *const *ignored;          /* tensors a published file may hold beside those of the features */
+	/* tensors a published file may hold beside those of the features */
+	const char *const *ignored;
 } kinds[] = {
-	{ "efficientnet-lite0", 224, 1280, 1e-3, efficientnet_lite0, (const char *const[]){ "_fc.", ".num_batches_tracked", NULL } },
+	{ "efficientnet-lite0", 224, 1280, 1e-3, efficientnet_lite0,
+		(const char *const[]){ "_fc.", ".num_batches_tracked", NULL } },
 };
 
 static const struct { const char *name; double mean[3], std[3]; } protocols[] = {
@@ -44,10 +46,13 @@ struct net_state {
 	int workers;
 };
 
-/* NAME.safetensors in $IC_WEIGHTS, else the first of the places beside this program that has it, into path. */
+/* NAME.safetensors in $IC_WEIGHTS, else the first of the places beside this program that has it,
+ * into path. */
 static int find_weights(const char *name, char path[PATH_MAX])
 {
-	static const char *const beside[] = { "../share/ic/weights", "../../pipelines/weights", "../../../pipelines/weights" };
+	static const char *const beside[] = {
+		"../share/ic/weights", "../../pipelines/weights", "../../../pipelines/weights",
+	};
 	const char *folder = getenv("IC_WEIGHTS");
 	char self[PATH_MAX / 2];
 
@@ -55,13 +60,15 @@ static int find_weights(const char *name, char path[PATH_MAX])
 		return fail("$IC_WEIGHTS is too long for a path");
 	if (folder) return access(path, R_OK) ? fail("%s (by $IC_WEIGHTS):", path) : 0;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self);
-	if (n <= 0 || n == (ssize_t)sizeof self) return fail("the place of this program is unknown: name the weights");
+	if (n <= 0 || n == (ssize_t)sizeof self)
+		return fail("the place of this program is unknown: name the weights");
 	while (n > 0 && self[n - 1] != '/') n--;
 	for (size_t i = 0; i < LEN(beside); i++) {
 		snprintf(path, PATH_MAX, "%.*s%s/%s.safetensors", (int)n, self, beside[i], name);
 		if (!access(path, R_OK)) return 0;
 	}
-	return fail("%s.safetensors: not found in %.*s%s: set $IC_WEIGHTS or name the file", name, (int)n, self, beside[0]);
+	return fail("%s.safetensors: not found in %.*s%s: set $IC_WEIGHTS or name the file", name,
+		(int)n, self, beside[0]);
 }
 
 static int worker_open(struct worker *w, struct net_state *s)
@@ -97,13 +104,17 @@ int nets_open(struct net *net, int which, int protocol, const char *weights)
 	char path[PATH_MAX];
 	struct tensors from;
 
-	must(which >= 0 && which < (int)LEN(kinds) && protocol >= 0 && protocol < (int)LEN(protocols));
-	*net = (struct net){ .name = kinds[which].name, .protocol = protocols[protocol].name, .width = kinds[which].width };
+	must(which >= 0 && which < (int)LEN(kinds));
+	must(protocol >= 0 && protocol < (int)LEN(protocols));
+	const struct kind *kind = &kinds[which];
+	*net = (struct net){ .name = kind->name, .width = kind->width };
+	net->protocol = protocols[protocol].name;
 	if (!weights && find_weights(net->name, path)) return -1;
 	if (tensors_open(&from, weights ? weights : path)) return -1;
 	net->s = mem_new(1, sizeof *net->s);
-	net->s->kind = &kinds[which];
-	prepare_start(&net->s->prepare, protocols[protocol].mean, protocols[protocol].std, kinds[which].side);
+	net->s->kind = kind;
+	prepare_start(&net->s->prepare, protocols[protocol].mean, protocols[protocol].std,
+		kind->side);
 	int bad = workers_open(net, &from);
 	tensors_close(&from);
 	if (bad) nets_close(net);
@@ -124,19 +135,23 @@ static void embed_one(void *ctx, int64_t i, int worker)
 	for (int c = 0; c < width; c++) j->f[i * width + c] = (float)y[c];
 }
 
-int nets_features(struct net *net, int n, int side, const uint8_t *const *rgb, bool mirrored, float *f)
+int nets_features(struct net *net, int n, int side, const uint8_t *const *rgb, bool mirrored,
+	float *f)
 {
 	struct net_state *s = net->s;
 
 	must(par_threads() <= s->workers && side > 0);
 	if (s->prepare.from != side) {
 		prepare_side(&s->prepare, side);
-		for (int i = 0; i < s->workers; i++)
-			s->worker[i].scratch = mem_grow(s->worker[i].scratch, prepare_scratch(&s->prepare), sizeof(float));
+		size_t room = prepare_scratch(&s->prepare);
+		for (struct worker *w = s->worker; w < s->worker + s->workers; w++)
+			w->scratch = mem_grow(w->scratch, room, sizeof *w->scratch);
 	}
 	par_for(n, &(struct job){ s, rgb, mirrored, f }, embed_one);
 	for (int64_t i = 0; i < (int64_t)n * net->width; i++)
-		if (!isfinite(f[i])) return fail("%s: picture %lld: a feature is not finite", net->name, (long long)(i / net->width));
+		if (!isfinite(f[i]))
+			return fail("%s: picture %lld: a feature is not finite", net->name,
+				(long long)(i / net->width));
 	return 0;
 }
 

@@ -18,7 +18,8 @@ void prepare_end(struct prepare *p)
 	*p = (struct prepare){ 0 };
 }
 
-/* Output i lies at s = (i + 1/2) from/to - 1/2, f = floor(s), t = s - f; taps f-1 .. f+2 with the cubic kernel of A:
+/* Output i lies at s = (i + 1/2) from/to - 1/2, f = floor(s), t = s - f; taps f-1 .. f+2 with the
+ * cubic kernel of A:
  *   |d| <= 1: ((A+2)|d| - (A+3)) d^2 + 1,  |d| < 2: ((A|d| - 5A)|d| + 8A)|d| - 4A. */
 void prepare_side(struct prepare *p, int from)
 {
@@ -32,7 +33,8 @@ void prepare_side(struct prepare *p, int from)
 		for (int k = 0; k < 4; k++) {
 			int at = (int)f - 1 + k;
 			p->tap[i].at[k] = at < 0 ? 0 : at >= from ? from - 1 : at;
-			p->tap[i].w[k] = (float)(k == 1 || k == 2 ? ((A + 2) * d[k] - (A + 3)) * d[k] * d[k] + 1 :
+			p->tap[i].w[k] = (float)(k == 1 || k == 2 ?
+				((A + 2) * d[k] - (A + 3)) * d[k] * d[k] + 1 :
 				((A * d[k] - 5 * A) * d[k] + 8 * A) * d[k] - 4 * A);
 		}
 	}
@@ -50,9 +52,10 @@ static void across(const struct prepare *p, const uint8_t *rgb, float *row, floa
 		for (int c = 0; c < 3; c++) row[3 * i + c] = p->value[c][rgb[3 * i + c]];
 	for (int i = 0; i < p->to; i++) {
 		const struct tap *t = &p->tap[i];
-		const float *a = row + 3 * t->at[0], *b = row + 3 * t->at[1], *d = row + 3 * t->at[2], *e = row + 3 * t->at[3];
+		const float *a = row + 3 * t->at[0], *b = row + 3 * t->at[1];
+		const float *d = row + 3 * t->at[2], *e = row + 3 * t->at[3], *w = t->w;
 		for (int c = 0; c < 3; c++)
-			x[3 * i + c] = a[c] * t->w[0] + b[c] * t->w[1] + d[c] * t->w[2] + e[c] * t->w[3];
+			x[3 * i + c] = a[c] * w[0] + b[c] * w[1] + d[c] * w[2] + e[c] * w[3];
 	}
 }
 
@@ -66,11 +69,13 @@ static void mirror(real *x, int n)
 		}
 }
 
-void prepare_picture(const struct prepare *p, const uint8_t *rgb, bool mirrored, float *scratch, real *x)
+void prepare_picture(const struct prepare *p, const uint8_t *rgb, bool mirrored, float *scratch,
+	real *x)
 {
 	size_t width = 3 * (size_t)p->to;
 	float *row = scratch, *held = row + 3 * (size_t)p->from;
-	int which[4] = { -1, -1, -1, -1 };      /* source row r is held, resampled, in slot r % 4: taps never reach further */
+	/* Source row r is held, resampled, in slot r % 4: taps never reach further. */
+	int which[4] = { -1, -1, -1, -1 };
 
 	for (int y = 0; y < p->to; y++) {
 		const struct tap *t = &p->tap[y];
@@ -78,13 +83,16 @@ void prepare_picture(const struct prepare *p, const uint8_t *rgb, bool mirrored,
 		for (int k = 0; k < 4; k++) {
 			int r = t->at[k];
 			float *slot = held + (size_t)(r & 3) * width;
-			if (which[r & 3] != r) across(p, rgb + 3 * (size_t)r * (size_t)p->from, row, slot);
+			if (which[r & 3] != r)
+				across(p, rgb + 3 * (size_t)r * (size_t)p->from, row, slot);
 			which[r & 3] = r;
 			from[k] = slot;
 		}
-		const float *restrict a = from[0], *restrict b = from[1], *restrict d = from[2], *restrict e = from[3];
+		const float *restrict a = from[0], *restrict b = from[1];
+		const float *restrict d = from[2], *restrict e = from[3];
 		real *restrict to = x + (size_t)y * width;
-		for (size_t i = 0; i < width; i++) to[i] = a[i] * t->w[0] + b[i] * t->w[1] + d[i] * t->w[2] + e[i] * t->w[3];
+		for (size_t i = 0; i < width; i++)
+			to[i] = a[i] * t->w[0] + b[i] * t->w[1] + d[i] * t->w[2] + e[i] * t->w[3];
 		if (mirrored) mirror(to, p->to);
 	}
 }

@@ -1,4 +1,5 @@
-/* fuzz-safetensors: any bytes as a safetensors file; what is accepted is read to its end, saved again and read back equal. */
+/* fuzz-safetensors: any bytes as a safetensors file; what is accepted is read to its end, saved
+ * again and read back equal. */
 #include "formats/safetensors.h"
 #include "lib/base/fail.h"
 
@@ -14,14 +15,16 @@ static void check_saved(const struct tensors *t, const char *path)
 	struct tensors w = { 0 }, r;
 
 	for (int i = 0; i < t->n; i++)
-		tensors_add(&w, t->t[i].name, t->t[i].type, t->t[i].rank, t->t[i].shape, t->t[i].data);
+		tensors_add(
+			&w, t->t[i].name, t->t[i].type, t->t[i].rank, t->t[i].shape, t->t[i].data);
 	for (int i = 0; i < t->n_meta; i++) tensors_add_meta(&w, t->meta[i].name, t->meta[i].value);
 	must(!tensors_save(&w, path, true) && !tensors_open(&r, path));
 	must(r.n == t->n && r.n_meta == t->n_meta);
 	for (int i = 0; i < t->n; i++) {
 		const struct tensor *a = &t->t[i], *b = tensors_find(&r, a->name);
 		must(b && a->type == b->type && a->rank == b->rank && a->count == b->count);
-		must(!a->count || !memcmp(a->data, b->data, (size_t)a->count * dtype_size(a->type)));
+		must(!a->count ||
+			!memcmp(a->data, b->data, (size_t)a->count * dtype_size(a->type)));
 	}
 	tensors_close(&r);
 	tensors_close(&w);
