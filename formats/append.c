@@ -1,8 +1,9 @@
 /* append: writing a row store.
  *
- * A sealed store is the same file byte for byte whether or not its writer was interrupted.  Hence commits come after a
- * fixed number of blocks, an interrupted writer loses whole commits and does them again, and each commit is made
- * by a freshly opened environment: LMDB recycles the page buffers of a process, stale bytes and all. */
+ * A sealed store is the same file byte for byte whether or not its writer was interrupted.
+ * Hence commits come after a fixed number of blocks, an interrupted writer loses whole commits
+ * and does them again, and each commit is made by a freshly opened environment:  LMDB recycles
+ * the page buffers of a process, stale bytes and all. */
 #include "formats/append.h"
 #include "formats/pages.h"
 #include "formats/part.h"
@@ -30,8 +31,8 @@ struct append {
 	int64_t blocks, committed;
 };
 
-/* The map must hold what is there and one commit more; LMDB writes its size into the file, so it may depend on
- * nothing but the number of blocks: the power of two above twice the need. */
+/* The map must hold what is there and one commit more; LMDB writes its size into the file, so it
+ * may depend on nothing but the number of blocks: the power of two above twice the need. */
 static size_t map_bytes(const struct append *a)
 {
 	size_t block = store_value_bytes(&a->info, frame_rows(&a->info)) + (64 << 10);
@@ -56,7 +57,8 @@ static int begin_txn(struct append *a)
 	if (!rc) rc = mdb_env_set_maxdbs(a->env, 2);
 	if (!rc) rc = mdb_env_set_mapsize(a->env, map_bytes(a));
 	if (!rc)
-		rc = mdb_env_open(a->env, a->part, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOMETASYNC, 0666);
+		rc = mdb_env_open(a->env, a->part, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOMETASYNC,
+			0666);
 	if (!rc) rc = mdb_txn_begin(a->env, NULL, 0, &a->txn);
 	if (!rc) rc = mdb_dbi_open(a->txn, STORE_META, MDB_CREATE, &a->meta);
 	if (!rc) rc = mdb_dbi_open(a->txn, STORE_DATA, MDB_CREATE, &a->data);
@@ -114,7 +116,8 @@ static int part_lock(const char *part)
 		else fail("%s: lock:", part);
 	} else if (fstat(fd, &held) || !S_ISREG(held.st_mode)) {
 		fail("%s: not a regular file", part);
-	} else if (stat(part, &there) || there.st_ino != held.st_ino || there.st_dev != held.st_dev) {
+	} else if (stat(part, &there) || there.st_ino != held.st_ino ||
+		there.st_dev != held.st_dev) {
 		fail("%s: another program has just finished it", part);
 	} else {
 		return fd;
@@ -169,16 +172,16 @@ static int start(struct append *a)
 	return meta_put(a, STORE_HEAD, head, bytes) ? -1 : commit(a);
 }
 
-int append_create(struct append **out, const char *path, const struct rows_info *info, bool force, bool resume,
-	int64_t *held, struct hash *hash)
+int append_create(struct append **out, const char *path, const struct rows_info *info, bool force,
+	bool resume, int64_t *held, struct hash *hash)
 {
 	struct append *a = mem_new(1, sizeof *a);
 
 	*out = NULL;
 	*held = 0;
 	hash_start(hash);
-	*a = (struct append){ .path = mem_text("%s", path), .part = mem_text("%s.part", path), .info = *info,
-		.lock = -1, .force = force };
+	*a = (struct append){ .path = mem_text("%s", path), .part = mem_text("%s.part", path),
+		.info = *info, .lock = -1, .force = force };
 	a->info.count = -1;
 	if (!force && !access(path, F_OK)) fail("%s: exists (-f overwrites)", path);
 	else a->lock = part_lock(a->part);

@@ -8,8 +8,8 @@ struct append;
 
 /* resume: takes up a part whose head is the same; *held and *hash are then what its blocks hold.
  * 0 or -1 after fail(). */
-int append_create(struct append **, const char *path, const struct rows_info *, bool force, bool resume,
-	int64_t *held, struct hash *);
+int append_create(struct append **, const char *path, const struct rows_info *, bool force,
+	bool resume, int64_t *held, struct hash *);
 /* Full blocks, and a shorter one at the end. */
 int append_put(struct append *, const struct block *, uint64_t id);
 int append_seal(struct append *, int64_t total, uint64_t id);

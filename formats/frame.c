@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian and read in place");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	"files are little-endian and read in place");
 _Static_assert(sizeof(struct frame_head) == 80 && sizeof(struct frame_block) == 16 &&
 	sizeof(struct frame_end) == 32, "sizes of ic-rows(5)");
 _Static_assert(offsetof(struct frame_head, type) == 8 && offsetof(struct frame_head, width) == 12 &&
@@ -16,7 +17,8 @@ _Static_assert(offsetof(struct frame_head, type) == 8 && offsetof(struct frame_h
 	offsetof(struct frame_head, meta_bytes) == 44 && offsetof(struct frame_head, kind) == 48 &&
 	offsetof(struct frame_head, height) == 64 && offsetof(struct frame_head, im_width) == 68 &&
 	offsetof(struct frame_head, channels) == 72, "offsets of ic-rows(5)");
-_Static_assert(sizeof ((struct rows_info *)0)->meta == FRAME_MAX_META + 1, "the longest meta text fits");
+_Static_assert(sizeof((struct rows_info *)0)->meta == FRAME_MAX_META + 1,
+	"the longest meta text fits");
 
 static size_t padded(size_t bytes)
 {
@@ -38,7 +40,8 @@ static bool kind_ok(const char kind[16])
 	return n > 0 && n < 16 && all_zero((const unsigned char *)kind + n, 16 - n);
 }
 
-/* Lines "name=value"; the name of letters, digits, '-', '_' and '.'; the value without control characters. */
+/* Lines "name=value"; the name of letters, digits, '-', '_' and '.'; the value without control
+ * characters. */
 static bool meta_ok(const char *meta)
 {
 	while (*meta) {
@@ -59,8 +62,9 @@ static int image_check(const char *path, const struct rows_info *r)
 	if (r->type != ROWS_U8)
 		return fail("%s: found a picture shape on rows that are not u8", path);
 	if (h < 1 || w < 1 || h > 65535 || w > 65535 || c < 1 || c > 4 || h * w * c != r->width)
-		return fail("%s: found rows of %d for pictures of %dx%dx%d, expected height times width times channels",
-			path, r->width, r->height, r->im_width, r->channels);
+		return fail("%s: found rows of %d for pictures of %dx%dx%d, "
+			"expected height times width times channels", path, r->width, r->height,
+			r->im_width, r->channels);
 	return 0;
 }
 
@@ -69,10 +73,11 @@ int frame_check(const char *path, const struct rows_info *r)
 	if (!kind_ok(r->kind))
 		return fail("%s: kind of rows is not a word of 1 to 15 letters", path);
 	if (r->type < ROWS_U8 || r->type > ROWS_NEAR)
-		return fail("%s: found rows of type %d, expected 1 to %d", path, (int)r->type, ROWS_NEAR);
+		return fail("%s: found rows of type %d, expected 1 to %d", path, (int)r->type,
+			ROWS_NEAR);
 	if (r->width < 1 || rows_bytes(r) > FRAME_MAX_ROW)
-		return fail("%s: found rows of width %d, expected 1 or more and at most %d bytes", path, r->width,
-			FRAME_MAX_ROW);
+		return fail("%s: found rows of width %d, expected 1 or more and at most %d bytes",
+			path, r->width, FRAME_MAX_ROW);
 	if (r->count < -1) return fail("%s: found a count of %lld rows", path, (long long)r->count);
 	if (!memchr(r->meta, 0, sizeof r->meta) || !meta_ok(r->meta))
 		return fail("%s: meta text is not lines of name=value", path);
@@ -83,9 +88,16 @@ size_t frame_head_put(unsigned char out[FRAME_HEAD_MAX], const struct rows_info 
 {
 	size_t meta = strlen(r->meta), bytes = padded(sizeof(struct frame_head) + meta);
 	struct frame_head h = {
-		.magic = FRAME_MAGIC, .type = r->type, .width = (uint32_t)r->width, .count = r->count,
-		.from = r->from, .root = r->root, .flags = r->labelled ? FRAME_LABELLED : 0,
-		.meta_bytes = (uint32_t)meta, .height = (uint32_t)r->height, .im_width = (uint32_t)r->im_width,
+		.magic = FRAME_MAGIC,
+		.type = r->type,
+		.width = (uint32_t)r->width,
+		.count = r->count,
+		.from = r->from,
+		.root = r->root,
+		.flags = r->labelled ? FRAME_LABELLED : 0,
+		.meta_bytes = (uint32_t)meta,
+		.height = (uint32_t)r->height,
+		.im_width = (uint32_t)r->im_width,
 		.channels = (uint32_t)r->channels,
 	};
 
@@ -101,7 +113,8 @@ int frame_head_bytes(const char *path, const struct frame_head *h)
 	if (memcmp(h->magic, FRAME_MAGIC, 8))
 		return fail("%s: not a row stream: found another magic number", path);
 	if (h->meta_bytes > FRAME_MAX_META)
-		return fail("%s: found %u bytes of meta text, expected at most %d", path, h->meta_bytes, FRAME_MAX_META);
+		return fail("%s: found %u bytes of meta text, expected at most %d", path,
+			h->meta_bytes, FRAME_MAX_META);
 	return (int)padded(sizeof *h + h->meta_bytes);
 }
 
@@ -123,9 +136,15 @@ int frame_head_get(struct rows_info *r, const char *path, const unsigned char *h
 	if ((h.width | h.height | h.im_width | h.channels) > INT32_MAX)
 		return fail("%s: found rows of width %u, expected less than 2^31", path, h.width);
 	*r = (struct rows_info){
-		.type = (enum rows_type)h.type, .width = (int)h.width, .height = (int)h.height,
-		.im_width = (int)h.im_width, .channels = (int)h.channels, .labelled = h.flags & FRAME_LABELLED,
-		.count = h.count, .from = h.from, .root = h.root,
+		.type = (enum rows_type)h.type,
+		.width = (int)h.width,
+		.height = (int)h.height,
+		.im_width = (int)h.im_width,
+		.channels = (int)h.channels,
+		.labelled = h.flags & FRAME_LABELLED,
+		.count = h.count,
+		.from = h.from,
+		.root = h.root,
 	};
 	memcpy(r->kind, h.kind, sizeof r->kind);
 	memcpy(r->meta, head + sizeof h, h.meta_bytes);
@@ -162,7 +181,8 @@ void frame_put(void *out, const struct rows_info *r, const struct block *b, uint
 	memset(p + end, 0, frame_bytes(r, b->n) - end);
 }
 
-int frame_get(struct block *b, const char *path, const struct rows_info *r, const void *frame, int n)
+int frame_get(struct block *b, const char *path, const struct rows_info *r, const void *frame,
+	int n)
 {
 	const unsigned char *p = frame;
 	struct frame_block h;
@@ -174,7 +194,8 @@ int frame_get(struct block *b, const char *path, const struct rows_info *r, cons
 		return fail("%s: found a block of %u rows, expected %d", path, h.n, n);
 	if (!all_zero(p + meta, at - meta) || !all_zero(p + end, frame_bytes(r, n) - end))
 		return fail("%s: padding of a block is not zero", path);
-	*b = (struct block){ .n = n, .keys = (const uint64_t *)(const void *)(p + sizeof h), .data = p + at };
+	*b = (struct block){ .n = n, .data = p + at };
+	b->keys = (const uint64_t *)(const void *)(p + sizeof h);
 	if (r->labelled) b->labels = (const uint32_t *)(const void *)(p + sizeof h + 8 * (size_t)n);
 	return 0;
 }
@@ -188,11 +209,11 @@ int frame_end_check(const char *path, const struct frame_end *e, int64_t total, 
 {
 	if (e->n || e->zero || e->zero2) return fail("%s: its end is damaged", path);
 	if (e->total != (uint64_t)total)
-		return fail("%s: its end counts %llu rows, found %lld", path, (unsigned long long)e->total,
-			(long long)total);
+		return fail("%s: its end counts %llu rows, found %lld", path,
+			(unsigned long long)e->total, (long long)total);
 	if (e->id != id)
-		return fail("%s: its end has id %016llx, its rows %016llx", path, (unsigned long long)e->id,
-			(unsigned long long)id);
+		return fail("%s: its end has id %016llx, its rows %016llx", path,
+			(unsigned long long)e->id, (unsigned long long)id);
 	return 0;
 }
 

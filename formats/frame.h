@@ -1,5 +1,5 @@
-/* frame: the bytes of ic-rows(5): a head, blocks of rows, an end.  A stream is these one after the other;
- * a store (ic-store(5)) keeps the same bytes as the values of a database. */
+/* frame: the bytes of ic-rows(5): a head, blocks of rows, an end.  A stream is these one after
+ * the other; a store (ic-store(5)) keeps the same bytes as the values of a database. */
 #ifndef IC_FRAME_H
 #define IC_FRAME_H
 
@@ -8,9 +8,9 @@
 #define FRAME_MAGIC "ICROWS1\n"
 
 enum {
-	FRAME_ALIGN = 16,                    /* every part is padded with zeros to a multiple of this */
+	FRAME_ALIGN = 16,                    /* each part is padded with zeros to a multiple */
 	FRAME_MAX_META = 4095,
-	FRAME_FILL = 512 << 10,              /* bytes of rows in a full block; one row may be larger */
+	FRAME_FILL = 512 << 10,              /* bytes of rows in a full block, or one row */
 	FRAME_MAX_ROW = 64 << 20,
 	FRAME_LABELLED = 1,                  /* flags */
 };
@@ -31,9 +31,10 @@ struct frame_end { uint32_t n, zero; uint64_t id, total, zero2; };
 /* Can these rows be written or read at all?  0 or -1 after fail(). */
 int frame_check(const char *path, const struct rows_info *);
 
-/* The head.  frame_head_bytes: length with meta and padding, from the fixed part alone; -1 after fail(). */
+/* The head.  frame_head_put returns its length; frame_head_bytes: the length with meta and padding, from the fixed part alone; -1 after
+ * fail(). */
 enum { FRAME_HEAD_MAX = sizeof(struct frame_head) + FRAME_MAX_META + 1 };
-size_t frame_head_put(unsigned char out[FRAME_HEAD_MAX], const struct rows_info *);   /* returns the length */
+size_t frame_head_put(unsigned char out[FRAME_HEAD_MAX], const struct rows_info *);
 int frame_head_bytes(const char *path, const struct frame_head *);
 int frame_head_get(struct rows_info *, const char *path, const unsigned char *head, size_t bytes);
 
@@ -48,7 +49,8 @@ int frame_get(struct block *, const char *path, const struct rows_info *, const 
 struct frame_end frame_end(int64_t total, uint64_t id);
 int frame_end_check(const char *path, const struct frame_end *, int64_t total, uint64_t id);
 
-/* The id of rows: XXH64 over key (8 bytes), label (4, when labelled) and row bytes of each row in turn. */
+/* The id of rows: XXH64 over key (8 bytes), label (4, when labelled) and row bytes of each row
+ * in turn. */
 void frame_hash(struct hash *, const struct rows_info *, const struct block *);
 
 #endif

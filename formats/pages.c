@@ -1,11 +1,11 @@
 /* pages: a walk over the trees of an LMDB 0.9 file (data format 1, 64 bit), trusting nothing.
  *
- * A page: u64 number, u16 pad, u16 flags, then u16 lower, u16 upper or, on the first of a run of overflow pages,
- * u32 pages; then u16 offsets of nodes, from the page's start.  Pages 0 and 1 hold the meta records; the one
- * with the larger transaction number counts.
- * A node: u16 lo, u16 hi, u16 flags, u16 key bytes, key, data.  In a leaf lo | hi << 16 is the size of the data, which
- * are a page number when they lie on overflow pages, or a struct db; in a branch lo | hi << 16 | flags << 32
- * is the number of the child page. */
+ * A page: u64 number, u16 pad, u16 flags, then u16 lower, u16 upper or, on the first of a run of
+ * overflow pages, u32 pages; then u16 offsets of nodes, from the page's start.  Pages 0 and 1
+ * hold the meta records; the one with the larger transaction number counts.
+ * A node: u16 lo, u16 hi, u16 flags, u16 key bytes, key, data.  In a leaf lo | hi << 16 is the
+ * size of the data, which are a page number when they lie on overflow pages, or a struct db; in
+ * a branch lo | hi << 16 | flags << 32 is the number of the child page. */
 #include "formats/pages.h"
 #include "formats/map.h"
 #include "lib/base/fail.h"
@@ -17,18 +17,28 @@ enum {
 	HEAD = 16, NODE = 8,                 /* bytes of a page's and of a node's head */
 	BRANCH = 1, LEAF = 2, META = 8,      /* page flags */
 	BIG = 1, SUB = 2,                    /* node flags */
-	DEPTH = 16,                          /* LMDB goes to 32; 16 levels hold more than a file system */
+	DEPTH = 16,                          /* LMDB goes to 32; 16 are more than enough */
 	MIN_PAGE = 1024, MAX_PAGE = 65536,
 };
 
 #define MAGIC 0xBEEFC0DEu
 #define NONE (~(uint64_t)0)
 
-struct db { uint32_t pad; uint16_t flags, depth; uint64_t branches, leaves, overflow, entries, root; };
-struct meta { uint32_t magic, version; uint64_t address, map_bytes; struct db free, main; uint64_t last, txn; };
+struct db {
+	uint32_t pad;
+	uint16_t flags, depth;
+	uint64_t branches, leaves, overflow, entries, root;
+};
+struct meta {
+	uint32_t magic, version;
+	uint64_t address, map_bytes;
+	struct db free, main;
+	uint64_t last, txn;
+};
 struct page { uint64_t number; uint16_t pad, flags, lower, upper; };
 struct node { uint16_t lo, hi, flags, key_bytes; };
-_Static_assert(sizeof(struct db) == 48 && sizeof(struct meta) == 136 && offsetof(struct meta, last) == 120,
+_Static_assert(sizeof(struct db) == 48 && sizeof(struct meta) == 136 &&
+		offsetof(struct meta, last) == 120,
 	"records of LMDB");
 
 struct pages {
@@ -64,7 +74,8 @@ static int meta_get(struct pages *f, size_t bytes, uint64_t number, struct meta 
 	if (m->magic != MAGIC || m->version != 1 || !(head.flags & META))
 		return damaged(f, number, "is no meta page");
 	uint64_t size = m->free.pad;         /* LMDB keeps the page size here */
-	if (size < MIN_PAGE || size > MAX_PAGE || size & (size - 1) || (number && size != f->page_bytes))
+	if (size < MIN_PAGE || size > MAX_PAGE || size & (size - 1) ||
+		(number && size != f->page_bytes))
 		return damaged(f, number, "has an impossible page size");
 	f->page_bytes = size;
 	return 0;
@@ -94,13 +105,15 @@ static int page_check(struct pages *f, uint64_t number, int level, struct page *
 	if (head->number != number) return damaged(f, number, "has another number");
 	if (head->flags != (level ? BRANCH : LEAF)) return damaged(f, number, "is of another kind");
 	int keys = (head->lower - HEAD) / 2, least = level && !f->is_free ? 2 : 1;
-	if (head->lower % 2 || keys < least || head->lower > head->upper || head->upper > f->page_bytes)
+	if (head->lower % 2 || keys < least || head->lower > head->upper ||
+		head->upper > f->page_bytes)
 		return damaged(f, number, "has impossible bounds");
 	return 0;
 }
 
 /* Node i of a page: its head, and where its key begins.  NULL after fail(). */
-static const unsigned char *node_get(struct pages *f, const struct page *head, int i, struct node *n)
+static const unsigned char *node_get(struct pages *f, const struct page *head, int i,
+	struct node *n)
 {
 	const unsigned char *page = f->p + head->number * f->page_bytes;
 	uint16_t at;
@@ -117,7 +130,8 @@ bad:
 }
 
 /* Free-list records are arrays: u64 length, then as many page numbers. */
-static int free_check(const struct pages *f, uint64_t number, const unsigned char *data, uint64_t bytes)
+static int free_check(const struct pages *f, uint64_t number, const unsigned char *data,
+	uint64_t bytes)
 {
 	uint64_t n;
 
@@ -134,7 +148,8 @@ static int free_check(const struct pages *f, uint64_t number, const unsigned cha
 }
 
 /* The data of a leaf node lie inside the page, or on overflow pages inside the file. */
-static int leaf_check(struct pages *f, const struct page *head, const struct node *n, const unsigned char *key)
+static int leaf_check(struct pages *f, const struct page *head, const struct node *n,
+	const unsigned char *key)
 {
 	uint64_t bytes = n->lo | (uint64_t)n->hi << 16, number = head->number;
 	const unsigned char *data = key + n->key_bytes;
@@ -186,7 +201,8 @@ static int tree_check(struct pages *f, const struct db *db)
 		if (page_check(f, child, depth - 1 - d, &at[d].head)) return -1;
 		at[d].next = 0;
 	}
-	return entries == db->entries ? 0 : damaged(f, db->root, "has a tree with another number of entries");
+	if (entries == db->entries) return 0;
+	return damaged(f, db->root, "has a tree with another number of entries");
 }
 
 /* The main database is one leaf page whose nodes are the sub-databases. */
@@ -219,8 +235,8 @@ static int check(struct pages *f, size_t bytes, bool whole)
 
 	if (meta_read(f, bytes, &m)) return -1;
 	if (whole && bytes != (m.last + 1) * f->page_bytes)
-		return fail("%s: found %zu bytes, expected %llu: it is cut off or was added to", f->path, bytes,
-			(unsigned long long)((m.last + 1) * f->page_bytes));
+		return fail("%s: found %zu bytes, expected %llu: it is cut off or was added to",
+			f->path, bytes, (unsigned long long)((m.last + 1) * f->page_bytes));
 	if (main_check(f, &m.main)) return -1;
 	f->is_free = true;
 	return tree_check(f, &m.free);

@@ -9,9 +9,9 @@
 bool pages_sniff(const void *first, int bytes);
 enum { PAGES_SNIFF = 24 };
 
-/* Checks that everything LMDB would follow lies inside the file: both meta pages, the trees of the main database,
- * of its sub-databases and of the free list.  whole: the file must end with the last page in use, as a sealed store
- * does.  0 or -1 after fail(). */
+/* Checks that everything LMDB would follow lies inside the file: both meta pages, the trees of
+ * the main database, of its sub-databases and of the free list.  whole: the file must end with
+ * the last page in use, as a sealed store does.  0 or -1 after fail(). */
 int pages_check(const char *path, bool whole);
 
 /* The size a file has when it ends with its last page in use; -1 after fail(). */

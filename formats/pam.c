@@ -55,7 +55,8 @@ static bool number(const char *text, uint64_t base, uint64_t max, uint64_t *out)
 	return true;
 }
 
-/* One "name=value" of an ic comment; names that are not known are passed over, for newer writers. */
+/* One "name=value" of an ic comment; names that are not known are passed over, for newer
+ * writers. */
 static bool ic_field(struct pam_head *h, char *name)
 {
 	char *value = strchr(name, '=');
@@ -103,7 +104,8 @@ static int comment(struct source *s)
 	return 0;
 }
 
-/* A decimal number after white space and comments, and the one white-space character that ends it. */
+/* A decimal number after white space and comments, and the one white-space character that ends
+ * it. */
 static int head_number(struct source *s, int max, int *out)
 {
 	char text[12];
@@ -116,7 +118,8 @@ static int head_number(struct source *s, int max, int *out)
 	text[n] = 0;
 	if (c == EOF && !n) return cut(s);
 	if (!number(text, 10, (uint64_t)max, &value))
-		return fail("%s: found '%s' in a picture's head, expected a number up to %d", s->name, text, max);
+		return fail("%s: found '%s' in a picture's head, expected a number up to %d",
+			s->name, text, max);
 	*out = (int)value;
 	return c == '#' ? comment(s) : 0;
 }
@@ -144,18 +147,18 @@ static int pam_field(struct source *s, struct shape *h, char *line, int *type_de
 	if (*value) *value++ = 0;
 	value += strspn(value, " \t");
 	if (!strcmp(line, "TUPLTYPE"))
-		return (*type_depth = depth_of(value)) ? 0 :
-			fail("%s: found TUPLTYPE %s, expected GRAYSCALE, RGB or one of these with _ALPHA", s->name, value);
+		return (*type_depth = depth_of(value)) ? 0 : fail("%s: found TUPLTYPE %s, "
+			"expected GRAYSCALE, RGB or one of these with _ALPHA", s->name, value);
 	for (size_t i = 0; i < LEN(fields); i++) {
 		if (strcmp(line, fields[i].name)) continue;
 		if (!number(value, 10, (uint64_t)fields[i].max, &n))
-			return fail("%s: found %s '%s' in a picture's head, expected a number up to %d", s->name, line,
-				value, fields[i].max);
+			return fail("%s: found %s '%s' in a picture's head, "
+				"expected a number up to %d", s->name, line, value, fields[i].max);
 		*(int *)(void *)((char *)h + fields[i].at) = (int)n;
 		return 0;
 	}
-	return fail("%s: found '%s' in a picture's head, expected WIDTH, HEIGHT, DEPTH, MAXVAL, TUPLTYPE or ENDHDR",
-		s->name, line);
+	return fail("%s: found '%s' in a picture's head, "
+		"expected WIDTH, HEIGHT, DEPTH, MAXVAL, TUPLTYPE or ENDHDR", s->name, line);
 }
 
 /* The lines of a P7 head after its magic. */
@@ -180,7 +183,8 @@ static int pam_lines(struct source *s, struct shape *h)
 		if (*line && pam_field(s, h, line, &type_depth)) return -1;
 	}
 	if (type_depth && type_depth != h->depth)
-		return fail("%s: found a picture of depth %d, expected %d for its TUPLTYPE", s->name, h->depth, type_depth);
+		return fail("%s: found a picture of depth %d, expected %d for its TUPLTYPE",
+			s->name, h->depth, type_depth);
 	return 0;
 }
 
@@ -191,27 +195,32 @@ static int head_read(struct source *s, struct shape *h)
 
 	*h = (struct shape){ .format = c - '0' };
 	if (c != '2' && c != '3' && c != '5' && c != '6' && c != '7')
-		return c == EOF ? cut(s) : fail("%s: found P%c, expected a PNM or PAM picture (P2, P3, P5, P6, P7)", s->name,
+		return c == EOF ? cut(s) : fail("%s: found P%c, "
+			"expected a PNM or PAM picture (P2, P3, P5, P6, P7)", s->name,
 			isprint(c) ? c : '?');
 	if (c == '7') {
 		if ((c = next(s)) != '\n')
 			return c == EOF ? cut(s) : fail("%s: found no line end after P7", s->name);
 		if (pam_lines(s, h)) return -1;
 	} else {
-		if (head_number(s, IMAGE_MAX_SIDE, &h->width) || head_number(s, IMAGE_MAX_SIDE, &h->height) ||
-		    head_number(s, 65535, &h->maxval)) return -1;
+		if (head_number(s, IMAGE_MAX_SIDE, &h->width) ||
+			head_number(s, IMAGE_MAX_SIDE, &h->height) ||
+			head_number(s, 65535, &h->maxval))
+			return -1;
 		h->depth = h->format % 3 ? 1 : 3;
 	}
 	if (h->width < 1 || h->height < 1 || h->depth < 1 || h->maxval < 1)
-		return fail("%s: found a picture of %dx%d, depth %d, maxval %d, expected 1 or more of each", s->name,
-			h->width, h->height, h->depth, h->maxval);
+		return fail("%s: found a picture of %dx%d, depth %d, maxval %d, "
+			"expected 1 or more of each", s->name, h->width, h->height, h->depth,
+			h->maxval);
 	if ((int64_t)h->width * h->height > IMAGE_MAX_PIXELS)
-		return fail("%s: found a picture of %dx%d, expected at most %d pixels", s->name, h->width, h->height,
-			IMAGE_MAX_PIXELS);
+		return fail("%s: found a picture of %dx%d, expected at most %d pixels", s->name,
+			h->width, h->height, IMAGE_MAX_PIXELS);
 	return 0;
 }
 
-/* n pixels of depth channels to RGB, in place; p has room for both.  Grey is replicated, alpha dropped. */
+/* n pixels of depth channels to RGB, in place; p has room for both.  Grey is replicated, alpha
+ * dropped. */
 static void to_rgb(uint8_t *p, size_t n, int depth)
 {
 	size_t d = (size_t)depth;
@@ -228,7 +237,8 @@ static void to_rgb(uint8_t *p, size_t n, int depth)
 /* Memory grows as bytes come: a head alone does not get it. */
 static int pixels_read(struct source *s, const struct shape *h, uint8_t **pixels)
 {
-	size_t n = (size_t)h->width * (size_t)h->height, d = (size_t)h->depth, want = n * d, have = 0;
+	size_t n = (size_t)h->width * (size_t)h->height, d = (size_t)h->depth;
+	size_t want = n * d, have = 0;
 	size_t need = n * (d > 3 ? d : 3), room = need < FIRST_READ ? need : FIRST_READ;
 
 	for (;;) {
@@ -261,17 +271,19 @@ void pam_close(struct pam *p)
 	*p = (struct pam){ 0 };
 }
 
-/* Pictures of a series come as 0 to of-1; after the last one the next series begins, or there is no more. */
+/* Pictures of a series come as 0 to of-1; after the last one the next series begins, or there is
+ * no more. */
 static int series_check(struct pam *p, const struct pam_head *h)
 {
 	bool inside = p->of && p->at + 1 < p->of;
 	int64_t want = inside ? p->at + 1 : 0;
 
 	if (!h->of && (h->at || inside))
-		return fail("%s: picture %" PRId64 " does not say which of how many it is", p->path, p->read);
+		return fail("%s: picture %" PRId64 " does not say which of how many it is", p->path,
+			p->read);
 	if (h->of && (h->at != want || h->at >= h->of || (inside && h->of != p->of)))
-		return fail("%s: found picture %" PRId64 " of %" PRId64 ", expected picture %" PRId64 ": some are missing",
-			p->path, h->at, h->of, want);
+		return fail("%s: found picture %" PRId64 " of %" PRId64 ", expected picture %"
+			PRId64 ": some are missing", p->path, h->at, h->of, want);
 	p->at = h->at;
 	p->of = h->of;
 	return 0;
@@ -282,8 +294,8 @@ static int series_end(const struct pam *p)
 	if (stop_check()) return -1;
 	if (ferror(p->f)) return fail("%s:", p->path);
 	if (p->of && p->at + 1 < p->of)
-		return fail("%s: ends after picture %" PRId64 " of %" PRId64 ": the program that wrote it did not finish",
-			p->path, p->at, p->of);
+		return fail("%s: ends after picture %" PRId64 " of %" PRId64 ": the program "
+			"that wrote it did not finish", p->path, p->at, p->of);
 	return 0;
 }
 
@@ -296,11 +308,12 @@ int pam_read(struct pam *p, struct pam_head *head, uint8_t **pixels)
 	*head = (struct pam_head){ .key = (uint64_t)p->read };
 	if (c == EOF) return series_end(p);
 	if (c != 'P')
-		return fail("%s: found other bytes where picture %" PRId64 " should begin", p->path, p->read);
+		return fail("%s: found other bytes where picture %" PRId64 " should begin", p->path,
+			p->read);
 	if (head_read(&s, &h)) return -1;
 	if (h.format < 5 || h.maxval != 255)
-		return fail("%s: found P%d with maxval %d, expected P5, P6 or P7 with maxval 255 in a stream", p->path,
-			h.format, h.maxval);
+		return fail("%s: found P%d with maxval %d, expected P5, P6 or P7 with maxval 255 "
+			"in a stream", p->path, h.format, h.maxval);
 	if (series_check(p, head) || pixels_read(&s, &h, pixels)) return -1;
 	head->width = h.width;
 	head->height = h.height;
@@ -320,7 +333,8 @@ int pam_write(FILE *f, const struct pam_head *h, const uint8_t *pixels)
 	if (h->root) fprintf(f, " root=%016" PRIx64, h->root);
 	if (h->instanced) fprintf(f, " instance=%" PRIu64, h->instance);
 	if (*h->seed) fprintf(f, " seed=%s", h->seed);
-	fprintf(f, "\nWIDTH %d\nHEIGHT %d\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n", h->width, h->height);
+	fprintf(f, "\nWIDTH %d\nHEIGHT %d\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n", h->width,
+		h->height);
 	return fwrite(pixels, 1, bytes, f) == bytes && !ferror(f) ? 0 : fail("picture stream:");
 }
 
@@ -354,7 +368,8 @@ int image_decode_pnm(struct image *out, const char *name, const void *bytes, siz
 	size_t pixels = (size_t)h.width * (size_t)h.height, samples = pixels * (size_t)h.depth;
 	size_t least = h.format < 5 ? 2 * samples - 1 : h.maxval > 255 ? 2 * samples : samples;
 	if ((size_t)(s.end - s.p) < least)
-		return fail("%s: found %zu bytes of pixels, expected %zu", name, (size_t)(s.end - s.p), least);
+		return fail("%s: found %zu bytes of pixels, expected %zu", name,
+			(size_t)(s.end - s.p), least);
 	uint8_t *rgb = malloc(pixels * (h.depth > 3 ? 4 : 3));
 	if (!rgb) return fail("%s: no memory for %zu pixels", name, pixels);
 	for (size_t i = 0; i < samples; i++) {

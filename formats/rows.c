@@ -32,8 +32,8 @@ struct rows_state {
 
 size_t rows_bytes(const struct rows_info *r)
 {
-	static const unsigned char element[] = { [ROWS_U8] = 1, [ROWS_F32] = 4, [ROWS_F16] = 2, [ROWS_U32] = 4,
-		[ROWS_NEAR] = 8 };
+	static const unsigned char element[] = { [ROWS_U8] = 1, [ROWS_F32] = 4, [ROWS_F16] = 2,
+		[ROWS_U32] = 4, [ROWS_NEAR] = 8 };
 
 	must(r->type >= ROWS_U8 && r->type <= ROWS_NEAR && r->width > 0);
 	return (size_t)r->width * element[r->type];
@@ -60,7 +60,8 @@ bool rows_meta(const struct rows_info *r, const char *name, char *buf, size_t si
 
 	for (const char *line = r->meta; *line; line = strchr(line, '\n') + 1) {
 		if (strncmp(line, name, n) || line[n] != '=') continue;
-		snprintf(buf, size, "%.*s", (int)(strchr(line, '\n') - line - (ptrdiff_t)n - 1), line + n + 1);
+		snprintf(buf, size, "%.*s", (int)(strchr(line, '\n') - line - (ptrdiff_t)n - 1),
+			line + n + 1);
 		return true;
 	}
 	return false;
@@ -89,7 +90,8 @@ static struct rows_state *state_new(const char *path, bool writing)
 {
 	struct rows_state *s = mem_new(1, sizeof *s);
 
-	s->path = mem_text("%s", strcmp(path, "-") ? path : writing ? "standard output" : "standard input");
+	if (!strcmp(path, "-")) path = writing ? "standard output" : "standard input";
+	s->path = mem_text("%s", path);
 	s->writing = writing;
 	return s;
 }
@@ -111,7 +113,8 @@ void rows_close(struct rows *r)
 	*r = (struct rows){ 0 };
 }
 
-/* 1 a regular file that begins as an LMDB file does, 0 anything else that can be opened, -1 failed. */
+/* 1 a regular file that begins as an LMDB file does, 0 anything else that can be opened, -1
+ * failed. */
 static int looks_like_store(const char *path)
 {
 	unsigned char first[PAGES_SNIFF];
@@ -189,8 +192,9 @@ static int verify(struct rows *r)
 		if (stop_check() || store_block(r->s->store, i, &b, &id)) return -1;
 		frame_hash(&hash, &r->info, &b);
 		if (hash_end(&hash) != id)
-			return fail("%s: block %lld (%d rows from row %lld) is damaged: its id is not the one written",
-				r->s->path, (long long)i, b.n, (long long)i * frame_rows(&r->info));
+			return fail("%s: block %lld (%d rows from row %lld) is damaged: "
+				"its id is not the one written", r->s->path, (long long)i, b.n,
+				(long long)i * frame_rows(&r->info));
 	}
 	return hash_end(&hash) == r->info.id ? 0 :
 		fail("%s: its rows do not have the id of its end", r->s->path);
@@ -211,10 +215,12 @@ int rows_verify(const char *path, struct rows_info *info)
 static bool takes_stream(const char *path)
 {
 	struct stat st;
-	return !strcmp(path, "-") || (!stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
+	return !strcmp(path, "-") ||
+		(!stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
 }
 
-int rows_create(struct rows *r, const char *path, const struct rows_info *info, bool force, int64_t *resume_at)
+int rows_create(struct rows *r, const char *path, const struct rows_info *info, bool force,
+	int64_t *resume_at)
 {
 	if (!path) path = "-";
 	*r = (struct rows){ .info = *info, .s = state_new(path, true) };
@@ -269,8 +275,8 @@ int rows_seal(struct rows *r)
 	must(s->writing && !s->sealed);
 	if (flush(r)) return -1;
 	if (s->announced >= 0 && s->total != s->announced)
-		return fail("%s: %lld rows were written, %lld announced", s->path, (long long)s->total,
-			(long long)s->announced);
+		return fail("%s: %lld rows were written, %lld announced", s->path,
+			(long long)s->total, (long long)s->announced);
 	r->info.count = s->total;
 	r->info.id = hash_end(&s->hash);
 	s->sealed = true;

@@ -99,8 +99,9 @@ static int finite_check(const struct table *t, const char *path)
 	for (int64_t i = 0; i < t->info.count; i++)
 		for (int j = 0; j < width; j++)
 			if (!isfinite(x[i * width + j]))
-				return fail("%s: row %lld (key %llu) is not finite: found %g at place %d", path,
-					(long long)i, (unsigned long long)t->keys[i], x[i * width + j], j);
+				return fail("%s: row %lld (key %llu) is not finite: "
+					"found %g at place %d", path, (long long)i,
+					(unsigned long long)t->keys[i], x[i * width + j], j);
 	return 0;
 }
 
@@ -108,7 +109,8 @@ int rows_load_features(struct table *t, const char *path)
 {
 	if (rows_load(t, path)) return -1;
 	if (t->info.type != ROWS_F32 && t->info.type != ROWS_F16)
-		fail("%s: found rows of kind %s, expected features (f32 or f16)", path, t->info.kind);
+		fail("%s: found rows of kind %s, expected features (f32 or f16)", path,
+			t->info.kind);
 	else if ((t->info.type == ROWS_F32 || !widen(t)) && !finite_check(t, path))
 		return 0;
 	rows_free(t);

@@ -15,7 +15,7 @@ struct store {
 	char *path;
 	struct rows_info info;
 	MDB_env *env;
-	MDB_txn *txn;                        /* open as long as the store: block[] points into its map */
+	MDB_txn *txn;                        /* open as long as the store: block[] is in its map */
 	const unsigned char **block;
 	int64_t blocks;
 	bool sealed;
@@ -27,7 +27,8 @@ int store_fail(const char *path, const char *what, int rc)
 {
 	if (rc == EIO || rc == ENOSPC || rc == EDQUOT || rc == EFBIG)
 		/* LMDB says EIO for a short write */
-		return fail("%s: %s: the disk is full or the file may not grow (%s)", path, what, mdb_strerror(rc));
+		return fail("%s: %s: the disk is full or the file may not grow (%s)", path, what,
+			mdb_strerror(rc));
 	return fail("%s: %s: %s", path, what, mdb_strerror(rc));
 }
 
@@ -60,7 +61,8 @@ static int meta_read(struct store *s, bool unsealed)
 	if (frame_head_get(&s->info, s->path, v.mv_data, v.mv_size)) return -1;
 	if ((rc = meta_get(s, meta, STORE_END, &v)) < 0) return -1;
 	if (rc)
-		return unsealed ? 0 : fail("%s: not sealed: the program that wrote it did not finish", s->path);
+		return unsealed ? 0 : fail("%s: not sealed: "
+			"the program that wrote it did not finish", s->path);
 	if (v.mv_size != sizeof e) return fail("%s: its end is damaged", s->path);
 	memcpy(&e, v.mv_data, sizeof e);
 	if (e.total >> 56 || frame_end_check(s->path, &e, (int64_t)e.total, e.id))
@@ -92,15 +94,18 @@ static int blocks_add(struct store *s, MDB_cursor *c, int64_t room)
 		memcpy(&number, k.mv_data, 8);
 		if (__builtin_bswap64(number) != (uint64_t)s->blocks)
 			return fail("%s: block %lld is missing", s->path, (long long)s->blocks);
-		if (v.mv_size != store_value_bytes(&s->info, rows_in(s, s->blocks)) || (uintptr_t)v.mv_data % 16)
-			return fail("%s: block %lld has %zu bytes, expected %zu", s->path, (long long)s->blocks,
-				v.mv_size, store_value_bytes(&s->info, rows_in(s, s->blocks)));
+		if (v.mv_size != store_value_bytes(&s->info, rows_in(s, s->blocks)) ||
+			(uintptr_t)v.mv_data % 16)
+			return fail("%s: block %lld has %zu bytes, expected %zu", s->path,
+				(long long)s->blocks, v.mv_size,
+				store_value_bytes(&s->info, rows_in(s, s->blocks)));
 		s->block[s->blocks++] = v.mv_data;
 	}
 	return rc == MDB_NOTFOUND ? 0 : store_fail(s->path, STORE_DATA, rc);
 }
 
-/* Where every block lies.  The leaves of the tree have it: the blocks themselves are not touched. */
+/* Where every block lies.  The leaves of the tree have it: the blocks themselves are not
+ * touched. */
 static int blocks_read(struct store *s)
 {
 	MDB_dbi data;
@@ -113,14 +118,15 @@ static int blocks_read(struct store *s)
 	if (rc) return store_fail(s->path, STORE_DATA, rc);
 	if (!s->sealed) want = (int64_t)st.ms_entries;
 	if ((uint64_t)want != st.ms_entries)
-		return fail("%s: found %zu blocks, expected %lld for %lld rows", s->path, st.ms_entries, (long long)want,
-			(long long)s->info.count);
+		return fail("%s: found %zu blocks, expected %lld for %lld rows", s->path,
+			st.ms_entries, (long long)want, (long long)s->info.count);
 	s->block = mem_new((size_t)want, sizeof *s->block);
 	if ((rc = mdb_cursor_open(s->txn, data, &c))) return store_fail(s->path, STORE_DATA, rc);
 	int bad = blocks_add(s, c, want);
 	mdb_cursor_close(c);
 	if (bad) return -1;
-	return s->blocks == want ? 0 : fail("%s: found %lld blocks, expected %lld", s->path, (long long)s->blocks,
+	if (s->blocks == want) return 0;
+	return fail("%s: found %lld blocks, expected %lld", s->path, (long long)s->blocks,
 		(long long)want);
 }
 
@@ -132,7 +138,8 @@ static int env_open(struct store *s)
 	if (!rc) rc = mdb_env_set_maxdbs(s->env, 2);
 	if (!rc) rc = mdb_env_set_mapsize(s->env, 1);
 	if (!rc)
-		rc = mdb_env_open(s->env, s->path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NORDAHEAD, 0666);
+		rc = mdb_env_open(s->env, s->path,
+			MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NORDAHEAD, 0666);
 	if (!rc) rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->txn);
 	return rc ? store_fail(s->path, "open", rc) : 0;
 }
@@ -144,7 +151,8 @@ int store_open(struct store **out, const char *path, struct rows_info *info, boo
 	*out = NULL;
 	s->path = mem_text("%s", path);
 	pthread_mutex_init(&s->lock, NULL);
-	if (pages_check(path, !unsealed) || env_open(s) || meta_read(s, unsealed) || blocks_read(s)) {
+	if (pages_check(path, !unsealed) || env_open(s) || meta_read(s, unsealed) ||
+		blocks_read(s)) {
 		store_close(s);
 		return -1;
 	}

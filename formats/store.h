@@ -6,21 +6,22 @@
 
 #include <lmdb.h>
 
-/* The two sub-databases.  "meta" has "head" and, once sealed, "end"; "data" has the blocks, numbered from 0 as
- * big-endian u64. */
+/* The two sub-databases.  "meta" has "head" and, once sealed, "end"; "data" has the blocks,
+ * numbered from 0 as big-endian u64. */
 #define STORE_META "meta"
 #define STORE_DATA "data"
 #define STORE_HEAD "head"
 #define STORE_END "end"
 
-/* Values this long get pages of their own in every LMDB (its pages are at most 32 KiB), so that they begin 16 bytes into a
- * page and rows are aligned. */
+/* Values this long get pages of their own in every LMDB (its pages are at most 32 KiB), so that
+ * they begin 16 bytes into a page and rows are aligned. */
 enum { STORE_LEAST = 16 << 10 };
 
 struct store;
 
 size_t store_value_bytes(const struct rows_info *, int n);   /* a block of n rows as a value */
-/* unsealed: also opens what a writer left behind; info->count is then -1 and only full blocks are there. */
+/* unsealed: also opens what a writer left behind; info->count is then -1 and only full blocks
+ * are there. */
 int store_open(struct store **, const char *path, struct rows_info *, bool unsealed);
 int64_t store_blocks(const struct store *);
 /* From any thread.  id, when not NULL: as the block states it. */

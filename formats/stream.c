@@ -30,8 +30,8 @@ static int cut(struct stream *s)
 {
 	if (stop_check()) return -1;                 /* a signal ended the read */
 	if (ferror(s->f)) return fail("%s:", s->path);
-	return fail("%s: ends after row %lld without its seal: the program that wrote it did not finish", s->path,
-		(long long)s->total);
+	return fail("%s: ends after row %lld without its seal: "
+		"the program that wrote it did not finish", s->path, (long long)s->total);
 }
 
 static int get(struct stream *s, void *p, size_t n)
@@ -95,8 +95,8 @@ static int end_read(struct stream *s, struct rows_info *info, const struct frame
 	if (get(s, (char *)&e + sizeof *first, sizeof e - sizeof *first)) return -1;
 	if (frame_end_check(s->path, &e, s->total, hash_end(&s->hash))) return -1;
 	if (info->count >= 0 && info->count != s->total)
-		return fail("%s: its head announced %lld rows, found %lld", s->path, (long long)info->count,
-			(long long)s->total);
+		return fail("%s: its head announced %lld rows, found %lld", s->path,
+			(long long)info->count, (long long)s->total);
 	if (getc(s->f) != EOF) return fail("%s: found bytes after the sealed end", s->path);
 	if (ferror(s->f)) return fail("%s:", s->path);
 	info->count = s->total;
@@ -113,8 +113,8 @@ int stream_next(struct stream *s, struct rows_info *info, struct block *b)
 	if (get(s, &h, sizeof h)) return -1;
 	if (!h.n) return end_read(s, info, &h);
 	if (h.n > (uint32_t)frame_rows(info) || h.zero)
-		return fail("%s: found a block of %u rows after row %lld, expected at most %d", s->path, h.n,
-			(long long)s->total, frame_rows(info));
+		return fail("%s: found a block of %u rows after row %lld, expected at most %d",
+			s->path, h.n, (long long)s->total, frame_rows(info));
 	size_t bytes = frame_bytes(info, (int)h.n);
 	if (room(s, bytes)) return -1;
 	memcpy(s->buf, &h, sizeof h);
@@ -122,8 +122,8 @@ int stream_next(struct stream *s, struct rows_info *info, struct block *b)
 	if (frame_get(b, s->path, info, s->buf, (int)h.n)) return -1;
 	frame_hash(&s->hash, info, b);
 	if (hash_end(&s->hash) != h.id)
-		return fail("%s: rows %lld to %lld are damaged: their id is not the one written", s->path,
-			(long long)s->total, (long long)(s->total + h.n - 1));
+		return fail("%s: rows %lld to %lld are damaged: their id is not the one written",
+			s->path, (long long)s->total, (long long)(s->total + h.n - 1));
 	s->total += h.n;
 	return 1;
 }

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const types[] = { [ROWS_U8] = "u8", [ROWS_F32] = "f32", [ROWS_F16] = "f16", [ROWS_U32] = "u32",
-	[ROWS_NEAR] = "near" };
+static const char *const types[] = { [ROWS_U8] = "u8", [ROWS_F32] = "f32", [ROWS_F16] = "f16",
+	[ROWS_U32] = "u32", [ROWS_NEAR] = "near" };
 
 static int wrote(FILE *f)
 {
@@ -28,7 +28,8 @@ const char *text_type(enum rows_type type)
 
 int text_head(FILE *f, const struct rows_info *r)
 {
-	fprintf(f, "#ic-rows\t1\n#kind\t%s\n#type\t%s\n#width\t%d\n", r->kind, types[r->type], r->width);
+	fprintf(f, "#ic-rows\t1\n#kind\t%s\n#type\t%s\n#width\t%d\n", r->kind, types[r->type],
+		r->width);
 	if (r->height) fprintf(f, "#shape\t%d\t%d\t%d\n", r->height, r->im_width, r->channels);
 	if (r->from) fprintf(f, "#from\t%016" PRIx64 "\n", r->from);
 	if (r->root) fprintf(f, "#root\t%016" PRIx64 "\n", r->root);
@@ -90,8 +91,8 @@ static int cut(const struct text *t)
 {
 	if (stop_check()) return -1;                 /* a signal ended the read */
 	if (ferror(t->f)) return fail("%s:", t->path);
-	return fail("%s: ends in line %" PRId64 " without a line #end: the program that wrote it did not finish", t->path,
-		t->line);
+	return fail("%s: ends in line %" PRId64 " without a line #end: "
+		"the program that wrote it did not finish", t->path, t->line);
 }
 
 /* What stands up to the next tab or line end, which is returned; -1 after fail(). */
@@ -102,8 +103,8 @@ static int field(struct text *t, char *out, int size)
 	while ((c = getc(t->f)) != '\t' && c != '\n') {
 		if (c == EOF) return cut(t);
 		if (!c || n == size - 1)
-			return fail("%s: line %" PRId64 ": found a field of %d characters or more", t->path,
-			t->line, n);
+			return fail("%s: line %" PRId64 ": found a field of %d characters or more",
+				t->path, t->line, n);
 		out[n++] = (char)c;
 	}
 	out[n] = 0;
@@ -112,7 +113,8 @@ static int field(struct text *t, char *out, int size)
 
 static int bad(const struct text *t, const char *found, const char *expected)
 {
-	return fail("%s: line %" PRId64 ": found '%s', expected %s", t->path, t->line, found, expected);
+	return fail("%s: line %" PRId64 ": found '%s', expected %s", t->path, t->line, found,
+		expected);
 }
 
 static bool whole(const char *s, int base, uint64_t max, uint64_t *out)
@@ -135,7 +137,8 @@ static bool real(const char *s, int digits, float *out, uint64_t *bits)
 		return strlen(s) == 2 + (size_t)digits && whole(s + 2, 16, UINT32_MAX, bits);
 	if (isspace((unsigned char)*s)) return false;
 	*out = strtof(s, &end);
-	return end != s && !*end && (!isinf(*out) || strchr("in", tolower((unsigned char)s[*s == '-' || *s == '+'])));
+	return end != s && !*end &&
+		(!isinf(*out) || strchr("in", tolower((unsigned char)s[*s == '-' || *s == '+'])));
 }
 
 static bool element(const char *s, enum rows_type type, void *row, int i)
@@ -230,7 +233,8 @@ static int head_get(struct text *t, struct rows_info *r)
 		char *value = strchr(line, '\t');
 		if (value) *value++ = 0;
 		if (!value || !head_line(r, line, value))
-			return bad(t, line, "#kind, #type, #width, #shape, #from, #root, #meta or #key, and its value");
+			return bad(t, line, "#kind, #type, #width, #shape, #from, #root, #meta or "
+				"#key, and its value");
 	}
 }
 
@@ -238,7 +242,8 @@ int text_open(struct text *t, const char *path, struct rows_info *r)
 {
 	bool in = !strcmp(path, "-");
 
-	*t = (struct text){ .f = in ? stdin : fopen(path, "r"), .path = in ? "standard input" : path };
+	*t = (struct text){ .path = in ? "standard input" : path };
+	t->f = in ? stdin : fopen(path, "r");
 	if (!t->f) return fail("%s:", path);
 	if (!head_get(t, r) && (t->row = mem_big(1, rows_bytes(r), path))) return 0;
 	text_close(t);
@@ -258,13 +263,16 @@ static int values(struct text *t, const struct rows_info *r)
 	char word[WORD];
 
 	for (int i = 0; i < n; i++) {
-		enum rows_type type = r->type != ROWS_NEAR ? r->type : i < r->width ? ROWS_U32 : ROWS_F32;
+		enum rows_type type = r->type;
+		if (type == ROWS_NEAR) type = i < r->width ? ROWS_U32 : ROWS_F32;
 		if (end != '\t')
-			return fail("%s: line %" PRId64 ": found %d values, expected %d", t->path, t->line, i, n);
+			return fail("%s: line %" PRId64 ": found %d values, expected %d", t->path,
+				t->line, i, n);
 		if ((end = field(t, word, WORD)) < 0) return -1;
 		if (!element(word, type, t->row, i)) return bad(t, word, types[type]);
 	}
-	return end == '\n' ? 0 : fail("%s: line %" PRId64 ": found more than %d values", t->path, t->line, n);
+	if (end == '\n') return 0;
+	return fail("%s: line %" PRId64 ": found more than %d values", t->path, t->line, n);
 }
 
 /* After "#": 0 the end, 1 a comment passed over, -1 failed. */

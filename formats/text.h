@@ -11,7 +11,8 @@ int text_end(FILE *);
 
 struct text { FILE *f; const char *path; int64_t line; void *row; };
 
-int text_open(struct text *, const char *path, struct rows_info *);   /* "-" is stdin; reads the head */
+/* "-" is stdin; reads the head. */
+int text_open(struct text *, const char *path, struct rows_info *);
 /* The next row into *key, *label and t->row: 1 a row, 0 the end, -1 failed. */
 int text_next(struct text *, const struct rows_info *, uint64_t *key, uint32_t *label);
 void text_close(struct text *);

@@ -11,9 +11,10 @@ static void write_series(const char *path, int n, int of, int at_from)
 
 	must(f);
 	for (int i = at_from; i < n; i++) {
-		struct pam_head h = { .width = 3, .height = 2, .channels = 3, .key = (uint64_t)i * 10 + 1, .labelled = true,
-			.label = (uint32_t)i, .at = i, .of = of, .from = 0xabc, .root = 0xffffffffffffffff, .instanced = true,
-			.instance = 1ull << 63, .seed = "18446744073709551615" };
+		struct pam_head h = { .width = 3, .height = 2, .channels = 3,
+			.key = (uint64_t)i * 10 + 1, .labelled = true, .label = (uint32_t)i,
+			.at = i, .of = of, .from = 0xabc, .root = 0xffffffffffffffff,
+			.instanced = true, .instance = 1ull << 63, .seed = "18446744073709551615" };
 		for (int j = 0; j < 18; j++) pixels[j] = (uint8_t)(i * 18 + j);
 		must(!pam_write(f, &h, pixels));
 	}
@@ -32,8 +33,9 @@ static int read_series(const char *path, int *end)
 	if (pam_open(&p, path)) return 0;
 	while ((*end = pam_read(&p, &h, &pixels)) > 0) {
 		uint8_t i = (uint8_t)h.label;
-		bool good = h.width == 3 && h.height == 2 && h.key == i * 10u + 1 && h.labelled && h.at == i && h.from == 0xabc &&
-			h.root == 0xffffffffffffffff && h.instanced && h.instance == 1ull << 63 && h.channels == 3 &&
+		bool good = h.width == 3 && h.height == 2 && h.key == i * 10u + 1 && h.labelled &&
+			h.at == i && h.from == 0xabc && h.root == 0xffffffffffffffff &&
+			h.instanced && h.instance == 1ull << 63 && h.channels == 3 &&
 			!strcmp(h.seed, "18446744073709551615");
 		for (int j = 0; j < 18; j++) good &= pixels[j] == (uint8_t)(i * 18 + j);
 		n += good;
@@ -50,7 +52,8 @@ static void check_series(void)
 	size_t n;
 
 	write_series(path, 5, 5, 0);
-	ok(read_series(path, &end) == 5 && end == 0, "a series comes back with all that its comments say");
+	ok(read_series(path, &end) == 5 && end == 0,
+		"a series comes back with all that its comments say");
 	unsigned char *p = slurp(path, &n);
 	for (size_t cut = 1; cut < n; cut++) {
 		spill(short_one, p, cut);
@@ -64,16 +67,20 @@ static void check_series(void)
 	unlink(path);
 	write_series(path, 2, 5, 0);
 	write_series(path, 5, 5, 3);
-	ok(read_series(path, &end) == 2 && end == -1 && says("some are missing"), "a gap is reported");
+	ok(read_series(path, &end) == 2 && end == -1 && says("some are missing"),
+		"a gap is reported");
 	spill(path, "", 0);
 	ok(read_series(path, &end) == 0 && end == 0, "an empty stream is a stream of no pictures");
-	ok(pam_open(&(struct pam){ 0 }, temp("none.pam")) && says("No such file"), "a missing file");
+	ok(pam_open(&(struct pam){ 0 }, temp("none.pam")) && says("No such file"),
+		"a missing file");
 }
 
-/* One picture of 2x1 in each form that a stream may have; what it must give, or what must be said. */
+/* One picture of 2x1 in each form that a stream may have; what it must give, or what must be
+ * said. */
 static void check_forms(void)
 {
-#define P7(type, depth, more) "P7\nWIDTH 2\nHEIGHT 1\nDEPTH " depth "\nMAXVAL 255\n" type more "ENDHDR\n"
+#define P7(type, depth, more)                                                                      \
+	"P7\nWIDTH 2\nHEIGHT 1\nDEPTH " depth "\nMAXVAL 255\n" type more "ENDHDR\n"
 	static const struct { const char *bytes, *rgb, *text; uint64_t key; } forms[] = {
 		{ "P6\n2 1\n255\nabcdef", "abcdef", "", 0 },
 		{ "P6 # c\n#d\n2\n#e\n1 # ic key=4\n255\nabcdef", "abcdef", "", 4 },
@@ -113,10 +120,12 @@ static void check_forms(void)
 		must(!pam_open(&p, temp("f.pam")));
 		int got = pam_read(&p, &h, &pixels);
 		if (forms[i].rgb)
-			ok(got == 1 && !memcmp(pixels, forms[i].rgb, 6) && h.key == forms[i].key && pam_read(&p, &h, &pixels) == 0,
+			ok(got == 1 && !memcmp(pixels, forms[i].rgb, 6) && h.key == forms[i].key &&
+					pam_read(&p, &h, &pixels) == 0,
 				"form %zu is read", i);
 		else
-			ok((got < 0 || pam_read(&p, &h, &pixels) < 0) && says(forms[i].text), "form %zu: %s", i, forms[i].text);
+			ok((got < 0 || pam_read(&p, &h, &pixels) < 0) && says(forms[i].text),
+				"form %zu: %s", i, forms[i].text);
 		free(pixels);
 		pam_close(&p);
 	}
@@ -124,9 +133,10 @@ static void check_forms(void)
 
 static void check_decoding(void)
 {
-	static const char *const good[] = { "p3.ppm", "p5.pgm", "p5_max100.pgm", "p5_max65535.pgm", "p6.ppm",
-		"p6_comment.ppm", "p6_max65535.ppm" };
-	static const char *const bad[] = { "bad_huge.ppm", "bad_max0.ppm", "bad_neg.ppm", "bad_trunc.ppm" };
+	static const char *const good[] = { "p3.ppm", "p5.pgm", "p5_max100.pgm", "p5_max65535.pgm",
+		"p6.ppm", "p6_comment.ppm", "p6_max65535.ppm" };
+	static const char *const bad[] = { "bad_huge.ppm", "bad_max0.ppm", "bad_neg.ppm",
+		"bad_trunc.ppm" };
 	struct image m;
 	size_t n, want_n;
 	char path[128];
@@ -137,9 +147,11 @@ static void check_decoding(void)
 		strcat(path, ".rgb");
 		unsigned char *want = slurp(path, &want_n);
 		bool same = p && want && !image_decode_pnm(&m, good[i], p, n) &&
-			(size_t)m.height * (size_t)m.width * 3 == want_n && !memcmp(m.rgb, want, want_n);
+			(size_t)m.height * (size_t)m.width * 3 == want_n &&
+			!memcmp(m.rgb, want, want_n);
 		ok(same, "%s as Pillow decodes it", good[i]);
-		size_t noticed = 0, cuts = i ? n : n - 2;   /* plain text may lose its line end, and "12" be cut to "1" */
+		/* Plain text may lose its line end, and "12" be cut to "1". */
+		size_t noticed = 0, cuts = i ? n : n - 2;
 		for (size_t cut = 0; same && cut < cuts; cut++) {
 			struct image part;
 			noticed += image_decode_pnm(&part, good[i], p, cut) ? 1 : 0;
@@ -153,10 +165,12 @@ static void check_decoding(void)
 	for (size_t i = 0; i < LEN(bad); i++) {
 		snprintf(path, sizeof path, "tests/golden/pnm/n_%s", bad[i]);
 		unsigned char *p = slurp(path, &n);
-		ok(p && image_decode_pnm(&m, bad[i], p, n) && says(bad[i]) && !m.rgb, "%s is refused", bad[i]);
+		ok(p && image_decode_pnm(&m, bad[i], p, n) && says(bad[i]) && !m.rgb,
+			"%s is refused", bad[i]);
 		free(p);
 	}
-	ok(image_decode_pnm(&m, "x", "P3 1 1 9 1 2 10", 15) && says("10"), "a plain sample above maxval is refused");
+	ok(image_decode_pnm(&m, "x", "P3 1 1 9 1 2 10", 15) && says("10"),
+		"a plain sample above maxval is refused");
 }
 
 /* The example of ic-image(5): the text between the lines that say where it begins and ends. */
@@ -179,9 +193,11 @@ static void check_page(void)
 	struct pam_head h, none;
 	uint8_t *pixels = NULL;
 	must(!pam_open(&p, temp("page.pam")));
-	ok(pam_read(&p, &h, &pixels) == 1 && h.key == 12 && h.label == 7 && h.at == 0 && h.of == 1 && h.width == 2 &&
-		h.from == 0x9f3c5a7712ab0042 && h.root == h.from && !memcmp(pixels, "ABCabc", 6) &&
-		pam_read(&p, &none, &pixels) == 0, "ic-image(5): the example is read");
+	ok(pam_read(&p, &h, &pixels) == 1 && h.key == 12 && h.label == 7 && h.at == 0 &&
+			h.of == 1 && h.width == 2 && h.from == 0x9f3c5a7712ab0042 &&
+			h.root == h.from && !memcmp(pixels, "ABCabc", 6) &&
+			pam_read(&p, &none, &pixels) == 0,
+		"ic-image(5): the example is read");
 	pam_close(&p);
 	FILE *out = fopen(temp("again.pam"), "wb");
 	must(out && !pam_write(out, &h, pixels) && !fclose(out));

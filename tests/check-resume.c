@@ -42,7 +42,7 @@ static void check_kill(void)
 		unlink(temp(torn));
 		for (int j = 0; j < 3; j++) {
 			killed_writer(temp(torn), &info, n, rng_below(&g, 20 << 20));
-			if (!access(temp(torn), F_OK)) unlink(temp(torn));   /* it was done before */
+			if (!access(temp(torn), F_OK)) unlink(temp(torn));   /* done before */
 		}
 		must(!rows_create(&r, temp(torn), &info, true, &at));
 		resumed += at > 0;
@@ -64,18 +64,23 @@ static void check_resume(void)
 	other.from = 99;
 	must(!write_store(temp("whole.mdb"), &info, 2000, NULL));
 	for (size_t i = 0; i < LEN(stops); i++) {
-		must(!rows_create(&r, temp("b.mdb"), &info, true, &at) && at == 0 && !fill(&r, 0, stops[i], false));
+		must(!rows_create(&r, temp("b.mdb"), &info, true, &at) && at == 0 &&
+			!fill(&r, 0, stops[i], false));
 		rows_close(&r);
-		ok(access(temp("b.mdb"), F_OK) && !access(temp("b.mdb.part"), F_OK) == (stops[i] >= 408),
-			"stopped after %" PRId64 " rows: %s", stops[i], stops[i] >= 408 ? "a part is left" : "nothing is left");
+		ok(access(temp("b.mdb"), F_OK) &&
+				!access(temp("b.mdb.part"), F_OK) == (stops[i] >= 408),
+			"stopped after %" PRId64 " rows: %s", stops[i],
+			stops[i] >= 408 ? "a part is left" : "nothing is left");
 		must(!rows_create(&r, temp("b.mdb"), &info, true, &at));
 		ok(at == stops[i] / 408 * 408, "taken up at row %" PRId64, at);
-		ok(!fill(&r, at, 2000, true) && same_file(temp("whole.mdb"), temp("b.mdb")), "the same file");
+		ok(!fill(&r, at, 2000, true) && same_file(temp("whole.mdb"), temp("b.mdb")),
+			"the same file");
 		rows_close(&r);
 		unlink(temp("b.mdb"));
 	}
 	must(!rows_create(&r, temp("b.mdb"), &info, false, &at) && !fill(&r, 0, 900, false));
-	ok(rows_create(&second, temp("b.mdb"), &info, false, &at) && says("another program is writing"),
+	ok(rows_create(&second, temp("b.mdb"), &info, false, &at) &&
+			says("another program is writing"),
 		"a second writer is refused");
 	rows_close(&r);
 	must(!rows_create(&r, temp("b.mdb"), &other, false, &at));
@@ -84,8 +89,10 @@ static void check_resume(void)
 	rows_close(&r);
 	must(!rows_create(&r, temp("b.mdb"), &other, false, NULL) && !fill(&r, 0, 3, true));
 	rows_close(&r);
-	ok(holds(temp("b.mdb"), &other, 3, id_of(&other, 3)), "without resume_at a part is written anew");
-	ok(rows_create(&r, temp("b.mdb"), &other, false, &at) && says("exists"), "an existing store is refused");
+	ok(holds(temp("b.mdb"), &other, 3, id_of(&other, 3)),
+		"without resume_at a part is written anew");
+	ok(rows_create(&r, temp("b.mdb"), &other, false, &at) && says("exists"),
+		"an existing store is refused");
 	ok(rows_open(&r, temp("nothing.mdb")) && says("No such file"), "a missing file");
 	must(!rows_create(&r, temp("c.mdb"), &info, false, &at) && !fill(&r, 0, 900, false));
 	rows_close(&r);

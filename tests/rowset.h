@@ -15,8 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define UNUSED __attribute__((unused))
+
 /* A path in the test's directory; the same text for the same name, until the end. */
-__attribute__((unused)) static char *temp(const char *name)
+UNUSED static char *temp(const char *name)
 {
 	static char text[32][512];
 	char path[512];
@@ -29,7 +31,7 @@ __attribute__((unused)) static char *temp(const char *name)
 }
 
 /* A file's bytes; *n its size.  NULL when it cannot be read. */
-__attribute__((unused)) static unsigned char *slurp(const char *path, size_t *n)
+UNUSED static unsigned char *slurp(const char *path, size_t *n)
 {
 	FILE *f = fopen(path, "rb");
 	struct stat st;
@@ -42,7 +44,7 @@ __attribute__((unused)) static unsigned char *slurp(const char *path, size_t *n)
 	return p;
 }
 
-__attribute__((unused)) static void spill(const char *path, const void *bytes, size_t n)
+UNUSED static void spill(const char *path, const void *bytes, size_t n)
 {
 	FILE *f = fopen(path, "wb");
 
@@ -50,7 +52,7 @@ __attribute__((unused)) static void spill(const char *path, const void *bytes, s
 	must(!fclose(f));
 }
 
-__attribute__((unused)) static bool same_file(const char *a, const char *b)
+UNUSED static bool same_file(const char *a, const char *b)
 {
 	size_t n = 0, m = 0;
 	unsigned char *p = slurp(a, &n), *q = slurp(b, &m);
@@ -61,7 +63,7 @@ __attribute__((unused)) static bool same_file(const char *a, const char *b)
 	return same;
 }
 
-__attribute__((unused)) static bool says(const char *text)
+UNUSED static bool says(const char *text)
 {
 	bool good = strstr(why(), text);
 	if (!good) printf("# said: %s\n", why());
@@ -69,7 +71,7 @@ __attribute__((unused)) static bool says(const char *text)
 }
 
 /* Standard output goes to a file while a stream is written there. */
-__attribute__((unused)) static int redirect(const char *path)
+UNUSED static int redirect(const char *path)
 {
 	fflush(stdout);
 	int saved = dup(1), fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
@@ -78,7 +80,7 @@ __attribute__((unused)) static int redirect(const char *path)
 	return saved;
 }
 
-__attribute__((unused)) static void restore(int saved)
+UNUSED static void restore(int saved)
 {
 	fflush(stdout);
 	must(dup2(saved, 1) == 1);
@@ -86,25 +88,26 @@ __attribute__((unused)) static void restore(int saved)
 }
 
 /* Row i of a set: bytes that are sound numbers of any type. */
-__attribute__((unused)) static void row_fill(void *row, const struct rows_info *r, int64_t i)
+UNUSED static void row_fill(void *row, const struct rows_info *r, int64_t i)
 {
 	for (int j = 0; j < r->width; j++) {
 		uint32_t x = (uint32_t)(i * 31 + j * 7 + 1);
 		if (r->type == ROWS_U8) ((uint8_t *)row)[j] = (uint8_t)x;
-		else if (r->type == ROWS_F16) ((uint16_t *)row)[j] = f32_to_f16((float)(x % 512) / 8);
+		else if (r->type == ROWS_F16)
+			((uint16_t *)row)[j] = f32_to_f16((float)(x % 512) / 8);
 		else if (r->type == ROWS_F32) ((float *)row)[j] = (float)x / 8;
 		else ((uint32_t *)row)[j] = x;
 		if (r->type == ROWS_NEAR) ((float *)row)[r->width + j] = (float)x / 16;
 	}
 }
 
-__attribute__((unused)) static uint64_t key_of(int64_t i)
+UNUSED static uint64_t key_of(int64_t i)
 {
 	return (uint64_t)i * 3 + 5;
 }
 
 /* Rows from `at` up to n, then the seal when `seal`. */
-__attribute__((unused)) static int fill(struct rows *r, int64_t at, int64_t n, bool seal)
+UNUSED static int fill(struct rows *r, int64_t at, int64_t n, bool seal)
 {
 	void *row = mem_new(1, rows_bytes(&r->info));
 	int bad = 0;
@@ -117,7 +120,8 @@ __attribute__((unused)) static int fill(struct rows *r, int64_t at, int64_t n, b
 	return bad || (seal && rows_seal(r)) ? -1 : 0;
 }
 
-__attribute__((unused)) static int write_store(const char *path, const struct rows_info *info, int64_t n, uint64_t *id)
+UNUSED static int write_store(const char *path, const struct rows_info *info, int64_t n,
+	uint64_t *id)
 {
 	struct rows r;
 
@@ -128,7 +132,8 @@ __attribute__((unused)) static int write_store(const char *path, const struct ro
 	return bad;
 }
 
-__attribute__((unused)) static int write_stream(const char *path, const struct rows_info *info, int64_t n, uint64_t *id)
+UNUSED static int write_stream(const char *path, const struct rows_info *info, int64_t n,
+	uint64_t *id)
 {
 	int saved = redirect(path), bad = write_store("-", info, n, id);
 
@@ -136,17 +141,18 @@ __attribute__((unused)) static int write_stream(const char *path, const struct r
 	return bad;
 }
 
-__attribute__((unused)) static struct rows_info info_of(enum rows_type type, int width, bool labelled)
+UNUSED static struct rows_info info_of(enum rows_type type, int width, bool labelled)
 {
-	struct rows_info r = { .kind = "features", .type = type, .width = width, .labelled = labelled, .count = -1,
-		.from = 0x0123456789abcdef };
+	struct rows_info r = { .kind = "features", .type = type, .width = width,
+		.labelled = labelled, .count = -1, .from = 0x0123456789abcdef };
 
 	rows_meta_add(&r, "net", "lite");
 	return r;
 }
 
 /* Everything that can be read of rows as fill() writes them. */
-__attribute__((unused)) static bool holds(const char *path, const struct rows_info *info, int64_t n, uint64_t id)
+UNUSED static bool holds(const char *path, const struct rows_info *info, int64_t n,
+	uint64_t id)
 {
 	struct table t;
 	void *row = mem_new(1, rows_bytes(info));
@@ -157,8 +163,9 @@ __attribute__((unused)) static bool holds(const char *path, const struct rows_in
 		free(row);
 		return false;
 	}
-	bool good = t.info.count == n && t.info.id == id && t.info.from == info->from && t.info.type == info->type &&
-		t.info.labelled == info->labelled && !strcmp(t.info.meta, info->meta) && !strcmp(t.info.kind, info->kind);
+	bool good = t.info.count == n && t.info.id == id && t.info.from == info->from &&
+		t.info.type == info->type && t.info.labelled == info->labelled &&
+		!strcmp(t.info.meta, info->meta) && !strcmp(t.info.kind, info->kind);
 	for (int64_t i = 0; i < n && good; i++) {
 		row_fill(row, info, i);
 		good = t.keys[i] == key_of(i) && (!info->labelled || t.labels[i] == i % 10) &&
@@ -170,7 +177,7 @@ __attribute__((unused)) static bool holds(const char *path, const struct rows_in
 }
 
 /* The id by its definition. */
-__attribute__((unused)) static uint64_t id_of(const struct rows_info *info, int64_t n)
+UNUSED static uint64_t id_of(const struct rows_info *info, int64_t n)
 {
 	size_t bytes = rows_bytes(info), each = 8 + (info->labelled ? 4 : 0) + bytes;
 	unsigned char *all = mem_new((size_t)n, each), *p = all, *row = mem_new(1, bytes);

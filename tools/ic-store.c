@@ -25,14 +25,17 @@ static const char *out, *net, *keys;
 static int64_t head_rows = HEAD_ROWS;
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE",   "cat, load, export: write here",                     OPT_STR,  &out,       0, 0 },
-	{ 'n', "rows",   "N",      "head: this many rows",                              OPT_LONG, &head_rows, 0, 1e15 },
-	{ 0,   "net",    "PREFIX", "export: the tensors PREFIX.*, without that prefix", OPT_STR,  &net,       0, 0 },
-	{ 0,   "keys",   "FILE",   "pam: the pictures with these keys, one a line",     OPT_STR,  &keys,      0, 0 },
+	{ 'o', "output", "FILE", "cat, load, export: write here", OPT_STR, &out, 0, 0 },
+	{ 'n', "rows", "N", "head: this many rows", OPT_LONG, &head_rows, 0, 1e15 },
+	{ 0, "net", "PREFIX", "export: the tensors PREFIX.*, without that prefix",
+		OPT_STR, &net, 0, 0 },
+	{ 0, "keys", "FILE", "pam: the pictures with these keys, one a line",
+		OPT_STR, &keys, 0, 0 },
 	OPT_COMMON,
 };
 
-/* A regular file that is neither a store nor a stream is taken for safetensors, whose reader says what it found. */
+/* A regular file that is neither a store nor a stream is taken for safetensors, whose reader
+ * says what it found. */
 static bool is_tensors(const char *path)
 {
 	char first[PAGES_SNIFF] = "";
@@ -66,8 +69,8 @@ static void shape_field(struct record *r, int rank, const int64_t *shape)
 	record_text(r, "shape", text);
 }
 
-static void list_line(const char *path, const char *name, const char *type, int rank, const int64_t *shape,
-	const struct rows_info *rows, const char *meta)
+static void list_line(const char *path, const char *name, const char *type, int rank,
+	const int64_t *shape, const struct rows_info *rows, const char *meta)
 {
 	struct record r = record_begin(stdout);
 
@@ -94,7 +97,8 @@ static int list_tensors(const char *path)
 		free(meta);
 	}
 	for (int i = 0; i < t.n; i++)
-		list_line(path, t.t[i].name, dtype_name(t.t[i].type), t.t[i].rank, t.t[i].shape, NULL, "");
+		list_line(path, t.t[i].name, dtype_name(t.t[i].type), t.t[i].rank, t.t[i].shape,
+			NULL, "");
 	tensors_close(&t);
 	return 0;
 }
@@ -114,8 +118,10 @@ static int list_rows(const char *path)
 	if (got < 0) return -1;
 	int64_t shape[4] = { info.count, info.width };
 	int rank = 2;
-	if (info.height)
-		shape[1] = info.height, shape[2] = info.im_width, shape[3] = info.channels, rank = 4;
+	if (info.height) {
+		shape[1] = info.height, shape[2] = info.im_width, shape[3] = info.channels;
+		rank = 4;
+	}
 	for (char *m = info.meta; (m = strchr(m, '\n')); m++) *m = m[1] ? ';' : 0;
 	list_line(path, info.kind, text_type(info.type), rank, shape, &info, info.meta);
 	return 0;
@@ -140,7 +146,8 @@ static int64_t text(const char *path, int64_t most)
 	while (!bad && n < most && (got = rows_next(&r, &b)) > 0) {
 		const char *row = b.data;
 		for (int i = 0; i < b.n && n < most && !bad; i++, n++, row += rows_bytes(&r.info))
-			bad = stop_check() || text_row(stdout, &r.info, b.keys[i], b.labels ? b.labels[i] : 0, row);
+			bad = stop_check() || text_row(stdout, &r.info, b.keys[i],
+				b.labels ? b.labels[i] : 0, row);
 	}
 	rows_close(&r);
 	return bad || got < 0 || text_end(stdout) ? -1 : n;
@@ -178,7 +185,8 @@ static int64_t load(int n, char **files)
 	int64_t at;
 
 	if (text_open(&t, n ? files[0] : "-", &info)) return -1;
-	int bad = rows_create(&to, out, &info, common.force, &at) || load_rows(&t, &to, at) || rows_seal(&to);
+	int bad = rows_create(&to, out, &info, common.force, &at) || load_rows(&t, &to, at) ||
+		rows_seal(&to);
 	at = to.info.count;
 	rows_close(&to);
 	text_close(&t);
@@ -203,14 +211,18 @@ static int64_t verify(int n, char **files)
 /* Shards of one whole differ in their rows alone. */
 static int same_info(const struct rows_info *a, const struct rows_info *b, const char *path)
 {
-	if (strcmp(a->kind, b->kind) || a->type != b->type || a->width != b->width || a->labelled != b->labelled ||
-	    a->height != b->height || a->im_width != b->im_width || a->channels != b->channels)
-		return fail("%s: found %s rows of %s %d, expected %s rows of %s %d as in the first file", path, b->kind,
-			text_type(b->type), b->width, a->kind, text_type(a->type), a->width);
+	if (strcmp(a->kind, b->kind) || a->type != b->type || a->width != b->width ||
+		a->labelled != b->labelled || a->height != b->height ||
+		a->im_width != b->im_width || a->channels != b->channels)
+		return fail("%s: found %s rows of %s %d, expected %s rows of %s %d "
+			"as in the first file", path, b->kind, text_type(b->type), b->width,
+			a->kind, text_type(a->type), a->width);
 	if (a->from != b->from || a->root != b->root)
-		return fail("%s: found rows from %016" PRIx64 ", expected %016" PRIx64 " as in the first file", path,
-			b->from, a->from);
-	return strcmp(a->meta, b->meta) ? fail("%s: its meta lines are not those of the first file", path) : 0;
+		return fail("%s: found rows from %016" PRIx64 ", expected %016" PRIx64
+			" as in the first file", path, b->from, a->from);
+	if (strcmp(a->meta, b->meta))
+		return fail("%s: its meta lines are not those of the first file", path);
+	return 0;
 }
 
 /* A shard of ic-knn says which rows it has; what is joined does not. */
@@ -223,7 +235,8 @@ static void drop_range(struct rows_info *info)
 	if (*line) memmove(line, strchr(line, '\n') + 1, strlen(strchr(line, '\n') + 1) + 1);
 }
 
-struct join { struct rows to; int64_t at, seen; uint64_t last; };   /* at: rows that the output has already */
+/* at: rows that the output has already. */
+struct join { struct rows to; int64_t at, seen; uint64_t last; };
 
 static int join_rows(struct join *j, struct rows *from, bool first)
 {
@@ -233,11 +246,13 @@ static int join_rows(struct join *j, struct rows *from, bool first)
 	while ((got = rows_next(from, &b)) > 0) {
 		const char *row = b.data;
 		if (!first && b.keys[0] <= j->last)
-			return fail("%s: begins with key %" PRIu64 " after key %" PRIu64 ": shards are joined in the order of "
-				"their keys", rows_path(from), b.keys[0], j->last);
+			return fail("%s: begins with key %" PRIu64 " after key %" PRIu64 ": shards "
+				"are joined in the order of their keys", rows_path(from), b.keys[0],
+				j->last);
 		first = true;
 		for (int i = 0; i < b.n; i++, row += rows_bytes(&from->info), j->seen++)
-			if (j->seen >= j->at && rows_put(&j->to, b.keys[i], b.labels ? b.labels[i] : 0, row))
+			if (j->seen >= j->at &&
+				rows_put(&j->to, b.keys[i], b.labels ? b.labels[i] : 0, row))
 				return -1;
 		j->last = b.keys[b.n - 1];
 		if (stop_check()) return -1;
@@ -254,7 +269,8 @@ static int join_file(struct join *j, const char *path, bool first)
 	struct rows_info info = from.info;
 	info.count = -1;
 	drop_range(&info);
-	int bad = first ? rows_create(&j->to, out, &info, common.force, &j->at) : same_info(&j->to.info, &info, path);
+	int bad = first ? rows_create(&j->to, out, &info, common.force, &j->at) :
+			  same_info(&j->to.info, &info, path);
 	if (!bad) bad = join_rows(j, &from, first);
 	rows_close(&from);
 	return bad;
@@ -279,16 +295,17 @@ static bool ends_with(const char *s, const char *end)
 
 static int export_npy(const struct table *t)
 {
-	static const enum dtype types[] = { [ROWS_U8] = DT_U8, [ROWS_F32] = DT_F32, [ROWS_F16] = DT_F16,
-		[ROWS_U32] = DT_U32, [ROWS_NEAR] = DT_U32 };
+	static const enum dtype types[] = { [ROWS_U8] = DT_U8, [ROWS_F32] = DT_F32,
+		[ROWS_F16] = DT_F16, [ROWS_U32] = DT_U32, [ROWS_NEAR] = DT_U32 };
 	const struct rows_info *r = &t->info;
-	struct tensor a = { .type = types[r->type], .rank = 2, .shape = { r->count, r->width }, .data = t->data,
-		.count = r->count * r->width };
+	struct tensor a = { .type = types[r->type], .rank = 2, .shape = { r->count, r->width },
+		.data = t->data, .count = r->count * r->width };
 
 	if (r->type == ROWS_NEAR)
 		return fail("%s: neighbours are two arrays: export to .safetensors", out);
 	if (r->height)
-		a.rank = 4, a.shape[1] = r->height, a.shape[2] = r->im_width, a.shape[3] = r->channels;
+		a.rank = 4, a.shape[1] = r->height, a.shape[2] = r->im_width,
+		a.shape[3] = r->channels;
 	return npy_write(out, &a, common.force);
 }
 
@@ -327,8 +344,8 @@ static void add_meta(struct tensors *to, const struct rows_info *r)
 
 static int export_rows(const struct table *t)
 {
-	static const enum dtype types[] = { [ROWS_U8] = DT_U8, [ROWS_F32] = DT_F32, [ROWS_F16] = DT_F16,
-		[ROWS_U32] = DT_U32 };
+	static const enum dtype types[] = { [ROWS_U8] = DT_U8, [ROWS_F32] = DT_F32,
+		[ROWS_F16] = DT_F16, [ROWS_U32] = DT_U32 };
 	const struct rows_info *r = &t->info;
 	int64_t shape[4] = { r->count, r->width };
 	struct tensors to = { 0 };
@@ -337,7 +354,8 @@ static int export_rows(const struct table *t)
 
 	if (r->type == ROWS_NEAR) {
 		ids = mem_big((size_t)(r->count * r->width), sizeof *ids, "neighbour ids");
-		distances = mem_big((size_t)(r->count * r->width), sizeof *distances, "neighbour distances");
+		distances = mem_big((size_t)(r->count * r->width), sizeof *distances,
+			"neighbour distances");
 		if (!ids || !distances) goto done;
 		split_near(t, ids, distances);
 		tensors_add(&to, "ids", DT_U32, 2, shape, ids);
@@ -372,8 +390,8 @@ static int64_t export_net(const char *path)
 	for (int i = 0; i < from.n_meta; i++)
 		tensors_add_meta(&to, from.meta[i].name, from.meta[i].value);
 	int64_t found = to.n;
-	int bad = found ? tensors_save(&to, out, common.force) :
-		fail("%s: found no tensor %s.*, the first is %s", path, net, from.n ? from.t[0].name : "missing");
+	int bad = found ? tensors_save(&to, out, common.force) : fail("%s: found no tensor %s.*, "
+		"the first is %s", path, net, from.n ? from.t[0].name : "missing");
 	tensors_close(&to);
 	tensors_close(&from);
 	return bad ? -1 : found;
@@ -396,13 +414,14 @@ static int64_t export(int n, char **files)
 	return bad ? -1 : count;
 }
 
-/* First fields of the lines of a file, '#' lines aside, as keys: the caller frees them.  The number, or -1. */
+/* First fields of the lines of a file, '#' lines aside, as keys: the caller frees them.  The
+ * number, or -1. */
 static int64_t keys_read(const char *path, uint64_t **list_out)
 {
 	FILE *f = strcmp(path, "-") ? fopen(path, "r") : stdin;
 	char line[256], *end;
 	int64_t n = 0, bad = 0;
-	bool begins = true;                          /* this piece of text is the beginning of its line */
+	bool begins = true;                          /* this text is the beginning of its line */
 
 	*list_out = NULL;
 	if (!f) return fail("%s:", path);
@@ -436,8 +455,8 @@ static int picture(struct rows *r, int64_t row, struct pam_head *h)
 
 static int pictures(struct rows *r, const uint64_t *wanted, int64_t n)
 {
-	struct pam_head h = { .width = r->info.im_width, .height = r->info.height, .channels = 3, .of = n,
-		.from = r->info.id, .root = rows_root(&r->info) };
+	struct pam_head h = { .width = r->info.im_width, .height = r->info.height, .channels = 3,
+		.of = n, .from = r->info.id, .root = rows_root(&r->info) };
 
 	for (h.at = 0; h.at < n; h.at++) {
 		int64_t row = wanted ? rows_find(r, wanted[h.at]) : h.at;
@@ -486,13 +505,17 @@ static const struct command *command_find(const char *name)
 {
 	for (size_t i = 0; i < LEN(commands); i++)
 		if (!strcmp(commands[i].name, name)) return &commands[i];
-	misuse("found command '%s', expected ls, head, dump, load, verify, cat, export or pam", name);
+	misuse("found command '%s', expected ls, head, dump, load, verify, cat, export or pam",
+		name);
 }
 
 static void options_check(const struct command *c)
 {
 	const struct { bool given; char letter; const char *name; } given[] = {
-		{ out, 'o', "-o" }, { head_rows != HEAD_ROWS, 'r', "-n" }, { net, 'n', "--net" }, { keys, 'k', "--keys" },
+		{ out, 'o', "-o" },
+		{ head_rows != HEAD_ROWS, 'r', "-n" },
+		{ net, 'n', "--net" },
+		{ keys, 'k', "--keys" },
 	};
 
 	for (size_t i = 0; i < LEN(given); i++)
@@ -503,7 +526,8 @@ static void options_check(const struct command *c)
 int main(int argc, char **argv)
 {
 	int i = opt_parse(argc, argv, "ls|head|dump|load|verify|cat|export|pam [FILE...]",
-		"look into stores, streams and checkpoints; turn them into other files", opts, LEN(opts));
+		"look into stores, streams and checkpoints; turn them into other files", opts,
+		LEN(opts));
 
 	if (i == argc)
 		misuse("a command is missing: ls, head, dump, load, verify, cat, export or pam");
