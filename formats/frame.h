@@ -31,8 +31,8 @@ struct frame_end { uint32_t n, zero; uint64_t id, total, zero2; };
 /* Can these rows be written or read at all?  0 or -1 after fail(). */
 int frame_check(const char *path, const struct rows_info *);
 
-/* The head.  frame_head_put returns its length; frame_head_bytes: the length with meta and padding, from the fixed part alone; -1 after
- * fail(). */
+/* The head.  frame_head_put returns its length; frame_head_bytes tells the length, with meta text
+ * and padding, from the fixed part alone, or -1 after fail(). */
 enum { FRAME_HEAD_MAX = sizeof(struct frame_head) + FRAME_MAX_META + 1 };
 size_t frame_head_put(unsigned char out[FRAME_HEAD_MAX], const struct rows_info *);
 int frame_head_bytes(const char *path, const struct frame_head *);
