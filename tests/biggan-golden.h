@@ -55,7 +55,14 @@ static void fill(const struct params *ps, const char *prefix, real *data)
 	}
 }
 
-struct golden { struct tensors t; const char *name; struct biggan c; int batch, stride; double d_bias; bool constant; };
+struct golden {
+	struct tensors t;
+	const char *name;
+	struct biggan c;
+	int batch, stride;
+	double d_bias;
+	bool constant;
+};
 
 static double meta(const struct golden *g, const char *name)
 {
@@ -95,7 +102,8 @@ static int golden_open(struct golden *g, const char *name)
 }
 
 /* Inputs of step s; images arrive as NCHW. */
-static void fill_input(const struct golden *g, int s, const char *what, real *out, size_t n, double scale)
+static void fill_input(const struct golden *g, int s, const char *what, real *out, size_t n,
+		       double scale)
 {
 	char key[96];
 	snprintf(key, sizeof key, "%s/step%d/%s", g->name, s, what);
@@ -155,10 +163,12 @@ static double loss_error(const struct golden *g, int step, const char *name, dou
 
 static double image_error(const struct golden *g, const char *name, const real *nhwc)
 {
-	size_t R = (size_t)g->c.resolution, all = (size_t)g->batch * 3 * R * R, n = (all + (size_t)g->stride - 1) / (size_t)g->stride;
+	size_t R = (size_t)g->c.resolution, all = (size_t)g->batch * 3 * R * R,
+	       n = (all + (size_t)g->stride - 1) / (size_t)g->stride;
 	real *got = mem_new(n, sizeof *got);
 	for (size_t k = 0; k < n; k++) {
-		size_t i = k * (size_t)g->stride, w = i % R, h = i / R % R, c = i / (R * R) % 3, b = i / (3 * R * R);
+		size_t i = k * (size_t)g->stride, w = i % R, h = i / R % R, c = i / (R * R) % 3,
+		       b = i / (3 * R * R);
 		got[k] = nhwc[((b * R + h) * R + w) * 3 + c];
 	}
 	double e = list_error(g, name, got, n);
@@ -167,7 +177,8 @@ static double image_error(const struct golden *g, const char *name, const real *
 }
 
 /* A tensor (ours, at data) against [sum, norm, first four, middle, last] of the published order, relative to its norm. */
-static double tensor_error(const struct golden *g, const char *key, const struct param *p, const real *data)
+static double tensor_error(const struct golden *g, const char *key, const struct param *p,
+			   const real *data)
 {
 	size_t n = shape_count(p->s), first = n < 4 ? n : 4;
 	const double *w = want(g, key, first + 4);
@@ -176,7 +187,8 @@ static double tensor_error(const struct golden *g, const char *key, const struct
 	for (size_t i = 0; i < n; i++) v[i] = (double)data[param_place(p, i)];
 	for (size_t i = 0; i < n; i++) sum += v[i], norm += v[i] * v[i];
 	norm = sqrt(norm);
-	double scale = w[1] < 1e-12 ? 1e-4 : w[1];   /* what is zero but for rounding must be so here: 1e-12 absolute at 1e-8 */
+	/* What is zero but for rounding must be so here: 1e-12 absolute at 1e-8. */
+	double scale = w[1] < 1e-12 ? 1e-4 : w[1];
 	worst = fmax(fabs(norm - w[1]) / scale, fabs(sum - w[0]) / (scale * sqrt((double)n)));
 	for (size_t i = 0; i < first; i++) worst = fmax(worst, fabs(v[i] - w[2 + i]) / scale);
 	worst = fmax(worst, fabs(v[n / 2] - w[2 + first]) / scale);
@@ -191,7 +203,8 @@ struct limits { double eval, train, score[3], ema, grad[2], state[2]; bool exact
 
 static bool feeds_a_norm(const char *name)
 {
-	return !strncmp(name, "blocks.", 7) && (ends(name, "conv1.bias") || ends(name, "conv2.bias") || ends(name, "conv_sc.bias"));
+	return !strncmp(name, "blocks.", 7) &&
+	       (ends(name, "conv1.bias") || ends(name, "conv2.bias") || ends(name, "conv_sc.bias"));
 }
 
 static int by_size(const void *a, const void *b)
@@ -200,8 +213,9 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void check_tensors(const struct golden *g, const char *what, int step, const struct params *ps, const real *data,
-			  const struct phase *f, bool generator, const double tol[2], bool exact)
+static void check_tensors(const struct golden *g, const char *what, int step,
+			  const struct params *ps, const real *data, const struct phase *f,
+			  bool generator, const double tol[2], bool exact)
 {
 	double worst = 0, *all = mem_new((size_t)ps->n, sizeof *all);
 	const char *name = "";
@@ -218,26 +232,30 @@ static void check_tensors(const struct golden *g, const char *what, int step, co
 		all[n++] = e;
 	}
 	qsort(all, (size_t)n, sizeof *all, by_size);
-	ok(n > 0 && all[n / 2] <= tol[0] && worst <= tol[1], "%s step %d %s: median %.2g (limit %.2g), worst %.2g (limit %.2g) at %s",
-	   g->name, step, what, all[n / 2], tol[0], worst, tol[1], name);
+	ok(n > 0 && all[n / 2] <= tol[0] && worst <= tol[1],
+	   "%s step %d %s: median %.2g (limit %.2g), worst %.2g (limit %.2g) at %s", g->name, step,
+	   what, all[n / 2], tol[0], worst, tol[1], name);
 	free(all);
 }
 
-static void check_eval(struct golden *g, struct gan *s, struct backend *b, const struct limits *l, int step, const real *weights,
-		       const char *image, bool scores)
+static void check_eval(struct golden *g, struct gan *s, struct backend *b, const struct limits *l,
+		       int step, const real *weights, const char *image, bool scores)
 {
 	struct biggan *c = &g->c;
 	struct tape *t = tape_new();
 	int n = g->batch, R = c->resolution;
-	struct scope gs = scope_open(t, &s->gp, (real *)weights, false), ds = scope_open(t, &s->dp, s->d, false);
-	real *z = mem_new((size_t)n * 128, sizeof *z), *x = mem_new((size_t)(n * R * R * 3), sizeof *x);
+	struct scope gs = scope_open(t, &s->gp, (real *)weights, false),
+		     ds = scope_open(t, &s->dp, s->d, false);
+	real *z = mem_new((size_t)n * 128, sizeof *z),
+	     *x = mem_new((size_t)(n * R * R * 3), sizeof *x);
 	real *y = mem_new((size_t)n, sizeof *y), *f = mem_new((size_t)(n * c->features), sizeof *f);
 
 	fill_input(g, step, step ? "zg" : "z", z, (size_t)(n * biggan_dim_z(c)), sqrt(3));
 	fill_cond(g, step, y, c->instance_cond ? f : NULL);
 	val vy = c->class_cond ? leaf(t, shape4(n, 1, 1, 1), y) : -1;
 	val vf = c->instance_cond ? leaf(t, shape4(n, 1, 1, c->features), f) : -1;
-	val fake = biggan_g(&gs, c, leaf(t, shape4(n, 1, 1, biggan_dim_z(c)), z), vy, vf), sr = -1, sf = -1;
+	val fake = biggan_g(&gs, c, leaf(t, shape4(n, 1, 1, biggan_dim_z(c)), z), vy, vf), sr = -1,
+	    sf = -1;
 	keep(t, fake);
 	if (scores) {
 		fill_images(g, step, x);
@@ -249,7 +267,8 @@ static void check_eval(struct golden *g, struct gan *s, struct backend *b, const
 	double e = image_error(g, image, tape_value(t, fake));
 	ok(e <= (step ? l->ema : l->eval), "%s %s: %.2g", g->name, image, e);
 	if (scores) {
-		e = fmax(list_error(g, "eval_D_real", tape_value(t, sr), (size_t)n), list_error(g, "eval_D_fake", tape_value(t, sf), (size_t)n));
+		e = fmax(list_error(g, "eval_D_real", tape_value(t, sr), (size_t)n),
+			 list_error(g, "eval_D_fake", tape_value(t, sf), (size_t)n));
 		ok(e <= l->score[0], "%s eval scores: %.2g", g->name, e);
 	}
 	scope_close(&gs);
@@ -274,9 +293,12 @@ static void check_step(struct golden *g, struct phases *p, const struct limits *
 	double e = list_error(g, key, score, (size_t)n);
 	snprintf(key, sizeof key, "step%d.D_real", step);
 	e = fmax(e, list_error(g, key, score + n, (size_t)n));
-	e = fmax(e, fmax(loss_error(g, step, "D_loss_real", p->d_real), loss_error(g, step, "D_loss_fake", p->d_fake)));
-	ok(e <= l->score[step - 1], "%s step %d scores and losses: %.2g (limit %.2g)", g->name, step, e, l->score[step - 1]);
-	if (l->exact || step == 1) check_tensors(g, "D_grad", step, &s->dp, NULL, &p->d, false, l->grad, l->exact);
+	e = fmax(e, fmax(loss_error(g, step, "D_loss_real", p->d_real),
+			 loss_error(g, step, "D_loss_fake", p->d_fake)));
+	ok(e <= l->score[step - 1], "%s step %d scores and losses: %.2g (limit %.2g)", g->name,
+	   step, e, l->score[step - 1]);
+	if (l->exact || step == 1)
+		check_tensors(g, "D_grad", step, &s->dp, NULL, &p->d, false, l->grad, l->exact);
 
 	fill_input(g, step, "zg", p->in.z, (size_t)(n * zs), sqrt(3));
 	ok(!phase_g_step(p), "%s step %d: G phase", g->name, step);
@@ -286,7 +308,8 @@ static void check_step(struct golden *g, struct phases *p, const struct limits *
 	}
 	e = loss_error(g, step, "G_loss", p->g_loss);
 	ok(e <= l->score[step - 1], "%s step %d G loss: %.2g", g->name, step, e);
-	if (l->exact || step == 1) check_tensors(g, "G_grad", step, &s->gp, NULL, &p->g, true, l->grad, l->exact);
+	if (l->exact || step == 1)
+		check_tensors(g, "G_grad", step, &s->gp, NULL, &p->g, true, l->grad, l->exact);
 	check_tensors(g, "D_after", step, &s->dp, s->d, NULL, false, l->state, l->exact);
 	check_tensors(g, "G_after", step, &s->gp, s->g, NULL, true, l->state, l->exact);
 	check_tensors(g, "EMA_after", step, &s->gp, s->ema, NULL, true, l->state, l->exact);
@@ -313,7 +336,8 @@ static void check_shapes(const struct golden *g, const struct params *ps, char n
 		else printf("# %s: no such tensor or another shape\n", key);
 	}
 	for (int i = 0; i < g->t.n; i++) listed += !strncmp(g->t.t[i].name, prefix, strlen(prefix));
-	ok(found == ps->n && found == listed, "%s: %d tensors of %c have published names and shapes", g->name, listed, net);
+	ok(found == ps->n && found == listed,
+	   "%s: %d tensors of %c have published names and shapes", g->name, listed, net);
 }
 
 /* A checkpoint comes back the same, and its G_ema has the names, shapes and order of the published file. */
@@ -325,14 +349,16 @@ static void check_checkpoint(const struct golden *g, const struct gan *s)
 	int at = 0, same = 0;
 
 	snprintf(path, sizeof path, "/tmp/ic-check-%ld.safetensors", (long)getpid());
-	if (!ok(!gan_save(s, path) && !tensors_open(&t, path) && !gan_load(&back, path), "%s: saved and loaded", g->name))
+	if (!ok(!gan_save(s, path) && !tensors_open(&t, path) && !gan_load(&back, path),
+		"%s: saved and loaded", g->name))
 		printf("# %s\n", why());
 	for (int i = 0; i < t.n; i++) {
 		char key[128];
 		if (strncmp(t.t[i].name, "G_ema.", 6)) continue;
 		snprintf(key, sizeof key, "shape.G.%s", t.t[i].name + 6);
 		const struct tensor *w = tensors_find(&g->t, key);
-		bool good = w && w->count == t.t[i].rank && t.t[i].type == DT_F32 && !strcmp(t.t[i].name + 6, s->gp.p[at].name);
+		bool good = w && w->count == t.t[i].rank && t.t[i].type == DT_F32 &&
+			    !strcmp(t.t[i].name + 6, s->gp.p[at].name);
 		for (int k = 0; good && k < t.t[i].rank; k++) {
 			double d;
 			memcpy(&d, (const char *)w->data + 8 * k, 8);
@@ -340,9 +366,12 @@ static void check_checkpoint(const struct golden *g, const struct gan *s)
 		}
 		same += good, at++;
 	}
-	ok(at == s->gp.n && same == at, "%s: the %d tensors of G_ema are the published ones", g->name, at);
-	ok(back.step == s->step && back.gp.total == s->gp.total && !memcmp(back.ema, s->ema, s->gp.total * sizeof *s->ema) &&
-	   !memcmp(back.d, s->d, s->dp.total * sizeof *s->d) && !memcmp(back.gv, s->gv, s->gp.total * sizeof *s->gv),
+	ok(at == s->gp.n && same == at, "%s: the %d tensors of G_ema are the published ones",
+	   g->name, at);
+	ok(back.step == s->step && back.gp.total == s->gp.total &&
+		   !memcmp(back.ema, s->ema, s->gp.total * sizeof *s->ema) &&
+		   !memcmp(back.d, s->d, s->dp.total * sizeof *s->d) &&
+		   !memcmp(back.gv, s->gv, s->gp.total * sizeof *s->gv),
 	   "%s: the same step, weights and moments", g->name);
 	tensors_close(&t);
 	gan_free(&back);
@@ -357,7 +386,8 @@ static void check_case(const char *name, const char *backend, const struct limit
 	char prefix[64];
 	struct backend *b = backend_new(backend, 2);
 
-	if (!ok(!golden_open(&g, name), "%s: golden", name) || !ok(!gan_new(&s, &g.c, 1), "%s: new", name)) {
+	if (!ok(!golden_open(&g, name), "%s: golden", name) ||
+	    !ok(!gan_new(&s, &g.c, 1), "%s: new", name)) {
 		printf("# %s\n", why());
 		return;
 	}
@@ -384,4 +414,5 @@ static void check_case(const char *name, const char *backend, const struct limit
 	tensors_close(&g.t);
 }
 
-static const char *const golden_cases[] = { "icgan32", "icgan64", "cc_icgan64", "biggan32", "uncond32" };
+static const char *const golden_cases[] = { "icgan32", "icgan64", "cc_icgan64", "biggan32",
+					    "uncond32" };

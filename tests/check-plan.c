@@ -13,13 +13,15 @@ enum { N = 3 };
 /* G and the gradient of a sum of its images with respect to z: every op of BigGAN, forwards and backwards. */
 struct made { struct tape *t; val image, gz; };
 
-static struct made make(const struct biggan *c, const struct params *ps, real *w, const real *z, const real *y, const real *f)
+static struct made make(const struct biggan *c, const struct params *ps, real *w, const real *z,
+			const real *y, const real *f)
 {
 	struct made m = { .t = tape_new() };
 	struct scope s = scope_open(m.t, ps, w, true);
 	val lz = leaf(m.t, shape4(N, 1, 1, biggan_dim_z(c)), z);
 
-	m.image = biggan_g(&s, c, lz, leaf(m.t, shape4(N, 1, 1, 1), y), leaf(m.t, shape4(N, 1, 1, c->features), f));
+	m.image = biggan_g(&s, c, lz, leaf(m.t, shape4(N, 1, 1, 1), y),
+			   leaf(m.t, shape4(N, 1, 1, c->features), f));
 	m.gz = grad(m.t, sum(m.t, mul(m.t, m.image, m.image)), lz);
 	keep(m.t, m.image);
 	keep(m.t, m.gz);
@@ -51,7 +53,8 @@ int main(void)
 	struct rng r = rng_at(3, 0);
 	real *z, *f, y[N] = { 3, 0, 7 };
 
-	c.g_ch = 2, c.features = 24, c.shared_dim_feat = 12, c.shared_dim = 8, c.n_classes = 9, c.class_cond = true, c.resolution = 64;
+	c.g_ch = 2, c.features = 24, c.shared_dim_feat = 12, c.shared_dim = 8, c.n_classes = 9,
+	c.class_cond = true, c.resolution = 64;
 	biggan_g_params(&c, &ps);
 	real *w = param_buffer(&ps);
 	must(w && !param_init(&ps, w, 1));
@@ -61,20 +64,27 @@ int main(void)
 	for (int i = 0; i < N * biggan_dim_z(&c); i++) z[i] = (real)rng_normal(&r);
 	for (int i = 0; i < N * c.features; i++) f[i] = (real)(0.2 * rng_normal(&r));
 
-	static const struct { const char *backend; int threads; bool fuse; } way[] = {
-		{ "ref", 1, false }, { "ref", 1, true }, { "cpu", 1, false }, { "cpu", 1, true }, { "cpu", 2, true }, { "cpu", 3, true },
+	static const struct { const char *backend; int threads; bool fuse;
+	} way[] = {
+		{ "ref", 1, false }, { "ref", 1, true }, { "cpu", 1, false },
+		{ "cpu", 1, true },  { "cpu", 2, true }, { "cpu", 3, true },
 	};
 	struct made m[LEN(way)];
 	for (size_t k = 0; k < LEN(way); k++) {
 		struct backend *b = backend_new(way[k].backend, way[k].threads);
 		m[k] = make(&c, &ps, w, z, y, f);
-		if (!ok(!tape_plan(m[k].t, b, way[k].fuse), "%s fuse %d plans", way[k].backend, way[k].fuse)) printf("# %s\n", why());
+		if (!ok(!tape_plan(m[k].t, b, way[k].fuse), "%s fuse %d plans", way[k].backend,
+			way[k].fuse))
+			printf("# %s\n", why());
 		ok(!tape_check_plan(m[k].t), "no two live values overlap");
-		ok(tape_arena_bytes(m[k].t) < tape_sum_bytes(m[k].t), "%.1f MiB of arena for %.1f MiB of values",
-		   (double)tape_arena_bytes(m[k].t) / 1048576, (double)tape_sum_bytes(m[k].t) / 1048576);
+		ok(tape_arena_bytes(m[k].t) < tape_sum_bytes(m[k].t),
+		   "%.1f MiB of arena for %.1f MiB of values",
+		   (double)tape_arena_bytes(m[k].t) / 1048576,
+		   (double)tape_sum_bytes(m[k].t) / 1048576);
 		tape_run(m[k].t);
 		double e = difference(&m[0], &m[k]);
-		ok(e < 2e-5, "%s fuse %d threads %d: %.2g from ref", way[k].backend, way[k].fuse, way[k].threads, e);
+		ok(e < 2e-5, "%s fuse %d threads %d: %.2g from ref", way[k].backend, way[k].fuse,
+		   way[k].threads, e);
 		struct made again = make(&c, &ps, w, z, y, f);
 		must(!tape_plan(again.t, b, way[k].fuse));
 		tape_run(again.t);
@@ -83,7 +93,8 @@ int main(void)
 		tape_free(again.t);
 		/* the backend stays: its tapes are compared below */
 	}
-	ok(difference(&m[3], &m[4]) == 0 && difference(&m[3], &m[5]) == 0, "1, 2 and 3 threads give the same bytes");
+	ok(difference(&m[3], &m[4]) == 0 && difference(&m[3], &m[5]) == 0,
+	   "1, 2 and 3 threads give the same bytes");
 	for (size_t k = 0; k < LEN(way); k++) tape_free(m[k].t);
 	param_free(&ps);
 	free(w), free(z), free(f);

@@ -22,10 +22,14 @@ static int batch = 32, class_ = -1, device;
 static int64_t seed;
 
 static const struct opt opts[] = {
-	{ 'n', "samples", "N", "samples in all, each of an instance drawn at random", OPT_LONG, &count, 0, 1e12 },
-	{ 0, "each", "K", "K samples of every instance, in order, instead", OPT_LONG, &each, 0, 1e9 },
-	{ 0, "class", "C", "class label of every sample (-1: the instance's own)", OPT_INT, &class_, -1, 1 << 24 },
-	{ 's', "seed", "N", "seed of noise and of the drawing of instances", OPT_LONG, &seed, 0, 9e15 },
+	{ 'n', "samples", "N", "samples in all, each of an instance drawn at random", OPT_LONG,
+	  &count, 0, 1e12 },
+	{ 0, "each", "K", "K samples of every instance, in order, instead", OPT_LONG, &each, 0,
+	  1e9 },
+	{ 0, "class", "C", "class label of every sample (-1: the instance's own)", OPT_INT, &class_,
+	  -1, 1 << 24 },
+	{ 's', "seed", "N", "seed of noise and of the drawing of instances", OPT_LONG, &seed, 0,
+	  9e15 },
 	{ 'b', "batch", "N", "samples computed together", OPT_INT, &batch, 1, 4096 },
 	{ 'd', "device", "cpu|ref", "where to compute", OPT_WORD, &device, 0, 0 },
 	OPT_COMMON
@@ -42,8 +46,10 @@ static int check_instances(const struct gan *g, const struct features *t, const 
 {
 	if (!g->c.instance_cond) return 0;
 	if (t->info.width != g->c.features)
-		return fail("%s: rows of %d, expected %d as the model was trained with", path, t->info.width, g->c.features);
-	if (t->info.count < 1 || t->info.count > UINT32_MAX) return fail("%s: no instances, expected at least one", path);
+		return fail("%s: rows of %d, expected %d as the model was trained with", path,
+			    t->info.width, g->c.features);
+	if (t->info.count < 1 || t->info.count > UINT32_MAX)
+		return fail("%s: no instances, expected at least one", path);
 	return 0;
 }
 
@@ -51,8 +57,9 @@ static uint32_t label_of(const struct gan *g, const struct features *t, int64_t 
 {
 	if (class_ >= 0) return (uint32_t)class_;
 	if (t->labels) return t->labels[at];
+	/* No instances, no labels: classes at random. */
 	struct rng r = rng_at((uint64_t)seed, (uint64_t)i << 8 | STREAM_INSTANCE);
-	return rng_below(&r, (uint32_t)g->c.n_classes);   /* no instances, no labels: classes at random */
+	return rng_below(&r, (uint32_t)g->c.n_classes);
 }
 
 /* Row `at` at unit length. */
@@ -64,16 +71,23 @@ static int fill_features(const struct features *t, int64_t at, real *f)
 	if (features_get(t, at, 1, f)) return -1;
 	for (int k = 0; k < w; k++) norm += (double)f[k] * (double)f[k];
 	if (!(norm > 0) || !isfinite(norm))
-		return fail("the instance of key %" PRIu64 " is %s", t->keys[at], norm == 0 ? "all zero" : "not finite");
+		return fail("the instance of key %" PRIu64 " is %s", t->keys[at],
+			    norm == 0 ? "all zero" : "not finite");
 	for (int k = 0; k < w; k++) f[k] = (real)((double)f[k] / sqrt(norm));
 	return 0;
 }
 
-static int fill(const struct gan *g, struct sampler *s, const struct features *t, int64_t i, int place, struct pam_head *h)
+static int fill(const struct gan *g, struct sampler *s, const struct features *t, int64_t i,
+		int place, struct pam_head *h)
 {
 	int64_t at = t->info.count > 0 ? instance_of(i, t->info.count) : 0;
 
-	*h = (struct pam_head){ .width = s->side, .height = s->side, .channels = 3, .key = (uint64_t)i, .at = i, .of = count };
+	*h = (struct pam_head){ .width = s->side,
+				.height = s->side,
+				.channels = 3,
+				.key = (uint64_t)i,
+				.at = i,
+				.of = count };
 	sampler_noise((uint64_t)seed, (uint64_t)i, s->dim_z, s->z + (size_t)place * (size_t)s->dim_z);
 	if (t->info.count > 0) {
 		h->instanced = true;
@@ -85,12 +99,15 @@ static int fill(const struct gan *g, struct sampler *s, const struct features *t
 	if (g->c.class_cond) {
 		uint32_t y = label_of(g, t, at, i);
 		if ((int64_t)y >= g->c.n_classes)
-			return fail("label %u of sample %lld: the model knows %d classes", y, (long long)i, g->c.n_classes);
+			return fail("label %u of sample %lld: the model knows %d classes", y,
+				    (long long)i, g->c.n_classes);
 		s->y[place] = (real)y;
 		h->labelled = true;
 		h->label = y;
 	}
-	return g->c.instance_cond ? fill_features(t, at, s->f + (size_t)place * (size_t)g->c.features) : 0;
+	return g->c.instance_cond
+		       ? fill_features(t, at, s->f + (size_t)place * (size_t)g->c.features)
+		       : 0;
 }
 
 /* Always whole batches (the last one filled up with its first sample again), so that a sample does not depend on how many follow. */
@@ -103,7 +120,8 @@ static int run(struct gan *g, struct sampler *s, const struct features *t)
 	for (int64_t i = 0; i < count && !bad; i += batch) {
 		int n = count - i < batch ? (int)(count - i) : batch;
 		bad = stop_check();
-		for (int k = 0; k < batch && !bad; k++) bad = fill(g, s, t, k < n ? i + k : i, k, &h[k]);
+		for (int k = 0; k < batch && !bad; k++)
+			bad = fill(g, s, t, k < n ? i + k : i, k, &h[k]);
 		if (bad) break;
 		sampler_run(s);
 		for (int k = 0; k < n && !bad; k++) {
@@ -126,9 +144,11 @@ int main(int argc, char **argv)
 	struct features t = { 0 };
 
 	blas_start(argv);
-	int i = opt_parse(argc, argv, "model [instances]", "pictures from a trained model", opts, LEN(opts));
+	int i = opt_parse(argc, argv, "model [instances]", "pictures from a trained model", opts,
+			  LEN(opts));
 	if (i >= argc) misuse("no model given");
-	if (argc - i > 2) misuse("%s: found a third operand, expected a model and instances", argv[i + 2]);
+	if (argc - i > 2)
+		misuse("%s: found a third operand, expected a model and instances", argv[i + 2]);
 	if (!count == !each) misuse("expected one of -n and --each");
 	if (binary_stdout() || gan_load_sampler(&g, argv[i])) die();
 	const char *path = i + 1 < argc ? argv[i + 1] : g.c.instance_cond ? "-" : NULL;

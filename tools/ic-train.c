@@ -27,27 +27,39 @@ static struct watch_plan plan = { .samples = 1024 };
 static const struct opt opts[] = {
 	{ 'o', "output", "FILE", "the checkpoint", OPT_STR, &out, 0, 0 },
 	{ 0, "steps", "N", "stop after this many steps", OPT_LONG, &steps, -1, 1e12 },
-	{ 'm', "minutes", "M", "stop after this long; 0: the initial state", OPT_REAL, &minutes, -1, 1e7 },
-	{ 0, "class", NULL, "condition on labels as well (alone, without features)", OPT_FLAG, &by_class, 0, 0 },
+	{ 'm', "minutes", "M", "stop after this long; 0: the initial state", OPT_REAL, &minutes, -1,
+	  1e7 },
+	{ 0, "class", NULL, "condition on labels as well (alone, without features)", OPT_FLAG,
+	  &by_class, 0, 0 },
 	{ 0, "ch", "N", "channel multiplier of both networks", OPT_INT, &ch, 1, 1024 },
 	{ 'b', "batch", "N", "images a step", OPT_INT, &batch, 2, 65536 },
 	{ 0, "lr-g", "X", "learning rate of the generator", OPT_REAL, &lr_g, 0, 1 },
 	{ 0, "lr-d", "X", "learning rate of the discriminator", OPT_REAL, &lr_d, 0, 1 },
-	{ 0, "d-steps", "N", "discriminator steps to one of the generator", OPT_INT, &d_steps, 1, 100 },
+	{ 0, "d-steps", "N", "discriminator steps to one of the generator", OPT_INT, &d_steps, 1,
+	  100 },
 	{ 0, "ema", "X", "decay of the averaged generator", OPT_REAL, &ema, 0, 1 },
 	{ 0, "ema-start", "N", "steps before it averages", OPT_LONG, &ema_start, 0, 1e12 },
 	{ 0, "flip", NULL, "mirror half of the images", OPT_FLAG, &flip, 0, 0 },
-	{ 0, "flipped", "FILE", "features of the mirrored images: condition on these half of the time", OPT_STR, &flipped, 0, 0 },
+	{ 0, "flipped", "FILE",
+	  "features of the mirrored images: condition on these half of the time", OPT_STR, &flipped,
+	  0, 0 },
 	{ 's', "seed", "N", "seed of weights, noise and order", OPT_LONG, &seed, 0, 9e15 },
-	{ 0, "every", "N", "images between checkpoints, pictures and scores", OPT_LONG, &every, 1, 1e15 },
+	{ 0, "every", "N", "images between checkpoints, pictures and scores", OPT_LONG, &every, 1,
+	  1e15 },
 	{ 0, "log", "FILE", "losses and scores, JSON lines", OPT_STR, &plan.log, 0, 0 },
-	{ 0, "pictures", "FILE", "samples of fixed noise through time, a PAM stream of 16 a row", OPT_STR, &plan.pictures, 0, 0 },
-	{ 0, "instances", "FILE", "features to condition pictures and scores on (default: the training features)", OPT_STR,
+	{ 0, "pictures", "FILE", "samples of fixed noise through time, a PAM stream of 16 a row",
+	  OPT_STR, &plan.pictures, 0, 0 },
+	{ 0, "instances", "FILE",
+	  "features to condition pictures and scores on (default: the training features)", OPT_STR,
 	  &plan.instances, 0, 0 },
-	{ 0, "score", "FILE", "features of real images: measure the Frechet distance to them", OPT_STR, &plan.score, 0, 0 },
-	{ 0, "score-samples", "N", "samples to measure it with", OPT_INT, &plan.samples, 2, 1 << 24 },
-	{ 0, "profile", NULL, "at the end print the time of each kind of step", OPT_FLAG, &profile, 0, 0 },
-	{ 0, "dump-tape", "FILE", "write the generator step's program as TSV", OPT_STR, &tape_file, 0, 0 },
+	{ 0, "score", "FILE", "features of real images: measure the Frechet distance to them",
+	  OPT_STR, &plan.score, 0, 0 },
+	{ 0, "score-samples", "N", "samples to measure it with", OPT_INT, &plan.samples, 2,
+	  1 << 24 },
+	{ 0, "profile", NULL, "at the end print the time of each kind of step", OPT_FLAG, &profile,
+	  0, 0 },
+	{ 0, "dump-tape", "FILE", "write the generator step's program as TSV", OPT_STR, &tape_file,
+	  0, 0 },
 	{ 'd', "device", "cpu|ref", "where to compute", OPT_WORD, &device, 0, 0 },
 	OPT_COMMON
 };
@@ -55,9 +67,12 @@ static const struct opt opts[] = {
 /* What the result depends on, beside the stores; a run is only taken up again with the same. */
 static char *options_text(const struct gan *g)
 {
-	return mem_text("class = %d\nch = %d\nbatch = %d\nlr-g = %.17g\nlr-d = %.17g\nd-steps = %d\nema = %.17g\n"
-			"ema-start = %" PRId64 "\nflip = %d\nflipped = %d\nevery = %" PRId64 "\nresolution = %d\n", by_class, ch,
-			batch, lr_g, lr_d, d_steps, ema, ema_start, flip, flipped != NULL, every, g->c.resolution);
+	return mem_text("class = %d\nch = %d\nbatch = %d\nlr-g = %.17g\nlr-d = %.17g\nd-steps = "
+			"%d\nema = %.17g\n"
+			"ema-start = %" PRId64 "\nflip = %d\nflipped = %d\nevery = %" PRId64
+			"\nresolution = %d\n",
+			by_class, ch, batch, lr_g, lr_d, d_steps, ema, ema_start, flip,
+			flipped != NULL, every, g->c.resolution);
 }
 
 /* The first line in which two option texts differ. */
@@ -66,7 +81,8 @@ static int same_options(const char *path, const char *left, const char *now)
 	while (*left && *now) {
 		size_t n = strcspn(left, "\n"), m = strcspn(now, "\n");
 		if (n != m || strncmp(left, now, n))
-			return fail("%s: left by a run with %.*s, now %.*s (-f starts afresh)", path, (int)n, left, (int)m, now);
+			return fail("%s: left by a run with %.*s, now %.*s (-f starts afresh)",
+				    path, (int)n, left, (int)m, now);
 		left += n + (left[n] != 0);
 		now += m + (now[m] != 0);
 	}
@@ -76,9 +92,13 @@ static int same_options(const char *path, const char *left, const char *now)
 static int same_run(const char *path, const struct gan *left, const struct gan *now)
 {
 	if (memcmp(&left->from, &now->from, sizeof left->from))
-		return fail("%s: left by a run on other images, features or neighbours (-f starts afresh)", path);
+		return fail("%s: left by a run on other images, features or neighbours (-f starts "
+			    "afresh)",
+			    path);
 	if (left->seed != now->seed)
-		return fail("%s: left by a run with seed %" PRIu64 ", now %" PRIu64 " (-f starts afresh)", path, left->seed, now->seed);
+		return fail("%s: left by a run with seed %" PRIu64 ", now %" PRIu64
+			    " (-f starts afresh)",
+			    path, left->seed, now->seed);
 	return same_options(path, left->options ? left->options : "", now->options);
 }
 
@@ -136,9 +156,12 @@ static int one_step(struct phases *p, struct data *d)
 
 	for (int k = 0; k < d_steps; k++) {
 		if (data_fake(d, step * (d_steps + 1) + k, batch, z, in->z, in->y, in->f) ||
-		    data_real(d, step * d_steps + k, batch, in->x, in->xy, in->xf) || phase_d_step(p)) return -1;
+		    data_real(d, step * d_steps + k, batch, in->x, in->xy, in->xf) ||
+		    phase_d_step(p))
+			return -1;
 	}
-	return data_fake(d, step * (d_steps + 1) + d_steps, batch, z, in->z, in->y, in->f) || phase_g_step(p);
+	return data_fake(d, step * (d_steps + 1) + d_steps, batch, z, in->z, in->y, in->f) ||
+	       phase_g_step(p);
 }
 
 static void show_progress(const struct phases *p, const struct watch *w, int64_t first, double spent)
@@ -148,8 +171,9 @@ static void show_progress(const struct phases *p, const struct watch *w, int64_t
 
 	if (!isnan(w->last_score)) snprintf(score, sizeof score, "  fd %.4g", w->last_score);
 	if (minutes > 0) snprintf(left, sizeof left, "  %.1f of %g min", spent / 60, minutes);
-	progress("training", p->s->step * batch, steps > 0 ? steps * batch : -1, "step %" PRId64 "  D %.3f + %.3f  G %.3f%s  %.0f images/s%s",
-		 p->s->step, p->d_real, p->d_fake, p->g_loss, score, rate, left);
+	progress("training", p->s->step * batch, steps > 0 ? steps * batch : -1,
+		 "step %" PRId64 "  D %.3f + %.3f  G %.3f%s  %.0f images/s%s", p->s->step,
+		 p->d_real, p->d_fake, p->g_loss, score, rate, left);
 }
 
 /* Steps until the limit; a look and a checkpoint at the start, each time another `every` images have gone by, and at the end. */
@@ -162,7 +186,8 @@ static int train(struct phases *p, struct data *d, struct watch *w, const char *
 	if (!g->step && watch_look(w, batch)) return -1;
 	for (;;) {
 		double spent = seconds() - begin;
-		if ((steps >= 0 && g->step >= steps) || (minutes >= 0 && spent >= 60 * minutes)) break;
+		if ((steps >= 0 && g->step >= steps) || (minutes >= 0 && spent >= 60 * minutes))
+			break;
 		if (stop_asked()) {
 			progress_end();
 			return gan_save(g, part) ? -1 : stop_check();
@@ -173,7 +198,9 @@ static int train(struct phases *p, struct data *d, struct watch *w, const char *
 		if (watch_look(w, batch) || gan_save(g, part)) return -1;
 	}
 	progress_end();
-	if (g->step && g->step * batch / every == (g->step - 1) * batch / every && watch_look(w, batch)) return -1;
+	if (g->step && g->step * batch / every == (g->step - 1) * batch / every &&
+	    watch_look(w, batch))
+		return -1;
 	return gan_save(g, part);
 }
 
@@ -182,9 +209,11 @@ static void announce(const struct gan *g, const struct phases *p, int64_t images
 	double weights = (double)(5 * g->gp.total + 4 * g->dp.total) * sizeof(real) / 1048576;
 	size_t arena = tape_arena_bytes(p->d.t) + tape_arena_bytes(p->g.t);
 
-	note("%" PRId64 " images of %d pixels; generator %.2f M values, discriminator %.2f M; memory: weights and moments %.0f MiB, "
-	     "activations and workspace %.0f MiB; %.1f GFLOP a step", images, g->c.resolution, (double)g->gp.total / 1e6,
-	     (double)g->dp.total / 1e6, weights, (double)arena / 1048576,
+	note("%" PRId64 " images of %d pixels; generator %.2f M values, discriminator %.2f M; "
+			"memory: weights and moments %.0f MiB, "
+	     "activations and workspace %.0f MiB; %.1f GFLOP a step",
+	     images, g->c.resolution, (double)g->gp.total / 1e6, (double)g->dp.total / 1e6, weights,
+	     (double)arena / 1048576,
 	     2e-9 * (double)(d_steps * tape_flops(p->d.t) + tape_flops(p->g.t)));
 }
 
@@ -207,7 +236,8 @@ static int run(char **operand, int n, const char *part, int64_t *done_images)
 	struct adam ag = { lr_g, 0, 0.999, 1e-6 }, ad = { lr_d, 0, 0.999, 1e-6 };
 	struct recipe r = { batch, ag, ad, ema, ema_start };
 	struct backend *b = backend_new(devices[device], par_threads());
-	int bad = data_open(&d, operand[0], n > 1 ? operand[1] : NULL, n > 1 ? operand[2] : NULL, flipped);
+	int bad = data_open(&d, operand[0], n > 1 ? operand[1] : NULL, n > 1 ? operand[2] : NULL,
+			    flipped);
 
 	if (!bad && n > 1 && !plan.instances) plan.instances = operand[1];
 	bad = bad || start(&g, &d, part) || phase_open(&p, &g, &r, b);
@@ -247,9 +277,11 @@ int main(int argc, char **argv)
 	int64_t images = 0;
 
 	blas_start(argv);
-	int i = opt_parse(argc, argv, "images [features neighbours]", "train a generator of pictures", opts, LEN(opts));
+	int i = opt_parse(argc, argv, "images [features neighbours]",
+			  "train a generator of pictures", opts, LEN(opts));
 	int n = argc - i;
-	if (n != 1 && n != 3) misuse("found %d operands, expected images, or images, features and neighbours", n);
+	if (n != 1 && n != 3)
+		misuse("found %d operands, expected images, or images, features and neighbours", n);
 	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
 	if (steps < 0 && minutes < 0) misuse("no end given: --steps or --minutes");
 	if (flipped && n == 1) misuse("--flipped: no features given");

@@ -25,7 +25,8 @@ static int list_parts(const struct gan *s, struct part_of out[7])
 	return LEN(all);
 }
 
-static void add_meta(struct tensors *t, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void add_meta(struct tensors *t, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 static void add_meta(struct tensors *t, const char *name, const char *fmt, ...)
 {
 	char text[64];
@@ -78,19 +79,22 @@ static const struct tensor *find(const struct tensors *t, const char *prefix, co
 
 	for (int k = 0; same && k < p->rank; k++) same = x->shape[k] == p->shape[k];
 	if (!x) fail("%s: no tensor %s", t->path, name);
-	else if (!same) fail("%s: tensor %s has another shape than the others ask for", t->path, name);
+	else if (!same)
+		fail("%s: tensor %s has another shape than the others ask for", t->path, name);
 	return same ? x : NULL;
 }
 
 /* Shapes first, so that nothing is allocated that the file does not hold. */
-static int check_part(const struct tensors *t, const char *prefix, const struct params *ps, bool buffers)
+static int check_part(const struct tensors *t, const char *prefix, const struct params *ps,
+		      bool buffers)
 {
 	for (int i = 0; i < ps->n; i++)
 		if ((ps->p[i].trained || buffers) && !find(t, prefix, &ps->p[i])) return -1;
 	return 0;
 }
 
-static int take_part(const struct tensors *t, const char *prefix, const struct params *ps, real *data, bool buffers)
+static int take_part(const struct tensors *t, const char *prefix, const struct params *ps,
+		     real *data, bool buffers)
 {
 	for (int i = 0; i < ps->n; i++) {
 		const struct param *p = &ps->p[i];
@@ -121,11 +125,16 @@ static int read_generator(const struct tensors *t, const char *prefix, struct bi
 	int blocks = 0;
 
 	*c = biggan_default();
-	while (snprintf(name, sizeof name, "blocks.%d.0.conv1.weight", blocks), dim(t, prefix, name, 0) > 0) blocks++;
+	while (snprintf(name, sizeof name, "blocks.%d.0.conv1.weight", blocks),
+	       dim(t, prefix, name, 0) > 0)
+		blocks++;
 	int64_t rows = dim(t, prefix, "linear.weight", 0), chunk = dim(t, prefix, "linear.weight", 1);
-	int64_t width = dim(t, prefix, "blocks.0.0.bn1.gain.weight", 1), feat = dim(t, prefix, "shared_feat.weight", 0);
+	int64_t width = dim(t, prefix, "blocks.0.0.bn1.gain.weight", 1),
+		feat = dim(t, prefix, "shared_feat.weight", 0);
 	if (blocks != 3 && blocks != 4)
-		return fail("%s: %d generator blocks under \"%s\", expected 3 (32 pixels) or 4 (64)", t->path, blocks, prefix);
+		return fail(
+			"%s: %d generator blocks under \"%s\", expected 3 (32 pixels) or 4 (64)",
+			t->path, blocks, prefix);
 	c->resolution = 4 << blocks;
 	c->g_ch = (int)(rows / (blocks == 3 ? 64 : 256));
 	c->dim_z = (int)chunk * (blocks + 1);
@@ -137,8 +146,10 @@ static int read_generator(const struct tensors *t, const char *prefix, struct bi
 		c->features = (int)dim(t, prefix, "shared_feat.weight", 1);
 	}
 	c->class_cond = width == chunk + feat + c->shared_dim;
-	if (c->g_ch < 1 || chunk < 1 || c->n_classes < 1 || c->shared_dim < 1 || (!c->class_cond && width != chunk + feat))
-		return fail("%s: the shapes under \"%s\" are not those of a generator", t->path, prefix);
+	if (c->g_ch < 1 || chunk < 1 || c->n_classes < 1 || c->shared_dim < 1 ||
+	    (!c->class_cond && width != chunk + feat))
+		return fail("%s: the shapes under \"%s\" are not those of a generator", t->path,
+			    prefix);
 	return biggan_check(c);
 }
 
@@ -169,7 +180,8 @@ static int check_shapes(const struct tensors *t, const struct biggan *c)
 	biggan_g_params(c, &s.gp);
 	biggan_d_params(c, &s.dp);
 	int n = list_parts(&s, part);
-	for (int k = 0; k < n && !bad; k++) bad = check_part(t, part[k].prefix, part[k].ps, part[k].buffers);
+	for (int k = 0; k < n && !bad; k++)
+		bad = check_part(t, part[k].prefix, part[k].ps, part[k].buffers);
 	gan_free(&s);
 	return bad;
 }
@@ -185,7 +197,8 @@ int gan_load(struct gan *s, const char *path)
 	if (tensors_open(&t, path)) return -1;
 	format = tensors_meta(&t, "format");
 	if (!format || strcmp(format, "ic-ckpt 1")) {
-		fail("%s: format \"%s\", expected a checkpoint of ic-train, \"ic-ckpt 1\"", path, format ? format : "");
+		fail("%s: format \"%s\", expected a checkpoint of ic-train, \"ic-ckpt 1\"", path,
+		     format ? format : "");
 		goto fail;
 	}
 	if (read_generator(&t, "G.", &c)) goto fail;
@@ -194,7 +207,8 @@ int gan_load(struct gan *s, const char *path)
 	read_meta(s, &t);
 	int n = list_parts(s, part);
 	for (int k = 0; k < n; k++)
-		if (take_part(&t, part[k].prefix, part[k].ps, part[k].data, part[k].buffers)) goto fail;
+		if (take_part(&t, part[k].prefix, part[k].ps, part[k].data, part[k].buffers))
+			goto fail;
 	tensors_close(&t);
 	return 0;
 fail:

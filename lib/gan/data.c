@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum stream { STREAM_ORDER = 1, STREAM_REAL, STREAM_FAKE };   /* of the generator; the number of the draw above */
+/* Streams of the generator; the number of the draw is above these bits. */
+enum stream { STREAM_ORDER = 1, STREAM_REAL, STREAM_FAKE };
 
 static struct rng draws(const struct data *d, enum stream s, int64_t number)
 {
@@ -18,7 +19,8 @@ static struct rng draws(const struct data *d, enum stream s, int64_t number)
 static int open_store(struct rows *r, const char *path, const char *kind, enum rows_type type)
 {
 	if (rows_open(r, path)) return -1;
-	if (!rows_is_store(r)) return fail("%s: a stream, expected a store (see ic-store load)", path);
+	if (!rows_is_store(r))
+		return fail("%s: a stream, expected a store (see ic-store load)", path);
 	if (strcmp(r->info.kind, kind) || r->info.type != type)
 		return fail("%s: holds %s, expected %s", path, r->info.kind, kind);
 	return 0;
@@ -31,32 +33,38 @@ static int check_rows(struct data *d, struct rows *r)
 	struct block x = { 0 }, y = { 0 };
 
 	if (rows_root(b) != rows_root(a))
-		return fail("%s: made from images %016llx, but %s is %016llx", rows_path(r), (unsigned long long)rows_root(b),
-			    rows_path(&d->images), (unsigned long long)rows_root(a));
+		return fail("%s: made from images %016llx, but %s is %016llx", rows_path(r),
+			    (unsigned long long)rows_root(b), rows_path(&d->images),
+			    (unsigned long long)rows_root(a));
 	if (b->count != a->count)
-		return fail("%s: %lld rows, expected %lld as in %s", rows_path(r), (long long)b->count, (long long)a->count,
-			    rows_path(&d->images));
+		return fail("%s: %lld rows, expected %lld as in %s", rows_path(r),
+			    (long long)b->count, (long long)a->count, rows_path(&d->images));
 	for (int64_t i = 0; i < a->count; i++, x.keys++, y.keys++, x.n--, y.n--) {
 		if (!x.n && rows_at(&d->images, i, &x)) return -1;
 		if (!y.n && rows_at(r, i, &y)) return -1;
 		if (*x.keys != *y.keys)
-			return fail("%s: row %lld has key %llu, expected %llu as in %s", rows_path(r), (long long)i,
-				    (unsigned long long)*y.keys, (unsigned long long)*x.keys, rows_path(&d->images));
+			return fail("%s: row %lld has key %llu, expected %llu as in %s",
+				    rows_path(r), (long long)i, (unsigned long long)*y.keys,
+				    (unsigned long long)*x.keys, rows_path(&d->images));
 	}
 	return 0;
 }
 
 static int open_derived(struct data *d, const char *features, const char *near, const char *flipped)
 {
-	if (open_store(&d->features, features, "features", ROWS_F32) || check_rows(d, &d->features)) return -1;
+	if (open_store(&d->features, features, "features", ROWS_F32) || check_rows(d, &d->features))
+		return -1;
 	if (open_store(&d->near, near, "neighbours", ROWS_NEAR) || check_rows(d, &d->near)) return -1;
 	if (d->near.info.from != d->features.info.id)
-		return fail("%s: neighbours by features %016llx, but %s is %016llx", near, (unsigned long long)d->near.info.from,
-			    features, (unsigned long long)d->features.info.id);
+		return fail("%s: neighbours by features %016llx, but %s is %016llx", near,
+			    (unsigned long long)d->near.info.from, features,
+			    (unsigned long long)d->features.info.id);
 	if (!flipped) return 0;
-	if (open_store(&d->flipped, flipped, "features", ROWS_F32) || check_rows(d, &d->flipped)) return -1;
+	if (open_store(&d->flipped, flipped, "features", ROWS_F32) || check_rows(d, &d->flipped))
+		return -1;
 	if (d->flipped.info.width != d->features.info.width)
-		return fail("%s: rows of %d, expected %d", flipped, d->flipped.info.width, d->features.info.width);
+		return fail("%s: rows of %d, expected %d", flipped, d->flipped.info.width,
+			    d->features.info.width);
 	return 0;
 }
 
@@ -68,7 +76,8 @@ static int count_classes(struct data *d)
 		if (rows_at(&d->images, i, &b)) return -1;
 		for (int k = 0; k < b.n; k++) {
 			if (b.labels[k] > 1u << 20)
-				return fail("%s: label %u at key %llu, expected at most %u", rows_path(&d->images), b.labels[k],
+				return fail("%s: label %u at key %llu, expected at most %u",
+					    rows_path(&d->images), b.labels[k],
 					    (unsigned long long)b.keys[k], 1u << 20);
 			if ((int)b.labels[k] >= d->classes) d->classes = (int)b.labels[k] + 1;
 		}
@@ -76,7 +85,8 @@ static int count_classes(struct data *d)
 	return 0;
 }
 
-int data_open(struct data *d, const char *images, const char *features, const char *near, const char *flipped)
+int data_open(struct data *d, const char *images, const char *features, const char *near,
+	      const char *flipped)
 {
 	*d = (struct data){ .instance_cond = features, .epoch = -1 };
 	if (open_store(&d->images, images, "images", ROWS_U8)) goto fail;
@@ -114,8 +124,8 @@ int data_feature(struct rows *r, int64_t i, real *f)
 	const float *x = b.data;
 	for (int k = 0; k < w; k++) norm += (double)x[k] * (double)x[k];
 	if (!(norm > 0) || !isfinite(norm))
-		return fail("%s: the row of key %llu is %s", rows_path(r), (unsigned long long)b.keys[0],
-			    norm == 0 ? "all zero" : "not finite");
+		return fail("%s: the row of key %llu is %s", rows_path(r),
+			    (unsigned long long)b.keys[0], norm == 0 ? "all zero" : "not finite");
 	norm = sqrt(norm);
 	for (int k = 0; k < w; k++) f[k] = (real)((double)x[k] / norm);
 	return 0;
@@ -127,7 +137,8 @@ static int64_t draw_neighbour(struct data *d, struct rng *r, int64_t i)
 	struct block b;
 
 	if (rows_at(&d->near, i, &b)) return -1;
-	return rows_find(&d->images, ((const uint32_t *)b.data)[rng_below(r, (uint32_t)d->near.info.width)]);
+	return rows_find(&d->images,
+			 ((const uint32_t *)b.data)[rng_below(r, (uint32_t)d->near.info.width)]);
 }
 
 /* The image at position i in [-1,1], mirrored or not, and its label. */
@@ -142,7 +153,9 @@ static int take_image(struct data *d, int64_t i, bool mirrored, real *x, real *y
 	for (int h = 0; x && h < R; h++)
 		for (int w = 0; w < W; w++)
 			for (int c = 0; c < 3; c++, x++)
-				*x = (real)from[(h * W + (mirrored ? W - 1 - w : w)) * 3 + c] / (real)127.5 - 1;
+				*x = (real)from[(h * W + (mirrored ? W - 1 - w : w)) * 3 + c] /
+					     (real)127.5 -
+				     1;
 	return 0;
 }
 
@@ -173,9 +186,12 @@ int data_real(struct data *d, int64_t batch_number, int batch, real *x, real *y,
 
 	for (int k = 0; k < batch; k++) {
 		int64_t i = shuffled(d, batch_number, batch, k), j = i;
-		if (f && take_feature(d, &r, i, f + (size_t)k * (size_t)d->features.info.width)) return -1;
+		if (f && take_feature(d, &r, i, f + (size_t)k * (size_t)d->features.info.width))
+			return -1;
 		if (f && (j = draw_neighbour(d, &r, i)) < 0) return -1;
-		if (take_image(d, j, d->flip && (rng_u32(&r) & 1), x + (size_t)k * pixels, y ? y + k : NULL)) return -1;
+		if (take_image(d, j, d->flip && (rng_u32(&r) & 1), x + (size_t)k * pixels,
+			       y ? y + k : NULL))
+			return -1;
 	}
 	return 0;
 }
@@ -187,7 +203,8 @@ int data_fake(struct data *d, int64_t draw, int batch, int dim_z, real *z, real 
 	for (int k = 0; k < batch; k++) {
 		int64_t i = rng_below(&r, (uint32_t)d->n);
 		for (int j = 0; j < dim_z; j++) z[k * dim_z + j] = (real)rng_normal(&r);
-		if (f && take_feature(d, &r, i, f + (size_t)k * (size_t)d->features.info.width)) return -1;
+		if (f && take_feature(d, &r, i, f + (size_t)k * (size_t)d->features.info.width))
+			return -1;
 		if (f && y && (i = draw_neighbour(d, &r, i)) < 0) return -1;
 		if (y && take_image(d, i, false, NULL, y + k)) return -1;
 	}

@@ -130,13 +130,15 @@ static int run(struct phases *p, struct phase *f, const char *name)
 	if (isfinite(*tape_value(f->t, f->loss))) return 0;
 	tape_run_checked(f->t);
 	val bad = tape_first_bad(f->t);
-	return fail("step %lld: the %s's loss is not finite; the first such value is %s", (long long)p->s->step + 1, name,
+	return fail("step %lld: the %s's loss is not finite; the first such value is %s",
+		    (long long)p->s->step + 1, name,
 		    bad < 0 ? "in its input" : tape_name(f->t, bad));
 }
 
 static const real *const *grads_of(struct phases *p, const struct phase *f, int n)
 {
-	for (int i = 0; i < n; i++) p->grads[i] = f->grad[i] < 0 ? NULL : tape_value(f->t, f->grad[i]);
+	for (int i = 0; i < n; i++)
+		p->grads[i] = f->grad[i] < 0 ? NULL : tape_value(f->t, f->grad[i]);
 	return p->grads;
 }
 

@@ -13,7 +13,9 @@ int sampler_open(struct sampler *p, struct gan *s, int batch, struct backend *b)
 {
 	struct biggan *c = &s->c;
 
-	*p = (struct sampler){ .t = tape_new(), .batch = batch, .dim_z = biggan_dim_z(c), .side = c->resolution };
+	*p = (struct sampler){
+		.t = tape_new(), .batch = batch, .dim_z = biggan_dim_z(c), .side = c->resolution
+	};
 	p->g = scope_open(p->t, &s->gp, s->ema, false);
 	p->z = mem_new((size_t)(batch * p->dim_z), sizeof *p->z);
 	if (c->class_cond) p->y = mem_new((size_t)batch, sizeof *p->y);
@@ -38,7 +40,8 @@ void sampler_rgb(const struct sampler *p, int i, uint8_t *rgb)
 	size_t n = (size_t)p->side * (size_t)p->side * 3;
 	const real *x = tape_value(p->t, p->image) + (size_t)i * n;
 
-	for (size_t k = 0; k < n; k++) rgb[k] = (uint8_t)fmin(255, fmax(0, floor(((double)x[k] + 1) * 127.5 + 0.5)));
+	for (size_t k = 0; k < n; k++)
+		rgb[k] = (uint8_t)fmin(255, fmax(0, floor(((double)x[k] + 1) * 127.5 + 0.5)));
 }
 
 void sampler_close(struct sampler *p)

@@ -12,7 +12,8 @@ int gan_alloc(struct gan *s, const struct biggan *c)
 	if (biggan_check(c)) return -1;
 	biggan_g_params(c, &s->gp);
 	biggan_d_params(c, &s->dp);
-	real **const gs[] = { &s->g, &s->ema, &s->gm, &s->gv }, **const ds[] = { &s->d, &s->dm, &s->dv };
+	real **const gs[] = { &s->g, &s->ema, &s->gm, &s->gv },
+		     **const ds[] = { &s->d, &s->dm, &s->dv };
 	bool good = true;
 	for (size_t i = 0; i < LEN(gs); i++) good = good && (*gs[i] = param_buffer(&s->gp));
 	for (size_t i = 0; i < LEN(ds); i++) good = good && (*ds[i] = param_buffer(&s->dp));

@@ -29,7 +29,8 @@ static int open_log(struct watch *w)
 	struct stat st;
 	bool file = stat(w->plan.log, &st) || S_ISREG(st.st_mode);
 
-	if (!(w->log = fopen(w->plan.log, !file ? "w" : w->s->step ? "a+" : "w+"))) return fail("%s:", w->plan.log);
+	if (!(w->log = fopen(w->plan.log, !file ? "w" : w->s->step ? "a+" : "w+")))
+		return fail("%s:", w->plan.log);
 	if (!file) return 0;
 	rewind(w->log);
 	while (getline(&line, &room, w->log) > 0 && line[strlen(line) - 1] == '\n' &&
@@ -52,7 +53,10 @@ static int open_pictures(struct watch *w, int64_t looks)
 	for (int64_t i = 0; i < looks * WATCH_COLUMNS && got > 0; i++) got = pam_read(&p, &h, &rgb);
 	free(rgb);
 	if (got <= 0)
-		return got < 0 ? -1 : fail("%s: fewer than the %lld rows of pictures this run had written", path, (long long)looks);
+		return got < 0 ? -1
+			       : fail("%s: fewer than the %lld rows of pictures this run had "
+				      "written",
+				      path, (long long)looks);
 	return cut(w->pictures, path, ftell(w->pictures));
 }
 
@@ -84,7 +88,8 @@ static int open_score(struct watch *w)
 	int n = word_in(NETS, net), p = word_in(NETS_PROTOCOLS, protocol), d = real_.info.width;
 	float *row = mem_new((size_t)d, sizeof *row);
 	if (n < 0 || p < 0) {
-		fail("%s: made by network \"%s\", protocol \"%s\"; expected %s and %s", path, net, protocol, NETS, NETS_PROTOCOLS);
+		fail("%s: made by network \"%s\", protocol \"%s\"; expected %s and %s", path, net,
+		     protocol, NETS, NETS_PROTOCOLS);
 		goto end;
 	}
 	if (nets_open(&w->net, n, p, NULL) || moments_open(&m, d)) goto end;
@@ -102,12 +107,14 @@ end:
 	return bad;
 }
 
-int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct watch_plan *plan, int64_t looks)
+int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct watch_plan *plan,
+	       int64_t looks)
 {
 	*w = (struct watch){ .plan = *plan, .s = s, .last_score = NAN };
 	if (plan->instances && features_open(&w->instances, plan->instances)) goto fail;
 	if (plan->instances && s->c.instance_cond && w->instances.info.width != s->c.features) {
-		fail("%s: rows of %d, expected %d", plan->instances, w->instances.info.width, s->c.features);
+		fail("%s: rows of %d, expected %d", plan->instances, w->instances.info.width,
+		     s->c.features);
 		goto fail;
 	}
 	if (sampler_open(&w->sampler, s, WATCH_COLUMNS, b)) goto fail;
@@ -150,9 +157,12 @@ int watch_step(struct watch *w, const struct phases *p)
 	const real *score = phase_scores(p);
 
 	if (!w->log || w->s->step % WATCH_LOG_STEPS) return 0;
-	fprintf(w->log, "{\"step\":%" PRId64 ",\"images\":%" PRId64 ",\"d_real\":%.9g,\"d_fake\":%.9g,\"g\":%.9g,"
-		"\"score_real\":%.9g,\"score_fake\":%.9g}\n", w->s->step, w->s->step * n, p->d_real, p->d_fake, p->g_loss,
-		mean_of(score + n, n), mean_of(score, n));
+	fprintf(w->log,
+		"{\"step\":%" PRId64 ",\"images\":%" PRId64
+		",\"d_real\":%.9g,\"d_fake\":%.9g,\"g\":%.9g,"
+		"\"score_real\":%.9g,\"score_fake\":%.9g}\n",
+		w->s->step, w->s->step * n, p->d_real, p->d_fake, p->g_loss, mean_of(score + n, n),
+		mean_of(score, n));
 	return flush(w->log, w->plan.log);
 }
 
@@ -163,9 +173,13 @@ static int fill(struct watch *w, int64_t first)
 	const struct biggan *c = &w->s->c;
 
 	for (int k = 0; k < p->batch; k++) {
-		int64_t i = first + k, at = w->instances.info.count > 0 ? i % w->instances.info.count : 0;
+		int64_t i = first + k,
+			at = w->instances.info.count > 0 ? i % w->instances.info.count : 0;
 		sampler_noise(w->s->seed, (uint64_t)i, p->dim_z, p->z + (size_t)k * (size_t)p->dim_z);
-		if (p->y) p->y[k] = (real)(w->instances.labels ? w->instances.labels[at] % (uint32_t)c->n_classes : i % c->n_classes);
+		if (p->y)
+			p->y[k] = (real)(w->instances.labels
+						 ? w->instances.labels[at] % (uint32_t)c->n_classes
+						 : i % c->n_classes);
 		if (!p->f) continue;
 		real *f = p->f + (size_t)k * (size_t)c->features;
 		double norm = 0;
@@ -184,7 +198,9 @@ static int show(struct watch *w)
 	int bad = fill(w, 0);
 
 	for (int k = 0; k < WATCH_COLUMNS && !bad; k++) {
-		struct pam_head h = { .width = (int)side, .height = (int)side, .channels = 3, .key = (uint64_t)k };
+		struct pam_head h = {
+			.width = (int)side, .height = (int)side, .channels = 3, .key = (uint64_t)k
+		};
 		sampler_rgb(&w->sampler, k, rgb);
 		bad = pam_write(w->pictures, &h, rgb);
 	}
@@ -204,7 +220,8 @@ static int measure(struct watch *w)
 	double *mean = mem_new((size_t)d, sizeof *mean), *cov = NULL, *cov_real = NULL;
 
 	for (int64_t i = 0; i < w->plan.samples && !bad; i += WATCH_COLUMNS) {
-		int n = w->plan.samples - i < WATCH_COLUMNS ? (int)(w->plan.samples - i) : WATCH_COLUMNS;
+		int n = w->plan.samples - i < WATCH_COLUMNS ? (int)(w->plan.samples - i)
+							    : WATCH_COLUMNS;
 		bad = fill(w, i);
 		for (int k = 0; k < n && !bad; k++) {
 			at[k] = rgb + (size_t)k * bytes;
@@ -218,7 +235,8 @@ static int measure(struct watch *w)
 	if (!bad && !(cov_real = mem_big(square, sizeof *cov_real, "covariance"))) bad = -1;
 	if (!bad) {
 		memcpy(cov_real, w->cov, square * sizeof *cov_real);   /* both are destroyed */
-		bad = moments_end(&m, mean, cov) || frechet_distance(&fd, d, w->mean, cov_real, mean, cov);
+		bad = moments_end(&m, mean, cov) ||
+		      frechet_distance(&fd, d, w->mean, cov_real, mean, cov);
 	}
 	if (!bad) w->last_score = fd.distance;
 	moments_close(&m);
@@ -232,7 +250,8 @@ int watch_look(struct watch *w, int batch)
 	if (!w->mean) return 0;
 	if (measure(w)) return -1;
 	if (!w->log) return 0;
-	fprintf(w->log, "{\"step\":%" PRId64 ",\"images\":%" PRId64 ",\"fd\":%.9g,\"samples\":%d}\n", w->s->step,
-		w->s->step * batch, w->last_score, w->plan.samples);
+	fprintf(w->log,
+		"{\"step\":%" PRId64 ",\"images\":%" PRId64 ",\"fd\":%.9g,\"samples\":%d}\n",
+		w->s->step, w->s->step * batch, w->last_score, w->plan.samples);
 	return flush(w->log, w->plan.log);
 }

@@ -26,9 +26,17 @@ static const struct plan *plan_of(int resolution)
 
 struct biggan biggan_default(void)
 {
-	return (struct biggan){ .resolution = 64, .g_ch = 64, .d_ch = 64, .dim_z = 120, .shared_dim = 128,
-				.shared_dim_feat = 512, .n_classes = 1000, .features = 2048, .instance_cond = true,
-				.bn_eps = 1e-5, .sn_eps = 1e-6 };
+	return (struct biggan){ .resolution = 64,
+				.g_ch = 64,
+				.d_ch = 64,
+				.dim_z = 120,
+				.shared_dim = 128,
+				.shared_dim_feat = 512,
+				.n_classes = 1000,
+				.features = 2048,
+				.instance_cond = true,
+				.bn_eps = 1e-5,
+				.sn_eps = 1e-6 };
 }
 
 int biggan_check(const struct biggan *c)
@@ -36,10 +44,13 @@ int biggan_check(const struct biggan *c)
 	const struct plan *p = plan_of(c->resolution);
 
 	if (!p) return fail("resolution %d: expected 32 or 64", c->resolution);
-	if (!c->class_cond && !c->instance_cond) return fail("neither class nor instance conditions the networks");
-	if (c->g_ch < 1 || c->d_ch < 1) return fail("channel multipliers %d and %d: expected at least 1", c->g_ch, c->d_ch);
+	if (!c->class_cond && !c->instance_cond)
+		return fail("neither class nor instance conditions the networks");
+	if (c->g_ch < 1 || c->d_ch < 1)
+		return fail("channel multipliers %d and %d: expected at least 1", c->g_ch, c->d_ch);
 	if (c->dim_z < p->g_stages + 1)
-		return fail("dim_z %d: expected at least %d, one for each stage and one", c->dim_z, p->g_stages + 1);
+		return fail("dim_z %d: expected at least %d, one for each stage and one", c->dim_z,
+			    p->g_stages + 1);
 	if (p->d_attention >= 0 && c->d_ch * p->d_out[p->d_attention] < 8)
 		return fail("d-ch %d: attention needs at least 8 channels", c->d_ch);
 	return 0;
@@ -58,10 +69,12 @@ int biggan_dim_z(const struct biggan *c)
 /* Width of the vector that conditions each norm: class part, feature part, slice of z. */
 static int y_width(const struct biggan *c)
 {
-	return (c->class_cond ? c->shared_dim : 0) + (c->instance_cond ? c->shared_dim_feat : 0) + chunk_of(c);
+	return (c->class_cond ? c->shared_dim : 0) + (c->instance_cond ? c->shared_dim_feat : 0) +
+	       chunk_of(c);
 }
 
-static void conv_params(struct params *ps, const char *block, const char *name, int out, int in, int k)
+static void conv_params(struct params *ps, const char *block, const char *name, int out, int in,
+			int k)
 {
 	char part[64];
 	int64_t shape[4] = { out, in, k, k };
@@ -94,10 +107,13 @@ void biggan_g_params(const struct biggan *c, struct params *ps)
 
 	must(!biggan_check(c));
 	*ps = (struct params){ 0 };
-	param_add(ps, "shared.weight", AS_IS, 2, (int64_t[]){ c->n_classes, c->shared_dim }, true, INIT_ORTHOGONAL, 0);
+	param_add(ps, "shared.weight", AS_IS, 2, (int64_t[]){ c->n_classes, c->shared_dim }, true,
+		  INIT_ORTHOGONAL, 0);
 	if (c->instance_cond)
-		layer_sn_params(ps, "shared_feat", WEIGHT, 2, (int64_t[]){ c->shared_dim_feat, c->features }, true);
-	layer_sn_params(ps, "linear", CHW_WEIGHT, 2, (int64_t[]){ 16 * p->g_in[0] * ch, chunk_of(c) }, true);
+		layer_sn_params(ps, "shared_feat", WEIGHT, 2,
+				(int64_t[]){ c->shared_dim_feat, c->features }, true);
+	layer_sn_params(ps, "linear", CHW_WEIGHT, 2,
+			(int64_t[]){ 16 * p->g_in[0] * ch, chunk_of(c) }, true);
 	for (int i = 0; i < p->g_stages; i++) {
 		int in = p->g_in[i] * ch, out = p->g_out[i] * ch;
 		snprintf(block, sizeof block, "blocks.%d.0", i);
@@ -111,7 +127,8 @@ void biggan_g_params(const struct biggan *c, struct params *ps)
 	}
 	param_add(ps, "output_layer.0.gain", AS_IS, 1, (int64_t[]){ last }, true, INIT_ONE, 0);
 	param_add(ps, "output_layer.0.bias", AS_IS, 1, (int64_t[]){ last }, true, INIT_ZERO, 0);
-	param_add(ps, "output_layer.0.stored_mean", AS_IS, 1, (int64_t[]){ last }, false, INIT_ZERO, 0);
+	param_add(ps, "output_layer.0.stored_mean", AS_IS, 1, (int64_t[]){ last }, false, INIT_ZERO,
+		  0);
 	param_add(ps, "output_layer.0.stored_var", AS_IS, 1, (int64_t[]){ last }, false, INIT_ONE, 0);
 	conv_params(ps, "output_layer", "2", 3, last, 3);
 }
@@ -136,12 +153,16 @@ void biggan_d_params(const struct biggan *c, struct params *ps)
 		in = out;
 	}
 	layer_sn_params(ps, "linear", WEIGHT, 2, (int64_t[]){ 1, top }, true);
-	if (c->instance_cond) layer_sn_params(ps, "linear_feat", WEIGHT, 2, (int64_t[]){ half, c->features }, true);
-	if (c->class_cond) layer_sn_params(ps, "embed", AS_IS, 2, (int64_t[]){ c->n_classes, half }, false);
+	if (c->instance_cond)
+		layer_sn_params(ps, "linear_feat", WEIGHT, 2, (int64_t[]){ half, c->features },
+				true);
+	if (c->class_cond)
+		layer_sn_params(ps, "embed", AS_IS, 2, (int64_t[]){ c->n_classes, half }, false);
 }
 
 /* gain is 1 + a map of y, shift another; neither map has a bias. */
-static val norm(struct scope *s, const struct biggan *c, const char *block, const char *name, val x, val y)
+static val norm(struct scope *s, const struct biggan *c, const char *block, const char *name, val x,
+		val y)
 {
 	char part[64];
 	val map[2];
@@ -154,7 +175,8 @@ static val norm(struct scope *s, const struct biggan *c, const char *block, cons
 	return layer_norm_relu(s, part, x, scale(s->t, map[0], 1, 1), map[1], c->bn_eps);
 }
 
-static val block_conv(struct scope *s, const struct biggan *c, const char *block, const char *name, val x, bool bias)
+static val block_conv(struct scope *s, const struct biggan *c, const char *block, const char *name,
+		      val x, bool bias)
 {
 	char part[64];
 	snprintf(part, sizeof part, "%s.%s", block, name);
@@ -186,7 +208,8 @@ val biggan_g(struct scope *s, const struct biggan *c, val z, val y, val f)
 	val e = -1;
 	char block[32];
 
-	must(tape_shape(t, z).d[3] == biggan_dim_z(c) && c->class_cond == (y >= 0) && c->instance_cond == (f >= 0));
+	must(tape_shape(t, z).d[3] == biggan_dim_z(c) && c->class_cond == (y >= 0) &&
+	     c->instance_cond == (f >= 0));
 	if (y >= 0) e = pick(t, scope_param(s, "shared.weight"), y);
 	if (f >= 0) {
 		val g = layer_dense(s, "shared_feat", f, c->sn_eps, true);
@@ -206,7 +229,8 @@ val biggan_g(struct scope *s, const struct biggan *c, val z, val y, val f)
 }
 
 /* Pooling commutes with the bias and with the 1x1 shortcut and comes before both. */
-static val d_block(struct scope *s, const struct biggan *c, const char *block, val x, bool first, bool down)
+static val d_block(struct scope *s, const struct biggan *c, const char *block, val x, bool first,
+		   bool down)
 {
 	struct tape *t = s->t;
 	struct shape d = tape_shape(t, x);
@@ -217,7 +241,8 @@ static val d_block(struct scope *s, const struct biggan *c, const char *block, v
 	if (down) h = layer_pool2(t, h), sc = layer_pool2(t, sc);
 	h = block_bias(s, block, "conv2", h);
 	snprintf(part, sizeof part, "%s.conv_sc.weight", block);
-	if (down || d.d[3] != tape_shape(t, h).d[3]) sc = block_conv(s, c, block, "conv_sc", sc, true);
+	if (down || d.d[3] != tape_shape(t, h).d[3])
+		sc = block_conv(s, c, block, "conv_sc", sc, true);
 	return add(t, h, sc);
 }
 
@@ -229,7 +254,8 @@ val biggan_d(struct scope *s, const struct biggan *c, val x, val y, val f)
 	char block[32];
 	val e = -1;
 
-	must(d.d[1] == c->resolution && d.d[3] == 3 && c->class_cond == (y >= 0) && c->instance_cond == (f >= 0));
+	must(d.d[1] == c->resolution && d.d[3] == 3 && c->class_cond == (y >= 0) &&
+	     c->instance_cond == (f >= 0));
 	for (int i = 0; i < p->d_blocks; i++) {
 		snprintf(block, sizeof block, "blocks.%d.0", i);
 		x = d_block(s, c, block, x, i == 0, i < p->d_down);
@@ -243,5 +269,6 @@ val biggan_d(struct scope *s, const struct biggan *c, val x, val y, val f)
 		val g = layer_dense(s, "linear_feat", f, c->sn_eps, true);
 		e = e < 0 ? g : concat(t, e, g, 3);
 	}
-	return add(t, layer_dense(s, "linear", h, c->sn_eps, true), sum_to(t, mul(t, e, h), shape4(d.d[0], 1, 1, 1)));
+	return add(t, layer_dense(s, "linear", h, c->sn_eps, true),
+		   sum_to(t, mul(t, e, h), shape4(d.d[0], 1, 1, 1)));
 }

@@ -24,7 +24,9 @@ val layer_sn(struct scope *s, const char *name, double eps)
 	val w = scope_param(s, "%s.weight", name), u = scope_param(s, "%s.u0", name);
 	struct shape k = tape_shape(t, w);
 	bool table = scope_is_table(s, "%s.weight", name);
-	val M = reshape(t, w, table ? shape4(1, 1, k.d[0], k.d[3]) : shape4(1, 1, k.d[0] * k.d[1] * k.d[2], k.d[3]));
+	val M = reshape(t, w,
+			table ? shape4(1, 1, k.d[0], k.d[3])
+			      : shape4(1, 1, k.d[0] * k.d[1] * k.d[2], k.d[3]));
 
 	val v = detach(t, unit(t, matmul(t, u, M, false, !table), eps));
 	val s1 = matmul(t, v, M, false, table);
@@ -73,9 +75,13 @@ static void batch_statistics(struct scope *s, const char *name, val x, val *mean
 
 	*mean = slice(t, m, 2, 0, 1);
 	*var = slice(t, m, 2, 1, 1);
-	scope_update(s, add(t, scale(t, scope_param(s, "%s.stored_mean", name), 0.9, 0), scale(t, *mean, 0.1, 0)),
+	scope_update(s,
+		     add(t, scale(t, scope_param(s, "%s.stored_mean", name), 0.9, 0),
+			 scale(t, *mean, 0.1, 0)),
 		     "%s.stored_mean", name);
-	scope_update(s, add(t, scale(t, scope_param(s, "%s.stored_var", name), 0.9, 0), scale(t, *var, 0.1 * n / (n - 1), 0)),
+	scope_update(s,
+		     add(t, scale(t, scope_param(s, "%s.stored_var", name), 0.9, 0),
+			 scale(t, *var, 0.1 * n / (n - 1), 0)),
 		     "%s.stored_var", name);
 }
 
@@ -104,13 +110,16 @@ val layer_attention(struct scope *s, const char *name, val x, double eps)
 	val q[3];
 
 	for (int i = 0; i < 3; i++) {
-		q[i] = layer_conv(s, join(part, name, (const char *[]){ "theta", "phi", "g" }[i]), x, eps, false);
+		q[i] = layer_conv(s, join(part, name, (const char *[]){ "theta", "phi", "g" }[i]),
+				  x, eps, false);
 		if (i) q[i] = maxpool2(t, q[i]);
 	}
-	val theta = reshape(t, q[0], shape4(n, 1, pixels, c8)), phi = reshape(t, q[1], shape4(n, 1, pixels / 4, c8));
+	val theta = reshape(t, q[0], shape4(n, 1, pixels, c8)),
+	    phi = reshape(t, q[1], shape4(n, 1, pixels / 4, c8));
 	val beta = softmax(t, matmul(t, theta, phi, false, true));
 	val o = matmul(t, beta, reshape(t, q[2], shape4(n, 1, pixels / 4, c2)), false, false);
-	o = layer_conv(s, join(part, name, "o"), reshape(t, o, shape4(n, d.d[1], d.d[2], c2)), eps, false);
+	o = layer_conv(s, join(part, name, "o"), reshape(t, o, shape4(n, d.d[1], d.d[2], c2)), eps,
+		       false);
 	return add(t, mul(t, o, scope_param(s, "%s.gamma", name)), x);
 }
 
@@ -119,7 +128,8 @@ val layer_pool2(struct tape *t, val x)
 	return scale(t, sum2(t, x), 0.25, 0);
 }
 
-void layer_sn_params(struct params *ps, const char *name, enum order order, int rank, const int64_t *shape, bool bias)
+void layer_sn_params(struct params *ps, const char *name, enum order order, int rank,
+		     const int64_t *shape, bool bias)
 {
 	char part[NAME];
 	int64_t one = 1, row[2] = { 1, shape[0] };
@@ -136,9 +146,12 @@ void layer_sn_params(struct params *ps, const char *name, enum order order, int 
 void layer_attention_params(struct params *ps, const char *name, int c)
 {
 	static const char *const leaf[] = { "theta", "phi", "g", "o" };
-	int64_t shape[4][4] = { { c / 8, c, 1, 1 }, { c / 8, c, 1, 1 }, { c / 2, c, 1, 1 }, { c, c / 2, 1, 1 } };
+	int64_t shape[4][4] = {
+		{ c / 8, c, 1, 1 }, { c / 8, c, 1, 1 }, { c / 2, c, 1, 1 }, { c, c / 2, 1, 1 }
+	};
 	char part[NAME];
 
 	param_add(ps, join(part, name, "gamma"), AS_IS, 0, NULL, true, INIT_ZERO, 0);
-	for (int i = 0; i < 4; i++) layer_sn_params(ps, join(part, name, leaf[i]), WEIGHT, 4, shape[i], false);
+	for (int i = 0; i < 4; i++)
+		layer_sn_params(ps, join(part, name, leaf[i]), WEIGHT, 4, shape[i], false);
 }

@@ -11,7 +11,8 @@
 
 enum { NONE = -1, MANY = -2 };
 
-struct group { val place; struct shape space; int size, into; };   /* into: the group it was merged into, or itself */
+/* into: the group it was merged into, or itself. */
+struct group { val place; struct shape space; int size, into; };
 struct chains { struct tape *t; struct group *g; int *reader; int n; };
 
 static int group_of(const struct chains *c, val v)
@@ -30,7 +31,8 @@ static bool is_ew(const struct instr *i)
 static bool is_chain_sum(const struct tape *t, const struct instr *i)
 {
 	struct shape from = i->op == OP_sum_to ? tape_shape(t, i->in[0]) : i->s;
-	return i->op == OP_sum_to && i->s.d[1] == 1 && i->s.d[2] == 1 && shape_count(from) > shape_count(i->s);
+	return i->op == OP_sum_to && i->s.d[1] == 1 && i->s.d[2] == 1 &&
+	       shape_count(from) > shape_count(i->s);
 }
 
 /* The space of the chain that instruction v could be the sink of; false when it cannot. */
@@ -55,7 +57,8 @@ static void downwards(struct chains *c)
 		if (!i->live) continue;
 		if (space_of(t, v, &space)) {
 			int g = c->reader[v];
-			if (is_ew(i) && g >= 0 && !i->kept && shape_same(c->g[g].space, space) && c->g[g].size < CHAIN_MAX) {
+			if (is_ew(i) && g >= 0 && !i->kept && shape_same(c->g[g].space, space) &&
+			    c->g[g].size < CHAIN_MAX) {
 				i->group = g;
 				c->g[g].size++;
 			} else {
@@ -86,7 +89,8 @@ static bool can_join(const struct chains *c, int a, int b)
 	const struct tape *t = c->t;
 	bool share = false;
 
-	if (!shape_same(c->g[a].space, c->g[b].space) || c->g[a].size + c->g[b].size > CHAIN_MAX) return false;
+	if (!shape_same(c->g[a].space, c->g[b].space) || c->g[a].size + c->g[b].size > CHAIN_MAX)
+		return false;
 	for (val v = c->g[b].place; v >= 0; v--) {
 		const struct instr *i = &t->ins[v];
 		if (!i->live || group_of(c, v) != b) continue;
@@ -95,7 +99,9 @@ static bool can_join(const struct chains *c, int a, int b)
 			int from = group_of(c, r);
 			if (from == b) continue;
 			if (from == a) {
-				if (t->ins[r].op == OP_sum_to || !shape_same(t->ins[r].s, t->ins[i->in[k]].s)) return false;
+				if (t->ins[r].op == OP_sum_to ||
+				    !shape_same(t->ins[r].s, t->ins[i->in[k]].s))
+					return false;
 				share = true;
 			} else if (place_of(c, r) >= c->g[a].place) {
 				return false;
@@ -111,7 +117,8 @@ static void sideways(struct chains *c)
 {
 	enum { WINDOW = 24 };                /* how many earlier chains are tried */
 
-	for (int b = c->n - 1; b >= 0; b--) {   /* group numbers fall with place: this goes forward in time */
+	/* Group numbers fall with place: this goes forward in time. */
+	for (int b = c->n - 1; b >= 0; b--) {
 		int tried = 0;
 		for (int a = b + 1; a < c->n && tried < WINDOW; a++) {
 			if (c->g[a].into != a || c->g[a].place >= c->g[b].place) continue;
@@ -141,7 +148,9 @@ static void settle(struct chains *c)
 		for (int k = 0; k < i->n_in && i->live && i->op != OP_ALIAS; k++) {
 			val r = tape_root(t, i->in[k]);
 			if (t->ins[r].op == OP_LEAF) continue;
-			if (g[r] < 0 || g[r] != g[v] || !shape_same(t->ins[r].s, t->ins[i->in[k]].s)) t->ins[r].stored = true;
+			if (g[r] < 0 || g[r] != g[v] ||
+			    !shape_same(t->ins[r].s, t->ins[i->in[k]].s))
+				t->ins[r].stored = true;
 		}
 	}
 	for (val v = 0; v < t->n; v++) t->ins[v].group = g[v] < 0 ? NONE : c->g[g[v]].place;
@@ -150,7 +159,8 @@ static void settle(struct chains *c)
 
 void plan_chains(struct tape *t)
 {
-	struct chains c = { t, mem_new((size_t)t->n, sizeof *c.g), mem_new((size_t)t->n, sizeof(int)), 0 };
+	struct chains c = { t, mem_new((size_t)t->n, sizeof *c.g),
+			    mem_new((size_t)t->n, sizeof(int)), 0 };
 
 	for (val v = 0; v < t->n; v++) c.reader[v] = NONE;
 	downwards(&c);

@@ -11,8 +11,8 @@ const char *tape_name(const struct tape *t, val v)
 	static _Thread_local char text[192];
 	const struct instr *i = &t->ins[v];
 
-	snprintf(text, sizeof text, "%%%d %s [%d,%d,%d,%d]%s%s", v, op_text(i->op), i->s.d[0], i->s.d[1], i->s.d[2],
-		 i->s.d[3], i->label ? " " : "", i->label ? i->label : "");
+	snprintf(text, sizeof text, "%%%d %s [%d,%d,%d,%d]%s%s", v, op_text(i->op), i->s.d[0],
+		 i->s.d[1], i->s.d[2], i->s.d[3], i->label ? " " : "", i->label ? i->label : "");
 	return text;
 }
 
@@ -25,7 +25,8 @@ void tape_dump(const struct tape *t, FILE *f)
 		for (int k = 0; k < i->n_in; k++) fprintf(f, "%s%d", k ? "," : "", i->in[k]);
 		fprintf(f, "\t%d,%d,%d,%d\t", i->s.d[0], i->s.d[1], i->s.d[2], i->s.d[3]);
 		for (int k = 0; k < 7; k++) fprintf(f, "%d,", i->a.i[k]);
-		fprintf(f, "%g,%g\t%d\t%d\t", (double)i->a.f[0], (double)i->a.f[1], i->live, i->group);
+		fprintf(f, "%g,%g\t%d\t%d\t", (double)i->a.f[0], (double)i->a.f[1], i->live,
+			i->group);
 		if (i->stored) fprintf(f, "%zu\t", i->at);
 		else fprintf(f, "-\t");
 		fprintf(f, "%s%s\n", i->kept ? "kept " : "", i->label ? i->label : "");

@@ -79,8 +79,10 @@ static void matmul_back(struct back *b, const struct instr *i, val g)
 	val A = i->in[0], B = i->in[1];
 	bool ta = i->a.i[0], tb = i->a.i[1];
 
-	if (b->active[A]) give(b, A, ta ? matmul(b->t, B, g, tb, true) : matmul(b->t, g, B, false, !tb));
-	if (b->active[B]) give(b, B, tb ? matmul(b->t, g, A, true, ta) : matmul(b->t, A, g, !ta, false));
+	if (b->active[A])
+		give(b, A, ta ? matmul(b->t, B, g, tb, true) : matmul(b->t, g, B, false, !tb));
+	if (b->active[B])
+		give(b, B, tb ? matmul(b->t, g, A, true, ta) : matmul(b->t, A, g, !ta, false));
 }
 
 static void conv_back(struct back *b, const struct instr *i, val g)

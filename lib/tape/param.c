@@ -12,17 +12,20 @@
 
 static void layout(struct param *p, enum order order)
 {
-	static const int perm[][4] = { [AS_IS] = { 0, 1, 2, 3 }, [WEIGHT] = { 2, 3, 1, 0 }, [CHW_WEIGHT] = { 3, 1, 2, 0 } };
+	static const int perm[][4] = {
+		[AS_IS] = { 0, 1, 2, 3 }, [WEIGHT] = { 2, 3, 1, 0 }, [CHW_WEIGHT] = { 3, 1, 2, 0 }
+	};
 	int d[4] = { 1, 1, 1, 1 };
 
 	for (int k = 0; k < p->rank; k++) d[k] = (int)p->shape[k];
-	if (order == AS_IS) {                /* vectors are channels, tables are rows: [1,1,1,C], [R,1,1,C] */
+	if (order == AS_IS) { /* vectors are channels, tables are rows: [1,1,1,C], [R,1,1,C] */
 		must(p->rank <= 2);
 		p->view = p->rank == 2 ? shape4(d[0], 1, 1, d[1]) : shape4(1, 1, 1, d[0]);
 	} else if (order == WEIGHT) {
 		p->view = shape4(d[0], d[1], d[2], d[3]);
-	} else {                             /* [16 C, in], [1, 16 C] or [16 C]: the 16 C axis is channel, then pixel */
-		int rows = p->rank == 2 && d[0] == 1 ? d[1] : d[0], in = p->rank == 2 && d[0] > 1 ? d[1] : 1;
+	} else { /* [16 C, in], [1, 16 C] or [16 C]: the 16 C axis is channel, then pixel */
+		int rows = p->rank == 2 && d[0] == 1 ? d[1] : d[0],
+		    in = p->rank == 2 && d[0] > 1 ? d[1] : 1;
 		must(rows % 16 == 0);
 		p->view = shape4(rows / 16, 16, 1, in);
 	}
@@ -33,12 +36,14 @@ static void layout(struct param *p, enum order order)
 	if (order == CHW_WEIGHT) p->s = shape4(1, 1, p->s.d[0], p->s.d[1] * p->s.d[3]);
 }
 
-int param_add(struct params *ps, const char *name, enum order order, int rank, const int64_t *shape, bool trained,
-	      enum init init, int fan)
+int param_add(struct params *ps, const char *name, enum order order, int rank, const int64_t *shape,
+	      bool trained, enum init init, int fan)
 {
 	ps->p = mem_grow(ps->p, (size_t)ps->n + 1, sizeof *ps->p);
 	struct param *p = &ps->p[ps->n];
-	*p = (struct param){ .rank = rank, .trained = trained, .init = init, .fan = fan, .at = ps->total };
+	*p = (struct param){
+		.rank = rank, .trained = trained, .init = init, .fan = fan, .at = ps->total
+	};
 	must(strlen(name) < sizeof p->name && rank <= 4);
 	strcpy(p->name, name);
 	for (int k = 0; k < rank; k++) p->shape[k] = shape[k];
@@ -90,7 +95,8 @@ static void copy(const struct param *p, const float *in, float *out, real *data)
 	for (int a = 0; a < d.d[0]; a++)
 		for (int b = 0; b < d.d[1]; b++)
 			for (int c = 0; c < d.d[2]; c++) {
-				real *row = w + (size_t)a * step[0] + (size_t)b * step[1] + (size_t)c * step[2];
+				real *row = w + (size_t)a * step[0] + (size_t)b * step[1] +
+					    (size_t)c * step[2];
 				for (int e = 0; e < d.d[3]; e++, row += step[3]) {
 					if (in) *row = (real)*in++;
 					else *out++ = (float)*row;
@@ -137,7 +143,8 @@ static int init_orthogonal(const struct param *p, struct rng *r, float *out)
 	for (size_t i = 0; i < k * n; i++) v[i] = rng_normal(r);
 	orthonormalise(v, k, n);
 	for (size_t i = 0; i < rows; i++)
-		for (size_t j = 0; j < cols; j++) out[i * cols + j] = (float)(rows < cols ? v[i * n + j] : v[j * n + i]);
+		for (size_t j = 0; j < cols; j++)
+			out[i * cols + j] = (float)(rows < cols ? v[i * n + j] : v[j * n + i]);
 	free(v);
 	return 0;
 }
@@ -214,7 +221,8 @@ void scope_update(struct scope *s, val v, const char *fmt, ...)
 	va_start(ap, fmt);
 	int i = lookup(s, fmt, ap);
 	va_end(ap);
-	must(s->n_up < (int)LEN(s->up) && shape_count(tape_shape(s->t, v)) == shape_count(s->ps->p[i].s));
+	must(s->n_up < (int)LEN(s->up) &&
+	     shape_count(tape_shape(s->t, v)) == shape_count(s->ps->p[i].s));
 	keep(s->t, v);
 	s->up[s->n_up].param = i;
 	s->up[s->n_up++].v = v;
@@ -224,7 +232,8 @@ void scope_apply(const struct scope *s)
 {
 	for (int i = 0; i < s->n_up; i++) {
 		const struct param *p = &s->ps->p[s->up[i].param];
-		memcpy(s->data + p->at, tape_value(s->t, s->up[i].v), shape_count(p->s) * sizeof(real));
+		memcpy(s->data + p->at, tape_value(s->t, s->up[i].v),
+		       shape_count(p->s) * sizeof(real));
 	}
 }
 

@@ -57,14 +57,16 @@ static size_t padded(struct shape s)
 static const struct tape *sorting;
 static int larger_first(const void *a, const void *b)
 {
-	size_t x = padded(sorting->ins[*(const val *)a].s), y = padded(sorting->ins[*(const val *)b].s);
+	size_t x = padded(sorting->ins[*(const val *)a].s),
+	       y = padded(sorting->ins[*(const val *)b].s);
 	return x != y ? (x < y ? 1 : -1) : *(const val *)a - *(const val *)b;
 }
 
 /* Largest first, each at the lowest place free for its whole life. */
 static size_t place_all(struct tape *t)
 {
-	val *order = mem_new((size_t)t->n, sizeof *order), *placed = mem_new((size_t)t->n, sizeof *placed);
+	val *order = mem_new((size_t)t->n, sizeof *order),
+	    *placed = mem_new((size_t)t->n, sizeof *placed);
 	int n = 0, m = 0;
 	size_t top = 0;
 
@@ -101,7 +103,8 @@ static struct view view_of(const struct tape *t, val v)
 static void build_chain(struct tape *t, struct step *s, int *of)
 {
 	int n = 0;
-	struct shape space = t->ins[s->v].op == OP_sum_to ? tape_shape(t, t->ins[s->v].in[0]) : t->ins[s->v].s;
+	struct shape space =
+		t->ins[s->v].op == OP_sum_to ? tape_shape(t, t->ins[s->v].in[0]) : t->ins[s->v].s;
 	struct chain_step *c = mem_new(CHAIN_MAX, sizeof *c);
 
 	for (val v = 0; v < t->n; v++) {
@@ -162,7 +165,8 @@ static int check_ops(const struct tape *t)
 {
 	for (val v = 0; v < t->n; v++) {
 		const struct instr *i = &t->ins[v];
-		if (runs(i) && !t->b->op[i->op]) return fail("backend %s has no op %s", t->b->name, op_name[i->op]);
+		if (runs(i) && !t->b->op[i->op])
+			return fail("backend %s has no op %s", t->b->name, op_name[i->op]);
 		if (i->live && i->op == OP_LEAF) must(i->leaf);
 	}
 	return 0;
@@ -187,7 +191,9 @@ int tape_plan(struct tape *t, struct backend *b, bool fuse)
 	}
 	build_steps(t);
 	t->scratch_bytes = scratch_of(t);
-	return backend_reserve(b, t->scratch_bytes) ? fail("no memory for %.1f MiB of scratch", (double)t->scratch_bytes / 1048576) : 0;
+	return backend_reserve(b, t->scratch_bytes) ? fail("no memory for %.1f MiB of scratch",
+							   (double)t->scratch_bytes / 1048576)
+						    : 0;
 }
 
 size_t tape_arena_bytes(const struct tape *t)
@@ -211,11 +217,13 @@ int64_t tape_flops(const struct tape *t)
 	for (val v = 0; v < t->n; v++) {
 		const struct instr *i = &t->ins[v];
 		if (!runs(i)) continue;
-		const struct shape *x = &t->ins[i->in[0]].s, *w = i->n_in > 1 ? &t->ins[i->in[1]].s : NULL;
+		const struct shape *x = &t->ins[i->in[0]].s,
+				   *w = i->n_in > 1 ? &t->ins[i->in[1]].s : NULL;
 		if (i->op == OP_conv) n += (int64_t)shape_count(i->s) * w->d[0] * w->d[1] * w->d[2];
 		if (i->op == OP_dwconv) n += (int64_t)shape_count(i->s) * w->d[0] * w->d[1];
 		if (i->op == OP_conv_dx) n += (int64_t)shape_count(*x) * w->d[0] * w->d[1] * w->d[2];
-		if (i->op == OP_conv_dw) n += (int64_t)shape_count(*w) * i->s.d[0] * i->s.d[1] * i->s.d[2];
+		if (i->op == OP_conv_dw)
+			n += (int64_t)shape_count(*w) * i->s.d[0] * i->s.d[1] * i->s.d[2];
 		if (i->op == OP_matmul) n += (int64_t)shape_count(i->s) * x->d[i->a.i[0] ? 2 : 3];
 	}
 	return n;
@@ -228,10 +236,12 @@ int tape_check_plan(const struct tape *t)
 		if (!runs(a) || !a->stored) continue;
 		for (val w = 0; w < v; w++) {
 			const struct instr *b = &t->ins[w];
-			if (!runs(b) || !b->stored || a->last < b->first || b->last < a->first) continue;
+			if (!runs(b) || !b->stored || a->last < b->first || b->last < a->first)
+				continue;
 			if (a->at < b->at + padded(b->s) && b->at < a->at + padded(a->s))
-				return fail("values %d and %d are both alive at step %d and share memory", w, v,
-					    a->first > b->first ? a->first : b->first);
+				return fail("values %d and %d are both alive at step %d and share "
+					    "memory",
+					    w, v, a->first > b->first ? a->first : b->first);
 		}
 	}
 	return 0;

@@ -56,7 +56,8 @@ void tape_run_checked(struct tape *t)
 		if (t->first_bad >= 0) continue;
 		if (!s->chain.n && !all_finite(s->y)) t->first_bad = s->v;
 		for (int j = 0; j < s->chain.n; j++)
-			if (s->chain.step[j].out.p && !all_finite(s->chain.step[j].out)) t->first_bad = s->v;
+			if (s->chain.step[j].out.p && !all_finite(s->chain.step[j].out))
+				t->first_bad = s->v;
 	}
 }
 
@@ -92,7 +93,9 @@ static void step_name(const struct tape *t, const struct step *s, char *name, si
 	const struct instr *i = &t->ins[s->v];
 	struct shape d = s->chain.n ? s->chain.space : i->s;
 
-	if (s->chain.n) snprintf(name, size, "chain of %d [%d,%d,%d,%d]", s->chain.n, d.d[0], d.d[1], d.d[2], d.d[3]);
+	if (s->chain.n)
+		snprintf(name, size, "chain of %d [%d,%d,%d,%d]", s->chain.n, d.d[0], d.d[1],
+			 d.d[2], d.d[3]);
 	else snprintf(name, size, "%s [%d,%d,%d,%d]", op_name[i->op], d.d[0], d.d[1], d.d[2], d.d[3]);
 }
 
@@ -103,7 +106,9 @@ void tape_profile_print(const struct tape *t, FILE *f)
 	int n = 0;
 
 	for (int k = 0; k < t->n_steps; k++) {
-		struct line one = { .seconds = t->step[k].seconds, .calls = t->step[k].calls, .steps = 1 };
+		struct line one = { .seconds = t->step[k].seconds,
+				    .calls = t->step[k].calls,
+				    .steps = 1 };
 		int j;
 		step_name(t, &t->step[k], one.name, sizeof one.name);
 		for (j = 0; j < n && __builtin_strcmp(line[j].name, one.name); j++) {}
@@ -115,6 +120,7 @@ void tape_profile_print(const struct tape *t, FILE *f)
 	fprintf(f, "#op\tsteps\tms\tshare\n");
 	for (int j = 0; j < n && line[j].seconds > 0.002 * total; j++)
 		fprintf(f, "%s\t%d\t%.3f\t%.1f%%\n", line[j].name, line[j].steps,
-			1e3 * line[j].seconds / (double)(line[j].calls ? line[j].calls : 1), 100 * line[j].seconds / total);
+			1e3 * line[j].seconds / (double)(line[j].calls ? line[j].calls : 1),
+			100 * line[j].seconds / total);
 	free(line);
 }

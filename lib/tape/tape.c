@@ -254,7 +254,8 @@ val place(struct tape *t, val x, val rows, int R)
 val up2(struct tape *t, val x)
 {
 	struct shape s = tape_shape(t, x);
-	return emit1(t, OP_up2, shape4(s.d[0], 2 * s.d[1], 2 * s.d[2], s.d[3]), x, (struct attr){ 0 });
+	return emit1(t, OP_up2, shape4(s.d[0], 2 * s.d[1], 2 * s.d[2], s.d[3]), x,
+		     (struct attr){ 0 });
 }
 
 static struct shape halved(struct shape s)
@@ -281,7 +282,8 @@ val matmul(struct tape *t, val a, val b, bool ta, bool tb)
 	int m = x.d[2 + ta], k = x.d[3 - ta], n = y.d[3 - tb];
 
 	must(x.d[0] == y.d[0] && x.d[1] == y.d[1] && y.d[2 + tb] == k);
-	return emit2(t, OP_matmul, shape4(x.d[0], x.d[1], m, n), a, b, (struct attr){ .i = { ta, tb } });
+	return emit2(t, OP_matmul, shape4(x.d[0], x.d[1], m, n), a, b,
+		     (struct attr){ .i = { ta, tb } });
 }
 
 static struct shape conv_shape(struct shape x, int K, int L, int C, const struct attr *a)
