@@ -89,8 +89,7 @@ static bool can_join(const struct chains *c, int a, int b)
 	const struct tape *t = c->t;
 	bool share = false;
 
-	if (!shape_same(c->g[a].space, c->g[b].space) || c->g[a].size + c->g[b].size > CHAIN_MAX)
-		return false;
+	if (c->g[a].size + c->g[b].size > CHAIN_MAX) return false;
 	for (val v = c->g[b].place; v >= 0; v--) {
 		const struct instr *i = &t->ins[v];
 		if (!i->live || group_of(c, v) != b) continue;
@@ -115,13 +114,14 @@ static bool can_join(const struct chains *c, int a, int b)
 
 static void sideways(struct chains *c)
 {
-	enum { WINDOW = 24 };                /* how many earlier chains are tried */
+	enum { WINDOW = 24 };                /* how many earlier chains of the same space are tried */
 
 	/* Group numbers fall with place: this goes forward in time. */
 	for (int b = c->n - 1; b >= 0; b--) {
 		int tried = 0;
 		for (int a = b + 1; a < c->n && tried < WINDOW; a++) {
 			if (c->g[a].into != a || c->g[a].place >= c->g[b].place) continue;
+			if (!shape_same(c->g[a].space, c->g[b].space)) continue;
 			tried++;
 			if (!can_join(c, a, b)) continue;
 			c->g[a].size += c->g[b].size;
