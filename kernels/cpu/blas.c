@@ -21,6 +21,10 @@ void sgelqf_(const int *m, const int *n, float *a, const int *lda, float *tau, f
 void sorglq_(const int *m, const int *n, const int *k, float *a, const int *lda, const float *tau,
 	float *work, const int *lwork, int *info);
 
+/* How long a thread that waits for the others keeps a core busy before it sleeps.  libgomp's own 300,000 rounds halve the speed
+ * of a program that shares its cores with another. */
+#define SPINS "10000"
+
 enum { NO_MEMORY = -1000 };                  /* an info no routine gives */
 
 /* Two whatever the machine has: the rounding of threaded LAPACK depends on the number of threads. */
@@ -62,16 +66,20 @@ static const char *better_core(void)
 	return NULL;
 }
 
-/* A core type set from outside is somebody's choice, ours of a moment ago included. */
+/* What is set from outside is somebody's choice, ours of a moment ago included. */
 void blas_start(char **argv)
 {
-	const char *forbidden = getenv("IC_NO_REEXEC"), *core = better_core();
+	const char *forbidden = getenv("IC_NO_REEXEC");
+	const char *core = getenv("OPENBLAS_CORETYPE") ? NULL : better_core();
+	bool spins = !getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY");
 
-	if (!core || getenv("OPENBLAS_CORETYPE")) return;
+	if (!core && !spins) return;
 	if (forbidden && *forbidden && strcmp(forbidden, "0")) return;
-	if (setenv("OPENBLAS_CORETYPE", core, 1)) return;
-	execv("/proc/self/exe", argv);
-	unsetenv("OPENBLAS_CORETYPE");           /* no /proc: go on, slower */
+	if (core && setenv("OPENBLAS_CORETYPE", core, 1)) return;
+	if (spins && setenv("GOMP_SPINCOUNT", SPINS, 1)) return;
+	execv("/proc/self/exe", argv);           /* no /proc: go on, slower */
+	if (core) unsetenv("OPENBLAS_CORETYPE");
+	if (spins) unsetenv("GOMP_SPINCOUNT");
 }
 
 void blas_sgemm(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda,

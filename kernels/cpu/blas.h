@@ -5,8 +5,9 @@
 
 #include <stdbool.h>
 
-/* First line of main() in programs that multiply: OpenBLAS chooses Haswell kernels on CPUs it does not know; when this CPU has
- * AVX-512 and a lesser core was chosen, re-executes the program once with OPENBLAS_CORETYPE=SkylakeX (IC_NO_REEXEC=1 forbids it). */
+/* First line of main() in programs that compute: re-executes the program once with a better environment, since both libraries read
+ * theirs before main (IC_NO_REEXEC=1 forbids it; what is set already stays).  OPENBLAS_CORETYPE: OpenBLAS chooses lesser kernels on
+ * CPUs it does not know.  GOMP_SPINCOUNT: threads that wait give their core away soon. */
 void blas_start(char **argv);
 const char *blas_core(void);                 /* the core in use, "SkylakeX" */
 

@@ -22,7 +22,6 @@ enum {
 	PIECES = 64,
 	PIECE = 8192,                        /* elements of a piece at least */
 	PARTIALS = 4 << 20,                  /* doubles of partial results of a sum */
-	ALONE = 16384,                       /* elements not worth a second thread */
 };
 
 struct operand {
@@ -404,7 +403,7 @@ static void run_piece(struct worker *w, int piece)
 
 static void add_up(const struct fold *f, float *y, int threads)
 {
-#pragma omp parallel for if (f->count * f->each > ALONE) num_threads(threads)
+#pragma omp parallel for if (f->count * f->each > CPU_ALONE) num_threads(threads)
 	for (size_t i = 0; i < f->count; i++) {
 		const double *from =
 			f->partial + i / f->region * f->each * f->region + i % f->region;
@@ -428,7 +427,7 @@ void cpu_chain(struct backend *b, const struct chain *c)
 	make_job(&j, c);
 	size_t partials = partial_bytes(&j, b->work);
 	float *pool = j.slots ? (float *)((char *)b->work + partials) : NULL;
-	if (b->threads == 1 || j.count < ALONE) {
+	if (b->threads == 1 || j.count < CPU_ALONE) {
 		struct worker w;
 		start_worker(&w, &j, pool, 0);
 		for (int i = 0; i < j.pieces; i++) run_piece(&w, i);

@@ -4,6 +4,8 @@
 
 #include "kernels/kernels.h"
 
+enum { CPU_ALONE = 65536 };                  /* elements not worth a second thread */
+
 void cpu_fill(struct backend *);             /* the whole table */
 
 /* ew.c, chain.c: all element-wise ops and sum_to */

@@ -6,7 +6,6 @@
 #include <omp.h>
 #include <string.h>
 
-enum { ALONE = 16384 };                      /* elements not worth a second thread */
 
 /* A thread's list of the pixels to blend. */
 struct taps { const float **x; float *f; };
@@ -58,7 +57,7 @@ void cpu_fir(struct backend *b, struct view y, const struct view *x, const struc
 	const struct rows *r = cpu_rows();
 	size_t channels = (size_t)y.s.d[3], row = (size_t)y.s.d[2] * channels;
 
-#pragma omp parallel for collapse(2) if (shape_count(y.s) >= ALONE) num_threads(b->threads)
+#pragma omp parallel for collapse(2) if (shape_count(y.s) >= CPU_ALONE) num_threads(b->threads)
 	for (int n = 0; n < y.s.d[0]; n++)
 		for (int p = 0; p < y.s.d[1]; p++) {
 			struct taps t = taps_of(b, x[1].s);

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-enum { ALONE = 16384 };                      /* elements not worth a second thread */
 
 /* Of a later x and the largest so far: yes when x is larger.  Written as selections, which become
  * vectors. */
@@ -58,7 +57,7 @@ void cpu_max2_pick(struct backend *b, struct view y, const struct view *x, const
 	size_t n = (size_t)y.s.d[3], to = (size_t)y.s.d[2] * n;
 
 	(void)a;
-#pragma omp parallel for if (all * row >= ALONE) num_threads(b->threads)
+#pragma omp parallel for if (all * row >= CPU_ALONE) num_threads(b->threads)
 	for (size_t i = 0; i < all; i++) {
 		size_t at = (i / rows * high + 2 * (i % rows)) * row;
 		struct pair by = { x[0].p + at, x[0].p + at + row };
@@ -77,7 +76,7 @@ void cpu_max2_place(struct backend *b, struct view y, const struct view *x, cons
 	size_t n = (size_t)d[3], from = (size_t)d[2] * n, inside = 2 * from;
 
 	(void)a;
-#pragma omp parallel for if (all * row >= ALONE) num_threads(b->threads)
+#pragma omp parallel for if (all * row >= CPU_ALONE) num_threads(b->threads)
 	for (size_t i = 0; i < all; i++) {
 		size_t at = (i / rows * high + 2 * (i % rows)) * row;
 		struct pair by = { x[0].p + at, x[0].p + at + row };

@@ -6,7 +6,6 @@
 #include <string.h>
 
 enum {
-	ALONE = 16384,                       /* elements not worth a second thread */
 	PART = 8192,                         /* elements a thread takes at a time */
 	EDGE = 16,                           /* of the blocks of a transposition */
 };
@@ -33,7 +32,7 @@ static void move_blocks(struct backend *b, struct blocks m)
 {
 	size_t total = m.block * m.count;
 
-#pragma omp parallel for if (total >= ALONE) num_threads(b->threads)
+#pragma omp parallel for if (total >= CPU_ALONE) num_threads(b->threads)
 	for (size_t at = 0; at < total; at += PART)
 		move_part(&m, at, total - at < PART ? total : at + PART);
 }
@@ -159,7 +158,7 @@ static void transpose(struct backend *b, const struct axes *s, int k, float *y, 
 	int u = k == 0 ? 1 : 0, v = k == 2 ? 1 : 2;
 	size_t strips = (s->d[k] + EDGE - 1) / EDGE, total = s->d[u] * s->d[v] * strips;
 
-#pragma omp parallel for if (total * EDGE * s->d[3] >= ALONE) num_threads(b->threads)
+#pragma omp parallel for if (total * EDGE * s->d[3] >= CPU_ALONE) num_threads(b->threads)
 	for (size_t t = 0; t < total; t++) {
 		size_t row = t % strips * EDGE, i = t / strips / s->d[v], j = t / strips % s->d[v];
 		float *to = y + i * s->to[u] + j * s->to[v] + row * s->to[k];
@@ -181,7 +180,7 @@ void cpu_permute(struct backend *b, struct view y, const struct view *x, const s
 		return;
 	}
 	size_t rows = s.d[0] * s.d[1] * s.d[2], row = s.d[3];
-#pragma omp parallel for if (rows * row >= ALONE) num_threads(b->threads)
+#pragma omp parallel for if (rows * row >= CPU_ALONE) num_threads(b->threads)
 	for (size_t i = 0; i < rows; i++) {
 		size_t from = i % s.d[2] * s.from[2];
 		from += i / s.d[2] % s.d[1] * s.from[1] + i / s.d[2] / s.d[1] * s.from[0];
@@ -199,7 +198,7 @@ void cpu_pick(struct backend *b, struct view y, const struct view *x, const stru
 	size_t row = (size_t)y.s.d[3];
 
 	(void)a;
-#pragma omp parallel for if (shape_count(y.s) >= ALONE) num_threads(b->threads)
+#pragma omp parallel for if (shape_count(y.s) >= CPU_ALONE) num_threads(b->threads)
 	for (int n = 0; n < y.s.d[0]; n++) {
 		float *to = y.p + (size_t)n * row, at = x[1].p[n];
 		if (is_row(at, x[0].s.d[0]))
@@ -228,7 +227,7 @@ void cpu_up2(struct backend *b, struct view y, const struct view *x, const struc
 	size_t cols = (size_t)x[0].s.d[2], channels = (size_t)x[0].s.d[3];
 
 	(void)a;
-#pragma omp parallel for if (shape_count(y.s) >= ALONE) num_threads(b->threads)
+#pragma omp parallel for if (shape_count(y.s) >= CPU_ALONE) num_threads(b->threads)
 	for (size_t i = 0; i < rows; i++) {
 		const float *from = x[0].p + i * cols * channels;
 		float *row = y.p + i * 4 * cols * channels, *restrict to = row;

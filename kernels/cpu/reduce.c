@@ -6,7 +6,6 @@
 #include <string.h>
 
 enum {
-	ALONE = 16384,                       /* elements not worth a second thread */
 	PIECES = 64,
 	PIECE = 8192,                        /* elements of a piece at least */
 	PARTIALS = 4 << 20,                  /* doubles of partial results */
@@ -134,7 +133,7 @@ void cpu_softmax(struct backend *b, struct view y, const struct view *x, const s
 	size_t count = shape_count(y.s), channels = (size_t)y.s.d[3];
 
 	(void)a;
-#pragma omp parallel for if (count >= ALONE) num_threads(b->threads)
+#pragma omp parallel for if (count >= CPU_ALONE) num_threads(b->threads)
 	for (size_t i = 0; i < count; i += channels) r->softmax(y.p + i, x[0].p + i, channels);
 }
 
@@ -145,7 +144,7 @@ void cpu_sum2(struct backend *b, struct view y, const struct view *x, const stru
 	size_t from_rows = (size_t)x[0].s.d[1], from_row = (size_t)x[0].s.d[2] * channels;
 
 	(void)a;
-#pragma omp parallel for if (rows * from_row >= ALONE) num_threads(b->threads)
+#pragma omp parallel for if (rows * from_row >= CPU_ALONE) num_threads(b->threads)
 	for (size_t i = 0; i < rows; i++) {
 		size_t n = i / (size_t)y.s.d[1], h = i % (size_t)y.s.d[1];
 		const float *top = x[0].p + (n * from_rows + 2 * h) * from_row;
