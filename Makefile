@@ -21,8 +21,8 @@ SRC      := $(wildcard lib/*/*.c formats/*.c kernels/*.c kernels/ref/*.c kernels
 ifneq ($(shell uname -m),x86_64)
 SRC      := $(filter-out %_avx512.c %_avx2.c,$(SRC))
 endif
-# Everything a tape needs, with real = double, for tests/check-*-f64.c.
-SRC64    := $(filter-out lib/stat/% kernels/cpu/%,$(SRC)) $(filter kernels/cpu/blas.c,$(SRC))
+# What a tape needs, with real = double, for tests/check-*-f64.c.
+SRC64    := $(filter-out lib/stat/% lib/gan/watch.c kernels/cpu/%,$(SRC)) $(filter kernels/cpu/blas.c,$(SRC))
 OBJ      := $(SRC:%.c=$B/obj/%.o)
 OBJ64    := $(SRC64:%.c=$B/f64/obj/%.o)
 TOOLS    := $(patsubst tools/%.c,%,$(wildcard tools/ic-*.c))

@@ -93,16 +93,23 @@ for n in 1 40 63 64 200 12500 29999; do
 done
 ok "a cut row stream is never accepted" test $bad = 0 -a ! -e x.mdb
 
-# Interrupted after its first commit (408 rows) and run again: the rows of six pictures over and over.
+# Interrupted after its first commit (408 rows), waiting for more of a pipe that stays open, and run again: the rows
+# of six pictures over and over.
 for i in $(seq 75); do cat "$golden/64.ppm"; done >many.ppm
-ic-embed -q many.ppm -o many.mdb 2>said &
+mkfifo pipe
+sleep 900 >pipe &
+open=$!
+head -c "$(($(stat -c %s many.ppm) - 5000))" many.ppm >pipe &
+ic-embed -q pipe -o many.mdb 2>said &
+embed=$!
 for i in $(seq 6000); do
 	[ "$(stat -c %s many.mdb.part 2>/dev/null || echo 0)" -gt 1000000 ] && break
 	sleep 0.1
 done
-kill -TERM $!
-wait $!
+kill -TERM $embed
+wait $embed
 ok "stopped, to be run again" test $? = 75
+kill $open
 ok "the output is not there yet" test ! -e many.mdb -a -e many.mdb.part
 ok "run again" ic-embed many.ppm -o many.mdb
 ic-store dump f.mdb | grep -v '^#' | cut -f 2- >six.txt

@@ -25,7 +25,7 @@ check_same "another seed is another picture" "ic-sample m.st f.mdb -n 4 -s 1 | c
 check_same "--each: instances in order" "ic-sample m.st i.mdb --each 2 | grep -a '^# ic' | sed 's/.*instance=\([0-9]*\).*/\1/'" \
 	"printf '0\n0\n1\n1\n2\n2\n'"
 check_same "instances from a pipe" "ic-store cat i.mdb | ic-sample m.st - --each 2" "ic-sample m.st i.mdb --each 2"
-ok "a model without instances" eval 'ic-sample u.st -n 3 >u.pam && [ "$(grep -ao P7 u.pam | wc -l)" -eq 3 ]'
+ok "a model without instances" eval 'ic-sample u.st -n 3 >u.pam && [ "$(grep -ao ENDHDR u.pam | wc -l)" -eq 3 ]'
 check_same "samples, features and score in one pipe" "ic-sample m.st f.mdb -n 20 | ic-embed - | ic-fid f.mdb - | wc -l" "echo 2"
 
 # A producer that dies makes its consumers fail.
