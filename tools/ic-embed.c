@@ -69,6 +69,7 @@ static int sniff(const char **path)
 	FILE *f = in ? stdin : fopen(*path, "rb");
 	if (!f) return fail("%s:", *path);
 	int c = getc(f);
+	if (c == EOF && ferror(f)) return stop_check() ? -1 : fail("%s:", *path);
 	if (in && c != EOF) ungetc(c, f);
 	if (!in) fclose(f);
 	return c == 'P';

@@ -1,0 +1,61 @@
+# signals: SIGTERM ends every program with status 75, soon, with nothing half-written under the name of the output.
+. tests/tap.sh
+cd "$TMP" || exit 1
+
+pictures()
+{
+	awk 'BEGIN { for (i = 0; i < 12; i++) { printf "P6\n32 32\n255\n"; for (p = 0; p < 1024; p++) printf "%c%c%c", 20 + (p * i) % 90, 30 + i, 40 + p % 80 } }'
+}
+ok "fixture" eval 'pictures | ic-pack --size 32 - -o a.mdb && ic-embed a.mdb -o f.mdb && ic-knn -k 3 f.mdb -o n.mdb &&
+	ic-train a.mdb f.mdb n.mdb -o m.st --ch 2 -b 4 --steps 1'
+
+# waiting OUTPUT COMMAND...: the command waits for standard input that never comes, gets SIGTERM, and ends.
+waiting()
+{
+	local out=$1 pid status
+	shift
+	mkfifo fifo
+	sleep 100 >fifo & local feeder=$!
+	"$@" <fifo >stdout 2>stderr & pid=$!
+	sleep 0.4
+	kill -TERM $pid
+	for i in $(seq 100); do kill -0 $pid 2>/dev/null || break; sleep 0.05; done
+	kill -KILL $pid 2>/dev/null && echo "had to be killed" >>stderr
+	wait $pid
+	status=$?
+	kill $feeder
+	wait $feeder 2>/dev/null
+	rm fifo
+	[ $status -eq 75 ] || { echo "status $status" >&2; cat stderr >&2; return 1; }
+	[ ! -e "$out" ] || { echo "$out exists" >&2; return 1; }
+}
+ok "ic-pack waiting for pictures" waiting o.mdb ic-pack - -o o.mdb
+ok "ic-embed waiting for pictures" waiting o.mdb ic-embed - -o o.mdb
+ok "ic-knn waiting for features" waiting o.mdb ic-knn -k 3 - -o o.mdb
+ok "ic-kmeans waiting for features" waiting o.mdb ic-kmeans -k 3 - -o o.mdb
+ok "ic-fid waiting for features" waiting o.tsv ic-fid f.mdb -
+ok "ic-sample waiting for instances" waiting o.pam ic-sample m.st - -n 3
+ok "ic-grid waiting for pictures" waiting o.png ic-grid - -o o.png
+ok "ic-store waiting for text" waiting o.mdb ic-store load -o o.mdb
+
+# busy SECONDS OUTPUT COMMAND...: the command computes when SIGTERM comes.
+busy()
+{
+	local wait=$1 out=$2 pid
+	shift 2
+	"$@" >/dev/null 2>stderr & pid=$!
+	sleep "$wait"
+	kill -TERM $pid || return
+	wait $pid
+	local status=$?
+	[ $status -eq 75 ] || { echo "status $status" >&2; cat stderr >&2; return 1; }
+	[ ! -e "$out" ] || { echo "$out exists" >&2; return 1; }
+}
+awk 'BEGIN { srand(1); printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t48\n#key\tvalues\n"
+	for (i = 0; i < 9000; i++) { printf "%d", i; for (j = 0; j < 48; j++) printf "\t%.4f", rand() - .5; print "" } print "#end" }' |
+	ic-store load -o wide.mdb
+ok "ic-kmeans clustering" busy 0.7 o.mdb ic-kmeans -k 2000 --iterations 100000 wide.mdb -o o.mdb
+ok "ic-sample sampling" busy 0.7 o.pam ic-sample m.st f.mdb -n 10000000
+ok "ic-train training" busy 0.7 o.st ic-train a.mdb f.mdb n.mdb -o o.st --ch 2 -b 4 --steps 100000
+ok "no part is left but those that a rerun takes up" eval 'ls *.part; ! ls *.part | grep -v -e "^o.st.part$" -e "^o.mdb.part$"'
+done_testing
