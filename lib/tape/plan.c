@@ -54,12 +54,13 @@ static size_t padded(struct shape s)
 	return (shape_count(s) + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static const struct tape *sorting;
-static int larger_first(const void *a, const void *b)
+static int larger_first(const void *a, const void *b, void *tape)
 {
-	size_t x = padded(sorting->ins[*(const val *)a].s),
-	       y = padded(sorting->ins[*(const val *)b].s);
-	return x != y ? (x < y ? 1 : -1) : *(const val *)a - *(const val *)b;
+	const struct tape *t = tape;
+	val v = *(const val *)a, w = *(const val *)b;
+	size_t x = padded(t->ins[v].s), y = padded(t->ins[w].s);
+
+	return x != y ? (x < y ? 1 : -1) : v - w;
 }
 
 /* Largest first, each at the lowest place free for its whole life. */
@@ -72,8 +73,7 @@ static size_t place_all(struct tape *t)
 
 	for (val v = 0; v < t->n; v++)
 		if (runs(&t->ins[v]) && t->ins[v].stored) order[n++] = v;
-	sorting = t;
-	qsort(order, (size_t)n, sizeof *order, larger_first);
+	qsort_r(order, (size_t)n, sizeof *order, larger_first, t);
 	for (int k = 0; k < n; k++) {
 		struct instr *i = &t->ins[order[k]];
 		size_t at = 0, need = padded(i->s);
