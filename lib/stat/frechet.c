@@ -1,6 +1,7 @@
-/* frechet: tr (S1 S2)^(1/2) is the sum of the singular values of F1^T F2 for any S = F F^T.  Factors come from pivoted
- * Cholesky, which stops where a covariance of few rows has lost its rank; a square root is never taken of a
- * rounding error, so the result is good to about 1e-14 where eigenvalues of S1 S2 give 1e-6. */
+/* frechet: tr (S1 S2)^(1/2) is the sum of the singular values of F1^T F2 for any S = F F^T.
+ * Factors come from pivoted Cholesky, which stops where a covariance of few rows has lost its
+ * rank; a square root is never taken of a rounding error, so the result is good to about 1e-14
+ * where eigenvalues of S1 S2 give 1e-6. */
 #include "lib/stat/frechet.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
@@ -19,16 +20,17 @@ static double trace(int d, const double *cov)
 	return sum;
 }
 
-/* f[d][rank] with cov = f f^T; owned by the caller, NULL after fail().  Row p[i] of f is column i of the factor U
- * of the permuted matrix, which is zero below its diagonal. */
-static double *factor(int d, double *cov, int *rank)
+/* Row p[i] of f is column i of the factor U of the permuted matrix, which is zero below its
+ * diagonal. */
+double *frechet_factor(int d, double *cov, int *rank)
 {
 	size_t w = (size_t)d;
 	double largest = 0, *f = mem_big(w * w, sizeof *f, "a factor of a covariance");
 	int *p = mem_new(w, sizeof *p);
 
 	for (size_t i = 0; i < w; i++) largest = fmax(largest, cov[i * w + i]);
-	int info = f && largest > 0 ? lapack_cholesky(d, cov, d * DBL_EPSILON * largest, p, rank) : 0;
+	double floor = d * DBL_EPSILON * largest;
+	int info = f && largest > 0 ? lapack_cholesky(d, cov, floor, p, rank) : 0;
 	if (!(largest > 0)) *rank = 0;
 	if (info) {
 		fail("a covariance of %d columns: the Cholesky factorisation failed (%d)", d, info);
@@ -75,15 +77,18 @@ static double nuclear_norm(struct cross x)
 	return NAN;
 }
 
-int frechet_distance(struct frechet *f, int d, const double *mean_a, double *cov_a, const double *mean_b,
-	double *cov_b)
+int frechet_distance(struct frechet *f, int d, const double *mean_a, double *cov_a,
+	const double *mean_b, double *cov_b)
 {
 	*f = (struct frechet){ .trace_a = trace(d, cov_a), .trace_b = trace(d, cov_b) };
-	for (int i = 0; i < d; i++) f->mean_term += (mean_a[i] - mean_b[i]) * (mean_a[i] - mean_b[i]);
+	for (int i = 0; i < d; i++)
+		f->mean_term += (mean_a[i] - mean_b[i]) * (mean_a[i] - mean_b[i]);
 	if (!isfinite(f->trace_a) || !isfinite(f->trace_b) || !isfinite(f->mean_term))
 		return fail("means or covariances that are not finite");
-	double *a = factor(d, cov_a, &f->rank_a), *b = a ? factor(d, cov_b, &f->rank_b) : NULL;
-	f->trace_root = a && b ? nuclear_norm((struct cross){ d, f->rank_a, f->rank_b, a, b, cov_a }) : NAN;
+	double *a = frechet_factor(d, cov_a, &f->rank_a);
+	double *b = a ? frechet_factor(d, cov_b, &f->rank_b) : NULL;
+	struct cross cross = { d, f->rank_a, f->rank_b, a, b, cov_a };
+	f->trace_root = a && b ? nuclear_norm(cross) : NAN;
 	free(a);
 	free(b);
 	f->distance = f->mean_term + f->trace_a + f->trace_b - 2 * f->trace_root;

@@ -1,6 +1,7 @@
-/* moments: sums of x - c and of (x - c)^T (x - c) around a shift c, the mean of the first block: without it, rows
- * far from zero would lose digits.  Rows are taken in blocks of BLOCK however they come in and the triangle is cut
- * into bands that are each one thread's own, so the sums depend neither on chunks nor on threads. */
+/* moments: sums of x - c and of (x - c)^T (x - c) around a shift c, the mean of the first
+ * block: without it, rows far from zero would lose digits. Rows are taken in blocks of BLOCK
+ * however they come in and the triangle is cut into bands that are each one thread's own, so
+ * the sums depend neither on chunks nor on threads. */
 #include "lib/stat/moments.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
@@ -35,7 +36,8 @@ static void set_shift(struct moments *m)
 {
 	memset(m->shift, 0, (size_t)m->width * sizeof *m->shift);
 	for (int i = 0; i < m->waiting; i++)
-		for (int j = 0; j < m->width; j++) m->shift[j] += m->held[(size_t)i * (size_t)m->width + (size_t)j];
+		for (int j = 0; j < m->width; j++)
+			m->shift[j] += m->held[(size_t)i * (size_t)m->width + (size_t)j];
 	for (int j = 0; j < m->width; j++) m->shift[j] /= m->waiting;
 }
 
@@ -49,8 +51,8 @@ static void add_band(void *ctx, int64_t band, int worker)
 	(void)worker;
 	blas_dsyrk(n, m->waiting, 1, m->held + at, w, c + at, w);
 	if (right < w)
-		blas_dgemm(true, false, n, w - right, m->waiting, 1, m->held + at, w, m->held + right, w, 1,
-			c + right, w);
+		blas_dgemm(true, false, n, w - right, m->waiting, 1, m->held + at, w,
+			m->held + right, w, 1, c + right, w);
 }
 
 static void add_waiting(struct moments *m)
@@ -85,12 +87,15 @@ int moments_end(struct moments *m, double *mean, double *cov)
 	size_t w = (size_t)m->width;
 
 	add_waiting(m);
-	if (m->count < 2) return fail("%lld rows have no covariance, expected two or more", (long long)m->count);
+	if (m->count < 2)
+		return fail("%lld rows have no covariance, expected two or more",
+			(long long)m->count);
 	double n = (double)m->count;
 	for (size_t i = 0; i < w; i++) {
 		mean[i] = m->shift[i] + m->sum[i] / n;
 		for (size_t j = i; j < w; j++)
-			cov[i * w + j] = (m->square[i * w + j] - m->sum[i] * (m->sum[j] / n)) / (n - 1);
+			cov[i * w + j] = (m->square[i * w + j] -
+				m->sum[i] * (m->sum[j] / n)) / (n - 1);
 	}
 	for (size_t i = 1; i < w; i++)
 		for (size_t j = 0; j < i; j++) cov[i * w + j] = cov[j * w + i];

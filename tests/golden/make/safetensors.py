@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-NAMES = {"float32": "F32", "float64": "F64", "uint8": "U8", "int64": "I64", "float16": "F16"}
+NAMES = {"float32": "F32", "float64": "F64", "uint8": "U8", "int64": "I64", "float16": "F16", "uint32": "U32"}
 
 
 def save(path, tensors, meta=None):

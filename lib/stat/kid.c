@@ -1,0 +1,83 @@
+/* kid: U = sum_{i /= j} k(x_i, x_j) / (m (m-1)) + sum_{i /= j} k(y_i, y_j) / (n (n-1))
+ * - 2 sum_{i, j} k(x_i, y_j) / (m n).
+ *
+ * To first order U is the sum of what each row has to do with it,
+ * h(x_i) = mean_{j /= i} k(x_i, x_j) - mean_j k(x_i, y_j) and likewise for y, hence the standard
+ * error 2 (var h(x) / m + var h(y) / n)^(1/2).  Where both sets come from one distribution, h is
+ * constant in the limit, and the error is of the order of what is left, 1 / m. */
+#include "lib/stat/kid.h"
+#include "lib/base/mem.h"
+#include "lib/stat/tiles.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+struct sums { double *of; bool same; };      /* of[i]: the sum of k(a_i, b_j); same: over j /= i */
+
+static void add_tile(void *ctx, const struct tile *t)
+{
+	struct sums *s = ctx;
+
+	for (int i = 0; i < t->m; i++) {
+		double sum = 0;
+		for (int j = 0; j < t->n; j++) {
+			double k = t->dot[(size_t)i * (size_t)t->n + (size_t)j] / t->width + 1;
+			if (!s->same || t->row + i != t->column + j) sum += k * k * k;
+		}
+		s->of[t->row + i] += sum;
+	}
+}
+
+static int add_all(double *of, const struct knn_set *a, const struct knn_set *b)
+{
+	struct sums s = { of, a == b };
+	return tiles_run(&(struct tiles){ a, b, add_tile, &s, "kernel distance" });
+}
+
+/* The mean of own / (n - 1) and of other / m over the n rows; the variance of their difference
+ * over n. */
+static void project(const double *own, const double *other, int64_t n, int64_t m, double *own_mean,
+	double *other_mean, double *variance)
+{
+	double a = 0, b = 0, square = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		a += own[i] / (double)(n - 1);
+		b += other[i] / (double)m;
+	}
+	a /= (double)n;
+	b /= (double)n;
+	for (int64_t i = 0; i < n; i++) {
+		double h = own[i] / (double)(n - 1) - other[i] / (double)m - (a - b);
+		square += h * h;
+	}
+	*own_mean = a;
+	*other_mean = b;
+	*variance = square / (double)(n - 1) / (double)n;
+}
+
+/* sums[4][..]: within x, x to y, within y, y to x. */
+static void conclude(struct kid *k, double *const sums[4], int64_t m, int64_t n)
+{
+	double within[2], across[2], variance[2];
+
+	project(sums[0], sums[1], m, n, &within[0], &across[0], &variance[0]);
+	project(sums[2], sums[3], n, m, &within[1], &across[1], &variance[1]);
+	k->value = within[0] + within[1] - 2 * across[0];
+	k->error = 2 * sqrt(variance[0] + variance[1]);
+}
+
+int kid_distance(struct kid *k, const struct knn_set *x, const struct knn_set *y)
+{
+	const struct knn_set *const pair[4][2] = { { x, x }, { x, y }, { y, y }, { y, x } };
+	double *sums[4] = { 0 };
+	int bad = 0;
+
+	for (int i = 0; i < 4 && !bad; i++) {
+		sums[i] = mem_new((size_t)pair[i][0]->count, sizeof *sums[i]);
+		bad = add_all(sums[i], pair[i][0], pair[i][1]);
+	}
+	if (!bad) conclude(k, sums, x->count, y->count);
+	for (int i = 0; i < 4; i++) free(sums[i]);
+	return bad;
+}
