@@ -109,13 +109,14 @@ static int take_part(const struct tensors *t, const char *prefix, const struct p
 	return 0;
 }
 
+/* A size of a tensor; 0 for what is not there or so large that sums of a few would not fit an int. */
 static int64_t dim(const struct tensors *t, const char *prefix, const char *leaf, int axis)
 {
 	char name[96];
 	snprintf(name, sizeof name, "%s%s", prefix, leaf);
 	const struct tensor *x = tensors_find(t, name);
 
-	return !x || axis >= x->rank || x->shape[axis] > INT32_MAX ? 0 : x->shape[axis];
+	return !x || axis >= x->rank || x->shape[axis] > 1 << 24 ? 0 : x->shape[axis];
 }
 
 /* Spec biggan 1.8: blocks give the resolution, rows of the first layer ch, widths the conditions. */
@@ -131,10 +132,9 @@ static int read_generator(const struct tensors *t, const char *prefix, struct bi
 	int64_t rows = dim(t, prefix, "linear.weight", 0), chunk = dim(t, prefix, "linear.weight", 1);
 	int64_t width = dim(t, prefix, "blocks.0.0.bn1.gain.weight", 1),
 		feat = dim(t, prefix, "shared_feat.weight", 0);
-	if (blocks != 3 && blocks != 4)
-		return fail(
-			"%s: %d generator blocks under \"%s\", expected 3 (32 pixels) or 4 (64)",
-			t->path, blocks, prefix);
+	if (blocks < 3 || blocks > 7)
+		return fail("%s: %d generator blocks under \"%s\", expected 3 (32 pixels) to 7 (512)",
+			    t->path, blocks, prefix);
 	c->resolution = 4 << blocks;
 	c->g_ch = (int)(rows / (blocks == 3 ? 64 : 256));
 	c->dim_z = (int)chunk * (blocks + 1);
@@ -203,7 +203,7 @@ int gan_load(struct gan *s, const char *path)
 	}
 	if (read_generator(&t, "G.", &c)) goto fail;
 	c.d_ch = (int)dim(&t, "D.", "blocks.0.0.conv1.weight", 0) / (c.resolution == 32 ? 4 : 1);
-	if (biggan_check(&c) || check_shapes(&t, &c) || gan_alloc(s, &c)) goto fail;
+	if (biggan_check_d(&c) || check_shapes(&t, &c) || gan_alloc(s, &c)) goto fail;
 	read_meta(s, &t);
 	int n = list_parts(s, part);
 	for (int k = 0; k < n; k++)

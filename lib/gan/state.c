@@ -9,7 +9,7 @@
 int gan_alloc(struct gan *s, const struct biggan *c)
 {
 	*s = (struct gan){ .c = *c };
-	if (biggan_check(c)) return -1;
+	if (biggan_check_d(c)) return -1;
 	biggan_g_params(c, &s->gp);
 	biggan_d_params(c, &s->dp);
 	real **const gs[] = { &s->g, &s->ema, &s->gm, &s->gv },

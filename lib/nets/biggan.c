@@ -5,16 +5,22 @@
 
 #include <stdio.h>
 
-enum { STAGES_MAX = 5 };
+enum { STAGES_MAX = 7 };
 
-/* Channels in units of ch (spec biggan 1.2, 2.1); attention after the stage or block with that number, -1 none. */
+/* Channels out of each stage of G and each block of D, in units of ch (spec biggan 1.2, 2.1); a stage
+ * takes what the one before gives, the first as many as it gives.  Attention comes after the stage or
+ * block with that number, -1 none; the first d_down blocks halve the side.  512 pixels have no
+ * discriminator. */
 static const struct plan {
 	int resolution;
-	int g_stages, g_in[STAGES_MAX], g_out[STAGES_MAX], g_attention;
+	int g_stages, g_out[STAGES_MAX], g_attention;
 	int d_blocks, d_out[STAGES_MAX], d_down, d_attention;
 } plans[] = {
-	{ 32, 3, { 4, 4, 4 }, { 4, 4, 4 }, -1, 4, { 4, 4, 4, 4 }, 2, -1 },
-	{ 64, 4, { 16, 16, 8, 4 }, { 16, 8, 4, 2 }, 2, 5, { 1, 2, 4, 8, 16 }, 4, 0 },
+	{ 32, 3, { 4, 4, 4 }, -1, 4, { 4, 4, 4, 4 }, 2, -1 },
+	{ 64, 4, { 16, 8, 4, 2 }, 2, 5, { 1, 2, 4, 8, 16 }, 4, 0 },
+	{ 128, 5, { 16, 8, 4, 2, 1 }, 3, 6, { 1, 2, 4, 8, 16, 16 }, 5, 0 },
+	{ 256, 6, { 16, 8, 8, 4, 2, 1 }, 3, 7, { 1, 2, 4, 8, 8, 16, 16 }, 6, 1 },
+	{ 512, 7, { 16, 8, 8, 4, 2, 1, 1 }, 3, 0, { 0 }, 0, -1 },
 };
 
 static const struct plan *plan_of(int resolution)
@@ -43,16 +49,31 @@ int biggan_check(const struct biggan *c)
 {
 	const struct plan *p = plan_of(c->resolution);
 
-	if (!p) return fail("resolution %d: expected 32 or 64", c->resolution);
+	if (!p) return fail("resolution %d: expected 32, 64, 128, 256 or 512", c->resolution);
 	if (!c->class_cond && !c->instance_cond)
 		return fail("neither class nor instance conditions the networks");
-	if (c->g_ch < 1 || c->d_ch < 1)
-		return fail("channel multipliers %d and %d: expected at least 1", c->g_ch, c->d_ch);
+	if (c->g_ch < 1) return fail("ch %d: expected at least 1", c->g_ch);
 	if (c->dim_z < p->g_stages + 1)
 		return fail("dim_z %d: expected at least %d, one for each stage and one", c->dim_z,
 			    p->g_stages + 1);
+	if (p->g_attention >= 0 && c->g_ch * p->g_out[p->g_attention] < 8)
+		return fail("ch %d: expected at least %d, attention needs 8 channels", c->g_ch,
+			    8 / p->g_out[p->g_attention]);
+	return 0;
+}
+
+int biggan_check_d(const struct biggan *c)
+{
+	const struct plan *p = plan_of(c->resolution);
+
+	if (biggan_check(c)) return -1;
+	if (!p->d_blocks)
+		return fail("resolution %d: has no discriminator, expected 32, 64, 128 or 256",
+			    c->resolution);
+	if (c->d_ch < 1) return fail("ch %d: expected at least 1", c->d_ch);
 	if (p->d_attention >= 0 && c->d_ch * p->d_out[p->d_attention] < 8)
-		return fail("d-ch %d: attention needs at least 8 channels", c->d_ch);
+		return fail("ch %d: expected at least %d, attention needs 8 channels", c->d_ch,
+			    8 / p->d_out[p->d_attention]);
 	return 0;
 }
 
@@ -102,7 +123,7 @@ static void norm_params(struct params *ps, const char *block, const char *name, 
 void biggan_g_params(const struct biggan *c, struct params *ps)
 {
 	const struct plan *p = plan_of(c->resolution);
-	int ch = c->g_ch, last = p->g_out[p->g_stages - 1] * ch, width = y_width(c);
+	int ch = c->g_ch, in = p->g_out[0] * ch, width = y_width(c);
 	char block[32];
 
 	must(!biggan_check(c));
@@ -113,9 +134,9 @@ void biggan_g_params(const struct biggan *c, struct params *ps)
 		layer_sn_params(ps, "shared_feat", WEIGHT, 2,
 				(int64_t[]){ c->shared_dim_feat, c->features }, true);
 	layer_sn_params(ps, "linear", CHW_WEIGHT, 2,
-			(int64_t[]){ 16 * p->g_in[0] * ch, chunk_of(c) }, true);
+			(int64_t[]){ 16 * in, chunk_of(c) }, true);
 	for (int i = 0; i < p->g_stages; i++) {
-		int in = p->g_in[i] * ch, out = p->g_out[i] * ch;
+		int out = p->g_out[i] * ch;
 		snprintf(block, sizeof block, "blocks.%d.0", i);
 		conv_params(ps, block, "conv1", out, in, 3);
 		conv_params(ps, block, "conv2", out, out, 3);
@@ -124,13 +145,14 @@ void biggan_g_params(const struct biggan *c, struct params *ps)
 		norm_params(ps, block, "bn2", out, width);
 		snprintf(block, sizeof block, "blocks.%d.1", i);
 		if (i == p->g_attention) layer_attention_params(ps, block, out);
+		in = out;
 	}
-	param_add(ps, "output_layer.0.gain", AS_IS, 1, (int64_t[]){ last }, true, INIT_ONE, 0);
-	param_add(ps, "output_layer.0.bias", AS_IS, 1, (int64_t[]){ last }, true, INIT_ZERO, 0);
-	param_add(ps, "output_layer.0.stored_mean", AS_IS, 1, (int64_t[]){ last }, false, INIT_ZERO,
+	param_add(ps, "output_layer.0.gain", AS_IS, 1, (int64_t[]){ in }, true, INIT_ONE, 0);
+	param_add(ps, "output_layer.0.bias", AS_IS, 1, (int64_t[]){ in }, true, INIT_ZERO, 0);
+	param_add(ps, "output_layer.0.stored_mean", AS_IS, 1, (int64_t[]){ in }, false, INIT_ZERO,
 		  0);
-	param_add(ps, "output_layer.0.stored_var", AS_IS, 1, (int64_t[]){ last }, false, INIT_ONE, 0);
-	conv_params(ps, "output_layer", "2", 3, last, 3);
+	param_add(ps, "output_layer.0.stored_var", AS_IS, 1, (int64_t[]){ in }, false, INIT_ONE, 0);
+	conv_params(ps, "output_layer", "2", 3, in, 3);
 }
 
 void biggan_d_params(const struct biggan *c, struct params *ps)
@@ -140,7 +162,7 @@ void biggan_d_params(const struct biggan *c, struct params *ps)
 	int half = c->class_cond && c->instance_cond ? top / 2 : top;
 	char block[32];
 
-	must(!biggan_check(c));
+	must(!biggan_check_d(c));
 	*ps = (struct params){ 0 };
 	for (int i = 0; i < p->d_blocks; i++) {
 		int out = p->d_out[i] * ch;
@@ -216,7 +238,7 @@ val biggan_g(struct scope *s, const struct biggan *c, val z, val y, val f)
 		e = e < 0 ? g : concat(t, e, g, 3);
 	}
 	val h = layer_dense(s, "linear", slice(t, z, 3, 0, k), c->sn_eps, true);
-	h = reshape(t, h, shape4(n, 4, 4, p->g_in[0] * ch));
+	h = reshape(t, h, shape4(n, 4, 4, p->g_out[0] * ch));
 	for (int i = 0; i < p->g_stages; i++) {
 		snprintf(block, sizeof block, "blocks.%d.0", i);
 		h = g_block(s, c, block, h, concat(t, e, slice(t, z, 3, (i + 1) * k, k), 3));

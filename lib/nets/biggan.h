@@ -6,7 +6,7 @@
 #include "lib/tape/param.h"
 
 struct biggan {
-	int resolution;                      /* 32 or 64 */
+	int resolution;                      /* 32, 64, 128, 256; G alone 512 */
 	int g_ch, d_ch;                      /* channel multipliers */
 	int dim_z;                           /* as asked for; see biggan_dim_z */
 	int shared_dim;                      /* class embedding width */
@@ -18,7 +18,8 @@ struct biggan {
 };
 
 struct biggan biggan_default(void);          /* spec biggan 1.1; 64, ch 64, instance-conditioned */
-int biggan_check(const struct biggan *);     /* 0, or -1 after fail() */
+int biggan_check(const struct biggan *);     /* can G be built?  0, or -1 after fail() */
+int biggan_check_d(const struct biggan *);   /* both? */
 int biggan_dim_z(const struct biggan *);     /* what G takes: slices of equal width, one a stage and one */
 
 void biggan_g_params(const struct biggan *, struct params *);

@@ -83,7 +83,7 @@ fails_with "made from images" "features of other images" ic-train a.mdb b.feats.
 fails_with "made from images" "neighbours of other images" ic-train a.mdb a.feats.mdb b.near.mdb -o x.st --steps 1
 fails_with "holds features" "features in place of images" ic-train a.feats.mdb -o x.st --steps 1
 fails_with "no labels" "--class without labels" eval 'pictures 9 0 | ic-pack --size 32 - -o l.mdb && ic-train l.mdb --class -o x.st --steps 1'
-fails_with "expected 32 or 64" "images of another side" eval 'pictures 9 0 | ic-pack --size 48 - -o m.mdb && ic-train m.mdb -o x.st --steps 1'
+fails_with "expected 32, 64, 128" "images of another side" eval 'pictures 9 0 | ic-pack --size 48 - -o m.mdb && ic-train m.mdb -o x.st --steps 1'
 exits 2 "no output" ic-train $A --steps 1
 exits 2 "no end" ic-train $A -o x.st
 exits 2 "two operands" ic-train a.mdb a.feats.mdb -o x.st --steps 1

@@ -1,9 +1,11 @@
 """Packs the BigGAN golden cases (computed with the reference PyTorch implementation in float64) into one small safetensors file a
-case: python3 biggan.py FOLDER_OF_CASES OUT.  Needs numpy.  Images keep every STRIDE-th value of their flattened NCHW array."""
+case: python3 biggan.py FOLDER_OF_CASES OUT CASE...  Needs numpy.  Images keep every STRIDE-th value of their flattened NCHW array.
+icgan256 is only there in float32."""
 import json, struct, sys
 import numpy as np
 
-CASES = {"icgan32": 3, "icgan64": 13, "cc_icgan64": 13, "biggan32": 3, "uncond32": 3}
+CASES = {"icgan32": 3, "icgan64": 13, "cc_icgan64": 13, "biggan32": 3, "uncond32": 3, "icgan128": 29,
+         "icgan256": 97}
 
 
 def save(path, tensors, meta):
@@ -19,7 +21,8 @@ def save(path, tensors, meta):
         f.write(struct.pack("<Q", len(text)) + text + b"".join(data))
 
 
-for case, stride in CASES.items():
+for case in sys.argv[3:]:
+    stride = CASES[case]
     j = json.load(open(f"{sys.argv[1]}/{case}.json"))
     z = np.load(f"{sys.argv[1]}/{case}.npz")
     t = {}
