@@ -275,8 +275,16 @@ const char *tensors_meta(const struct tensors *t, const char *name)
 	return NULL;
 }
 
+void tensors_own(struct tensors *t, void *data)
+{
+	t->owned = mem_grow(t->owned, (size_t)t->n_owned + 1, sizeof *t->owned);
+	t->owned[t->n_owned++] = data;
+}
+
 void tensors_close(struct tensors *t)
 {
+	for (int i = 0; i < t->n_owned; i++) free(t->owned[i]);
+	free(t->owned);
 	for (int i = 0; i < t->n; i++) free(t->t[i].name);
 	for (int i = 0; i < t->n_meta; i++) {
 		free(t->meta[i].name);

@@ -31,6 +31,8 @@ struct tensors {
 	int n_meta;
 	struct { char *name, *value; } *meta;   /* "__metadata__" */
 	void *map; size_t map_bytes;
+	int n_owned;
+	void **owned;                        /* data that are not in the map */
 };
 
 /* Reads by map: every length, offset, overlap, dtype, shape product and name is checked before
@@ -40,6 +42,7 @@ const struct tensor *tensors_find(const struct tensors *, const char *name);  /*
 const char *tensors_meta(const struct tensors *, const char *name);   /* NULL when absent */
 /* count floats from a tensor of any float type; -1 after fail() for other types. */
 int tensor_floats(const struct tensor *, float *out);
+void tensors_own(struct tensors *, void *data);   /* frees it on closing */
 void tensors_close(struct tensors *);
 
 /* Writing: collect, then save in one go (path.part, fsync, rename; replaces path when force).  Data

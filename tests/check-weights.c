@@ -1,7 +1,8 @@
-/* check-weights: safetensors and npy files, good and bad, with known verdicts and contents; round
+/* check-weights: files of weights and arrays, good and bad, with known verdicts and contents; round
  * trips; half precision. */
 #include "formats/npy.h"
 #include "formats/safetensors.h"
+#include "formats/weights.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "tests/tap.h"
@@ -51,7 +52,7 @@ static struct found read_file(const char *path)
 {
 	struct found f = { .is_npy = strstr(path, ".npy") };
 
-	f.good = !(f.is_npy ? npy_read(&f.npy, path) : tensors_open(&f.st, path));
+	f.good = !(f.is_npy ? npy_read(&f.npy, path) : weights_open(&f.st, path));
 	return f;
 }
 

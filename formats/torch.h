@@ -1,0 +1,45 @@
+/* torch: the tensors of PyTorch's three kinds of files, from their inert pickles; nothing is
+ * imported, called or evaluated. */
+#ifndef IC_TORCH_H
+#define IC_TORCH_H
+
+#include "formats/pickle.h"
+#include "formats/safetensors.h"
+#include "formats/zip.h"
+
+/* Each adds the tensors of a file of n bytes to t, whose path is set: 0 or -1; data are borrowed
+ * from those bytes or owned by t. */
+int torch_zip(struct tensors *t, const struct zip *);      /* since 2020 */
+int torch_legacy(struct tensors *t, const void *bytes, size_t n);   /* 2017 to 2020: pickles */
+int torch_tar(struct tensors *t, const void *bytes, size_t n);      /* before: four members */
+
+/* What the three have in common. */
+struct torch_type { enum dtype type; size_t size; };       /* type 0: complex numbers */
+
+struct torch_view {
+	struct torch_type type;
+	const void *storage;
+	int64_t count;                       /* elements of the storage */
+	bool placed;                         /* false: a whole storage, without the fields below */
+	int64_t at, rank, shape[8], stride[8];   /* in elements */
+};
+
+struct torch_reader {
+	struct tensors *to;
+	void *ctx;
+	/* The storage or tensor of a persistent id: 0, or -1 after fail() */
+	int (*resolve)(struct torch_reader *, const struct pickle_item *id, struct torch_view *);
+	size_t file_bytes, copied;           /* bytes of views that had to be copied */
+};
+
+/* Chooses the state dict under root, and adds its tensors under their names in the network. */
+int torch_state(struct torch_reader *, const struct pickle_item *root);
+/* "torch FloatStorage" or, with that suffix, "torch.cuda HalfTensor"; -1 after fail() */
+int torch_type_of(const char *path, const struct pickle_item *, const char *suffix,
+	struct torch_type *);
+/* Element i of a tuple as a count, 0 or more; -1 after fail() */
+int64_t torch_count(const char *path, const struct pickle_item *, uint32_t i);
+/* A tuple of at least n items, or fail(). */
+int torch_tuple(const char *path, const struct pickle_item *, uint32_t n, const char *what);
+
+#endif

@@ -1,0 +1,119 @@
+/* weights: which kind of file holds the tensors, by its first bytes. */
+#include "formats/weights.h"
+#include "formats/map.h"
+#include "formats/npy.h"
+#include "formats/tar.h"
+#include "formats/torch.h"
+#include "formats/zip.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Files that are often found under the name of weights. */
+static const struct { const char *first, *what; } strangers[] = {
+	{ "version https://git-lfs", "a pointer of Git LFS: fetch the file itself" },
+	{ "PYTORCH1", "a program of an early PyTorch" },
+	{ "\x89HDF\r\n\x1a\n", "HDF5" },
+	{ "<", "a web page" },
+};
+
+static int is_stranger(const struct tensors *t, const struct map *m)
+{
+	for (size_t i = 0; i < LEN(strangers); i++) {
+		size_t n = strlen(strangers[i].first);
+		if (m->bytes >= n && !memcmp(m->p, strangers[i].first, n))
+			return fail("%s: found %s, expected weights", t->path, strangers[i].what);
+	}
+	return 0;
+}
+
+static bool is_npy_name(const char *name)
+{
+	size_t n = strlen(name);
+	return n > 4 && !strcmp(name + n - 4, ".npy");
+}
+
+static int add_npy(struct tensors *t, const char *name, const void *bytes, size_t n)
+{
+	struct tensor x;
+
+	if (npy_parse(&x, t->path, bytes, n)) return -1;
+	tensors_own(t, (void *)x.data);
+	tensors_add(t, name, x.type, x.rank, x.shape, x.data);
+	return 0;
+}
+
+/* A zip of NAME.npy */
+static int add_npz(struct tensors *t, const struct zip *z)
+{
+	int bad = 0;
+
+	for (int i = 0; i < z->count && !bad; i++) {
+		const struct zip_entry *e = &z->entry[i];
+		void *owned;
+		const void *bytes = zip_read(z, e, &owned);
+		char *name = mem_text("%.*s", (int)strlen(e->name) - 4, e->name);
+		bad = bytes ? add_npy(t, name, bytes, e->bytes) : -1;
+		free(name);
+		free(owned);
+	}
+	return bad;
+}
+
+static int add_zip(struct tensors *t, const struct map *m)
+{
+	struct zip z;
+	int arrays = 0;
+
+	if (zip_open(&z, t->path, m->p, m->bytes)) return -1;
+	for (int i = 0; i < z.count; i++) arrays += is_npy_name(z.entry[i].name);
+	int bad = arrays && arrays == z.count ? add_npz(t, &z) : torch_zip(t, &z);
+	zip_close(&z);
+	return bad;
+}
+
+static int add_other(struct tensors *t, const struct map *m)
+{
+	const uint8_t *p = m->p;
+
+	if (is_stranger(t, m)) return -1;
+	if (zip_is(p, m->bytes)) return add_zip(t, m);
+	if (*p == 0x80) return torch_legacy(t, p, m->bytes);
+	if (m->bytes >= 6 && !memcmp(p, "\x93NUMPY", 6)) return add_npy(t, "", p, m->bytes);
+	if (tar_is(p, m->bytes)) return torch_tar(t, p, m->bytes);
+	return fail("%s: found neither safetensors nor a file of PyTorch or NumPy", t->path);
+}
+
+/* A length below 2^48, then the header. */
+static bool is_safetensors(const char *p, size_t n)
+{
+	return n >= 9 && !p[6] && !p[7] && p[8] == '{';
+}
+
+bool weights_is(const void *bytes, size_t n)
+{
+	const unsigned char *p = bytes;
+
+	return is_safetensors(bytes, n) || zip_is(p, n) || tar_is(p, n) ||
+		(n >= 6 && (p[0] == 0x80 || !memcmp(p, "\x93NUMPY", 6)));
+}
+
+int weights_open(struct tensors *t, const char *path)
+{
+	struct map m;
+
+	*t = (struct tensors){ 0 };
+	if (map_open(&m, path, 1)) return -1;
+	if (is_safetensors(m.p, m.bytes)) {
+		map_close(&m);
+		return tensors_open(t, path);
+	}
+	t->path = mem_text("%s", path);
+	int bad = add_other(t, &m);
+	t->map = m.p;                        /* closed with the tensors that borrow from it */
+	t->map_bytes = m.bytes;
+	if (bad) tensors_close(t);
+	return bad;
+}

@@ -1,0 +1,13 @@
+/* weights: tensors by name from any file of ic-weights(5): safetensors, the three kinds of PyTorch
+ * files, npy and npz; the kind is told by the first bytes. */
+#ifndef IC_WEIGHTS_H
+#define IC_WEIGHTS_H
+
+#include "formats/safetensors.h"
+
+/* As tensors_open; data may have any alignment.  What was chosen, stripped and left out of a
+ * PyTorch file stands in the metadata. */
+int weights_open(struct tensors *, const char *path);
+bool weights_is(const void *bytes, size_t n);   /* do these first bytes (16 suffice) begin one? */
+
+#endif
