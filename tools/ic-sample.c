@@ -10,60 +10,87 @@
 #include "lib/base/say.h"
 #include "lib/gan/sample.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAM_INSTANCE = 0x1A };
+enum { STREAM_INSTANCE = 0x1A, MOST_SEEDS = 1000000 };
+#define LARGEST_SEED 9e15                    /* options are checked as doubles, which hold it exactly */
 
-static int64_t count, each;
-static int batch = 32, class_ = -1, device;
-static int64_t seed;
+static int64_t count, each, seed;
+static const char *seeds, *noise;
+static int between, between_noises, batch = 32, class_ = -1, device;
+static double truncation = INFINITY;
 
 static const struct opt opts[] = {
 	{ 'n', "samples", "N", "samples in all, each of an instance drawn at random", OPT_LONG,
 	  &count, 0, 1e12 },
 	{ 0, "each", "K", "K samples of every instance, in order, instead", OPT_LONG, &each, 0,
 	  1e9 },
+	{ 0, "seeds", "LIST", "a sample of every instance with each seed, as 0-7,42, instead",
+	  OPT_STR, &seeds, 0, 0 },
+	{ 0, "noise", "FILE", "a sample of every instance with each row of noise, instead", OPT_STR,
+	  &noise, 0, 0 },
+	{ 0, "between", "N", "N more between each instance and the next", OPT_INT, &between, 0,
+	  10000 },
+	{ 0, "between-noises", "N", "N more between each seed or noise row and the next", OPT_INT,
+	  &between_noises, 0, 10000 },
+	{ 0, "truncation", "T", "draw noise outside +-T again", OPT_REAL, &truncation, 0.01, 100 },
 	{ 0, "class", "C", "class label of every sample (-1: the instance's own)", OPT_INT, &class_,
 	  -1, 1 << 24 },
 	{ 's', "seed", "N", "seed of noise and of the drawing of instances", OPT_LONG, &seed, 0,
-	  9e15 },
+	  LARGEST_SEED },
 	{ 'b', "batch", "N", "samples computed together", OPT_INT, &batch, 1, 4096 },
 	{ 'd', "device", "cpu|ref", "where to compute", OPT_WORD, &device, 0, 0 },
 	OPT_COMMON
 };
 
-/* What sample number i is conditioned on: instance and label. */
-static int64_t instance_of(int64_t i, int64_t instances)
+struct job {
+	struct gan g;
+	struct sampler s;
+	struct features t;                   /* the instances; count 0: none */
+	uint64_t *seed;                      /* --seeds */
+	struct features rows;                /* --noise */
+	int64_t noises;                      /* of every instance; 0: each sample has its own */
+	real *room;                          /* a second vector, when between two */
+};
+
+/* Number `at` of a list, or at a fraction t > 0 of the way from it to the next. */
+struct spot { int64_t at; double t; };
+
+static struct spot spot_of(int64_t place, int steps)
+{
+	return (struct spot){ place / (steps + 1), (double)(place % (steps + 1)) / (steps + 1) };
+}
+
+static int64_t nearer(struct spot p)
+{
+	return p.t > 0.5 ? p.at + 1 : p.at;
+}
+
+/* What sample i is conditioned on. */
+static struct spot instance_of(const struct job *j, int64_t i)
 {
 	struct rng r = rng_at((uint64_t)seed, (uint64_t)i << 8 | STREAM_INSTANCE);
-	return each ? i / each : rng_below(&r, (uint32_t)instances);
+
+	if (j->t.info.count < 1) return (struct spot){ 0, 0 };
+	if (j->noises) return spot_of(i / j->noises, between);
+	return (struct spot){ each ? i / each : rng_below(&r, (uint32_t)j->t.info.count), 0 };
 }
 
-static int check_instances(const struct gan *g, const struct features *t, const char *path)
-{
-	if (!g->c.instance_cond) return 0;
-	if (t->info.width != g->c.features)
-		return fail("%s: rows of %d, expected %d as the model was trained with", path,
-			    t->info.width, g->c.features);
-	if (t->info.count < 1 || t->info.count > UINT32_MAX)
-		return fail("%s: no instances, expected at least one", path);
-	return 0;
-}
-
-static uint32_t label_of(const struct gan *g, const struct features *t, int64_t at, int64_t i)
+static uint32_t label_of(const struct job *j, struct spot p, int64_t i)
 {
 	if (class_ >= 0) return (uint32_t)class_;
-	if (t->labels) return t->labels[at];
-	/* No instances, no labels: classes at random. */
+	if (j->t.labels) return j->t.labels[nearer(p)];
+	/* No labels: classes at random. */
 	struct rng r = rng_at((uint64_t)seed, (uint64_t)i << 8 | STREAM_INSTANCE);
-	return rng_below(&r, (uint32_t)g->c.n_classes);
+	return rng_below(&r, (uint32_t)j->g.c.n_classes);
 }
 
-/* Row `at` at unit length. */
-static int fill_features(const struct features *t, int64_t at, real *f)
+/* Row `at` of the instances at unit length. */
+static int unit_features(const struct features *t, int64_t at, real *f)
 {
 	double norm = 0;
 	int w = t->info.width;
@@ -77,55 +104,100 @@ static int fill_features(const struct features *t, int64_t at, real *f)
 	return 0;
 }
 
-static int fill(const struct gan *g, struct sampler *s, const struct features *t, int64_t i,
-		int place, struct pam_head *h)
+static int fill_features(const struct job *j, struct spot p, real *f)
 {
-	int64_t at = t->info.count > 0 ? instance_of(i, t->info.count) : 0;
+	const struct features *t = &j->t;
+	double product = 0;
+
+	if (unit_features(t, p.at, f)) return -1;
+	if (!(p.t > 0)) return 0;
+	if (unit_features(t, p.at + 1, j->room)) return -1;
+	for (int k = 0; k < t->info.width; k++) product += (double)f[k] * (double)j->room[k];
+	if (product < -1 + 1e-9)
+		return fail("the instances of keys %" PRIu64 " and %" PRIu64
+			    " are opposite: no way between them is the shortest",
+			    t->keys[p.at], t->keys[p.at + 1]);
+	sampler_between(f, j->room, p.t, t->info.width, f);
+	return 0;
+}
+
+/* Number `at` of the noises of --seeds or --noise. */
+static int listed_noise(const struct job *j, int64_t at, real *z)
+{
+	if (seeds) {
+		sampler_noise_within(truncation, j->seed[at], 0, j->s.dim_z, z);
+		return 0;
+	}
+	if (features_get(&j->rows, at, 1, z)) return -1;
+	for (int k = 0; k < j->s.dim_z; k++)
+		if (!isfinite(z[k]))
+			return fail("%s: the row of key %" PRIu64 " is not finite", noise,
+				    j->rows.keys[at]);
+	return 0;
+}
+
+static int fill_noise(const struct job *j, int64_t i, struct pam_head *h, real *z)
+{
+	struct spot p = j->noises ? spot_of(i % j->noises, between_noises) : (struct spot){ 0, 0 };
+	uint64_t drawn = j->seed ? j->seed[p.at] : (uint64_t)seed;
+
+	if (!noise && !(p.t > 0)) snprintf(h->seed, sizeof h->seed, "%" PRIu64, drawn);
+	if (!j->noises) sampler_noise_within(truncation, drawn, (uint64_t)i, j->s.dim_z, z);
+	else if (listed_noise(j, p.at, z)) return -1;
+	if (!(p.t > 0)) return 0;
+	if (listed_noise(j, p.at + 1, j->room)) return -1;
+	sampler_between(z, j->room, p.t, j->s.dim_z, z);
+	return 0;
+}
+
+static int fill(const struct job *j, int64_t i, int place, struct pam_head *h)
+{
+	const struct sampler *s = &j->s;
+	struct spot p = instance_of(j, i);
 
 	*h = (struct pam_head){ .width = s->side,
 				.height = s->side,
 				.channels = 3,
 				.key = (uint64_t)i,
 				.at = i,
-				.of = count };
-	sampler_noise((uint64_t)seed, (uint64_t)i, s->dim_z, s->z + (size_t)place * (size_t)s->dim_z);
-	if (t->info.count > 0) {
-		h->instanced = true;
-		h->instance = t->keys[at];
-		h->root = rows_root(&t->info);
+				.of = count,
+				.from = j->g.from.features };
+	if (j->t.info.count > 0) {
+		h->root = rows_root(&j->t.info);
+		h->instanced = !(p.t > 0);
+		h->instance = j->t.keys[p.at];
 	}
-	h->from = g->from.features;
-	snprintf(h->seed, sizeof h->seed, "%" PRId64, seed);
-	if (g->c.class_cond) {
-		uint32_t y = label_of(g, t, at, i);
-		if ((int64_t)y >= g->c.n_classes)
+	if (j->g.c.class_cond) {
+		uint32_t y = label_of(j, p, i);
+		if ((int64_t)y >= j->g.c.n_classes)
 			return fail("label %u of sample %lld: the model knows %d classes", y,
-				    (long long)i, g->c.n_classes);
+				    (long long)i, j->g.c.n_classes);
 		s->y[place] = (real)y;
 		h->labelled = true;
 		h->label = y;
 	}
-	return g->c.instance_cond
-		       ? fill_features(t, at, s->f + (size_t)place * (size_t)g->c.features)
+	if (fill_noise(j, i, h, s->z + (size_t)place * (size_t)s->dim_z)) return -1;
+	return j->g.c.instance_cond
+		       ? fill_features(j, p, s->f + (size_t)place * (size_t)j->g.c.features)
 		       : 0;
 }
 
-/* Always whole batches (the last one filled up with its first sample again), so that a sample does not depend on how many follow. */
-static int run(struct gan *g, struct sampler *s, const struct features *t)
+/* Always whole batches, the last one filled up with its first sample again. */
+static int run(struct job *j)
 {
 	struct pam_head *h = mem_new((size_t)batch, sizeof *h);
-	uint8_t *rgb = mem_new((size_t)s->side * (size_t)s->side, 3);
+	uint8_t *rgb = mem_new((size_t)j->s.side * (size_t)j->s.side, 3);
 	int bad = 0;
 
 	for (int64_t i = 0; i < count && !bad; i += batch) {
 		int n = count - i < batch ? (int)(count - i) : batch;
 		bad = stop_check();
 		for (int k = 0; k < batch && !bad; k++)
-			bad = fill(g, s, t, k < n ? i + k : i, k, &h[k]);
+			bad = fill(j, k < n ? i + k : i, k, &h[k]);
 		if (bad) break;
-		sampler_run(s);
+		sampler_run(&j->s);
 		for (int k = 0; k < n && !bad; k++) {
-			sampler_rgb(s, k, rgb);
+			sampler_rgb(&j->s, k, rgb);
 			bad = pam_write(stdout, &h[k], rgb);
 		}
 		progress("sampling", i + n, count, "%s", "");
@@ -136,12 +208,130 @@ static int run(struct gan *g, struct sampler *s, const struct features *t)
 	return bad;
 }
 
+static uint64_t take_seed(const char **s)
+{
+	char *end = NULL;
+	uint64_t n = isdigit((unsigned char)**s) ? strtoull(*s, &end, 10) : 0;
+
+	if (!end || (double)n > LARGEST_SEED)
+		misuse("--seeds: found '%s', expected numbers and ranges, as 0-7,42", seeds);
+	*s = end;
+	return n;
+}
+
+static void parse_seeds(struct job *j)
+{
+	const char *s = seeds;
+	uint64_t n = 0;
+
+	do {
+		uint64_t first = take_seed(&s), last = first;
+		if (*s == '-') s++, last = take_seed(&s);
+		if (last < first || (*s && *s != ','))
+			misuse("--seeds: found '%s', expected numbers and ranges, as 0-7,42", seeds);
+		if (last - first >= MOST_SEEDS - n)
+			misuse("--seeds: found more than %d seeds", MOST_SEEDS);
+		j->seed = mem_grow(j->seed, n + last - first + 1, sizeof *j->seed);
+		while (first <= last) j->seed[n++] = first++;
+	} while (*s++);
+	j->noises = (int64_t)n;
+}
+
+static void check_options(void)
+{
+	bool list = seeds || noise;
+
+	if ((count > 0) + (each > 0) + !!seeds + !!noise != 1)
+		misuse("expected one of -n, --each, --seeds and --noise");
+	if ((between || between_noises) && !list)
+		misuse("--between and --between-noises: expected --seeds or --noise with them");
+	if (seed && list) misuse("--seed: not with --seeds or --noise, which it would not change");
+	if (noise && isfinite(truncation))
+		misuse("--truncation: not with --noise, whose rows are used as they are");
+}
+
+static int check_instances(const struct job *j, const char *path)
+{
+	const struct features *t = &j->t;
+
+	if (t->info.count < 1 || t->info.count > UINT32_MAX)
+		return fail("%s: no instances, expected at least one", path);
+	if (j->g.c.instance_cond && t->info.width != j->g.c.features)
+		return fail("%s: rows of %d, expected %d as the model was trained with", path,
+			    t->info.width, j->g.c.features);
+	return 0;
+}
+
+static int open_noise(struct job *j)
+{
+	int dim_z = biggan_dim_z(&j->g.c);
+
+	if (features_open(&j->rows, noise)) return -1;
+	if (j->rows.info.width != dim_z)
+		return fail("%s: rows of %d, expected %d as the model's noise", noise,
+			    j->rows.info.width, dim_z);
+	j->noises = j->rows.info.count;
+	return 0;
+}
+
+/* How many of a list there are, with `steps` more between each and the next. */
+static int with_steps(const char *what, int64_t n, int steps, int64_t *out)
+{
+	if (n < (steps ? 2 : 1))
+		return fail("found %" PRId64 " %s, expected at least %d", n, what, steps ? 2 : 1);
+	*out = n + (n - 1) * steps;
+	return 0;
+}
+
+/* Instances in order, and for each all noises. */
+static int count_samples(struct job *j)
+{
+	int64_t places = j->t.info.count > 0 ? j->t.info.count : 1;
+
+	if (each) count = each * places;
+	if (!j->noises) return 0;
+	if (j->g.c.class_cond && j->g.c.n_classes > 1 && !j->t.labels && class_ < 0)
+		return fail("the model has classes: expected --class, or instances with labels");
+	if (with_steps("instances", places, between, &places) ||
+	    with_steps("noises", j->noises, between_noises, &j->noises))
+		return -1;
+	if (places > INT64_MAX / j->noises) return fail("found more samples than can be counted");
+	count = places * j->noises;
+	return 0;
+}
+
+static int job_open(struct job *j, const char *model, const char *path)
+{
+	if (binary_stdout() || gan_load_sampler(&j->g, model)) return -1;
+	if (!path && j->g.c.instance_cond) path = "-";
+	if (!path && (each || between))
+		misuse("--each and --between: this model takes no instances");
+	if (path && noise && !strcmp(path, "-") && !strcmp(noise, "-"))
+		misuse("standard input can be read once");
+	if (path && (features_open(&j->t, path) || check_instances(j, path))) return -1;
+	if (noise && open_noise(j)) return -1;
+	if (count_samples(j)) return -1;
+	int dim_z = biggan_dim_z(&j->g.c);
+	j->room = mem_new((size_t)(j->g.c.features > dim_z ? j->g.c.features : dim_z),
+			  sizeof *j->room);
+	if (count < batch) batch = (int)count;
+	return 0;
+}
+
+static void job_close(struct job *j)
+{
+	sampler_close(&j->s);
+	features_close(&j->t);
+	features_close(&j->rows);
+	gan_free(&j->g);
+	free(j->seed);
+	free(j->room);
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const devices[] = { "cpu", "ref" };
-	struct gan g;
-	struct sampler s;
-	struct features t = { 0 };
+	struct job j = { .noises = 0 };
 
 	blas_start(argv);
 	int i = opt_parse(argc, argv, "model [instances]", "pictures from a trained model", opts,
@@ -149,17 +339,12 @@ int main(int argc, char **argv)
 	if (i >= argc) misuse("no model given");
 	if (argc - i > 2)
 		misuse("%s: found a third operand, expected a model and instances", argv[i + 2]);
-	if (!count == !each) misuse("expected one of -n and --each");
-	if (binary_stdout() || gan_load_sampler(&g, argv[i])) die();
-	const char *path = i + 1 < argc ? argv[i + 1] : g.c.instance_cond ? "-" : NULL;
-	if (path && (features_open(&t, path) || check_instances(&g, &t, path))) die();
-	if (each && !path) misuse("--each: this model takes no instances");
-	if (each) count = each * t.info.count;
+	check_options();
+	if (seeds) parse_seeds(&j);
+	if (job_open(&j, argv[i], i + 1 < argc ? argv[i + 1] : NULL)) die();
 	struct backend *b = backend_new(devices[device], par_threads());
-	if (sampler_open(&s, &g, batch, b) || run(&g, &s, &t)) die();
-	sampler_close(&s);
+	if (sampler_open(&j.s, &j.g, batch, b) || run(&j)) die();
 	backend_free(b);
-	features_close(&t);
-	gan_free(&g);
+	job_close(&j);
 	return done(count, "samples");
 }

@@ -56,6 +56,32 @@ void sampler_close(struct sampler *p)
 
 void sampler_noise(uint64_t seed, uint64_t number, int dim_z, real *z)
 {
+	sampler_noise_within(INFINITY, seed, number, dim_z, z);
+}
+
+/* Numbers inside the bound are those drawn without one. */
+void sampler_noise_within(double bound, uint64_t seed, uint64_t number, int dim_z, real *z)
+{
 	struct rng r = rng_at(seed, number << 8 | STREAM_NOISE);
+
 	for (int i = 0; i < dim_z; i++) z[i] = (real)rng_normal(&r);
+	for (int i = 0; i < dim_z; i++)
+		while (fabs((double)z[i]) > bound) z[i] = (real)rng_normal(&r);
+}
+
+/* sin((1-t) w) / sin(w) a + sin(t w) / sin(w) b, with w the angle between them; the straight line
+ * where w is 0 or pi, which leaves no one arc, and where there is no angle to a vector of zeros. */
+void sampler_between(const real *a, const real *b, double t, int n, real *out)
+{
+	double aa = 0, bb = 0, ab = 0;
+
+	for (int i = 0; i < n; i++) {
+		aa += (double)a[i] * (double)a[i];
+		bb += (double)b[i] * (double)b[i];
+		ab += (double)a[i] * (double)b[i];
+	}
+	double w = aa * bb > 0 ? acos(fmax(-1, fmin(1, ab / sqrt(aa) / sqrt(bb)))) : 0;
+	bool arc = sin(w) > 1e-6;
+	double from = arc ? sin((1 - t) * w) / sin(w) : 1 - t, to = arc ? sin(t * w) / sin(w) : t;
+	for (int i = 0; i < n; i++) out[i] = (real)(from * (double)a[i] + to * (double)b[i]);
 }

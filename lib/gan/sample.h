@@ -8,16 +8,26 @@ struct sampler {
 	struct tape *t;
 	struct scope g;
 	int batch, dim_z, side;
-	real *z, *y, *f;                     /* [batch][dim_z], [batch] or NULL, [batch][features] or NULL: filled by the caller */
+	/* [batch][dim_z], [batch] or NULL, [batch][features] or NULL: filled by the caller */
+	real *z, *y, *f;
 	val image;
 };
 
-int sampler_open(struct sampler *, struct gan *, int batch, struct backend *);   /* 0, or -1 after fail() */
+/* 0, or -1 after fail(). */
+int sampler_open(struct sampler *, struct gan *, int batch, struct backend *);
 void sampler_run(struct sampler *);
-void sampler_rgb(const struct sampler *, int i, uint8_t *rgb);   /* image i as bytes, rounded to nearest; [side][side][3] */
+/* Image i as bytes, rounded to nearest; [side][side][3]. */
+void sampler_rgb(const struct sampler *, int i, uint8_t *rgb);
 void sampler_close(struct sampler *);        /* accepts a zeroed struct */
 
 /* z of sample `number` under `seed`, whatever batch or place it is computed in. */
 void sampler_noise(uint64_t seed, uint64_t number, int dim_z, real *z);
+/* The same, but each number outside +-bound drawn again until it is inside. */
+void sampler_noise_within(double bound, uint64_t seed, uint64_t number, int dim_z, real *z);
+
+/* The point at t in [0,1] of the arc from a[n] to b[n] (Shoemake, SIGGRAPH 1985): equal angles for
+ * equal t; unit vectors stay on the sphere, and normal noise keeps its length, which a straight line
+ * would cut to 0.7 half way.  out may be a or b. */
+void sampler_between(const real *a, const real *b, double t, int n, real *out);
 
 #endif

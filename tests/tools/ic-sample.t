@@ -1,5 +1,7 @@
-# ic-sample: a sample depends on its number alone; streams end early with a failure; refusals.
+# ic-sample: a sample depends on its number or seed alone; lists of seeds and noises and the ways between; streams end
+# early with a failure; refusals.
 . tests/tap.sh
+root=$PWD
 cd "$TMP" || exit 1
 
 pictures()
@@ -16,7 +18,9 @@ ok "fixture" eval 'pictures | ic-pack --size 32 - -o a.mdb && ic-embed a.mdb -o 
 	ic-store head -n 3 f.mdb | ic-store load -o i.mdb'
 
 ok "forty samples" eval 'ic-sample m.st f.mdb -n 40 >all.pam'
-check_same "a batch of 7 gives what 32 gives, but for rounding: sizes" "ic-sample m.st f.mdb -n 40 -b 7 | wc -c" "wc -c <all.pam"
+for b in 1 7 32; do
+	check_same "the same in batches of $b" "ic-sample m.st f.mdb -n 40 -b $b" "cat all.pam"
+done
 check_same "1 thread as 2" "ic-sample m.st f.mdb -n 40 -t 1" "cat all.pam"
 check_same "the first ten do not depend on how many follow" "ic-sample m.st f.mdb -n 10 | sed 's/of=10/of=40/'" \
 	"head -c \$(ic-sample m.st f.mdb -n 10 | wc -c) all.pam"
@@ -27,6 +31,82 @@ check_same "--each: instances in order" "ic-sample m.st i.mdb --each 2 | grep -a
 check_same "instances from a pipe" "ic-store cat i.mdb | ic-sample m.st - --each 2" "ic-sample m.st i.mdb --each 2"
 ok "a model without instances" eval 'ic-sample u.st -n 3 >u.pam && [ "$(grep -ao ENDHDR u.pam | wc -l)" -eq 3 ]'
 check_same "samples, features and score in one pipe" "ic-sample m.st f.mdb -n 20 | ic-embed - | ic-fid f.mdb - | wc -l" "echo 2"
+
+# Without what depends on the place in the series.
+bare() { sed 's/^# ic key=[0-9]*\( label=[0-9]*\)\? at=[0-9]* of=[0-9]*/# ic\1/'; }
+# Pictures FIRST to LAST, counted from 1, of a stream; fails when they are not there.
+some()
+{
+	bare | awk -v a="$1" -v z="$2" 'BEGIN { RS = "P7\n"; ORS = "" }
+		NR > a && NR <= z + 1 { print RS $0; n++ } END { exit n != z - a + 1 }'
+}
+heads() { grep -a '^# ic' | sed 's/.* root=[0-9a-f]*//'; }
+# Noise rows: values FIRST and SECOND, then zeros to the 120 of this model; one row for each pair given.
+noise()
+{
+	printf '#ic-rows\t1\n#kind\tnoise\n#type\tf32\n#width\t120\n#key\tvalues\n'
+	for pair; do
+		printf '%s\t%s\t%s' "$pair" "${pair%:*}" "${pair#*:}"
+		printf '\t0%.0s' $(seq 118)
+		echo
+	done | awk -F'\t' -v OFS='\t' '{ $1 = NR - 1; print }'
+	echo '#end'
+}
+
+ok "seeds" eval 'ic-sample m.st i.mdb --seeds 5-6,90 >seeds.pam'
+check_same "every instance with every seed, in order" "heads <seeds.pam" \
+	"for i in 0 1 2; do for s in 5 6 90; do echo \" instance=\$i seed=\$s\"; done; done"
+check_same "a seed alone gives the same pictures" "ic-sample m.st i.mdb --seeds 90 | some 2 2" "some 6 6 <seeds.pam"
+check_same "and so it does with one instance of them" \
+	"ic-store dump i.mdb | sed '/^[02]\t/d' | ic-store load - | ic-sample m.st --seeds 6 | some 1 1" "some 5 5 <seeds.pam"
+check_same "a seed is the first sample of --seed" "ic-store head -n 1 i.mdb | ic-store load - | ic-sample m.st --each 1 -s 90" \
+	"ic-store head -n 1 i.mdb | ic-store load - | ic-sample m.st --seeds 90"
+check_same "seeds of a model without instances" "ic-sample u.st --seeds 0-2 | some 3 3" "ic-sample u.st --seeds 2 | some 1 1"
+
+check_same "a wide truncation changes nothing" "ic-sample m.st f.mdb -n 4 --truncation 50" "ic-sample m.st f.mdb -n 4"
+ok "a narrow one does" eval '! cmp -s <(ic-sample m.st f.mdb -n 4 --truncation 0.5) <(ic-sample m.st f.mdb -n 4)'
+check_same "truncated samples do not depend on batches" "ic-sample m.st f.mdb -n 40 --truncation 1 -b 7" \
+	"ic-sample m.st f.mdb -n 40 --truncation 1"
+
+ok "noise rows" eval 'noise 3:0 0:3 -1:2 | ic-store load -o z.mdb && ic-sample m.st i.mdb --noise z.mdb >noise.pam'
+check_same "every instance with every row of noise" "heads <noise.pam" \
+	"for i in 0 1 2; do for s in 1 2 3; do echo \" instance=\$i\"; done; done"
+check_same "a row alone gives the same pictures" "noise -1:2 | ic-store load - | ic-sample m.st i.mdb --noise - | some 2 2" \
+	"some 6 6 <noise.pam"
+check_same "half way between two noises" "ic-sample m.st i.mdb --noise z.mdb --between-noises 1 | some 2 2" \
+	"noise 2.12132034:2.12132034 | ic-store load - | ic-sample m.st i.mdb --noise - | some 1 1"
+
+ok "between instances and seeds" eval 'ic-sample m.st i.mdb --seeds 5-6,90 --between 3 --between-noises 1 >way.pam'
+check_same "as many as said" "grep -ac '^ENDHDR' way.pam" "echo $((9 * 5))"
+check_same "at the ends nothing changes" "some 1 1 <way.pam; some 3 3 <way.pam; some 45 45 <way.pam" \
+	"some 1 1 <seeds.pam; some 2 2 <seeds.pam; some 9 9 <seeds.pam"
+check_same "between them there is no instance, or no seed" "heads <way.pam | sed -n '1,6p'" \
+	"printf ' instance=0 seed=5\n instance=0\n instance=0 seed=6\n instance=0\n instance=0 seed=90\n seed=5\n'"
+ok "and pictures differ from step to step" eval \
+	'! cmp -s <(some 1 1 <way.pam | sed 1,8d) <(some 6 6 <way.pam | sed 1,8d)'
+ok "opposite instances" eval 'ic-store dump i.mdb | awk -F"\t" -v OFS="\t" "/^0/ { for (i = 2; i <= NF; i++) \$i = -\$i; \$1 = 77; print > \"neg\" }" &&
+	{ ic-store head -n 1 i.mdb | sed "/^#end/d"; cat neg; echo "#end"; } | ic-store load -o o.mdb'
+fails_with "keys 0 and 77 are opposite" "no way between opposite instances" ic-sample m.st o.mdb --seeds 1 --between 1
+
+one_line()
+{
+	ic-pack --size 32 "$1" | ic-embed - | ic-sample m.st - -n 8 | ic-grid -o "$2"
+}
+ok "any picture in one line" one_line "$root/tests/golden/images/j_420_q95.jpg" cat.png
+ok "another picture gives others" eval \
+	'one_line "$root/tests/golden/images/p_rgb8.png" dog.png && [ -s cat.png ] && ! cmp -s cat.png dog.png'
+
+label()
+{
+	ic-store dump a.mdb | awk -F'\t' -v OFS='\t' '/^#key/ { print "#key", "label", "values"; next }
+		/^#/ { print; next } { $1 = $1 OFS $1 % 2; print }' | ic-store load -o l.mdb
+}
+ok "a model with classes" eval 'label && ic-train l.mdb --class -o c.st --ch 2 -b 4 --steps 1'
+check_same "its classes are drawn, or said" "ic-sample c.st -n 6 --class 1 | grep -ao ' label=1 ' | wc -l" "echo 6"
+check_same "or those of instances; between two, of the nearer" \
+	"ic-embed l.mdb | ic-sample c.st - --seeds 1 --between 2 | grep -ao ' label=[01] ' | head -n 7 | tr -d '\n'" \
+	"printf ' label=0  label=0  label=1  label=1  label=1  label=0  label=0 '"
+fails_with "expected --class" "a seed needs a class" ic-sample c.st --seeds 1
 
 # A producer that dies makes its consumers fail.
 died()
@@ -40,6 +120,18 @@ fails_with "rows of" "instances of another width" eval 'printf "#ic-rows\t1\n#ki
 fails_with "knows 1 classes" "a class it does not know" ic-sample u.st -n 1 --class 5
 exits 2 "neither -n nor --each" ic-sample m.st f.mdb
 exits 2 "both" ic-sample m.st f.mdb -n 1 --each 1
+for list in '' , 1, 3-1 a -1 1-2-3 '1 2' 0-9000000000000001 99999999999999999999 0-1000000; do
+	exits 2 "--seeds '$list'" ic-sample m.st f.mdb --seeds "$list"
+done
+exits 2 "--seeds with --seed" ic-sample m.st f.mdb --seeds 1 -s 2
+exits 2 "--between without a list" ic-sample m.st f.mdb --each 1 --between 2
+exits 2 "--truncation of rows" ic-sample m.st f.mdb --noise z.mdb --truncation 1
+exits 2 "--truncation 0" ic-sample m.st f.mdb -n 1 --truncation 0
+exits 2 "standard input twice" ic-sample m.st - --noise -
+exits 2 "--between without instances" ic-sample u.st --seeds 1 --between 2
+fails_with "found 1 noises, expected at least 2" "one seed has no next" ic-sample m.st f.mdb --seeds 1 --between-noises 2
+fails_with "rows of 1280, expected 120" "noise of another width" ic-sample m.st i.mdb --noise f.mdb
+fails_with "is not finite" "noise that is no number" eval 'noise 0x7fc00000:0 | ic-store load -o nan.mdb && ic-sample m.st i.mdb --noise nan.mdb'
 exits 2 "no model" ic-sample -n 1
 fails_with "No such file" "no such model" ic-sample none.st f.mdb -n 1
 fails_with "" "not a model" ic-sample f.mdb f.mdb -n 1

@@ -1,0 +1,152 @@
+/* Sampling: a sample's floats do not depend on its batch; truncated noise; the arc between two vectors. */
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/rng.h"
+#include "lib/gan/sample.h"
+#include "tests/tap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAMPLES = 33, DIM = 120 };
+
+/* Sample i alone decides its inputs. */
+static void fill(const struct sampler *s, const struct biggan *c, int place, int i)
+{
+	size_t features = (size_t)c->features;
+	real *f = s->f + (size_t)place * features;
+
+	sampler_noise(3, (uint64_t)i, s->dim_z, s->z + place * s->dim_z);
+	s->y[place] = (real)(i % c->n_classes);
+	sampler_noise(4, (uint64_t)i, c->features, f);
+	for (size_t k = 0; k < features; k++) f[k] /= 16;
+}
+
+/* All samples, `batch` at a time, the last batch filled up. */
+static real *all_images(struct gan *g, int batch)
+{
+	struct backend *b = backend_new("cpu", 1);
+	struct sampler s;
+	size_t n = (size_t)g->c.resolution * (size_t)g->c.resolution * 3;
+	real *out = mem_new(SAMPLES * n, sizeof *out);
+
+	must(!sampler_open(&s, g, batch, b));
+	for (int i = 0; i < SAMPLES; i += batch) {
+		int have = SAMPLES - i < batch ? SAMPLES - i : batch;
+		for (int k = 0; k < batch; k++) fill(&s, &g->c, k, k < have ? i + k : i);
+		sampler_run(&s);
+		memcpy(out + (size_t)i * n, tape_value(s.t, s.image), (size_t)have * n * sizeof *out);
+	}
+	sampler_close(&s);
+	backend_free(b);
+	return out;
+}
+
+static void check_batches(int resolution, int ch)
+{
+	static const int batch[] = { 2, 7, 32 };
+	struct biggan c = biggan_default();
+	size_t bytes = SAMPLES * (size_t)resolution * (size_t)resolution * 3 * sizeof(real);
+	struct rng r = rng_at(1, 0);
+	struct gan g;
+
+	c.resolution = resolution;
+	c.g_ch = c.d_ch = ch;
+	c.features = 256;
+	c.n_classes = 3;
+	c.class_cond = c.instance_cond = true;
+	must(!gan_alloc(&g, &c));
+	for (int i = 0; i < g.gp.n; i++) {           /* variances are positive */
+		const struct param *p = &g.gp.p[i];
+		double least = strstr(p->name, "stored_var") ? 0.5 : -0.5;
+		for (size_t k = 0; k < shape_count(p->s); k++)
+			g.ema[p->at + k] = (real)(least + rng_uniform(&r));
+	}
+	real *alone = all_images(&g, 1);
+	ok(memcmp(alone, alone + bytes / SAMPLES / sizeof *alone, bytes / SAMPLES),
+	   "%d pixels: two samples differ", resolution);
+	for (size_t i = 0; i < LEN(batch); i++) {
+		real *x = all_images(&g, batch[i]);
+		ok(!memcmp(x, alone, bytes), "%d pixels, ch %d: a batch of %d gives the floats of 1",
+		   resolution, ch, batch[i]);
+		free(x);
+	}
+	free(alone);
+	gan_free(&g);
+}
+
+static void check_truncation(double bound)
+{
+	real free_[DIM], z[DIM];
+	int inside = 0, kept = 0, same = 0;
+
+	for (uint64_t i = 0; i < 200; i++) {
+		sampler_noise(9, i, DIM, free_);
+		sampler_noise_within(bound, 9, i, DIM, z);
+		for (int k = 0; k < DIM; k++) {
+			inside += fabs((double)z[k]) <= bound;
+			if (fabs((double)free_[k]) > bound) continue;
+			kept++;
+			same += z[k] == free_[k];
+		}
+	}
+	ok(inside == 200 * DIM, "truncation %g: all numbers are inside", bound);
+	/* 24000 draws, of which a share of erf(bound / sqrt 2) is inside: 4 deviations of their number. */
+	double share = erf(bound / sqrt(2));
+	is_near(kept, 24000 * share, 4 * sqrt(24000 * share * (1 - share)) + 1e-9,
+		"truncation %g: the share of %g drawn inside", bound, share);
+	ok(same == kept, "truncation %g: those stay as they are", bound);
+}
+
+static double dot(const real *a, const real *b)
+{
+	double s = 0;
+	for (int i = 0; i < DIM; i++) s += (double)a[i] * (double)b[i];
+	return s;
+}
+
+static void unit(real *a)
+{
+	double length = sqrt(dot(a, a));
+	for (int i = 0; i < DIM; i++) a[i] = (real)((double)a[i] / length);
+}
+
+static void check_between(void)
+{
+	real a[DIM], b[DIM], x[DIM], zero[DIM] = { 0 };
+	double worst = 0, length = 0;
+
+	sampler_noise(5, 0, DIM, a);
+	sampler_noise(5, 1, DIM, b);
+	sampler_between(a, b, 0.5, DIM, x);
+	is_near(sqrt(dot(x, x)), (sqrt(dot(a, a)) + sqrt(dot(b, b))) / 2, 0.1,
+		"half way between two noises the length is theirs");
+	sampler_between(a, b, 0, DIM, x);
+	ok(!memcmp(x, a, sizeof x), "the arc begins at the first");
+	sampler_between(a, b, 1, DIM, x);
+	ok(!memcmp(x, b, sizeof x), "and ends at the second");
+	unit(a);
+	unit(b);
+	double angle = acos(dot(a, b));
+	for (int k = 0; k <= 8; k++) {
+		sampler_between(a, b, k / 8.0, DIM, x);
+		worst = fmax(worst, fabs(acos(fmin(1, dot(a, x) / sqrt(dot(x, x)))) - angle * k / 8));
+		length = fmax(length, fabs(sqrt(dot(x, x)) - 1));
+	}
+	is_near(length, 0, 1e-6, "between unit vectors all are of unit length");
+	is_near(worst, 0, 1e-3, "equal steps are equal angles");
+	sampler_between(zero, b, 0.25, DIM, x);
+	is_near(sqrt(dot(x, x)), 0.25, 1e-6, "from zeros the way is straight");
+	sampler_between(a, a, 0.3, DIM, x);
+	is_near(dot(a, x), 1, 1e-6, "from a vector to itself nothing moves");
+}
+
+int main(void)
+{
+	check_batches(32, 24);
+	check_batches(64, 8);
+	check_truncation(0.5);
+	check_truncation(2);
+	check_between();
+	return done_testing();
+}
