@@ -138,7 +138,7 @@ static int take_number(struct machine *m, int bytes, uint64_t *x)
 /* Bytes behind a length of `width` bytes. */
 static int take_bytes(struct machine *m, int width, const char **text, uint32_t *n)
 {
-	uint64_t length;
+	uint64_t length = 0;
 
 	if (take_number(m, width, &length)) return -1;
 	if (length > (uint64_t)(m->end - m->p) || length > UINT32_MAX)
@@ -164,9 +164,9 @@ static int take_line(struct machine *m, const char **text, uint32_t *n)
 /* A line as the number that strtoll or strtod finds in all of it. */
 static int take_numeral(struct machine *m, bool whole, char *ends_with, int64_t *i, double *f)
 {
-	const char *text;
+	const char *text = NULL;
 	char copy[64], *end;
-	uint32_t n;
+	uint32_t n = 0;
 
 	if (take_line(m, &text, &n)) return -1;
 	if (n && *ends_with && text[n - 1] == *ends_with) n--;
@@ -200,7 +200,7 @@ static struct pickle_item *new_text(struct machine *m, const char *text, uint32_
 
 static int op_proto(struct machine *m, int max)
 {
-	uint64_t v;
+	uint64_t v = 0;
 	if (take_number(m, 1, &v)) return -1;
 	return v <= (uint64_t)max ? 0 : bad(m, "a protocol above 5");
 }
@@ -294,8 +294,8 @@ static int op_int(struct machine *m, int bytes)
 /* Two's complement of any length, little-endian. */
 static int op_long(struct machine *m, int width)
 {
-	const char *text;
-	uint32_t n;
+	const char *text = NULL;
+	uint32_t n = 0;
 	uint64_t x = 0;
 
 	if (take_bytes(m, width, &text, &n)) return -1;
@@ -311,7 +311,7 @@ static int op_long(struct machine *m, int width)
 
 static int op_float(struct machine *m, int bytes)
 {
-	uint64_t u;
+	uint64_t u = 0;
 	struct pickle_item *x = new_item(m, PICKLE_FLOAT);
 
 	if (!x || take_number(m, bytes, &u)) return -1;
@@ -325,7 +325,7 @@ static int op_int_line(struct machine *m, int suffix)
 {
 	const char *at = (const char *)m->p;
 	char end = (char)suffix;
-	int64_t i;
+	int64_t i = 0;
 
 	if (take_numeral(m, true, &end, &i, NULL)) return -1;
 	if (!suffix && (const char *)m->p - at == 3 && at[0] == '0') return push(m, &truth[i == 1]);
@@ -336,7 +336,7 @@ static int op_float_line(struct machine *m, int unused)
 {
 	(void)unused;
 	char end = '\0';
-	double f;
+	double f = 0;
 	if (take_numeral(m, false, &end, NULL, &f)) return -1;
 	struct pickle_item *x = new_item(m, PICKLE_FLOAT);
 	if (x) x->f = f;
@@ -346,8 +346,8 @@ static int op_float_line(struct machine *m, int unused)
 /* A line of text; with quotes, their inside.  Escapes are refused: no name has any. */
 static int op_text_line(struct machine *m, int quoted)
 {
-	const char *text;
-	uint32_t n;
+	const char *text = NULL;
+	uint32_t n = 0;
 
 	if (take_line(m, &text, &n)) return -1;
 	if (memchr(text, '\\', n)) return bad(m, "text with escapes");
@@ -361,8 +361,8 @@ static int op_text_line(struct machine *m, int quoted)
 
 static int op_text(struct machine *m, int width)
 {
-	const char *text;
-	uint32_t n;
+	const char *text = NULL;
+	uint32_t n = 0;
 	if (take_bytes(m, width, &text, &n)) return -1;
 	return push(m, new_text(m, text, n));
 }
@@ -371,8 +371,8 @@ static int op_global(struct machine *m, int unused)
 {
 	(void)unused;
 	for (int i = 0; i < 2; i++) {
-		const char *text;
-		uint32_t n;
+		const char *text = NULL;
+		uint32_t n = 0;
 		if (take_line(m, &text, &n) || push(m, new_text(m, text, n))) return -1;
 	}
 	return gather(m, PICKLE_GLOBAL, 2);
@@ -463,20 +463,20 @@ static int memo_get(struct machine *m, uint64_t at)
 
 static int op_put(struct machine *m, int bytes)
 {
-	uint64_t at;
+	uint64_t at = 0;
 	return take_number(m, bytes, &at) ? -1 : memo_put(m, at);
 }
 
 static int op_get(struct machine *m, int bytes)
 {
-	uint64_t at;
+	uint64_t at = 0;
 	return take_number(m, bytes, &at) ? -1 : memo_get(m, at);
 }
 
 static int op_memo_line(struct machine *m, int put)
 {
 	char end = '\0';
-	int64_t at;
+	int64_t at = 0;
 	if (take_numeral(m, true, &end, &at, NULL)) return -1;
 	return put ? memo_put(m, (uint64_t)at) : memo_get(m, (uint64_t)at);
 }

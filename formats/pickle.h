@@ -14,7 +14,7 @@ enum pickle_kind {
 	PICKLE_TUPLE, PICKLE_LIST, PICKLE_SET,
 	PICKLE_DICT,                         /* child: key, value, key, value ... */
 	PICKLE_GLOBAL,                       /* child: module, name */
-	PICKLE_CALL,                         /* child: what is called, arguments, state, then pairs */
+	PICKLE_CALL,                         /* child: called, arguments, state, then pairs */
 	PICKLE_ID,                           /* persistent id; child: the id */
 };
 

@@ -1,5 +1,5 @@
-/* torch: from the inert pickle of a checkpoint to named tensors: which dictionary holds the network,
- * what its tensors are called, where their elements lie. */
+/* torch: from the inert pickle of a checkpoint to named tensors: which dictionary holds the
+ * network, what its tensors are called, where their elements lie. */
 #include "formats/torch.h"
 #include "formats/json.h"
 #include "lib/base/fail.h"
@@ -253,7 +253,8 @@ static int choose(struct torch_reader *r, const struct pickle_item *x, struct di
 	for (int depth = 0; ; depth++) {
 		const char *name;
 		if (depth == DEPTH_MAX)
-			return fail("%s: dictionaries in dictionaries, %d deep", r->to->path, depth);
+			return fail("%s: dictionaries in dictionaries, %d deep", r->to->path,
+				depth);
 		if (!is_dict(x) || !dict_open(d, x)) {
 			char what[160];
 			describe(x, what, sizeof what);

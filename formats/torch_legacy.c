@@ -1,5 +1,5 @@
-/* torch_legacy: pickles one after another: a magic number, the protocol, the byte order, the tensors,
- * the keys of the storages; then for each key the number of its elements and their bytes. */
+/* torch_legacy: pickles one after another: a magic number, the protocol, the byte order, the
+ * tensors, the keys of the storages; then for each key the number of its elements and these. */
 #include "formats/torch.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"

@@ -33,7 +33,7 @@ static int find_members(struct old *o, const void *bytes, size_t n)
 		int i = 0;
 		while (i < MEMBERS && strcmp(m->name, names[i])) i++;
 		if (i == MEMBERS || o->member[i].bytes)
-			bad = fail("%s: member %.100s is not one of a file of PyTorch, or there twice",
+			bad = fail("%s: member %.100s is not of a file of PyTorch, or twice there",
 				o->path, m->name);
 		else {
 			o->member[i].bytes = m->bytes;

@@ -1,5 +1,5 @@
-/* torch_zip: a zip of PREFIX/data.pkl, which describes the tensors, and PREFIX/data/KEY, the bytes of
- * each storage. */
+/* torch_zip: a zip of PREFIX/data.pkl, which describes the tensors, and PREFIX/data/KEY, the bytes
+ * of each storage. */
 #include "formats/torch.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -78,7 +78,7 @@ static const struct zip_entry *find_pickle(struct archive *a)
 	for (int i = 0; i < a->zip->count; i++) {
 		const struct zip_entry *e = &a->zip->entry[i];
 		if (ends(e->name, "/constants.pkl")) {
-			fail("%s: found a TorchScript program, expected the tensors of a state_dict",
+			fail("%s: found a TorchScript program, expected a state_dict",
 				a->zip->path);
 			return NULL;
 		}

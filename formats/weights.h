@@ -8,6 +8,6 @@
 /* As tensors_open; data may have any alignment.  What was chosen, stripped and left out of a
  * PyTorch file stands in the metadata. */
 int weights_open(struct tensors *, const char *path);
-bool weights_is(const void *bytes, size_t n);   /* do these first bytes (16 suffice) begin one? */
+bool weights_is(const void *bytes, size_t n);   /* do these first bytes (512 suffice) begin one? */
 
 #endif

@@ -48,7 +48,8 @@ static int read_end64(const struct zip *z, size_t at, struct directory *d, uint6
 	end = z->bytes + place;
 	if (!marked(end, 6, 6) || number(end + 4, 8) != END64 - 12)
 		return fail("%s: no zip64 end record where one is said to be", z->path);
-	uint64_t count = number(end + 32, 8), bytes = number(end + 40, 8), from = number(end + 48, 8);
+	uint64_t count = number(end + 32, 8), bytes = number(end + 40, 8),
+		from = number(end + 48, 8);
 	if ((d->count != 0xffff && d->count != count) || (*size != 0xffffffff && *size != bytes) ||
 	    (d->from != 0xffffffff && d->from != from) || number(end + 24, 8) != count)
 		return fail("%s: the two end records of the zip differ", z->path);
@@ -228,8 +229,8 @@ static int inflate_to(const struct zip *z, const struct zip_entry *e, uint8_t *t
 	}
 	inflateEnd(&s);
 	if (got != Z_STREAM_END || in || out)
-		return fail("%s: %s: damaged deflate data, or not %zu bytes of it", z->path, e->name,
-			e->bytes);
+		return fail("%s: %s: damaged deflate data, or not %zu bytes of it", z->path,
+			e->name, e->bytes);
 	return 0;
 }
 
@@ -244,7 +245,8 @@ const void *zip_read(const struct zip *z, const struct zip_entry *e, void **owne
 		if (inflate_to(z, e, *owned)) goto fail;
 	}
 	if (e->crc && crc32_z(0, p, e->bytes) != e->crc) {
-		fail("%s: %s: the bytes do not have the CRC of the zip directory", z->path, e->name);
+		fail("%s: %s: the bytes do not have the CRC of the zip directory", z->path,
+			e->name);
 		goto fail;
 	}
 	return p;

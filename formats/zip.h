@@ -29,8 +29,8 @@ bool zip_is(const void *bytes, size_t n);
  * archives whose entries together are larger than 16 MiB and 16 times the file. */
 int zip_open(struct zip *, const char *path, const void *bytes, size_t n);
 const struct zip_entry *zip_find(const struct zip *, const char *name);   /* NULL when absent */
-/* The bytes of an entry, checked by their CRC (0 says that none was taken): borrowed from the archive
- * with *owned NULL, or unpacked into *owned, to be freed.  NULL after fail(). */
+/* The bytes of an entry, checked by their CRC (0 says that none was taken): borrowed from the
+ * archive with *owned NULL, or unpacked into *owned, to be freed.  NULL after fail(). */
 const void *zip_read(const struct zip *, const struct zip_entry *, void **owned);
 void zip_close(struct zip *);                /* accepts a zeroed struct */
 

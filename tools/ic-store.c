@@ -5,8 +5,8 @@
 #include "formats/pam.h"
 #include "formats/part.h"
 #include "formats/rows.h"
-#include "formats/safetensors.h"
 #include "formats/text.h"
+#include "formats/weights.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
@@ -34,11 +34,10 @@ static const struct opt opts[] = {
 	OPT_COMMON,
 };
 
-/* A regular file that is neither a store nor a stream is taken for safetensors, whose reader
- * says what it found. */
+/* Weights by their first bytes, which for a tar are its first block. */
 static bool is_tensors(const char *path)
 {
-	char first[PAGES_SNIFF] = "";
+	char first[512] = "";
 	struct stat st;
 
 	if (!strcmp(path, "-") || stat(path, &st) || !S_ISREG(st.st_mode)) return false;
@@ -46,7 +45,7 @@ static bool is_tensors(const char *path)
 	if (fd < 0) return false;
 	ssize_t n = read(fd, first, sizeof first);
 	close(fd);
-	return n >= 9 && first[8] == '{' && memcmp(first, "ICROWS1\n", 8);
+	return n > 0 && weights_is(first, (size_t)n);
 }
 
 static void hex_field(struct record *r, const char *name, uint64_t id)
@@ -90,7 +89,7 @@ static int list_tensors(const char *path)
 {
 	struct tensors t;
 
-	if (tensors_open(&t, path)) return -1;
+	if (weights_open(&t, path)) return -1;
 	for (int i = 0; i < t.n_meta; i++) {
 		char *meta = mem_text("%s=%.8000s", t.meta[i].name, t.meta[i].value);
 		list_line(path, "__metadata__", "", 0, NULL, NULL, meta);

@@ -1,6 +1,6 @@
 /* ckpt: checkpoints as safetensors with published names (ic-ckpt(5)). */
 #include "lib/gan/state.h"
-#include "formats/safetensors.h"
+#include "formats/weights.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
@@ -222,7 +222,7 @@ int gan_load_sampler(struct gan *s, const char *path)
 	struct tensors t = { 0 };
 
 	*s = (struct gan){ 0 };
-	if (tensors_open(&t, path)) return -1;
+	if (weights_open(&t, path)) return -1;
 	const char *prefix = tensors_find(&t, "G_ema.linear.weight") ? "G_ema." : "";
 	if (read_generator(&t, prefix, &s->c)) goto fail;
 	biggan_g_params(&s->c, &s->gp);

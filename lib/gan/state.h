@@ -25,7 +25,8 @@ void gan_free(struct gan *);                 /* accepts a zeroed struct */
 
 int gan_save(const struct gan *, const char *path);                /* path.new, fsync, rename: replaces path */
 int gan_load(struct gan *, const char *path);                      /* every tensor found with its shape, or fail() */
-/* Only G_ema, for sampling: ema and gp are filled, g, d and the moments stay NULL.  Reads checkpoints and exports of G_ema. */
+/* Only G_ema, for sampling: ema and gp are filled, g, d and the moments stay NULL.  Reads
+ * checkpoints, exports of G_ema, and published files of it (ic-weights(5)). */
 int gan_load_sampler(struct gan *, const char *path);
 
 #endif

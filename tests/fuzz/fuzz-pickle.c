@@ -1,4 +1,4 @@
-/* fuzz-pickle: any bytes as a pickle; the texts of all items of what is accepted lie in its bytes. */
+/* fuzz-pickle: any bytes as a pickle; texts in what is accepted lie in its bytes. */
 #include "formats/pickle.h"
 #include "lib/base/fail.h"
 

@@ -1,0 +1,54 @@
+"""tests/golden/generator.*: one small class-conditional BigGAN generator of 32 pixels (ch 1) in each container: torch.save as
+today with the names of DataParallel inside a checkpoint, torch.save of before 2020, and safetensors.  Numbers are a formula of name
+and place.  Usage: generator.py OUT.  Needs torch."""
+import sys
+
+import numpy as np
+import torch
+
+from safetensors import save
+
+CH, CHUNK, CLASSES, SHARED = 4, 2, 3, 4     # channels of each stage; slices of z; classes and width of their embedding
+
+
+def formula(name, shape):
+    """sym(name, i) = 2 u - 1, u from splitmix64 over FNV-1a of the name."""
+    h = 0xCBF29CE484222325
+    for c in name.encode():
+        h = (h ^ c) * 0x100000001B3 % 2**64
+    i = np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        x = np.uint64(h) + i * np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        x = x ^ (x >> np.uint64(31))
+    return (2 * ((x >> np.uint64(40)) / 2.0**24) - 1).astype("float32").reshape(shape)
+
+
+def spectral(name, rows, *rest, bias=True):
+    """A layer under spectral norm: weight, bias, and the state of its power iteration."""
+    shapes = {"weight": (rows, *rest), "u0": (1, rows), "sv0": (1,)}
+    if bias:
+        shapes["bias"] = (rows,)
+    return {f"{name}.{k}": s for k, s in shapes.items()}
+
+
+shapes = {"shared.weight": (CLASSES, SHARED), **spectral("linear", 16 * CH, CHUNK)}
+for i in range(3):
+    for norm in ("bn1", "bn2"):
+        shapes |= {f"blocks.{i}.0.{norm}.stored_mean": (CH,), f"blocks.{i}.0.{norm}.stored_var": (CH,)}
+        for part in ("gain", "bias"):
+            shapes |= spectral(f"blocks.{i}.0.{norm}.{part}", CH, SHARED + CHUNK, bias=False)
+    for conv, side in (("conv1", 3), ("conv2", 3), ("conv_sc", 1)):
+        shapes |= spectral(f"blocks.{i}.0.{conv}", CH, CH, side, side)
+shapes |= {f"output_layer.0.{k}": (CH,) for k in ("gain", "bias", "stored_mean", "stored_var")}
+shapes |= spectral("output_layer.2", 3, CH, 3, 3)
+
+state = {k: formula(k, s) for k, s in shapes.items()}
+for k in state:
+    if k.endswith(("_var", "sv0")):
+        state[k] = np.abs(state[k]) + 0.5
+torches = {k: torch.from_numpy(v.copy()) for k, v in state.items()}
+torch.save({"state_dict": {f"module.{k}": v for k, v in torches.items()}, "epoch": 3}, f"{sys.argv[1]}/generator.pth")
+torch.save(torches, f"{sys.argv[1]}/generator-legacy.pth", _use_new_zipfile_serialization=False)
+save(f"{sys.argv[1]}/generator.safetensors", list(state.items()))
