@@ -2,6 +2,7 @@
 # An experiment names its STAGES, gives each its options in a variable of that name, and includes this.
 SHELL       := /bin/bash
 .SHELLFLAGS := -o pipefail -c
+export PATH := $(PATH):$(abspath build/bin)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: FORCE

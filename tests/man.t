@@ -126,14 +126,14 @@ ok "fixtures" make_fixtures
 cp "$root/tests/golden/images/j_420_q95.jpg" photo.jpg
 cd "$root" || exit
 
-# Commands end at a line that does not end in a backslash.  Section 5 shows bytes, which check-formats decodes.
+# Commands end at a line that does not end in a backslash or a bar.  Section 5 shows bytes, which check-formats decodes.
 for page in man/*.1 man/*.7; do
 	rm -rf "$TMP/example"
 	cp -r "$TMP/fixtures" "$TMP/example"
 	examples "$page" >"$TMP/commands"
 	while IFS= read -r line <&3; do
 		command=$command${line%\\}
-		case $line in *\\) continue ;; '') continue ;; esac
+		case $line in *\\ | *'|' | '') continue ;; esac
 		ok "${page##*/}: $command" timeout 300 bash -o pipefail -c "cd '$TMP/example' && $command"
 		command=
 	done 3<"$TMP/commands"
