@@ -211,31 +211,40 @@ int npy_read(struct tensor *t, const char *path)
 	return bad;
 }
 
-int npy_write(const char *path, const struct tensor *t, bool force)
+size_t npy_head(unsigned char to[NPY_HEAD], const struct tensor *t)
 {
 	static const char *const descr[] = {
 		[DT_F16] = "<f2", [DT_F32] = "<f4", [DT_F64] = "<f8", [DT_BOOL] = "|b1",
 		[DT_I8] = "|i1",  [DT_I16] = "<i2", [DT_I32] = "<i4", [DT_I64] = "<i8",
 		[DT_U8] = "|u1",  [DT_U16] = "<u2", [DT_U32] = "<u4", [DT_U64] = "<u8",
 	};
-	char head[512];
-	struct part out;
+	char *head = (char *)to + 10;
+	size_t size = NPY_HEAD - 10;
 
-	if (!descr[t->type])
-		return fail("%s: npy has no elements of type %s", path, dtype_name(t->type));
-	int n = snprintf(head, sizeof head, "{'descr': '%s', 'fortran_order': False, 'shape': (",
+	if (!descr[t->type]) return 0;
+	int n = snprintf(head, size, "{'descr': '%s', 'fortran_order': False, 'shape': (",
 		descr[t->type]);
 	for (int i = 0; i < t->rank; i++)
-		n += snprintf(head + n, sizeof head - (size_t)n, "%s%lld", i ? ", " : "",
+		n += snprintf(head + n, size - (size_t)n, "%s%lld", i ? ", " : "",
 			(long long)t->shape[i]);
-	n += snprintf(head + n, sizeof head - (size_t)n, "%s), }", t->rank == 1 ? "," : "");
+	n += snprintf(head + n, size - (size_t)n, "%s), }", t->rank == 1 ? "," : "");
 	while ((10 + n + 1) % 64) head[n++] = ' ';
 	head[n++] = '\n';
+	memcpy(to, "\x93NUMPY\x01\x00", 8);
+	to[8] = (unsigned char)n;
+	to[9] = (unsigned char)(n >> 8);
+	return 10 + (size_t)n;
+}
+
+int npy_write(const char *path, const struct tensor *t, bool force)
+{
+	unsigned char head[NPY_HEAD];
+	size_t n = npy_head(head, t);
+	struct part out;
+
+	if (!n) return fail("%s: npy has no elements of type %s", path, dtype_name(t->type));
 	if (part_open(&out, path, force)) return -1;
-	const unsigned char length[2] = { (unsigned char)n, (unsigned char)(n >> 8) };
-	fwrite("\x93NUMPY\x01\x00", 1, 8, out.f);
-	fwrite(length, 1, 2, out.f);
-	fwrite(head, 1, (size_t)n, out.f);
+	fwrite(head, 1, n, out.f);
 	if (t->count) fwrite(t->data, dtype_size(t->type), (size_t)t->count, out.f);
 	return part_close(&out);
 }

@@ -58,8 +58,9 @@ int iscore_parts(struct iscore *s, const struct knn_set *logits, int parts)
 	for (int i = 0; i < parts && !bad; i++) {
 		int64_t first = i * logits->count / parts, end = (i + 1) * logits->count / parts;
 		bad = iscore_range(&score[i], logits, first, end - first);
-		s->mean += score[i] / parts;
+		s->mean += score[i];
 	}
+	s->mean /= parts;
 	for (int i = 0; i < parts; i++) square += (score[i] - s->mean) * (score[i] - s->mean);
 	s->deviation = sqrt(square / parts);
 	free(score);

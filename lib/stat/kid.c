@@ -28,9 +28,9 @@ static void add_tile(void *ctx, const struct tile *t)
 	}
 }
 
-static int add_all(double *of, const struct knn_set *a, const struct knn_set *b)
+static int add_all(double *of, const struct knn_set *a, const struct knn_set *b, bool same)
 {
-	struct sums s = { of, a == b };
+	struct sums s = { of, same };
 	return tiles_run(&(struct tiles){ a, b, add_tile, &s, "kernel distance" });
 }
 
@@ -75,7 +75,7 @@ int kid_distance(struct kid *k, const struct knn_set *x, const struct knn_set *y
 
 	for (int i = 0; i < 4 && !bad; i++) {
 		sums[i] = mem_new((size_t)pair[i][0]->count, sizeof *sums[i]);
-		bad = add_all(sums[i], pair[i][0], pair[i][1]);
+		bad = add_all(sums[i], pair[i][0], pair[i][1], !(i & 1));
 	}
 	if (!bad) conclude(k, sums, x->count, y->count);
 	for (int i = 0; i < 4; i++) free(sums[i]);

@@ -65,6 +65,85 @@ ok "fewer rows than columns" sh -c 'ic-fid f.mdb five.mdb 2>warned'
 ok "with a warning" grep -q "five.mdb: 5 rows of 7" warned
 ok "and the rank" test "$(field rank_fake ic-fid f.mdb five.mdb)" = 4
 
+# Files of statistics: A against B of the reference values of tests/golden/make/stat.py, whatever way A is written.
+npz=$OLDPWD/tests/fuzz/corpus/npz
+for how in stored be fortran extra; do
+	ok "statistics, $how" near "$(field fd ic-fid -q $npz/A_$how.npz $npz/B_deflated.npz)" 2.0263634878622155 1e-12
+done
+ok "statistics, f32" near "$(field fd ic-fid -q $npz/A_f32.npz $npz/B_deflated.npz)" 2.0263634878622155 1e-7
+ok "their rows are not known" test "$(field n_real ic-fid -q $npz/A_be.npz $npz/B_deflated.npz)" = -1
+ok "nor what they are of" sh -c "ic-fid $npz/A_be.npz $npz/B_deflated.npz 2>&1 >/dev/null | grep -q 'A_be.npz: says nothing of the network'"
+for bad in bad_nan:sigma.npy bad_nomu:mu.npy bad_shape:63 bad_size:square any_asym:symmetric npz_bomb: npz_crc: npz_cut: npz_object:; do
+	fails_with "${bad#*:}" "statistics, ${bad%:*}" ic-fid "$npz/${bad%:*}.npz" $npz/B_deflated.npz
+done
+ok "statistics saved" ic-fid --save-stats f.npz f.mdb
+ok "of a stream" sh -c 'ic-store cat g.mdb | ic-fid --save-stats g.npz'
+check_same "the same as of the rows" "ic-fid f.npz g.npz | cut -f 3-" "ic-fid f.mdb g.mdb | cut -f 3-"
+ok "nothing is said of them" test -z "$(ic-fid f.npz g.mdb 2>&1 >/dev/null)"
+ok "nothing is printed" test -z "$(ic-fid -f --save-stats again.npz f.mdb)"
+ok "the same bytes" cmp f.npz again.npz
+fails_with "f.npz: exists" "an existing file is kept" ic-fid --save-stats f.npz g.mdb
+fails_with "f.npz: found statistics" "statistics of statistics" ic-fid --save-stats h.npz f.npz
+exits 2 "statistics of two sets" ic-fid --save-stats h.npz f.mdb g.mdb
+ok "and nothing written" test ! -e h.npz
+ok "on a pipe" sh -c 'ic-fid --save-stats - f.mdb | cmp - f.npz'
+if command -v unzip >/dev/null; then ok "a whole zip" unzip -tq f.npz; fi
+for at in $(seq 0 41 "$(wc -c <f.npz)" | head -n -1); do
+	head -c "$at" f.npz >cut.npz
+	ic-fid -q cut.npz g.mdb >/dev/null 2>&1 && echo "$at"
+done >cuts
+ok "no cut statistics pass" test ! -s cuts
+fails_with "f.npz: found statistics, expected rows for kid" "statistics have no rows" ic-fid --metrics kid f.npz g.mdb
+fails_with "g.npz: found statistics, expected rows for half" "to be halved" ic-fid --metrics half f.mdb g.npz
+fails_with "g.npz: found statistics, expected rows for se" "or to vary" ic-fid --metrics se f.npz g.npz
+
+# The other metrics.
+all=fd,se,half,inf,kid,prdc
+check_same "all metrics, any number of threads" "ic-fid --metrics $all -t 1 f.mdb g.mdb" "ic-fid --metrics $all -t 3 f.mdb g.mdb"
+check_same "in any order" "ic-fid --metrics $all f.mdb g.mdb" "ic-fid --metrics prdc,inf,kid,half,se,fd f.mdb g.mdb"
+ok "their names" test "$(ic-fid --metrics $all,is f.mdb g.mdb | head -n 1 | cut -f 12-)" = \
+	"$(echo fd_se fd_half fd_inf kid kid_se precision recall density coverage is is_std | tr ' ' '\t')"
+check_same "the distance is that alone" "ic-fid --metrics $all f.mdb g.mdb | cut -f 1-11" "ic-fid f.mdb g.mdb"
+variance()
+{
+	field fd_se ic-fid --metrics se "$1" "$2" | awk '{ printf "%.9g\n", $1 ^ 2 }'
+}
+ok "the variances of both sides add up" near "$(variance f.mdb g.mdb)" \
+	"$(echo "$(variance f.mdb g.npz) $(variance f.npz g.mdb)" | awk '{ printf "%.17g", $1 + $2 }')" 1e-8
+ok "another seed, other halves" test "$(field fd_half ic-fid -s 1 --metrics half f.mdb g.mdb)" != "$(field fd_half ic-fid --metrics half f.mdb g.mdb)"
+ok "prdc alone has no distance" test "$(ic-fid --metrics prdc f.mdb g.mdb | head -n 1)" = \
+	"$(echo '#real fake n_real n_fake precision recall density coverage' | tr ' ' '\t')"
+ok "a set in its own balls" test "$(ic-fid --metrics prdc f.mdb f.mdb | tail -n 1 | cut -f 5,6,8)" = "$(printf '1\t1\t1')"
+# On the line: 0 1 3 and 2 8, balls of k = 1: of 0 and 1 to 1, of 3 to 2; both of 2 and 8 to 6.
+line()
+{
+	printf '#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t1\n#key\tvalues\n'
+	printf '%s\n' "$@" | awk -v OFS='\t' '{ print NR, $1 } END { print "#end" }'
+}
+line 0 1 3 | ic-store load - -o x.mdb 2>/dev/null
+line 2 8 | ic-store load - -o y.mdb 2>/dev/null
+ok "open balls by hand" test "$(ic-fid --metrics prdc -k 1 x.mdb y.mdb | tail -n 1 | cut -f 5-)" = \
+	"$(printf '0.5\t1\t0.5\t0.3333333333333333')"
+ok "closed balls by hand" test "$(ic-fid --metrics prdc -k 1 --closed x.mdb y.mdb | tail -n 1 | cut -f 5-)" = \
+	"$(printf '0.5\t1\t1\t0.6666666666666666')"
+fails_with "y.mdb: 2 rows, expected more than 5" "fewer rows than neighbours" ic-fid --metrics prdc x.mdb y.mdb
+# Logits so far apart that each row is of one of two classes; parts of two rows.
+logits()
+{
+	line "$@" | awk -v OFS='\t' '/^#width/ { $2 = 2 } /^[0-9]/ { $3 = 450 } { print }' | ic-store load 2>/dev/null
+}
+one=$(printf '900 %.0s' $(seq 10)) two=$(printf '0 %.0s' $(seq 10))
+logits $one $two >pure.rows
+ok "an Inception Score of pure parts" test "$(ic-fid --metrics is pure.rows | tail -n 1 | cut -f 2-)" = "$(printf '20\t1\t0')"
+logits $(paste -d ' ' <(printf '%s\n' $one) <(printf '%s\n' $two)) >mixed.rows
+ok "and of mixed ones" near "$(field is ic-fid --metrics is - <mixed.rows)" 2 1e-12
+fails_with "y.mdb: 2 rows, expected at least one for each of 10 parts" "too few for parts" ic-fid --metrics is y.mdb
+exits 2 "a metric that is none" ic-fid --metrics fd,fid f.mdb g.mdb
+exits 2 "no metric" ic-fid --metrics "" f.mdb g.mdb
+sed 's/^\([0-9]*\)\t[^\t]*/\1\t4/' g.txt | ic-store load - -o constant.mdb 2>/dev/null
+ok "a constant column" sh -c 'ic-fid --metrics fd,se,half,kid,prdc f.mdb constant.mdb 2>warned | tail -n 1 | grep -v nan'
+ok "with a warning" grep -q "constant.mdb: the covariance has rank 6 of 7" warned
+
 # What is refused.
 exits 2 "no operands" ic-fid
 exits 2 "three operands" ic-fid f.mdb g.mdb g.mdb
