@@ -81,27 +81,33 @@ size_t param_place(const struct param *p, size_t i)
 	return place;
 }
 
-/* Copies between the published order, counted up, and ours, reached by strides; `in` or `out` is NULL. */
+/* Copies between the published order and ours, reached by strides; `in` or `out` is NULL.  Sixteen
+ * indices of the first axis, which is our last one in weights, go together: whole cache lines on our
+ * side, sixteen runs on the other. */
 static void copy(const struct param *p, const float *in, float *out, real *data)
 {
+	enum { TOGETHER = 16 };
 	struct shape d = p->view;
-	size_t step[4], step_of_ours = 1;
+	size_t step[4], step_of_ours = 1, inner = (size_t)d.d[1] * (size_t)d.d[2] * (size_t)d.d[3];
 	real *w = data + p->at;
 
 	for (int k = 3; k >= 0; k--) {
 		step[p->perm[k]] = step_of_ours;
 		step_of_ours *= (size_t)d.d[p->perm[k]];
 	}
-	for (int a = 0; a < d.d[0]; a++)
-		for (int b = 0; b < d.d[1]; b++)
-			for (int c = 0; c < d.d[2]; c++) {
-				real *row = w + (size_t)a * step[0] + (size_t)b * step[1] +
-					    (size_t)c * step[2];
-				for (int e = 0; e < d.d[3]; e++, row += step[3]) {
-					if (in) *row = (real)*in++;
-					else *out++ = (float)*row;
-				}
+	for (int first = 0; first < d.d[0]; first += TOGETHER) {
+		int end = first + TOGETHER < d.d[0] ? first + TOGETHER : d.d[0];
+		for (size_t i = 0; i < inner; i++) {
+			size_t row = i / (size_t)d.d[3];
+			size_t at = row / (size_t)d.d[2] * step[1] +
+				    row % (size_t)d.d[2] * step[2] + i % (size_t)d.d[3] * step[3];
+			for (int a = first; a < end; a++) {
+				real *ours = w + (size_t)a * step[0] + at;
+				if (in) *ours = (real)in[(size_t)a * inner + i];
+				else out[(size_t)a * inner + i] = (float)*ours;
 			}
+		}
+	}
 }
 
 void param_import(const struct param *p, const float *in, real *data)
