@@ -1,0 +1,247 @@
+/* check-torch: pickles instruction by instruction, what is chosen and stripped in files of PyTorch,
+ * files cut short, and one generator in three containers. */
+#include "formats/pickle.h"
+#include "formats/weights.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/gan/state.h"
+#include "tests/tap.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WEIGHTS "tests/fuzz/corpus/weights/"
+#define PICKLE(text) text, sizeof text - 1
+
+static void check_numbers(void)
+{
+	static const struct { const char *bytes; size_t n; enum pickle_kind kind; int64_t want; }
+	some[] = {
+		{ PICKLE("\x80\x02K\xff."), PICKLE_INT, 255 },
+		{ PICKLE("M\x01\x02."), PICKLE_INT, 513 },
+		{ PICKLE("J\xfe\xff\xff\xff."), PICKLE_INT, -2 },
+		{ PICKLE("\x8a\x00."), PICKLE_INT, 0 },
+		{ PICKLE("\x8a\x01\x80."), PICKLE_INT, -128 },
+		{ PICKLE("\x8b\x02\x00\x00\x00\xff\x7f."), PICKLE_INT, 32767 },
+		{ PICKLE("\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x80."), PICKLE_INT, INT64_MIN },
+		{ PICKLE("I-12\n."), PICKLE_INT, -12 },
+		{ PICKLE("I01\n."), PICKLE_BOOL, 1 },
+		{ PICKLE("I00\n."), PICKLE_BOOL, 0 },
+		{ PICKLE("L34L\n."), PICKLE_INT, 34 },
+		{ PICKLE("\x88."), PICKLE_BOOL, 1 },
+		{ PICKLE("K\x05""0K\x06."), PICKLE_INT, 6 },
+		{ PICKLE("K\x05(K\x06""1."), PICKLE_INT, 5 },
+		{ PICKLE("K\x07p2\n0g2\n."), PICKLE_INT, 7 },
+		{ PICKLE("K\x07\x94""0h\x00."), PICKLE_INT, 7 },
+	};
+
+	for (size_t i = 0; i < LEN(some); i++) {
+		struct pickle p;
+		bool good = !pickle_read(&p, "some", some[i].bytes, some[i].n);
+		ok(good && p.used == some[i].n && p.root->kind == some[i].kind &&
+				p.root->i == some[i].want, "pickle %zu: number %lld: %s", i,
+			(long long)some[i].want, good ? "read" : why());
+		pickle_free(&p);
+	}
+	struct pickle f;
+	ok(!pickle_read(&f, "some", "G?\xf8\0\0\0\0\0\0.", 10) && f.root->f == 1.5, "1.5");
+	pickle_free(&f);
+	ok(!pickle_read(&f, "some", "F-2.5e1\n.", 9) && f.root->f == -25, "-25 as text");
+	pickle_free(&f);
+}
+
+static void check_texts(void)
+{
+	static const struct { const char *bytes; size_t n; } some[] = {
+		{ PICKLE("X\x02\0\0\0ab.") }, { PICKLE("U\x02""ab.") },
+		{ PICKLE("T\x02\0\0\0ab.") }, { PICKLE("\x8c\x02""ab.") },
+		{ PICKLE("\x8d\x02\0\0\0\0\0\0\0ab.") }, { PICKLE("C\x02""ab.") },
+		{ PICKLE("B\x02\0\0\0ab.") }, { PICKLE("\x8e\x02\0\0\0\0\0\0\0ab.") },
+		{ PICKLE("\x96\x02\0\0\0\0\0\0\0ab.") }, { PICKLE("S'ab'\n.") },
+		{ PICKLE("S\"ab\"\n.") }, { PICKLE("Vab\n.") },
+	};
+
+	for (size_t i = 0; i < LEN(some); i++) {
+		struct pickle p;
+		bool good = !pickle_read(&p, "some", some[i].bytes, some[i].n);
+		ok(good && pickle_says(p.root, "ab"), "text in form %zu: %s", i,
+			good ? "read" : why());
+		pickle_free(&p);
+	}
+}
+
+/* A call stays a description of a call. */
+static void check_calls(void)
+{
+	static const char call[] = "cos\nsystem\n(X\x04\0\0\0trueK\x01tRq\0}X\1\0\0\0aK\x02sb"
+		"X\1\0\0\0bK\x03s.";
+	struct pickle p;
+	bool good = !pickle_read(&p, "some", call, sizeof call - 1);
+	const struct pickle_item *x = p.root;
+
+	ok(good && x->kind == PICKLE_CALL && x->n == 5 &&
+			pickle_names(x->child[0], "os", "system") && x->child[1]->n == 2 && pickle_says(x->child[1]->child[0], "true"),
+		"a call is kept as an item: %s", good ? "read" : why());
+	ok(good && x->child[2]->kind == PICKLE_DICT && pickle_says(x->child[3], "b") &&
+			x->child[4]->i == 3, "its state and its items are beside it");
+	pickle_free(&p);
+	static const char own[] = "]q\0(h\0K\1\x85Qe.";
+	good = !pickle_read(&p, "some", own, sizeof own - 1);
+	ok(good && p.root->n == 2 && p.root->child[0] == p.root && p.n_ids == 1 &&
+			p.ids[0] == p.root->child[1] && p.ids[0]->child[0]->kind == PICKLE_TUPLE,
+		"a list that contains itself and an id: %s", good ? "read" : why());
+	pickle_free(&p);
+}
+
+static void refuse(const char *bytes, size_t n, const char *reason)
+{
+	struct pickle p;
+	bool bad = pickle_read(&p, "some", bytes, n) == -1;
+
+	ok(bad && strstr(why(), reason), "refused: %s", bad ? why() : reason);
+	if (!bad) pickle_free(&p);
+}
+
+/* n times the bytes of one instruction sequence, behind a beginning. */
+static void refuse_many(const char *begin, const char *again, size_t each, int n,
+	const char *reason)
+{
+	size_t start = strlen(begin);
+	char *bytes = mem_new(start + each * (size_t)n, 1);
+
+	memcpy(bytes, begin, start);
+	for (int i = 0; i < n; i++) memcpy(bytes + start + each * (size_t)i, again, each);
+	refuse(bytes, start + each * (size_t)n, reason);
+	free(bytes);
+}
+
+static void check_refusals(void)
+{
+	refuse(PICKLE(""), "cut short");
+	refuse(PICKLE("K\x05"), "cut short");
+	refuse(PICKLE("."), "other than one item");
+	refuse(PICKLE("NN."), "other than one item");
+	refuse(PICKLE("(N."), "other than one item");
+	refuse(PICKLE("\x80\x06N."), "protocol");
+	refuse(PICKLE("N(\x85."), "stack is empty");
+	refuse(PICKLE("Nu."), "no mark");
+	refuse(PICKLE("}(K\x01u."), "key without a value");
+	refuse(PICKLE("}K\x01""a."), "has none");
+	refuse(PICKLE("h\x05."), "never set");
+	refuse(PICKLE("Np1048576\n."), "memo index beyond");
+	refuse(PICKLE("Np-1\n."), "memo index beyond");
+	refuse(PICKLE("X\xff\xff\xff\xff."), "beyond the end");
+	refuse(PICKLE("\x8e\xff\xff\xff\xff\xff\xff\xff\xff."), "beyond the end");
+	refuse(PICKLE("I1x\n."), "no number");
+	refuse(PICKLE("I9223372036854775808\n."), "64 bits");
+	refuse(PICKLE("cos\nsystem."), "without end");
+	refuse(PICKLE("X\1\0\0\0a)R."), "no function");
+	refuse(PICKLE("cos\nsystem\nNR."), "without a tuple");
+	refuse(PICKLE("(ios\nsystem\n."), "instruction 69");
+	refuse(PICKLE("\x97."), "instruction 97");
+	refuse_many("", "(", 1, 300, "open marks");
+	refuse_many("N", "2", 1, 300000, "stack is full");
+	refuse_many("", "K\x01""0", 3, 1100000, "1048576 items");
+	refuse_many("]\x94", "(h\0h\0h\0h\0h\0h\0h\0h\0e", 18, 300000, "too long");
+}
+
+static void check_meta(const char *file, const char *name, const char *want)
+{
+	struct tensors t;
+
+	if (!ok(!weights_open(&t, file), "%s: read", file)) return;
+	const char *got = tensors_meta(&t, name);
+	ok(got && !strcmp(got, want), "%s: %s is %s, expected %s", file, name, got ? got : "absent",
+		want);
+	tensors_close(&t);
+}
+
+/* Zip and legacy files end where they say: every shorter one is refused. */
+static void check_cuts(const char *file)
+{
+	const char *dir = getenv("TMP");
+	char *path = mem_text("%s/cut.pth", dir ? dir : "/tmp"), bytes[8192];
+	FILE *f = fopen(file, "rb");
+	must(f);
+	size_t n = fread(bytes, 1, sizeof bytes, f), refused = 0;
+	fclose(f);
+	must(n < sizeof bytes);
+	f = fopen(path, "wb");
+	must(f && fwrite(bytes, 1, n, f) == n && !fclose(f));
+	struct tensors t;
+	ok(!weights_open(&t, path), "%s: a copy is read", file);
+	tensors_close(&t);
+	for (size_t m = n; m-- > 0;) {
+		must(!truncate(path, (off_t)m));
+		if (weights_open(&t, path) == -1) refused++;
+		else tensors_close(&t);
+	}
+	ok(refused == n, "%s: %zu of %zu cuts refused", file, refused, n);
+	unlink(path);
+	free(path);
+}
+
+static void check_generator(void)
+{
+	static const char *const as[] = { "generator.pth", "generator-legacy.pth" };
+	struct gan want, got;
+	char path[64];
+
+	if (!ok(!gan_load_sampler(&want, "tests/golden/generator.safetensors"), "safetensors"))
+		return;
+	ok(want.c.resolution == 32 && want.c.g_ch == 1 && want.c.class_cond &&
+			!want.c.instance_cond && want.c.n_classes == 3, "its architecture");
+	for (size_t i = 0; i < LEN(as); i++) {
+		snprintf(path, sizeof path, "tests/golden/%s", as[i]);
+		bool good = !gan_load_sampler(&got, path);
+		ok(good && got.gp.total == want.gp.total &&
+				!memcmp(got.ema, want.ema, want.gp.total * sizeof *want.ema),
+			"%s holds the same generator: %s", as[i], good ? "read" : why());
+		if (good) gan_free(&got);
+	}
+	gan_free(&want);
+}
+
+/* The pickle of {"w": 5}, as the page of the format shows it. */
+static void check_page(void)
+{
+	FILE *f = fopen("man/ic-weights.5", "r");
+	char line[256], bytes[32];
+	size_t n = 0;
+	unsigned byte;
+	int used;
+	struct pickle p = { 0 };
+
+	must(f);
+	while (fgets(line, sizeof line, f))
+		if (!strncmp(line, "00000000:", 9))
+			for (char *at = line + 9; n < sizeof bytes &&
+			     sscanf(at, " %2x%n", &byte, &used) == 1; at += used)
+				bytes[n++] = (char)byte;
+	fclose(f);
+	bool good = !pickle_read(&p, "page", bytes, n);
+	ok(good && p.used == n && p.root->kind == PICKLE_DICT && p.root->n == 2 &&
+			pickle_says(p.root->child[0], "w") && p.root->child[1]->i == 5,
+		"the example of ic-weights(5): %s", good ? "read" : why());
+	pickle_free(&p);
+}
+
+int main(void)
+{
+	check_page();
+	check_numbers();
+	check_texts();
+	check_calls();
+	check_refusals();
+	check_meta(WEIGHTS "zip_longtail.pth", "chosen", "state_dict_best/feat_model");
+	check_meta(WEIGHTS "zip_moco.pth", "stripped", "module.encoder_q.");
+	check_meta(WEIGHTS "zip_moco.pth", "left out", "module.encoder_k.conv1.weight");
+	check_meta(WEIGHTS "legacy_swav.pth.tar", "stripped", "module.");
+	check_meta(WEIGHTS "zip_dtypes.pth", "left out", "c64");
+	check_cuts(WEIGHTS "zip_basic.pth");
+	check_cuts(WEIGHTS "zip_rezipped_deflate.pth");
+	check_cuts(WEIGHTS "legacy_views.pth");
+	check_generator();
+	return done_testing();
+}
