@@ -17,11 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *out, *flipped, *tape_file;
-static int ch = 16, batch = 64, d_steps = 1, device;
+static const char *out, *flipped, *tape_file, *augment;
+static int ch = 16, batch = 64, accumulate = 1, d_steps = 1, device;
 static int64_t steps = -1, seed, every = 10000, ema_start = 100;
 static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995;
 static bool by_class, flip, profile;
+static struct diffaug_policy policy;
 static struct watch_plan plan = { .samples = 1024 };
 
 static const struct opt opts[] = {
@@ -32,13 +33,18 @@ static const struct opt opts[] = {
 	{ 0, "class", NULL, "condition on labels as well (alone, without features)", OPT_FLAG,
 	  &by_class, 0, 0 },
 	{ 0, "ch", "N", "channel multiplier of both networks", OPT_INT, &ch, 1, 1024 },
-	{ 'b', "batch", "N", "images a step", OPT_INT, &batch, 2, 65536 },
+	{ 'b', "batch", "N", "images at a time", OPT_INT, &batch, 2, 65536 },
+	{ 0, "accumulate", "N", "batches to a step: their mean gradient moves the weights", OPT_INT,
+	  &accumulate, 1, 65536 },
 	{ 0, "lr-g", "X", "learning rate of the generator", OPT_REAL, &lr_g, 0, 1 },
 	{ 0, "lr-d", "X", "learning rate of the discriminator", OPT_REAL, &lr_d, 0, 1 },
 	{ 0, "d-steps", "N", "discriminator steps to one of the generator", OPT_INT, &d_steps, 1,
 	  100 },
 	{ 0, "ema", "X", "decay of the averaged generator", OPT_REAL, &ema, 0, 1 },
 	{ 0, "ema-start", "N", "steps before it averages", OPT_LONG, &ema_start, 0, 1e12 },
+	{ 0, "diffaug", "LIST",
+	  "augment what the discriminator sees: translation, color, cutout, with commas", OPT_STR,
+	  &augment, 0, 0 },
 	{ 0, "flip", NULL, "mirror half of the images", OPT_FLAG, &flip, 0, 0 },
 	{ 0, "flipped", "FILE",
 	  "features of the mirrored images: condition on these half of the time", OPT_STR, &flipped,
@@ -64,15 +70,21 @@ static const struct opt opts[] = {
 	OPT_COMMON
 };
 
+static const char *yes_no(bool b)
+{
+	return b ? "true" : "false";
+}
+
 /* What the result depends on, beside the stores; a run is only taken up again with the same. */
 static char *options_text(const struct gan *g)
 {
-	return mem_text("class = %d\nch = %d\nbatch = %d\nlr-g = %.17g\nlr-d = %.17g\nd-steps = "
-			"%d\nema = %.17g\n"
-			"ema-start = %" PRId64 "\nflip = %d\nflipped = %d\nevery = %" PRId64
+	return mem_text("class = %s\nch = %d\nbatch = %d\naccumulate = %d\nlr-g = %.17g\n"
+			"lr-d = %.17g\nd-steps = %d\nema = %.17g\nema-start = %" PRId64
+			"\ndiffaug = %s\nflip = %s\nflipped = %s\nevery = %" PRId64
 			"\nresolution = %d\n",
-			by_class, ch, batch, lr_g, lr_d, d_steps, ema, ema_start, flip,
-			flipped != NULL, every, g->c.resolution);
+			yes_no(by_class), ch, batch, accumulate, lr_g, lr_d, d_steps, ema, ema_start,
+			augment ? augment : "none", yes_no(flip), yes_no(flipped), every,
+			g->c.resolution);
 }
 
 /* The first line in which two option texts differ. */
@@ -148,30 +160,50 @@ static double seconds(void)
 	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
 }
 
+/* Images of each kind that a step shows the generator. */
+static int64_t a_step(void)
+{
+	return (int64_t)batch * accumulate;
+}
+
+/* Looks due by a step, beside the one at the start. */
+static int64_t looks(int64_t step)
+{
+	return step * a_step() / every;
+}
+
+static int draw_fakes(struct phases *p, struct data *d, int64_t number, struct diffaug *a)
+{
+	struct phase_input *in = &p->in;
+
+	data_augment(d, number, a);
+	return data_fake(d, number, batch, biggan_dim_z(&p->s->c), in->z, in->y, in->f);
+}
+
+/* d_steps moves of the discriminator, one of the generator; each batch has numbers of its own. */
 static int one_step(struct phases *p, struct data *d)
 {
 	struct phase_input *in = &p->in;
-	int64_t step = p->s->step;
-	int z = biggan_dim_z(&p->s->c);
+	int64_t real = p->s->step * d_steps * accumulate,
+		fake = p->s->step * (d_steps + 1) * accumulate;
 
-	for (int k = 0; k < d_steps; k++) {
-		if (data_fake(d, step * (d_steps + 1) + k, batch, z, in->z, in->y, in->f) ||
-		    data_real(d, step * d_steps + k, batch, in->x, in->xy, in->xf) ||
-		    phase_d_step(p))
+	for (int k = 0; k < d_steps * accumulate; k++)
+		if (draw_fakes(p, d, fake++, &p->d.aug) ||
+		    data_real(d, real++, batch, in->x, in->xy, in->xf) || phase_d_step(p))
 			return -1;
-	}
-	return data_fake(d, step * (d_steps + 1) + d_steps, batch, z, in->z, in->y, in->f) ||
-	       phase_g_step(p);
+	for (int k = 0; k < accumulate; k++)
+		if (draw_fakes(p, d, fake++, &p->g.aug) || phase_g_step(p)) return -1;
+	return 0;
 }
 
 static void show_progress(const struct phases *p, const struct watch *w, int64_t first, double spent)
 {
-	double rate = spent > 0 ? (double)((p->s->step - first) * batch) / spent : 0;
+	double rate = spent > 0 ? (double)((p->s->step - first) * a_step()) / spent : 0;
 	char score[32] = "", left[48] = "";
 
 	if (!isnan(w->last_score)) snprintf(score, sizeof score, "  fd %.4g", w->last_score);
 	if (minutes > 0) snprintf(left, sizeof left, "  %.1f of %g min", spent / 60, minutes);
-	progress("training", p->s->step * batch, steps > 0 ? steps * batch : -1,
+	progress("training", p->s->step * a_step(), steps > 0 ? steps * a_step() : -1,
 		 "step %" PRId64 "  D %.3f + %.3f  G %.3f%s  %.0f images/s%s", p->s->step,
 		 p->d_real, p->d_fake, p->g_loss, score, rate, left);
 }
@@ -183,7 +215,7 @@ static int train(struct phases *p, struct data *d, struct watch *w, const char *
 	int64_t first = g->step;
 	double begin = seconds();
 
-	if (!g->step && watch_look(w, batch)) return -1;
+	if (!g->step && watch_look(w, a_step())) return -1;
 	for (;;) {
 		double spent = seconds() - begin;
 		if ((steps >= 0 && g->step >= steps) || (minutes >= 0 && spent >= 60 * minutes))
@@ -194,12 +226,11 @@ static int train(struct phases *p, struct data *d, struct watch *w, const char *
 		}
 		if (one_step(p, d) || watch_step(w, p)) return -1;
 		show_progress(p, w, first, spent);
-		if (g->step * batch / every == (g->step - 1) * batch / every) continue;
-		if (watch_look(w, batch) || gan_save(g, part)) return -1;
+		if (looks(g->step) == looks(g->step - 1)) continue;
+		if (watch_look(w, a_step()) || gan_save(g, part)) return -1;
 	}
 	progress_end();
-	if (g->step && g->step * batch / every == (g->step - 1) * batch / every &&
-	    watch_look(w, batch))
+	if (g->step && looks(g->step) == looks(g->step - 1) && watch_look(w, a_step()))
 		return -1;
 	return gan_save(g, part);
 }
@@ -233,8 +264,14 @@ static int run(char **operand, int n, const char *part, int64_t *done_images)
 	struct gan g = { 0 };
 	struct phases p = { 0 };
 	struct watch w = { 0 };
-	struct adam ag = { lr_g, 0, 0.999, 1e-6 }, ad = { lr_d, 0, 0.999, 1e-6 };
-	struct recipe r = { batch, ag, ad, ema, ema_start };
+	struct recipe r = { .batch = batch,
+			    .accumulate = accumulate,
+			    .d_steps = d_steps,
+			    .g = { lr_g, 0, 0.999, 1e-6 },
+			    .d = { lr_d, 0, 0.999, 1e-6 },
+			    .ema_decay = ema,
+			    .ema_start = ema_start,
+			    .aug = policy };
 	struct backend *b = backend_new(devices[device], par_threads());
 	int bad = data_open(&d, operand[0], n > 1 ? operand[1] : NULL, n > 1 ? operand[2] : NULL,
 			    flipped);
@@ -242,7 +279,7 @@ static int run(char **operand, int n, const char *part, int64_t *done_images)
 	if (!bad && n > 1 && !plan.instances) plan.instances = operand[1];
 	bad = bad || start(&g, &d, part) || phase_open(&p, &g, &r, b);
 	if (!bad && tape_file) bad = dump(p.g.t);
-	bad = bad || watch_open(&w, &g, b, &plan, g.step ? 1 + g.step * batch / every : 0);
+	bad = bad || watch_open(&w, &g, b, &plan, g.step ? 1 + looks(g.step) : 0);
 	int64_t first = g.step;
 	if (!bad) {
 		announce(&g, &p, d.n);
@@ -254,7 +291,7 @@ static int run(char **operand, int n, const char *part, int64_t *done_images)
 		tape_profile_print(p.d.t, stderr);
 		tape_profile_print(p.g.t, stderr);
 	}
-	*done_images = (g.step - first) * batch;
+	*done_images = (g.step - first) * a_step();
 	watch_close(&w);
 	phase_close(&p);
 	gan_free(&g);
@@ -284,6 +321,7 @@ int main(int argc, char **argv)
 		misuse("found %d operands, expected images, or images, features and neighbours", n);
 	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
 	if (steps < 0 && minutes < 0) misuse("no end given: --steps or --minutes");
+	if (diffaug_parse(&policy, augment)) misuse("--diffaug: %s", why());
 	if (flipped && n == 1) misuse("--flipped: no features given");
 	if (check_output()) die();
 	char *part = mem_text("%s.part", out);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Streams of the generator; the number of the draw is above these bits. */
-enum stream { STREAM_ORDER = 1, STREAM_REAL, STREAM_FAKE };
+enum stream { STREAM_ORDER = 1, STREAM_REAL, STREAM_FAKE, STREAM_AUGMENT };
 
 static struct rng draws(const struct data *d, enum stream s, int64_t number)
 {
@@ -209,4 +209,14 @@ int data_fake(struct data *d, int64_t draw, int batch, int dim_z, real *z, real 
 		if (y && take_image(d, i, false, NULL, y + k)) return -1;
 	}
 	return 0;
+}
+
+void data_augment(const struct data *d, int64_t draw, struct diffaug *a)
+{
+	struct rng r = draws(d, STREAM_AUGMENT, draw);
+
+	for (int i = 0; i < a->batch; i++) {
+		struct diffaug_draw one = diffaug_random(&r, a->side);
+		diffaug_set(a, i, &one);
+	}
 }

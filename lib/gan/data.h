@@ -26,6 +26,8 @@ void data_close(struct data *);              /* accepts a zeroed struct */
 int data_real(struct data *, int64_t batch_number, int batch, real *x, real *y, real *f);
 /* Fake conditioning number `draw`: z normal, instances uniform, labels those of a neighbour (of an image without instances). */
 int data_fake(struct data *, int64_t draw, int batch, int dim_z, real *z, real *y, real *f);
+/* Draws what the augmentation does to each picture of a batch, number `draw`. */
+void data_augment(const struct data *, int64_t draw, struct diffaug *);
 
 /* f[width] of one row of a feature store, at unit length; fails naming the key of a zero or non-finite row. */
 int data_feature(struct rows *, int64_t i, real *f);

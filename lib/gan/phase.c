@@ -6,20 +6,19 @@
 #include <math.h>
 #include <stdlib.h>
 
-static val input(struct tape *t, struct shape s, real **at)
+static val labels(struct tape *t, const struct phases *p, const real *at)
 {
-	if (!*at) *at = mem_big(shape_count(s), sizeof(real), "a batch");
-	return *at ? leaf(t, s, *at) : -1;
+	return at ? leaf(t, shape4(p->r.batch, 1, 1, 1), at) : -1;
 }
 
-static val labels(struct tape *t, const struct phases *p, real **at)
+static val features(struct tape *t, const struct phases *p, const real *at)
 {
-	return p->s->c.class_cond ? input(t, shape4(p->r.batch, 1, 1, 1), at) : -1;
+	return at ? leaf(t, shape4(p->r.batch, 1, 1, p->s->c.features), at) : -1;
 }
 
-static val features(struct tape *t, const struct phases *p, real **at)
+static val noise(struct tape *t, const struct phases *p)
 {
-	return p->s->c.instance_cond ? input(t, shape4(p->r.batch, 1, 1, p->s->c.features), at) : -1;
+	return leaf(t, shape4(p->r.batch, 1, 1, biggan_dim_z(&p->s->c)), p->in.z);
 }
 
 static val both(struct tape *t, val fake, val real_)
@@ -51,7 +50,7 @@ static val mean(struct tape *t, val x)
 	return scale(t, sum(t, x), 1.0 / (double)shape_count(tape_shape(t, x)), 0);
 }
 
-/* mean relu(1 - real) + mean relu(1 + fake), D called once on [fake; real]. */
+/* mean relu(1 - real) + mean relu(1 + fake), D called once on [fake; real], both augmented. */
 static int build_d(struct phases *p, struct backend *b)
 {
 	struct phase *d = &p->d;
@@ -61,12 +60,12 @@ static int build_d(struct phases *p, struct backend *b)
 
 	d->g = scope_open(t, &p->s->gp, p->s->g, true);
 	d->d = scope_open(t, &p->s->dp, p->s->d, true);
-	val z = input(t, shape4(n, 1, 1, biggan_dim_z(c)), &p->in.z);
-	val y = labels(t, p, &p->in.y), f = features(t, p, &p->in.f);
-	val x = input(t, shape4(n, R, R, 3), &p->in.x);
-	val xy = labels(t, p, &p->in.xy), xf = features(t, p, &p->in.xf);
-	d->fake = detach(t, biggan_g(&d->g, c, z, y, f));
-	d->score = biggan_d(&d->d, c, concat(t, d->fake, x, 0), both(t, y, xy), both(t, f, xf));
+	val y = labels(t, p, p->in.y), f = features(t, p, p->in.f);
+	val x = leaf(t, shape4(n, R, R, 3), p->in.x);
+	val xy = labels(t, p, p->in.xy), xf = features(t, p, p->in.xf);
+	d->fake = detach(t, biggan_g(&d->g, c, noise(t, p), y, f));
+	x = diffaug_build(&d->aug, t, concat(t, d->fake, x, 0));
+	d->score = biggan_d(&d->d, c, x, both(t, y, xy), both(t, f, xf));
 	val fake = lrelu(t, scale(t, slice(t, d->score, 0, 0, n), 1, 1), 0);
 	val real_ = lrelu(t, scale(t, slice(t, d->score, 0, n, n), -1, 1), 0);
 	d->loss = add(t, mean(t, real_), mean(t, fake));
@@ -85,10 +84,9 @@ static int build_g(struct phases *p, struct backend *b)
 
 	g->g = scope_open(t, &p->s->gp, p->s->g, true);
 	g->d = scope_open(t, &p->s->dp, p->s->d, true);
-	val z = input(t, shape4(p->r.batch, 1, 1, biggan_dim_z(c)), &p->in.z);
-	val y = labels(t, p, &p->in.y), f = features(t, p, &p->in.f);
-	g->fake = biggan_g(&g->g, c, z, y, f);
-	g->score = biggan_d(&g->d, c, g->fake, y, f);
+	val y = labels(t, p, p->in.y), f = features(t, p, p->in.f);
+	g->fake = biggan_g(&g->g, c, noise(t, p), y, f);
+	g->score = biggan_d(&g->d, c, diffaug_build(&g->aug, t, g->fake), y, f);
 	g->loss = scale(t, mean(t, g->score), -1, 0);
 	keep(t, g->fake);
 	keep(t, g->loss);
@@ -96,11 +94,38 @@ static int build_g(struct phases *p, struct backend *b)
 	return tape_plan(t, b, true);
 }
 
+static real *room(int batch, size_t each)
+{
+	return mem_big((size_t)batch * each, sizeof(real), "a batch");
+}
+
+/* Inputs, draws of the augmentation and sums of gradients. */
+static int reserve(struct phases *p)
+{
+	const struct biggan *c = &p->s->c;
+	int n = p->r.batch, R = c->resolution;
+	struct phase_input *in = &p->in;
+	bool good = (in->z = room(n, (size_t)biggan_dim_z(c))) &&
+		    (in->x = room(n, 3 * (size_t)R * (size_t)R));
+
+	if (c->class_cond) good = good && (in->y = room(n, 1)) && (in->xy = room(n, 1));
+	if (c->instance_cond)
+		good = good && (in->f = room(n, (size_t)c->features)) &&
+		       (in->xf = room(n, (size_t)c->features));
+	if (p->r.accumulate > 1)
+		good = good && (p->d.sum = param_buffer(&p->s->dp)) &&
+		       (p->g.sum = param_buffer(&p->s->gp));
+	if (!good || diffaug_open(&p->d.aug, &p->r.aug, 2 * n, R) ||
+	    diffaug_open(&p->g.aug, &p->r.aug, n, R))
+		return -1;
+	return 0;
+}
+
 int phase_open(struct phases *p, struct gan *s, const struct recipe *r, struct backend *b)
 {
 	*p = (struct phases){ .s = s, .r = *r };
 	p->grads = mem_new((size_t)(s->gp.n + s->dp.n), sizeof *p->grads);
-	if (build_d(p, b) || build_g(p, b)) {
+	if (reserve(p) || build_d(p, b) || build_g(p, b)) {
 		phase_close(p);
 		return -1;
 	}
@@ -115,7 +140,9 @@ void phase_close(struct phases *p)
 		tape_free(each[i]->t);
 		scope_close(&each[i]->g);
 		scope_close(&each[i]->d);
+		diffaug_close(&each[i]->aug);
 		free(each[i]->grad);
+		free(each[i]->sum);
 	}
 	real *const inputs[] = { p->in.z, p->in.y, p->in.f, p->in.x, p->in.xy, p->in.xf };
 	for (size_t i = 0; i < LEN(inputs); i++) free(inputs[i]);
@@ -123,7 +150,7 @@ void phase_close(struct phases *p)
 	*p = (struct phases){ 0 };
 }
 
-/* Runs a phase; on a non-finite loss runs it again step by step to name the first value that was. */
+/* Runs a phase; after a loss that is not finite, again step by step to name the first such value. */
 static int run(struct phases *p, struct phase *f, const char *name)
 {
 	tape_run(f->t);
@@ -135,11 +162,23 @@ static int run(struct phases *p, struct phase *f, const char *name)
 		    bad < 0 ? "in its input" : tape_name(f->t, bad));
 }
 
-static const real *const *grads_of(struct phases *p, const struct phase *f, int n)
+/* Takes the gradients of a batch into p->grads, through the sum when several batches make a move; false
+ * while more are to come. */
+static bool gather(struct phases *p, struct phase *f, const struct params *ps)
 {
-	for (int i = 0; i < n; i++)
+	real part = 1 / (real)p->r.accumulate;
+
+	for (int i = 0; i < ps->n; i++) {
 		p->grads[i] = f->grad[i] < 0 ? NULL : tape_value(f->t, f->grad[i]);
-	return p->grads;
+		if (!f->sum || !p->grads[i]) continue;
+		real *sum = f->sum + ps->p[i].at;
+		size_t n = shape_count(ps->p[i].s);
+		for (size_t k = 0; k < n; k++)
+			sum[k] = (f->batches ? sum[k] : 0) + part * p->grads[i][k];
+		p->grads[i] = sum;
+	}
+	f->batches = (f->batches + 1) % p->r.accumulate;
+	return !f->batches;
 }
 
 int phase_d_step(struct phases *p)
@@ -156,7 +195,9 @@ int phase_d_step(struct phases *p)
 	}
 	scope_apply(&p->d.g);
 	scope_apply(&p->d.d);
-	adam_step(&s->dp, &p->r.d, s->step + 1, grads_of(p, &p->d, s->dp.n), s->d, s->dm, s->dv);
+	if (!gather(p, &p->d, &s->dp)) return 0;
+	adam_step(&s->dp, &p->r.d, s->step * p->r.d_steps + ++p->d_moves, p->grads, s->d, s->dm,
+		  s->dv);
 	return 0;
 }
 
@@ -168,8 +209,9 @@ int phase_g_step(struct phases *p)
 	p->g_loss = (double)*tape_value(p->g.t, p->g.loss);
 	scope_apply(&p->g.g);
 	scope_apply(&p->g.d);
-	adam_step(&s->gp, &p->r.g, s->step + 1, grads_of(p, &p->g, s->gp.n), s->g, s->gm, s->gv);
-	s->step++;
+	if (!gather(p, &p->g, &s->gp)) return 0;
+	adam_step(&s->gp, &p->r.g, ++s->step, p->grads, s->g, s->gm, s->gv);
+	p->d_moves = 0;
 	adam_average(&s->gp, s->step < p->r.ema_start ? 0 : p->r.ema_decay, s->g, s->ema);
 	return 0;
 }

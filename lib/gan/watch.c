@@ -161,8 +161,8 @@ int watch_step(struct watch *w, const struct phases *p)
 		"{\"step\":%" PRId64 ",\"images\":%" PRId64
 		",\"d_real\":%.9g,\"d_fake\":%.9g,\"g\":%.9g,"
 		"\"score_real\":%.9g,\"score_fake\":%.9g}\n",
-		w->s->step, w->s->step * n, p->d_real, p->d_fake, p->g_loss, mean_of(score + n, n),
-		mean_of(score, n));
+		w->s->step, w->s->step * n * p->r.accumulate, p->d_real, p->d_fake, p->g_loss,
+		mean_of(score + n, n), mean_of(score, n));
 	return flush(w->log, w->plan.log);
 }
 
@@ -244,7 +244,7 @@ static int measure(struct watch *w)
 	return bad;
 }
 
-int watch_look(struct watch *w, int batch)
+int watch_look(struct watch *w, int64_t a_step)
 {
 	if (w->pictures && show(w)) return -1;
 	if (!w->mean) return 0;
@@ -252,6 +252,6 @@ int watch_look(struct watch *w, int batch)
 	if (!w->log) return 0;
 	fprintf(w->log,
 		"{\"step\":%" PRId64 ",\"images\":%" PRId64 ",\"fd\":%.9g,\"samples\":%d}\n",
-		w->s->step, w->s->step * batch, w->last_score, w->plan.samples);
+		w->s->step, w->s->step * a_step, w->last_score, w->plan.samples);
 	return flush(w->log, w->plan.log);
 }

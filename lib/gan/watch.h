@@ -35,7 +35,8 @@ struct watch {
  * (looks 0) empties them.  0, or -1 after fail(). */
 int watch_open(struct watch *, struct gan *, struct backend *, const struct watch_plan *, int64_t looks);
 int watch_step(struct watch *, const struct phases *);   /* after a step: its log line, when one is due */
-int watch_look(struct watch *, int batch);   /* a row of pictures, the score, and its log line */
+/* A row of pictures, the score, and its log line; images a step, to count them. */
+int watch_look(struct watch *, int64_t a_step);
 void watch_close(struct watch *);            /* accepts a zeroed struct */
 
 #endif

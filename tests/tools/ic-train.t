@@ -74,6 +74,16 @@ done
 ok "with instances and labels" ic-train $A --class --flip -o both.st $small --steps 1
 ok "flipped features" eval 'ic-embed a.mdb -o p.mdb --flipped q.mdb && ic-train $A --flipped q.mdb -o q.st $small --steps 1'
 
+more="--ch 2 -b 4 --accumulate 2 --d-steps 2 --diffaug translation,color,cutout"
+ok "several batches to a step, augmented" ic-train $A -o more.st $more --steps 10 --log more.jsonl
+ok "the same on one thread" ic-train $A -o one.st -f $more --steps 10 -t 1
+check_same "the same bytes from 1 thread" "cat one.st" "cat more.st"
+ok "four steps, taken up to ten" eval 'ic-train $A -o r.st $more --steps 4 && mv r.st r.st.part &&
+	ic-train $A -o r.st $more --steps 10'
+check_same "the same bytes again" "cat r.st" "cat more.st"
+check_same "all its batches are counted" "sed 's/,\"d_real.*//' more.jsonl" 'echo "{\"step\":10,\"images\":80"'
+exits 2 "no such augmentation" ic-train $A -o x.st --steps 1 --diffaug translation,blur
+
 # Names, order and shapes of an exported generator: those of the published one.
 ok "export of the averaged generator" ic-store export --net G_ema whole.st -o g.safetensors
 ok "it samples the same" eval 'ic-sample whole.st a.feats.mdb -n 5 >s1 && ic-sample g.safetensors a.feats.mdb -n 5 >s2'
