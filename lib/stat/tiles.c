@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { SIDE = 512, BAND = 64 };
+enum { SIDE = 1024, BAND = 128 };
 
 struct work {
 	const struct tiles *t;
