@@ -87,12 +87,20 @@ fails_with "f.npz: found statistics" "statistics of statistics" ic-fid --save-st
 exits 2 "statistics of two sets" ic-fid --save-stats h.npz f.mdb g.mdb
 ok "and nothing written" test ! -e h.npz
 ok "on a pipe" sh -c 'ic-fid --save-stats - f.mdb | cmp - f.npz'
-if command -v unzip >/dev/null; then ok "a whole zip" unzip -tq f.npz; fi
 for at in $(seq 0 41 "$(wc -c <f.npz)" | head -n -1); do
 	head -c "$at" f.npz >cut.npz
 	ic-fid -q cut.npz g.mdb >/dev/null 2>&1 && echo "$at"
 done >cuts
 ok "no cut statistics pass" test ! -s cuts
+id=$(ic-store ls --json f.mdb | sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')
+ok "the receipt" test "$(grep -aE '^(rows|id|root|net)=' f.npz | tr '\n' ' ')" = "rows=900 id=$id root=$id net=a "
+for field in net=a protocol=b; do
+	sed "s/$field/${field%=*}=other/" g.txt | ic-store load - -o other.mdb -f 2>/dev/null
+	ic-fid -f --save-stats other.npz other.mdb
+	fails_with "other.npz: made by another extractor: ${field%=*} other, expected ${field#*=} as in f.npz" \
+		"statistics of another ${field%=*}" ic-fid f.npz other.npz
+	check_same "unless they are wanted" "ic-fid --any f.npz other.npz | cut -f 3-" "ic-fid f.npz g.npz | cut -f 3-"
+done
 fails_with "f.npz: found statistics, expected rows for kid" "statistics have no rows" ic-fid --metrics kid f.npz g.mdb
 fails_with "g.npz: found statistics, expected rows for half" "to be halved" ic-fid --metrics half f.mdb g.npz
 fails_with "g.npz: found statistics, expected rows for se" "or to vary" ic-fid --metrics se f.npz g.npz
@@ -159,6 +167,8 @@ done
 sed 's/^31\t[^\t]*/31\t0x7f800000/' f.txt | ic-store load - -o inf.mdb 2>/dev/null
 fails_with "inf.mdb: key 31:" "an infinity" ic-fid f.mdb inf.mdb
 ok "and no line is printed" sh -c 'test -z "$(ic-fid f.mdb inf.mdb)"'
+sed 's/^32\t[^\t]*/32\t0x7fc00000/' f.txt | ic-store load - -o nan.mdb 2>/dev/null
+fails_with "nan.mdb: key 32:" "a NaN, whatever is measured" ic-fid --metrics prdc nan.mdb f.mdb
 head -n 8 f.txt | cat - <(echo '#end') | ic-store load - -o single.mdb 2>/dev/null
 fails_with "single.mdb: 1 rows, expected at least two" "one row" ic-fid f.mdb single.mdb
 { sed -n '1,/^#key/p' f.txt; echo '#end'; } | ic-store load - -o none.mdb 2>/dev/null
