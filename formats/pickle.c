@@ -1,24 +1,24 @@
 /* pickle: a stack machine that only builds items: limits on items, slots, stack, marks and memo
  * keep its memory below 64 MiB, and each instruction takes a bounded time. */
 #include "formats/pickle.h"
+#include "formats/pickle_scan.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
 #include <endian.h>
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
 	ITEMS_MAX = 1 << 20, SLOTS_MAX = 1 << 21, STACK_MAX = 1 << 18, MARKS_MAX = 256,
-	MEMO_MAX = 1 << 20, CHUNK = 512, PROTOCOL_MAX = 5, LINE_MAX_BYTES = 4096
+	MEMO_MAX = 1 << 20, CHUNK = 512, STACK_START = 64, PROTOCOL_MAX = 5
 };
 
 struct pickle_chunk { struct pickle_chunk *next; int n; struct pickle_item item[CHUNK]; };
 
 struct machine {
-	const char *name;
-	const uint8_t *start, *p, *end;
+	struct pickle_scan in;
 	struct pickle *to;
 	struct pickle_item **stack;
 	uint32_t n, room;
@@ -36,7 +36,7 @@ static struct pickle_item none = { .kind = PICKLE_NONE }, truth[2] = {
 
 static int bad(const struct machine *m, const char *what)
 {
-	return fail("%s: byte %zu of the pickle: %s", m->name, (size_t)(m->p - m->start), what);
+	return pickle_scan_bad(&m->in, what);
 }
 
 static struct pickle_item *new_item(struct machine *m, enum pickle_kind kind)
@@ -63,7 +63,7 @@ static int push(struct machine *m, struct pickle_item *x)
 	if (!x) return -1;
 	if (m->n == STACK_MAX) return bad(m, "the stack is full");
 	if (m->n == m->room) {
-		m->room = 2 * m->room + 64;
+		m->room *= 2;
 		m->stack = mem_grow(m->stack, m->room, sizeof *m->stack);
 	}
 	m->stack[m->n++] = x;
@@ -124,62 +124,6 @@ static int64_t take_mark(struct machine *m)
 	return m->n - m->mark[--m->marks];
 }
 
-/* A little-endian number of 1, 2, 4 or 8 bytes. */
-static int take_number(struct machine *m, int bytes, uint64_t *x)
-{
-	*x = 0;
-	if (m->end - m->p < bytes) return bad(m, "cut short");
-	memcpy(x, m->p, (size_t)bytes);
-	*x = le64toh(*x);
-	m->p += bytes;
-	return 0;
-}
-
-/* Bytes behind a length of `width` bytes. */
-static int take_bytes(struct machine *m, int width, const char **text, uint32_t *n)
-{
-	uint64_t length = 0;
-
-	if (take_number(m, width, &length)) return -1;
-	if (length > (uint64_t)(m->end - m->p) || length > UINT32_MAX)
-		return bad(m, "a length beyond the end");
-	*text = (const char *)m->p;
-	*n = (uint32_t)length;
-	m->p += length;
-	return 0;
-}
-
-/* The text up to the end of the line. */
-static int take_line(struct machine *m, const char **text, uint32_t *n)
-{
-	const uint8_t *end = memchr(m->p, '\n', (size_t)(m->end - m->p));
-
-	if (!end || end - m->p > LINE_MAX_BYTES) return bad(m, "a line without end");
-	*text = (const char *)m->p;
-	*n = (uint32_t)(end - m->p);
-	m->p = end + 1;
-	return 0;
-}
-
-/* A line as the number that strtoll or strtod finds in all of it. */
-static int take_numeral(struct machine *m, bool whole, char *ends_with, int64_t *i, double *f)
-{
-	const char *text = NULL;
-	char copy[64], *end;
-	uint32_t n = 0;
-
-	if (take_line(m, &text, &n)) return -1;
-	if (n && *ends_with && text[n - 1] == *ends_with) n--;
-	if (!n || n >= sizeof copy) return bad(m, "a line that is no number");
-	memcpy(copy, text, n);
-	copy[n] = '\0';
-	errno = 0;
-	if (whole) *i = strtoll(copy, &end, 10);
-	else *f = strtod(copy, &end);
-	if (whole && errno) return bad(m, "a line with a number of more than 64 bits");
-	return end == copy + n ? 0 : bad(m, "a line that is no number");
-}
-
 static int push_int(struct machine *m, int64_t i)
 {
 	struct pickle_item *x = new_item(m, PICKLE_INT);
@@ -201,7 +145,7 @@ static struct pickle_item *new_text(struct machine *m, const char *text, uint32_
 static int op_proto(struct machine *m, int max)
 {
 	uint64_t v = 0;
-	if (take_number(m, 1, &v)) return -1;
+	if (pickle_scan_number(&m->in, 1, &v)) return -1;
 	return v <= (uint64_t)max ? 0 : bad(m, "a protocol above 5");
 }
 
@@ -209,8 +153,8 @@ static int op_proto(struct machine *m, int max)
 static int op_frame(struct machine *m, int bytes)
 {
 	uint64_t n;
-	if (take_number(m, bytes, &n)) return -1;
-	return n <= (uint64_t)(m->end - m->p) ? 0 : bad(m, "a frame beyond the end");
+	if (pickle_scan_number(&m->in, bytes, &n)) return -1;
+	return n <= pickle_scan_left(&m->in) ? 0 : bad(m, "a frame beyond the end");
 }
 
 static int op_stop(struct machine *m, int left)
@@ -287,7 +231,7 @@ static int op_tuple(struct machine *m, int n)
 static int op_int(struct machine *m, int bytes)
 {
 	uint64_t x;
-	if (take_number(m, bytes, &x)) return -1;
+	if (pickle_scan_number(&m->in, bytes, &x)) return -1;
 	return push_int(m, bytes == 4 ? (int32_t)x : (int64_t)x);
 }
 
@@ -298,7 +242,7 @@ static int op_long(struct machine *m, int width)
 	uint32_t n = 0;
 	uint64_t x = 0;
 
-	if (take_bytes(m, width, &text, &n)) return -1;
+	if (pickle_scan_bytes(&m->in, width, &text, &n)) return -1;
 	if (n > 8) {
 		struct pickle_item *big = new_text(m, text, n);
 		if (big) big->kind = PICKLE_BIG;
@@ -314,7 +258,7 @@ static int op_float(struct machine *m, int bytes)
 	uint64_t u = 0;
 	struct pickle_item *x = new_item(m, PICKLE_FLOAT);
 
-	if (!x || take_number(m, bytes, &u)) return -1;
+	if (!x || pickle_scan_number(&m->in, bytes, &u)) return -1;
 	u = __builtin_bswap64(u);            /* big-endian in the file */
 	memcpy(&x->f, &u, sizeof x->f);
 	return push(m, x);
@@ -323,21 +267,20 @@ static int op_float(struct machine *m, int bytes)
 /* "I12", "I00" and "I01" for booleans; "L12L". */
 static int op_int_line(struct machine *m, int suffix)
 {
-	const char *at = (const char *)m->p;
-	char end = (char)suffix;
+	const char *at = (const char *)m->in.p;
 	int64_t i = 0;
 
-	if (take_numeral(m, true, &end, &i, NULL)) return -1;
-	if (!suffix && (const char *)m->p - at == 3 && at[0] == '0') return push(m, &truth[i == 1]);
+	if (pickle_scan_integer(&m->in, (char)suffix, &i)) return -1;
+	if (!suffix && (const char *)m->in.p - at == 3 && at[0] == '0')
+		return push(m, &truth[i == 1]);
 	return push_int(m, i);
 }
 
 static int op_float_line(struct machine *m, int unused)
 {
 	(void)unused;
-	char end = '\0';
 	double f = 0;
-	if (take_numeral(m, false, &end, NULL, &f)) return -1;
+	if (pickle_scan_real(&m->in, &f)) return -1;
 	struct pickle_item *x = new_item(m, PICKLE_FLOAT);
 	if (x) x->f = f;
 	return push(m, x);
@@ -349,7 +292,7 @@ static int op_text_line(struct machine *m, int quoted)
 	const char *text = NULL;
 	uint32_t n = 0;
 
-	if (take_line(m, &text, &n)) return -1;
+	if (pickle_scan_line(&m->in, &text, &n)) return -1;
 	if (memchr(text, '\\', n)) return bad(m, "text with escapes");
 	if (quoted) {
 		if (n < 2 || (*text != '\'' && *text != '"') || text[n - 1] != *text)
@@ -363,7 +306,7 @@ static int op_text(struct machine *m, int width)
 {
 	const char *text = NULL;
 	uint32_t n = 0;
-	if (take_bytes(m, width, &text, &n)) return -1;
+	if (pickle_scan_bytes(&m->in, width, &text, &n)) return -1;
 	return push(m, new_text(m, text, n));
 }
 
@@ -373,7 +316,7 @@ static int op_global(struct machine *m, int unused)
 	for (int i = 0; i < 2; i++) {
 		const char *text = NULL;
 		uint32_t n = 0;
-		if (take_line(m, &text, &n) || push(m, new_text(m, text, n))) return -1;
+		if (pickle_scan_line(&m->in, &text, &n) || push(m, new_text(m, text, n))) return -1;
 	}
 	return gather(m, PICKLE_GLOBAL, 2);
 }
@@ -464,20 +407,19 @@ static int memo_get(struct machine *m, uint64_t at)
 static int op_put(struct machine *m, int bytes)
 {
 	uint64_t at = 0;
-	return take_number(m, bytes, &at) ? -1 : memo_put(m, at);
+	return pickle_scan_number(&m->in, bytes, &at) ? -1 : memo_put(m, at);
 }
 
 static int op_get(struct machine *m, int bytes)
 {
 	uint64_t at = 0;
-	return take_number(m, bytes, &at) ? -1 : memo_get(m, at);
+	return pickle_scan_number(&m->in, bytes, &at) ? -1 : memo_get(m, at);
 }
 
 static int op_memo_line(struct machine *m, int put)
 {
-	char end = '\0';
 	int64_t at = 0;
-	if (take_numeral(m, true, &end, &at, NULL)) return -1;
+	if (pickle_scan_integer(&m->in, 0, &at)) return -1;
 	return put ? memo_put(m, (uint64_t)at) : memo_get(m, (uint64_t)at);
 }
 
@@ -548,25 +490,30 @@ static const struct { int (*run)(struct machine *, int); int arg; } ops[256] = {
 	[0x90] = { op_fill_marked, false },
 };
 
+/* One instruction: 0, or -1 after fail(). */
+static int step(struct machine *m)
+{
+	char what[64];
+	uint64_t op = 0;
+
+	if (pickle_scan_number(&m->in, 1, &op)) return -1;
+	if (ops[op].run) return ops[op].run(m, ops[op].arg);
+	m->in.p--;
+	snprintf(what, sizeof what, "found instruction %02x, which is not read here", (int)op);
+	return bad(m, what);
+}
+
 int pickle_read(struct pickle *to, const char *name, const void *bytes, size_t n)
 {
-	struct machine m = { .name = name, .start = bytes, .p = bytes, .to = to };
+	struct machine m = { .in = { name, bytes, bytes, NULL }, .to = to, .room = STACK_START };
 	int failed = 0;
 
 	*to = (struct pickle){ 0 };
-	m.end = m.start + n;
-	while (!failed && !m.stopped) {
-		if (m.p == m.end) failed = bad(&m, "cut short");
-		else if (!ops[*m.p].run)
-			failed = fail("%s: byte %zu of the pickle: found instruction %02x, which "
-				"is not read here", name, (size_t)(m.p - m.start), *m.p);
-		else {
-			int op = *m.p++;
-			failed = ops[op].run(&m, ops[op].arg);
-		}
-	}
+	m.in.end = m.in.p + n;
+	m.stack = mem_new(m.room, sizeof *m.stack);
+	while (!failed && !m.stopped) failed = step(&m);
 	if (!failed) to->root = m.stack[0];
-	to->used = (size_t)(m.p - m.start);
+	to->used = (size_t)(m.in.p - m.in.start);
 	free(m.stack);
 	free(m.memo);
 	if (failed) pickle_free(to);

@@ -26,7 +26,7 @@ fails_with "cut or damaged" "a file cut short" ic-sample "$TMP/cut.pth" -n 1 --c
 objects=${BIN:-build/bin}/../obj/formats
 starts_nothing()
 {
-	! nm -u "$objects"/{pickle,torch,torch_zip,torch_legacy,torch_tar,zip,weights}.o |
+	! nm -u "$objects"/{pickle,pickle_scan,torch,torch_zip,torch_legacy,torch_tar,zip,weights}.o |
 		grep -E '\b(system|popen|exec[lv]\w*|fork|posix_spawn\w*|dlopen|dlsym)\b' >&2
 }
 ok "the readers know no way to start or load a program" starts_nothing

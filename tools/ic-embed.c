@@ -22,7 +22,7 @@ static const struct opt opts[] = {
 	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR,
 		&out, 0, 0 },
 	{ 'n', "net", NETS, "the network", OPT_WORD, &which, 0, 0 },
-	{ 'w', "weights", "FILE", "its weights (safetensors; default: those that come with ic)",
+	{ 'w', "weights", "FILE", "its weights, see ic-weights(5) (default: those that come with ic)",
 		OPT_STR, &weights, 0, 0 },
 	{ 0, "protocol", NETS_PROTOCOLS, "what is done to the bytes first", OPT_WORD,
 		&protocol, 0, 0 },

@@ -1,5 +1,6 @@
 /* nets: the table of published networks; opening their weights and running them. */
 #include "lib/nets/nets.h"
+#include "formats/weights.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
@@ -110,7 +111,7 @@ int nets_open(struct net *net, int which, int protocol, const char *weights)
 	*net = (struct net){ .name = kind->name, .width = kind->width };
 	net->protocol = protocols[protocol].name;
 	if (!weights && find_weights(net->name, path)) return -1;
-	if (tensors_open(&from, weights ? weights : path)) return -1;
+	if (weights_open(&from, weights ? weights : path)) return -1;
 	net->s = mem_new(1, sizeof *net->s);
 	net->s->kind = kind;
 	prepare_start(&net->s->prepare, protocols[protocol].mean, protocols[protocol].std,

@@ -17,8 +17,8 @@ struct net {
 	struct net_state *s;
 };
 
-/* net and protocol: indices into the lists above.  weights: a safetensors file with the published
- * names, or NULL: NAME.safetensors in $IC_WEIGHTS, else in ../share/ic/weights or
+/* net and protocol: indices into the lists above.  weights: a file of ic-weights(5) with the
+ * published names, or NULL: NAME.safetensors in $IC_WEIGHTS, else in ../share/ic/weights or
  * ../../pipelines/weights beside this program.  0, or -1 after fail(). */
 int nets_open(struct net *, int net, int protocol, const char *weights);
 
