@@ -1,4 +1,4 @@
-/* Sampling: a sample's floats do not depend on its batch; truncated noise; the arc between two vectors. */
+/* Sampling: floats that do not depend on the batch; truncated noise; the arc between vectors. */
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
@@ -35,7 +35,8 @@ static real *all_images(struct gan *g, int batch)
 		int have = SAMPLES - i < batch ? SAMPLES - i : batch;
 		for (int k = 0; k < batch; k++) fill(&s, &g->c, k, k < have ? i + k : i);
 		sampler_run(&s);
-		memcpy(out + (size_t)i * n, tape_value(s.t, s.image), (size_t)have * n * sizeof *out);
+		memcpy(out + (size_t)i * n, tape_value(s.t, s.image),
+		       (size_t)have * n * sizeof *out);
 	}
 	sampler_close(&s);
 	backend_free(b);
@@ -67,8 +68,9 @@ static void check_batches(int resolution, int ch)
 	   "%d pixels: two samples differ", resolution);
 	for (size_t i = 0; i < LEN(batch); i++) {
 		real *x = all_images(&g, batch[i]);
-		ok(!memcmp(x, alone, bytes), "%d pixels, ch %d: a batch of %d gives the floats of 1",
-		   resolution, ch, batch[i]);
+		ok(!memcmp(x, alone, bytes),
+		   "%d pixels, ch %d: a batch of %d gives the floats of 1", resolution, ch,
+		   batch[i]);
 		free(x);
 	}
 	free(alone);
@@ -91,7 +93,7 @@ static void check_truncation(double bound)
 		}
 	}
 	ok(inside == 200 * DIM, "truncation %g: all numbers are inside", bound);
-	/* 24000 draws, of which a share of erf(bound / sqrt 2) is inside: 4 deviations of their number. */
+	/* Of 24000 draws a share of erf(bound / sqrt 2) is inside, within 4 deviations. */
 	double share = erf(bound / sqrt(2));
 	is_near(kept, 24000 * share, 4 * sqrt(24000 * share * (1 - share)) + 1e-9,
 		"truncation %g: the share of %g drawn inside", bound, share);
@@ -130,8 +132,9 @@ static void check_between(void)
 	double angle = acos(dot(a, b));
 	for (int k = 0; k <= 8; k++) {
 		sampler_between(a, b, k / 8.0, DIM, x);
-		worst = fmax(worst, fabs(acos(fmin(1, dot(a, x) / sqrt(dot(x, x)))) - angle * k / 8));
-		length = fmax(length, fabs(sqrt(dot(x, x)) - 1));
+		double norm = sqrt(dot(x, x)), from_a = acos(fmin(1, dot(a, x) / norm));
+		worst = fmax(worst, fabs(from_a - angle * k / 8));
+		length = fmax(length, fabs(norm - 1));
 	}
 	is_near(length, 0, 1e-6, "between unit vectors all are of unit length");
 	is_near(worst, 0, 1e-3, "equal steps are equal angles");

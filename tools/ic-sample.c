@@ -17,7 +17,7 @@
 #include <string.h>
 
 enum { STREAM_INSTANCE = 0x1A, MOST_SEEDS = 1000000 };
-#define LARGEST_SEED 9e15                    /* options are checked as doubles, which hold it exactly */
+#define LARGEST_SEED 9e15                    /* options are checked as doubles, which hold it */
 
 static int64_t count, each, seed;
 static const char *seeds, *noise;
@@ -208,13 +208,17 @@ static int run(struct job *j)
 	return bad;
 }
 
+static _Noreturn void misuse_seeds(void)
+{
+	misuse("--seeds: found '%s', expected numbers and ranges, as 0-7,42", seeds);
+}
+
 static uint64_t take_seed(const char **s)
 {
 	char *end = NULL;
 	uint64_t n = isdigit((unsigned char)**s) ? strtoull(*s, &end, 10) : 0;
 
-	if (!end || (double)n > LARGEST_SEED)
-		misuse("--seeds: found '%s', expected numbers and ranges, as 0-7,42", seeds);
+	if (!end || (double)n > LARGEST_SEED) misuse_seeds();
 	*s = end;
 	return n;
 }
@@ -227,8 +231,7 @@ static void parse_seeds(struct job *j)
 	do {
 		uint64_t first = take_seed(&s), last = first;
 		if (*s == '-') s++, last = take_seed(&s);
-		if (last < first || (*s && *s != ','))
-			misuse("--seeds: found '%s', expected numbers and ranges, as 0-7,42", seeds);
+		if (last < first || (*s && *s != ',')) misuse_seeds();
 		if (last - first >= MOST_SEEDS - n)
 			misuse("--seeds: found more than %d seeds", MOST_SEEDS);
 		j->seed = mem_grow(j->seed, n + last - first + 1, sizeof *j->seed);
@@ -244,7 +247,7 @@ static void check_options(void)
 	if ((count > 0) + (each > 0) + !!seeds + !!noise != 1)
 		misuse("expected one of -n, --each, --seeds and --noise");
 	if ((between || between_noises) && !list)
-		misuse("--between and --between-noises: expected --seeds or --noise with them");
+		misuse("--between and --between-noises: expected --seeds or --noise");
 	if (seed && list) misuse("--seed: not with --seeds or --noise, which it would not change");
 	if (noise && isfinite(truncation))
 		misuse("--truncation: not with --noise, whose rows are used as they are");

@@ -26,8 +26,8 @@ void sampler_noise(uint64_t seed, uint64_t number, int dim_z, real *z);
 void sampler_noise_within(double bound, uint64_t seed, uint64_t number, int dim_z, real *z);
 
 /* The point at t in [0,1] of the arc from a[n] to b[n] (Shoemake, SIGGRAPH 1985): equal angles for
- * equal t; unit vectors stay on the sphere, and normal noise keeps its length, which a straight line
- * would cut to 0.7 half way.  out may be a or b. */
+ * equal t; unit vectors stay on the sphere, and normal noise keeps its length, which a straight
+ * line would cut to 0.7 half way.  out may be a or b. */
 void sampler_between(const real *a, const real *b, double t, int n, real *out);
 
 #endif

@@ -82,8 +82,8 @@ size_t param_place(const struct param *p, size_t i)
 }
 
 /* Copies between the published order and ours, reached by strides; `in` or `out` is NULL.  Sixteen
- * indices of the first axis, which is our last one in weights, go together: whole cache lines on our
- * side, sixteen runs on the other. */
+ * indices of the first axis, which is our last one in weights, go together: whole cache lines on
+ * our side, sixteen runs on the other. */
 static void copy(const struct param *p, const float *in, float *out, real *data)
 {
 	enum { TOGETHER = 16 };
