@@ -20,6 +20,8 @@ corpus=tests/fuzz/corpus/weights
 fails_with "found os.system, expected a tensor" "a call in place of a tensor" \
 	ic-store ls $corpus/evil_system.pth
 fails_with "TorchScript" "a program in place of tensors" ic-store ls $corpus/torchscript.pt
+check_same "a name that a terminal would obey" "ic-store ls $corpus/name_esc.pth | tail -n 1 | cut -f 2" \
+	"printf '%s\n' '\\x1b]0;x\\x07w'"
 head -c 30000 $golden.pth >"$TMP/cut.pth"
 fails_with "cut or damaged" "a file cut short" ic-sample "$TMP/cut.pth" -n 1 --class 1
 

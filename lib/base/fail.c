@@ -20,6 +20,9 @@ int fail(const char *fmt, ...)
 	va_end(ap);
 	if (n > 0 && (size_t)n < sizeof text && text[n - 1] == ':')
 		snprintf(text + n, sizeof text - (size_t)n, " %s", strerror(err));
+	/* Names out of foreign files: one line, nothing that a terminal obeys */
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f) *p = '?';
 	memcpy(line, text, sizeof line);
 	return -1;
 }

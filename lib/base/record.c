@@ -71,14 +71,18 @@ static void put_json(struct record *r, const char *text)
 	put(r, "\"");
 }
 
-/* TSV text: tab, line breaks and backslash are written \t \n \r \\. */
+/* TSV text: tab, line breaks and backslash are written \t \n \r \\, other control characters, which
+ * a terminal might obey, \x1b and so on. */
 static void put_tsv(struct record *r, const char *text)
 {
 	static const char from[] = "\t\n\r\\", *const to[] = { "\\t", "\\n", "\\r", "\\\\" };
 
 	for (; *text; text++) {
 		const char *at = strchr(from, *text);
+		char hex[8];
+		snprintf(hex, sizeof hex, "\\x%02x", (unsigned char)*text);
 		if (at) put(r, to[at - from]);
+		else if ((unsigned char)*text < ' ' || *text == 0x7f) put(r, hex);
 		else append(r->row, &r->row_len, sizeof r->row, text, 1);
 	}
 }
