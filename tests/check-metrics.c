@@ -11,6 +11,7 @@
 #include "lib/stat/kid.h"
 #include "lib/stat/prdc.h"
 #include "lib/stat/stats.h"
+#include "lib/stat/tiles.h"
 #include "tests/tap.h"
 
 #include <stdlib.h>
@@ -65,6 +66,26 @@ static void set_free(struct knn_set *s)
 	free(s->norm);
 }
 
+/* Rows in other blocks have the same influence. */
+static void check_repeated(const struct influence *f, const struct knn_set *a, const double *phi,
+	const char *name)
+{
+	int64_t n = 3 * a->count;
+	uint32_t *at = mem_new((size_t)n, sizeof *at);
+	double *again = mem_new((size_t)n, sizeof *again);
+	int same = 0;
+
+	for (int64_t i = 0; i < n; i++) at[i] = (uint32_t)(i % a->count);
+	struct knn_set repeated = chosen(a, at, n);
+	must(!influence_rows(f, &repeated, again));
+	for (int64_t i = 0; i < n; i++)
+		same += fabs(again[i] - phi[at[i]]) <= 1e-13 * (fabs(phi[at[i]]) + 1);
+	ok(same == n, "%s: the same for rows in other blocks", name);
+	set_free(&repeated);
+	free(at);
+	free(again);
+}
+
 /* phi of set a against b, and its standard error. */
 static void check_influence(const struct knn_set *a, const struct stats *of_a,
 	const struct stats *of_b, const char *name, double want_error)
@@ -80,6 +101,7 @@ static void check_influence(const struct knn_set *a, const struct stats *of_a,
 	is_near(worst, 0, 1e-9, "%s: influence of each row", name);
 	must(!influence_variance(&f, a, &variance));
 	is_near(sqrt(variance) / want_error, 1, 1e-9, "%s: standard error", name);
+	check_repeated(&f, a, phi, name);
 	influence_close(&f);
 	free(want);
 	free(phi);
@@ -87,11 +109,10 @@ static void check_influence(const struct knn_set *a, const struct stats *of_a,
 
 static void check_parts(const struct knn_set *a, const struct stats *of_b)
 {
-	double *half = copy("half", DT_F64, NULL), *want = copy("infinity.fd", DT_F64, NULL),
-		corrected;
-	double *intercept = copy("infinity", DT_F64, NULL);
-	uint32_t *order = copy("half.order", DT_U32, NULL), *size = copy("infinity.size", DT_U32,
-		NULL);
+	double *half = copy("half", DT_F64, NULL), *want = copy("infinity.fd", DT_F64, NULL);
+	double *intercept = copy("infinity", DT_F64, NULL), corrected;
+	uint32_t *order = copy("half.order", DT_U32, NULL);
+	uint32_t *size = copy("infinity.size", DT_U32, NULL);
 	int64_t sizes[6];
 	char name[64];
 
@@ -127,8 +148,8 @@ static void check_bias(void)
 	double half, endless, again;
 
 	for (int i = 0; i < 2 * ROWS * WIDTH; i++) x[i] = (float)rng_normal(&r);
-	struct knn_set a = knn_rows("a", x, ROWS, WIDTH), b = knn_rows("b", x + ROWS * WIDTH,
-		ROWS, WIDTH);
+	struct knn_set a = knn_rows("a", x, ROWS, WIDTH);
+	struct knn_set b = knn_rows("b", x + ROWS * WIDTH, ROWS, WIDTH);
 	must(!stats_of(&of_a, &a, NULL, 0) && !stats_of(&of_b, &b, NULL, 0));
 	must(!stats_distance(&f, &of_a, &of_b));
 	uint32_t *order = stats_order(ROWS, 1, 0);
@@ -230,8 +251,8 @@ static void check_kid_error(void)
 		struct rng r = rng_at(11, (uint64_t)i);
 		for (int j = 0; j < 2 * ROWS * WIDTH; j++)
 			x[j] = (float)(rng_normal(&r) + (j < ROWS * WIDTH ? 0.7 : 0));
-		struct knn_set a = knn_rows("a", x, ROWS, WIDTH), b = knn_rows("b", x +
-			ROWS * WIDTH, ROWS, WIDTH);
+		struct knn_set a = knn_rows("a", x, ROWS, WIDTH);
+		struct knn_set b = knn_rows("b", x + ROWS * WIDTH, ROWS, WIDTH);
 		must(!kid_distance(&k, &a, &b));
 		mean += k.value / DRAWS;
 		square += k.value * k.value / DRAWS;
@@ -336,10 +357,95 @@ static void check_iscore(void)
 	free(want);
 }
 
+struct seen { int64_t n; int *times; int wrong; };
+
+/* Rows (i, 1): products i j + 1, exactly. */
+static void see_tile(void *ctx, const struct tile *t)
+{
+	struct seen *s = ctx;
+
+	for (int i = 0; i < t->m; i++)
+		for (int j = 0; j < t->n; j++) {
+			int64_t row = t->row + i, column = t->column + j;
+			double dot = t->dot[(size_t)i * (size_t)t->n + (size_t)j];
+			if (dot == (double)(row * column + 1)) s->times[row * s->n + column]++;
+		}
+}
+
+static void check_tiles(void)
+{
+	enum { M = 1300, N = 2100 };
+	static float x[N][2];
+	struct seen s = { N, mem_new(M, N * sizeof(int)), 0 };
+
+	for (int i = 0; i < N; i++) {
+		x[i][0] = (float)i;
+		x[i][1] = 1;
+	}
+	struct knn_set a = knn_rows("a", x[0], M, 2), b = knn_rows("b", x[0], N, 2);
+	must(!tiles_run(&(struct tiles){ &a, &b, see_tile, &s, "tiles" }));
+	for (int i = 0; i < M * N; i++) s.wrong += s.times[i] != 1;
+	ok(!s.wrong, "tiles: every product once");
+	free(s.times);
+}
+
+enum { MANY = 1300, LINE = 3 };              /* more rows than a tile has */
+
+/* Sum of the kernel over the pairs of two sets, over those of different positions when same. */
+static double kernel_sum(float (*a)[LINE], float (*b)[LINE], bool same)
+{
+	double sum = 0;
+
+	for (int i = 0; i < MANY; i++)
+		for (int j = 0; j < MANY; j++) {
+			double k = 1;
+			for (int c = 0; c < LINE; c++)
+				k += (double)a[i][c] * (double)b[j][c] / LINE;
+			if (!same || i != j) sum += k * k * k;
+		}
+	return sum;
+}
+
+/* Balls of k = 1 around x = 2 i and y = 2 i + 1/2 have radius 2: each y is in those of the two x
+ * beside it, the last in one. */
+static void check_many(void)
+{
+	static float x[MANY][LINE], y[MANY][LINE];
+	struct rng r = rng_at(5, 0);
+	double pairs = (double)MANY * (MANY - 1);
+	struct kid k;
+
+	for (int i = 0; i < MANY; i++)
+		for (int c = 0; c < LINE; c++) {
+			x[i][c] = (float)rng_normal(&r);
+			y[i][c] = (float)rng_normal(&r) + 1;
+		}
+	struct knn_set a = knn_rows("a", x[0], MANY, LINE), b = knn_rows("b", y[0], MANY, LINE);
+	double want = (kernel_sum(x, x, true) + kernel_sum(y, y, true)) / pairs -
+		2 * kernel_sum(x, y, false) / MANY / MANY;
+	must(!kid_distance(&k, &a, &b));
+	is_near(k.value / want, 1, 1e-12, "kernel distance over several tiles");
+	memset(x, 0, sizeof x);
+	memset(y, 0, sizeof y);
+	for (int i = 0; i < MANY; i++) {
+		x[i][0] = (float)(2 * i);
+		y[i][0] = x[i][0] + 0.5f;
+	}
+	must(!knn_measure(&a, KNN_L2) && !knn_measure(&b, KNN_L2));
+	struct prdc p = { .k = 1 };
+	must(!prdc_count(&p, &a, &b));
+	ok(p.precise == MANY && p.recalled == MANY && p.covered == MANY && p.inside == 2 * MANY - 1,
+		"balls over several tiles: %d inside", (int)p.inside);
+	free(a.norm);
+	free(b.norm);
+}
+
 int main(void)
 {
 	must(!tensors_open(&golden, "tests/golden/metrics.safetensors"));
 	must(!tensors_open(&sets, "tests/golden/stat.safetensors"));
+	check_tiles();
+	check_many();
 	check_errors();
 	check_lost_rank("frechet.set_C", "frechet.set_D");
 	check_lost_rank("frechet.set_Ac", "frechet.set_Bc");

@@ -1,6 +1,6 @@
-/* influence: phi(x) = 2 (m - m').(x - m) + (x - m)^T (I - T) (x - m), the derivative of |m -
- * m'|^2 + tr S + tr S' - 2 tr (S S')^(1/2) by the weight of x, with the optimal transport T =
- * S'^(1/2) (S'^(1/2) S S'^(1/2))^(-1/2) S'^(1/2).
+/* influence: phi(x) = 2 (m - m').(x - m) + (x - m)^T (I - T) (x - m), the derivative of
+ * |m - m'|^2 + tr S + tr S' - 2 tr (S S')^(1/2) by the weight of x, with the optimal transport
+ * T = S'^(1/2) (S'^(1/2) S S'^(1/2))^(-1/2) S'^(1/2).
  *
  * Any factors S = A A^T, S' = B B^T do: T = B (K K^T)^(-1/2) B^T with K = B^T A, and with the
  * eigenvectors u_i and eigenvalues w_i of K K^T, T = sum g_i g_i^T, g_i = w_i^(-1/4) B u_i.
