@@ -182,7 +182,7 @@ static int fill(const struct job *j, int64_t i, int place, struct pam_head *h)
 		       : 0;
 }
 
-/* Always whole batches, the last one filled up with its first sample again. */
+/* The tape computes whole batches: the last one is filled up with its first sample again. */
 static int run(struct job *j)
 {
 	struct pam_head *h = mem_new((size_t)batch, sizeof *h);
