@@ -1,5 +1,5 @@
-/* pickle: a stack machine that only builds items: limits on items, slots, stack, marks and memo
- * keep its memory below 64 MiB, and each instruction takes a bounded time. */
+/* pickle: a stack machine that only builds items: limits on instructions, items, slots, stack,
+ * marks and memo keep its time below a second and its memory below 64 MiB. */
 #include "formats/pickle.h"
 #include "formats/pickle_scan.h"
 #include "lib/base/fail.h"
@@ -11,8 +11,8 @@
 #include <string.h>
 
 enum {
-	ITEMS_MAX = 1 << 20, SLOTS_MAX = 1 << 21, STACK_MAX = 1 << 18, MARKS_MAX = 256,
-	MEMO_MAX = 1 << 20, CHUNK = 512, STACK_START = 64, PROTOCOL_MAX = 5
+	STEPS_MAX = 1 << 21, ITEMS_MAX = 1 << 20, SLOTS_MAX = 1 << 20, MEMO_MAX = 1 << 20,
+	STACK_MAX = 1 << 18, MARKS_MAX = 256, CHUNK = 512, STACK_START = 64, PROTOCOL_MAX = 5
 };
 
 struct pickle_chunk { struct pickle_chunk *next; int n; struct pickle_item item[CHUNK]; };
@@ -27,6 +27,7 @@ struct machine {
 	struct pickle_item **memo;
 	uint32_t memo_n, memo_room;
 	size_t slots;                        /* of all children */
+	int steps;
 	bool stopped;
 };
 
@@ -496,6 +497,7 @@ static int step(struct machine *m)
 	char what[64];
 	uint64_t op = 0;
 
+	if (m->steps++ == STEPS_MAX) return bad(m, "more than 2097152 instructions");
 	if (pickle_scan_number(&m->in, 1, &op)) return -1;
 	if (ops[op].run) return ops[op].run(m, ops[op].arg);
 	m->in.p--;

@@ -142,7 +142,8 @@ static void check_refusals(void)
 	refuse(PICKLE("\x97."), "instruction 97");
 	refuse_many("", "(", 1, 300, "open marks");
 	refuse_many("N", "2", 1, 300000, "stack is full");
-	refuse_many("", "K\x01""0", 3, 1100000, "1048576 items");
+	refuse_many("", "N0", 2, 1100000, "2097152 instructions");
+	refuse_many("", "c\n\n0", 4, 350000, "1048576 items");
 	refuse_many("]\x94", "(h\0h\0h\0h\0h\0h\0h\0h\0e", 18, 300000, "too long");
 }
 
