@@ -7,7 +7,7 @@ export PATH="$(cd "${BIN:-build/bin}" && pwd):$PATH" LC_ALL=C
 results=$(mktemp -d) || exit 1
 trap 'rm -rf "$results"' EXIT
 
-# run_one TEST NUMBER: its TAP and exit status, with a private $TMP.
+# run_one TEST NUMBER: runs it with a private $TMP, then says how it went.
 run_one()
 {
 	local out=$results/$2
@@ -20,12 +20,14 @@ run_one()
 	esac >"$out.tap" 2>"$out.err" </dev/null
 	echo $? >"$out.status"
 	rm -rf "$TMP"
+	judge "$1" "$2" >"$out.said"
+	cat "$out.said"
 }
 
-# judge TEST NUMBER: one line for the test, its failing lines, and the totals.
+# judge TEST NUMBER: one line for the test, its failing lines; passed and failed go to the file NUMBER.count.
 judge()
 {
-	local out=$results/$2 status good bad plan ran fault=
+	local out=$results/$2 status good bad plan ran skipped fault=
 	status=$(cat "$out.status")
 	good=$(grep -c '^ok ' "$out.tap")
 	bad=$(grep -c '^not ok ' "$out.tap")
@@ -45,8 +47,7 @@ judge()
 		[ -n "$fault" ] && echo "not ok - $1: $fault" && bad=$((bad + 1))
 		tail -n 30 "$out.err"
 	fi
-	passed=$((passed + good))
-	failed=$((failed + bad))
+	echo "$good $bad" >"$out.count"
 }
 
 n=0
@@ -57,12 +58,8 @@ for test; do
 done
 wait
 
-passed=0
-failed=0
-n=0
-for test; do
-	n=$((n + 1))
-	judge "$test" $n
-done
+read -r passed failed < <(for i in $(seq $n); do
+	cat "$results/$i.count" 2>/dev/null || echo 0 1
+done | awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
 echo "$passed passed, $failed failed"
-[ $failed -eq 0 ] && [ $passed -gt 0 ]
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
