@@ -405,7 +405,9 @@ static void check_case(const char *name, const char *backend, const struct limit
 	check_eval(&g, &s, b, l, 0, s.g, "eval_G", true);
 
 	struct adam a = { 1e-4, 0, 0.999, 1e-6 };
-	struct recipe r = { .batch = g.batch, .accumulate = 1, .d_steps = 1, .g = a, .d = a, .ema_decay = 0.9 };
+	struct recipe r = {
+		.batch = g.batch, .accumulate = 1, .d_steps = 1, .g = a, .d = a, .ema_decay = 0.9
+	};
 	if (ok(!phase_open(&p, &s, &r, b), "%s: phases", name))
 		for (int step = 1; step <= g.steps; step++) check_step(&g, &p, l, step);
 	else printf("# %s\n", why());

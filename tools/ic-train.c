@@ -1,5 +1,6 @@
 /* ic-train: images, features and neighbours -> checkpoint. */
 #include "kernels/cpu/blas.h"
+#include "lib/base/beside.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
@@ -17,16 +18,19 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *out, *flipped, *tape_file, *augment;
+static const char *out, *preset, *flipped, *tape_file, *augment;
 static int ch = 16, batch = 64, accumulate = 1, d_steps = 1, device;
 static int64_t steps = -1, seed, every = 10000, ema_start = 100;
 static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995;
-static bool by_class, flip, profile;
+static bool by_class, flip, dry_run, profile;
 static struct diffaug_policy policy;
 static struct watch_plan plan = { .samples = 1024 };
 
 static const struct opt opts[] = {
 	{ 'o', "output", "FILE", "the checkpoint", OPT_STR, &out, 0, 0 },
+	{ 0, "preset", "NAME|FILE",
+	  "options of a published run, or of a file; those given as well count more", OPT_STR,
+	  &preset, 0, 0 },
 	{ 0, "steps", "N", "stop after this many steps", OPT_LONG, &steps, -1, 1e12 },
 	{ 'm', "minutes", "M", "stop after this long; 0: the initial state", OPT_REAL, &minutes, -1,
 	  1e7 },
@@ -62,6 +66,8 @@ static const struct opt opts[] = {
 	  OPT_STR, &plan.score, 0, 0 },
 	{ 0, "score-samples", "N", "samples to measure it with", OPT_INT, &plan.samples, 2,
 	  1 << 24 },
+	{ 0, "dry-run", NULL, "print sizes, memory and time, and write nothing", OPT_FLAG, &dry_run,
+	  0, 0 },
 	{ 0, "profile", NULL, "at the end print the time of each kind of step", OPT_FLAG, &profile,
 	  0, 0 },
 	{ 0, "dump-tape", "FILE", "write the generator step's program as TSV", OPT_STR, &tape_file,
@@ -78,11 +84,13 @@ static const char *yes_no(bool b)
 /* What the result depends on, beside the stores; a run is only taken up again with the same. */
 static char *options_text(const struct gan *g)
 {
-	return mem_text("class = %s\nch = %d\nbatch = %d\naccumulate = %d\nlr-g = %.17g\n"
-			"lr-d = %.17g\nd-steps = %d\nema = %.17g\nema-start = %" PRId64
-			"\ndiffaug = %s\nflip = %s\nflipped = %s\nevery = %" PRId64
-			"\nresolution = %d\n",
-			yes_no(by_class), ch, batch, accumulate, lr_g, lr_d, d_steps, ema, ema_start,
+	char g_rate[32], d_rate[32], decay[32];
+
+	return mem_text("class = %s\nch = %d\nbatch = %d\naccumulate = %d\nlr-g = %s\nlr-d = %s\n"
+			"d-steps = %d\nema = %s\nema-start = %" PRId64 "\ndiffaug = %s\n"
+			"flip = %s\nflipped = %s\nevery = %" PRId64 "\nresolution = %d\n",
+			yes_no(by_class), ch, batch, accumulate, record_number(g_rate, lr_g),
+			record_number(d_rate, lr_d), d_steps, record_number(decay, ema), ema_start,
 			augment ? augment : "none", yes_no(flip), yes_no(flipped), every,
 			g->c.resolution);
 }
@@ -121,13 +129,13 @@ static struct biggan architecture(const struct data *d)
 	c.resolution = d->images.info.height;
 	c.g_ch = c.d_ch = ch;
 	c.instance_cond = d->instance_cond;
-	c.class_cond = by_class || !d->instance_cond;       /* neither: one class, the same for all */
+	c.class_cond = by_class || !d->instance_cond;   /* neither: one class, the same for all */
 	c.n_classes = by_class ? d->classes : 1;
 	if (d->instance_cond) c.features = d->features.info.width;
 	return c;
 }
 
-/* The state to start from: what an interrupted run of the same command left in part, else fresh weights. */
+/* What an interrupted run of the same command left in part (if given), else fresh weights. */
 static int start(struct gan *g, struct data *d, const char *part)
 {
 	struct biggan c = architecture(d);
@@ -141,7 +149,7 @@ static int start(struct gan *g, struct data *d, const char *part)
 	if (gan_new(g, &c, (uint64_t)seed)) return -1;
 	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
 	g->options = options_text(g);
-	if (access(part, F_OK)) return 0;
+	if (!part || access(part, F_OK)) return 0;
 	if (gan_load(&left, part) || same_run(part, &left, g)) {
 		if (!common.force) return -1;
 		note("%s; starting afresh", why());
@@ -180,23 +188,32 @@ static int draw_fakes(struct phases *p, struct data *d, int64_t number, struct d
 	return data_fake(d, number, batch, biggan_dim_z(&p->s->c), in->z, in->y, in->f);
 }
 
+static int d_batch(struct phases *p, struct data *d, int64_t fake, int64_t real)
+{
+	return draw_fakes(p, d, fake, &p->d.aug) ||
+	       data_real(d, real, batch, p->in.x, p->in.xy, p->in.xf) || phase_d_step(p);
+}
+
+static int g_batch(struct phases *p, struct data *d, int64_t fake)
+{
+	return draw_fakes(p, d, fake, &p->g.aug) || phase_g_step(p);
+}
+
 /* d_steps moves of the discriminator, one of the generator; each batch has numbers of its own. */
 static int one_step(struct phases *p, struct data *d)
 {
-	struct phase_input *in = &p->in;
 	int64_t real = p->s->step * d_steps * accumulate,
 		fake = p->s->step * (d_steps + 1) * accumulate;
 
 	for (int k = 0; k < d_steps * accumulate; k++)
-		if (draw_fakes(p, d, fake++, &p->d.aug) ||
-		    data_real(d, real++, batch, in->x, in->xy, in->xf) || phase_d_step(p))
-			return -1;
+		if (d_batch(p, d, fake++, real++)) return -1;
 	for (int k = 0; k < accumulate; k++)
-		if (draw_fakes(p, d, fake++, &p->g.aug) || phase_g_step(p)) return -1;
+		if (g_batch(p, d, fake++)) return -1;
 	return 0;
 }
 
-static void show_progress(const struct phases *p, const struct watch *w, int64_t first, double spent)
+static void show_progress(const struct phases *p, const struct watch *w, int64_t first,
+			  double spent)
 {
 	double rate = spent > 0 ? (double)((p->s->step - first) * a_step()) / spent : 0;
 	char score[32] = "", left[48] = "";
@@ -208,7 +225,8 @@ static void show_progress(const struct phases *p, const struct watch *w, int64_t
 		 p->d_real, p->d_fake, p->g_loss, score, rate, left);
 }
 
-/* Steps until the limit; a look and a checkpoint at the start, each time another `every` images have gone by, and at the end. */
+/* Steps until the limit; a look and a checkpoint at the start, each time another `every` images have
+ * gone by, and at the end. */
 static int train(struct phases *p, struct data *d, struct watch *w, const char *part)
 {
 	struct gan *g = p->s;
@@ -235,17 +253,67 @@ static int train(struct phases *p, struct data *d, struct watch *w, const char *
 	return gan_save(g, part);
 }
 
+static int64_t trained(const struct params *ps)
+{
+	int64_t n = 0;
+
+	for (int i = 0; i < ps->n; i++)
+		if (ps->p[i].trained) n += (int64_t)shape_count(ps->p[i].s);
+	return n;
+}
+
+/* G, its average and D; their moments and sums of gradients; what the two programs need. */
+struct sizes { int64_t weights, optimiser, activations; };
+
+static struct sizes sizes_of(const struct gan *g, const struct phases *p)
+{
+	int64_t one = sizeof(real), both = (int64_t)(g->gp.total + g->dp.total) * one;
+
+	return (struct sizes){ both + (int64_t)g->gp.total * one,
+			       both * (accumulate > 1 ? 3 : 2),
+			       (int64_t)(tape_arena_bytes(p->d.t) + tape_arena_bytes(p->g.t)) };
+}
+
 static void announce(const struct gan *g, const struct phases *p, int64_t images)
 {
-	double weights = (double)(5 * g->gp.total + 4 * g->dp.total) * sizeof(real) / 1048576;
-	size_t arena = tape_arena_bytes(p->d.t) + tape_arena_bytes(p->g.t);
+	struct sizes m = sizes_of(g, p);
 
 	note("%" PRId64 " images of %d pixels; generator %.2f M values, discriminator %.2f M; "
-			"memory: weights and moments %.0f MiB, "
-	     "activations and workspace %.0f MiB; %.1f GFLOP a step",
-	     images, g->c.resolution, (double)g->gp.total / 1e6, (double)g->dp.total / 1e6, weights,
-	     (double)arena / 1048576,
+	     "memory: weights %.0f MiB, optimiser %.0f MiB, activations and workspace %.0f MiB; "
+	     "%.1f GFLOP a batch",
+	     images, g->c.resolution, (double)trained(&g->gp) / 1e6,
+	     (double)trained(&g->dp) / 1e6, (double)m.weights / 1048576,
+	     (double)m.optimiser / 1048576, (double)m.activations / 1048576,
 	     2e-9 * (double)(d_steps * tape_flops(p->d.t) + tape_flops(p->g.t)));
+	for (const char *o = g->options; common.verbose && *o; o += strcspn(o, "\n") + 1)
+		note("%.*s", (int)strcspn(o, "\n"), o);
+}
+
+/* Times the batches of a step, one of each move, after a first round that warms up. */
+static int rehearse(struct phases *p, struct data *d)
+{
+	struct sizes m = sizes_of(p->s, p);
+	struct record r = record_begin(stdout);
+	double begin = 0;
+
+	for (int round = 0; round < 2; round++) {
+		begin = seconds();
+		for (int k = 0; k < d_steps; k++)
+			if (d_batch(p, d, k, k)) return -1;
+		if (g_batch(p, d, d_steps)) return -1;
+	}
+	double spent = seconds() - begin;
+	record_int(&r, "images", d->n);
+	record_int(&r, "side", p->s->c.resolution);
+	record_int(&r, "generator", trained(&p->s->gp));
+	record_int(&r, "discriminator", trained(&p->s->dp));
+	record_int(&r, "weights_bytes", m.weights);
+	record_int(&r, "optimiser_bytes", m.optimiser);
+	record_int(&r, "activations_bytes", m.activations);
+	record_int(&r, "steps_per_epoch", d->n / (a_step() * d_steps));
+	record_real(&r, "seconds_per_1000", round(spent / batch * 1e6) / 1e3);
+	record_end(&r);
+	return 0;
 }
 
 static int dump(const struct tape *t)
@@ -257,13 +325,34 @@ static int dump(const struct tape *t)
 	return fclose(f) ? fail("%s:", tape_file) : 0;
 }
 
-static int run(char **operand, int n, const char *part, int64_t *done_images)
+/* From the state in place to the end; the number of images that it took. */
+static int whole_run(struct phases *p, struct data *d, struct backend *b, const char *part,
+		     int64_t *images)
+{
+	struct gan *g = p->s;
+	struct watch w = { 0 };
+	int64_t first = g->step;
+	int bad = watch_open(&w, g, b, &plan, g->step ? 1 + looks(g->step) : 0);
+
+	tape_profile(p->d.t, profile);
+	tape_profile(p->g.t, profile);
+	bad = bad || train(p, d, &w, part);
+	if (!bad && profile) {
+		tape_profile_print(p->d.t, stderr);
+		tape_profile_print(p->g.t, stderr);
+	}
+	*images = (g->step - first) * a_step();
+	watch_close(&w);
+	return bad;
+}
+
+/* part NULL: a dry run. */
+static int run(char **operand, int n, const char *part, int64_t *images)
 {
 	static const char *const devices[] = { "cpu", "ref" };
 	struct data d;
 	struct gan g = { 0 };
 	struct phases p = { 0 };
-	struct watch w = { 0 };
 	struct recipe r = { .batch = batch,
 			    .accumulate = accumulate,
 			    .d_steps = d_steps,
@@ -279,25 +368,28 @@ static int run(char **operand, int n, const char *part, int64_t *done_images)
 	if (!bad && n > 1 && !plan.instances) plan.instances = operand[1];
 	bad = bad || start(&g, &d, part) || phase_open(&p, &g, &r, b);
 	if (!bad && tape_file) bad = dump(p.g.t);
-	bad = bad || watch_open(&w, &g, b, &plan, g.step ? 1 + looks(g.step) : 0);
-	int64_t first = g.step;
-	if (!bad) {
-		announce(&g, &p, d.n);
-		tape_profile(p.d.t, profile);
-		tape_profile(p.g.t, profile);
-		bad = train(&p, &d, &w, part);
-	}
-	if (!bad && profile) {
-		tape_profile_print(p.d.t, stderr);
-		tape_profile_print(p.g.t, stderr);
-	}
-	*done_images = (g.step - first) * a_step();
-	watch_close(&w);
+	if (!bad) announce(&g, &p, d.n);
+	bad = bad || (part ? whole_run(&p, &d, b, part, images) : rehearse(&p, &d));
 	phase_close(&p);
 	gan_free(&g);
 	data_close(&d);
 	backend_free(b);
 	return bad;
+}
+
+/* A file when it says where, a name without slash or dot is one of those that come along. */
+static void take_preset(void)
+{
+	char path[PATH_MAX];
+
+	if (strpbrk(preset, "/.")) {
+		opt_file(preset, opts, LEN(opts));
+		return;
+	}
+	char *file = mem_text("%s.conf", preset);
+	if (beside_find("presets", file, path)) misuse("--preset: %s", why());
+	opt_file(path, opts, LEN(opts));
+	free(file);
 }
 
 static int check_output(void)
@@ -309,24 +401,34 @@ static int check_output(void)
 	return common.force ? 0 : fail("%s: exists, -f overwrites it", out);
 }
 
+static void check_use(int operands)
+{
+	if (operands != 1 && operands != 3)
+		misuse("found %d operands, expected images, or images, features and neighbours",
+		       operands);
+	if (diffaug_parse(&policy, augment)) misuse("--diffaug: %s", why());
+	if (flipped && operands == 1) misuse("--flipped: no features given");
+	if (dry_run) return;
+	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
+	if (steps < 0 && minutes < 0) misuse("no end given: --steps or --minutes");
+}
+
 int main(int argc, char **argv)
 {
 	int64_t images = 0;
+	char *part = NULL;
 
 	blas_start(argv);
 	int i = opt_parse(argc, argv, "images [features neighbours]",
 			  "train a generator of pictures", opts, LEN(opts));
-	int n = argc - i;
-	if (n != 1 && n != 3)
-		misuse("found %d operands, expected images, or images, features and neighbours", n);
-	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
-	if (steps < 0 && minutes < 0) misuse("no end given: --steps or --minutes");
-	if (diffaug_parse(&policy, augment)) misuse("--diffaug: %s", why());
-	if (flipped && n == 1) misuse("--flipped: no features given");
-	if (check_output()) die();
-	char *part = mem_text("%s.part", out);
-	if (run(argv + i, n, part, &images)) die();
-	if (rename(part, out)) {
+	if (preset) take_preset();
+	check_use(argc - i);
+	if (!dry_run) {
+		if (check_output()) die();
+		part = mem_text("%s.part", out);
+	}
+	if (run(argv + i, argc - i, part, &images)) die();
+	if (part && rename(part, out)) {
 		fail("%s:", out);
 		die();
 	}

@@ -54,7 +54,8 @@ static int open_derived(struct data *d, const char *features, const char *near, 
 {
 	if (open_store(&d->features, features, "features", ROWS_F32) || check_rows(d, &d->features))
 		return -1;
-	if (open_store(&d->near, near, "neighbours", ROWS_NEAR) || check_rows(d, &d->near)) return -1;
+	if (open_store(&d->near, near, "neighbours", ROWS_NEAR) || check_rows(d, &d->near))
+		return -1;
 	if (d->near.info.from != d->features.info.id)
 		return fail("%s: neighbours by features %016llx, but %s is %016llx", near,
 			    (unsigned long long)d->near.info.from, features,
@@ -165,7 +166,7 @@ static int take_feature(struct data *d, struct rng *r, int64_t i, real *f)
 	return data_feature(mirrored ? &d->flipped : &d->features, i, f);
 }
 
-/* The permutation of the epoch that this place of the run falls in; incomplete batches are dropped. */
+/* The permutation of the epoch that this place of the run is in; incomplete batches are dropped. */
 static int64_t shuffled(struct data *d, int64_t batch_number, int batch, int k)
 {
 	int64_t per = d->n / batch ? d->n / batch : 1, epoch = batch_number / per;

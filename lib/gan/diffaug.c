@@ -14,7 +14,8 @@ int diffaug_parse(struct diffaug_policy *p, const char *text)
 	for (int n = 0; text; n++) {
 		size_t len = strcspn(text, ",");
 		int k = DIFFAUG_COLOR;
-		while (k < DIFFAUG_KINDS && (strlen(words[k]) != len || strncmp(words[k], text, len)))
+		while (k < DIFFAUG_KINDS &&
+		       (strlen(words[k]) != len || strncmp(words[k], text, len)))
 			k++;
 		if (k == DIFFAUG_KINDS)
 			return fail("found '%.*s', expected color, translation or cutout",

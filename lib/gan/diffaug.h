@@ -6,35 +6,38 @@
 #include "lib/base/rng.h"
 #include "lib/tape/tape.h"
 
-enum diffaug_kind { DIFFAUG_END, DIFFAUG_COLOR, DIFFAUG_TRANSLATION, DIFFAUG_CUTOUT, DIFFAUG_KINDS };
+enum diffaug_kind {
+	DIFFAUG_END, DIFFAUG_COLOR, DIFFAUG_TRANSLATION, DIFFAUG_CUTOUT, DIFFAUG_KINDS
+};
 
-struct diffaug_policy { enum diffaug_kind kind[DIFFAUG_KINDS]; };   /* in this order, up to DIFFAUG_END */
+/* In this order, up to DIFFAUG_END. */
+struct diffaug_policy { enum diffaug_kind kind[DIFFAUG_KINDS]; };
 
 /* What happens to one picture. */
 struct diffaug_draw {
 	double brightness;                   /* [-0.5, 0.5): added */
 	double saturation;                   /* [0, 2): times the distance from the pixel's mean */
-	double contrast;                     /* [0.5, 1.5): times the distance from the picture's mean */
-	int down, right;                     /* up to an eighth of the side: y[h][w] = x[h + down][w + right], 0 outside */
-	int top, left;                       /* of a black square of half the side; partly outside */
+	double contrast;                     /* [0.5, 1.5): and from the picture's mean */
+	int down, right;                     /* y[h][w] = x[h + down][w + right], 0 outside */
+	int top, left;                       /* of a square of half the side, set to 0; partly outside */
 };
 
 struct diffaug {
 	struct diffaug_policy policy;
 	int batch, side;
 	real *brightness, *saturation, *contrast;   /* [batch] */
-	real *from;                          /* [batch][side][side]: number of the pixel to take; of the batch's end: 0 */
+	real *from;                          /* [batch][side][side]: pixel to take; one past the last: 0 */
 	real *seen;                          /* [batch][side][side]: 0 in the square, else 1 */
 };
 
 /* "translation,color,cutout", each at most once, or NULL for nothing; 0, or -1 after fail(). */
 int diffaug_parse(struct diffaug_policy *, const char *text);
-/* 0, or -1 after fail(): without memory, or when the pixels of the batch cannot be numbered in a float. */
+/* 0, or -1 after fail(): no memory, or more pixels than a float can number. */
 int diffaug_open(struct diffaug *, const struct diffaug_policy *, int batch, int side);
 void diffaug_close(struct diffaug *);        /* accepts a zeroed struct */
-val diffaug_build(struct diffaug *, struct tape *, val x);   /* x[batch][side][side][3] -> the same shape */
+val diffaug_build(struct diffaug *, struct tape *, val x);   /* x[batch,side,side,3] -> the same */
 
-/* Before each run: what happens to picture i; what a draw says of kinds outside the policy does not matter. */
+/* Before each run: what happens to picture i.  Kinds outside the policy do not matter. */
 void diffaug_set(struct diffaug *, int i, const struct diffaug_draw *);
 struct diffaug_draw diffaug_random(struct rng *, int side);
 

@@ -150,7 +150,7 @@ void phase_close(struct phases *p)
 	*p = (struct phases){ 0 };
 }
 
-/* Runs a phase; after a loss that is not finite, again step by step to name the first such value. */
+/* Runs a phase; after a loss that is not finite, again to name the first such value. */
 static int run(struct phases *p, struct phase *f, const char *name)
 {
 	tape_run(f->t);
@@ -162,8 +162,8 @@ static int run(struct phases *p, struct phase *f, const char *name)
 		    bad < 0 ? "in its input" : tape_name(f->t, bad));
 }
 
-/* Takes the gradients of a batch into p->grads, through the sum when several batches make a move; false
- * while more are to come. */
+/* Takes the gradients of a batch into p->grads, through the sum when several batches make a move;
+ * false while more are to come. */
 static bool gather(struct phases *p, struct phase *f, const struct params *ps)
 {
 	real part = 1 / (real)p->r.accumulate;

@@ -1,5 +1,5 @@
-/* phase: the two programs of a training step and the order they run in (spec biggan 4.2): discriminator
- * on [fake; real], then generator, hinge loss, Adam, moving average. */
+/* phase: the two programs of a training step and the order they run in (spec biggan 4.2):
+ * discriminator on [fake; real], then generator, hinge loss, Adam, moving average. */
 #ifndef IC_PHASE_H
 #define IC_PHASE_H
 
@@ -7,7 +7,7 @@
 #include "lib/gan/state.h"
 #include "lib/tape/adam.h"
 
-/* Weights move by the mean gradient of `accumulate` batches; batch norm sees one batch at a time. */
+/* Weights move by the mean gradient of `accumulate` batches; batch norm sees one at a time. */
 struct recipe {
 	int batch, accumulate;
 	int d_steps;                         /* moves of D to one of G */
@@ -20,9 +20,9 @@ struct recipe {
 /* What a phase reads; the caller fills it before each batch. */
 struct phase_input {
 	real *z;                             /* [batch][dim_z] */
-	real *y, *f;                         /* fakes' labels [batch] (class_cond), features (instance_cond) */
-	real *x;                             /* real images [batch][R][R][3] in [-1,1]; D phase only */
-	real *xy, *xf;                       /* conditioning of the real images; D phase only */
+	real *y, *f;                         /* of the fakes: [batch] labels, [batch][features] */
+	real *x;                             /* [batch][R][R][3] real images in [-1,1]; D only */
+	real *xy, *xf;                       /* conditioning of the real images; D only */
 };
 
 struct phase {
@@ -30,8 +30,8 @@ struct phase {
 	struct scope g, d;
 	val fake, score, loss;
 	val *grad;                           /* of each parameter, or -1 */
-	struct diffaug aug;                  /* of D's pictures; the caller draws before each batch */
-	real *sum;                           /* of gradients, laid out as the parameters; NULL: accumulate is 1 */
+	struct diffaug aug;                  /* of D's pictures; drawn before each batch */
+	real *sum;                           /* of gradients, laid out as parameters; NULL: no need */
 	int batches;                         /* in sum */
 };
 
@@ -49,11 +49,11 @@ struct phases {
 int phase_open(struct phases *, struct gan *, const struct recipe *, struct backend *);
 void phase_close(struct phases *);           /* accepts a zeroed struct */
 
-/* One batch; with the last of `accumulate` the weights move.  G's move also counts the step and moves the average.
- * 0; -1 after fail() naming the first non-finite value. */
+/* One batch; with the last of `accumulate` the weights move.  G's move also counts the step and moves
+ * the average.  0; -1 after fail() naming the first value that is not finite. */
 int phase_d_step(struct phases *);
 int phase_g_step(struct phases *);
-const real *phase_scores(const struct phases *);   /* after a D batch: [2 batch], fake first; borrowed */
-const real *phase_fakes(const struct phases *);    /* after a G batch: [batch][R][R][3]; borrowed */
+const real *phase_scores(const struct phases *);   /* after D: [2 batch], fake first; borrowed */
+const real *phase_fakes(const struct phases *);    /* after G: [batch][R][R][3]; borrowed */
 
 #endif

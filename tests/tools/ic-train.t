@@ -84,6 +84,20 @@ check_same "the same bytes again" "cat r.st" "cat more.st"
 check_same "all its batches are counted" "sed 's/,\"d_real.*//' more.jsonl" 'echo "{\"step\":10,\"images\":80"'
 exits 2 "no such augmentation" ic-train $A -o x.st --steps 1 --diffaug translation,blur
 
+# Every preset, made small, on the kind of data that it is for.
+for preset in "$root"/pipelines/presets/*.conf; do
+	name=${preset##*/} on=$A
+	case $name in *biggan*) on=a.mdb ;; esac
+	ok "dry run of $name" ic-train --preset "$preset" --ch 2 -b 2 --dry-run $on
+done
+check_same "a dry run counts images, side and steps to an epoch" "ic-train --dry-run $A $small --accumulate 2 | cut -f1,2,8" \
+	"printf '#images\tside\tsteps_per_epoch\n40\t32\t2\n'"
+check_same "a preset by its name; what is given as well counts more" \
+	"ic-train --preset imagenet-icgan64 --ch 2 -b 2 --dry-run -v $A 2>&1 | sed -n 's/.*: \(ch\|batch\|ema-start\) = /\1 /p'" \
+	"printf 'ch 2\nbatch 2\nema-start 20000\n'"
+exits 2 "no such preset" ic-train $A --preset imagenet --dry-run
+exits 2 "a preset with an unknown option" eval 'echo "chs = 3" >./odd.conf; ic-train $A --preset ./odd.conf --dry-run'
+
 # Names, order and shapes of an exported generator: those of the published one.
 ok "export of the averaged generator" ic-store export --net G_ema whole.st -o g.safetensors
 ok "it samples the same" eval 'ic-sample whole.st a.feats.mdb -n 5 >s1 && ic-sample g.safetensors a.feats.mdb -n 5 >s2'
