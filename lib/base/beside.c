@@ -19,5 +19,5 @@ int beside_find(const char *kind, const char *file, char path[PATH_MAX])
 		int len = snprintf(path, PATH_MAX, "%.*s%s/%s/%s", (int)n, self, folder[i], kind, file);
 		if (len < PATH_MAX && !access(path, R_OK)) return 0;
 	}
-	return fail("%s: not found in %.*s%s/%s", file, (int)n, self, folder[0], kind);
+	return fail("%s: not found in %.*s%s/%s: give its path", file, (int)n, self, folder[0], kind);
 }

@@ -1,6 +1,7 @@
 /* nets: the table of published networks; opening their weights and running them. */
 #include "lib/nets/nets.h"
 #include "formats/weights.h"
+#include "lib/base/beside.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
@@ -47,29 +48,17 @@ struct net_state {
 	int workers;
 };
 
-/* NAME.safetensors in $IC_WEIGHTS, else the first of the places beside this program that has it,
- * into path. */
+/* NAME.safetensors in $IC_WEIGHTS, else beside this program, into path. */
 static int find_weights(const char *name, char path[PATH_MAX])
 {
-	static const char *const beside[] = {
-		"../share/ic/weights", "../../pipelines/weights", "../../../pipelines/weights",
-	};
 	const char *folder = getenv("IC_WEIGHTS");
-	char self[PATH_MAX / 2];
+	char file[64];
 
-	if (folder && snprintf(path, PATH_MAX, "%s/%s.safetensors", folder, name) >= PATH_MAX)
+	snprintf(file, sizeof file, "%s.safetensors", name);
+	if (!folder) return beside_find("weights", file, path);
+	if (snprintf(path, PATH_MAX, "%s/%s", folder, file) >= PATH_MAX)
 		return fail("$IC_WEIGHTS is too long for a path");
-	if (folder) return access(path, R_OK) ? fail("%s (by $IC_WEIGHTS):", path) : 0;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self);
-	if (n <= 0 || n == (ssize_t)sizeof self)
-		return fail("the place of this program is unknown: name the weights");
-	while (n > 0 && self[n - 1] != '/') n--;
-	for (size_t i = 0; i < LEN(beside); i++) {
-		snprintf(path, PATH_MAX, "%.*s%s/%s.safetensors", (int)n, self, beside[i], name);
-		if (!access(path, R_OK)) return 0;
-	}
-	return fail("%s.safetensors: not found in %.*s%s: set $IC_WEIGHTS or name the file", name,
-		(int)n, self, beside[0]);
+	return access(path, R_OK) ? fail("%s (by $IC_WEIGHTS):", path) : 0;
 }
 
 static int worker_open(struct worker *w, struct net_state *s)
