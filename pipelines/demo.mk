@@ -15,7 +15,7 @@ embed       =
 knn         = -k $(NEIGHBOURS)
 kmeans      = $(INSTANCES)
 init        = --seed 1
-train       = --minutes $(MINUTES)
+train       = --minutes $(MINUTES) --score-samples 512
 STAGES      = pack embed knn kmeans init train
 include pipelines/common.mk
 

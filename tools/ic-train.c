@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 static const char *out, *preset, *flipped, *tape_file, *augment;
-static int ch = 16, batch = 64, accumulate = 1, d_steps = 1, device;
+static int ch = 16, batch = 32, accumulate = 1, d_steps = 1, device;
 static int64_t steps = -1, seed, every = 10000, ema_start = 100;
 static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995;
 static bool by_class, flip, dry_run, profile;
