@@ -95,8 +95,8 @@ tests: all $(filter $B/%,$(TESTS)) $(FUZZ:%=$B/tests/replay-%)
 check-now: tests
 	@BIN=$B/bin tests/run.sh $(TESTS)
 asan: deps              # the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	$(MAKE) B=build/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined' check-now
+	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 TEST_SECONDS=3600 \
+	$(MAKE) B=build/asan CFLAGS='-O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined' check-now
 fuzz: deps-clang        # each reader for FUZZ_SECONDS under libFuzzer
 	@$(MAKE) B=build/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' fuzz-now
 fuzz-now: $(FUZZ:%=$B/fuzz/%)

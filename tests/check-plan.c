@@ -70,8 +70,9 @@ int main(void)
 		{ "cpu", 1, true },  { "cpu", 2, true }, { "cpu", 3, true },
 	};
 	struct made m[LEN(way)];
+	struct backend *backend[LEN(way)];   /* one each: the tapes are compared below */
 	for (size_t k = 0; k < LEN(way); k++) {
-		struct backend *b = backend_new(way[k].backend, way[k].threads);
+		struct backend *b = backend[k] = backend_new(way[k].backend, way[k].threads);
 		m[k] = make(&c, &ps, w, z, y, f);
 		if (!ok(!tape_plan(m[k].t, b, way[k].fuse), "%s fuse %d plans", way[k].backend,
 			way[k].fuse))
@@ -91,11 +92,13 @@ int main(void)
 		tape_run(m[k].t);
 		ok(difference(&again, &m[k]) == 0, "a replayed tape equals a fresh one");
 		tape_free(again.t);
-		/* the backend stays: its tapes are compared below */
 	}
 	ok(difference(&m[3], &m[4]) == 0 && difference(&m[3], &m[5]) == 0,
 	   "1, 2 and 3 threads give the same bytes");
-	for (size_t k = 0; k < LEN(way); k++) tape_free(m[k].t);
+	for (size_t k = 0; k < LEN(way); k++) {
+		tape_free(m[k].t);
+		backend_free(backend[k]);
+	}
 	param_free(&ps);
 	free(w), free(z), free(f);
 	return done_testing();

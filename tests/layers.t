@@ -70,9 +70,9 @@ ok "nothing is left to do later" no_marks
 declared()
 {
 	local lib=${BIN:-build/bin}/../libic.a
-	! nm -A --defined-only "$lib" 2>/dev/null | awk '$(NF-1) ~ /[TDBR]/ { print $NF }' | sort -u |
+	! nm -A --defined-only "$lib" 2>/dev/null | awk '$(NF-1) ~ /[TDBR]/ && $NF !~ /^__/ { print $NF }' | sort -u |
 	while read -r name; do
-		grep -rqwF -- "$name" --include='*.h' --include='*.def' lib formats kernels || echo "$name"
+		grep -rqwF --include='*.h' --include='*.def' -e "$name" lib formats kernels || echo "$name"
 	done | grep -vE '^(cpu|ref)_' | grep . >&2
 }
 ok "each exported name stands in a header" declared

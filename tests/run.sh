@@ -1,9 +1,11 @@
 #!/bin/bash
 # run: runs TAP tests (programs, or .t scripts by bash), two at a time; the last line is "N passed, N failed".
-# BIN is the directory of the programs under test.  A test that dies, or whose plan is missing or wrong, fails.
+# BIN is the directory of the programs under test; a test may take TEST_SECONDS.  A test that dies, or whose plan is
+# missing or wrong, fails.
 # "DIRECTORY=PROGRAM" runs the program with the files of the directory as arguments (the replay of a fuzz corpus).
 
 export PATH="$(cd "${BIN:-build/bin}" && pwd):$PATH" LC_ALL=C
+limit=${TEST_SECONDS:-900}
 results=$(mktemp -d) || exit 1
 trap 'rm -rf "$results"' EXIT
 
@@ -14,9 +16,9 @@ run_one()
 	export TMP=$results/$2.tmp
 	mkdir "$TMP"
 	case $1 in
-	*.t) timeout 900 bash "$1" ;;
-	*=*) timeout 900 "${1#*=}" $(find "${1%%=*}" -type f | sort) ;;
-	*)   timeout 900 "$1" ;;
+	*.t) timeout "$limit" bash "$1" ;;
+	*=*) timeout "$limit" "${1#*=}" $(find "${1%%=*}" -type f | sort) ;;
+	*)   timeout "$limit" "$1" ;;
 	esac >"$out.tap" 2>"$out.err" </dev/null
 	echo $? >"$out.status"
 	rm -rf "$TMP"
