@@ -7,6 +7,7 @@ OUT        ?= out/demo
 SIZE       ?= 32
 NEIGHBOURS ?= 50
 INSTANCES  ?= 1000
+ROWS       ?= 20
 
 .DEFAULT_GOAL := demo
 # One picture in five is held out: real-against-real is measured on what training has not seen.
@@ -16,7 +17,8 @@ knn         = -k $(NEIGHBOURS)
 kmeans      = $(INSTANCES)
 init        = --seed 1
 train       = --minutes $(MINUTES) --score-samples 512
-STAGES      = pack embed knn kmeans init train
+sheet       = -n $(ROWS)
+STAGES      = pack embed knn kmeans init train sheet
 include pipelines/common.mk
 
 .PHONY: demo

@@ -1,12 +1,11 @@
 # sheet: the figure of the paper: instance | six of its neighbours | eight samples | closest training image to the first.
-ROWS   ?= 12
 SHOWN  := $(if $(filter 1 2 3 4 5,$(NEIGHBOURS)),$(NEIGHBOURS),6)
 S       = $(OUT)/sheet
 values  = awk -v n=$1 -f pipelines/values.awk
 
-$S/inst.mdb: $(OUT)/inst.mdb
+$S/inst.mdb: $(OUT)/inst.mdb $(OUT)/sheet.opts
 	@mkdir -p $(@D)
-	ic-store head -n $(ROWS) $< | ic-store load -f -o $@
+	ic-store head $(sheet) $< | ic-store load -f -o $@
 $S/keys: $S/inst.mdb
 	ic-store dump $< | $(call values,0) $(whole)
 $S/instances.pam: $S/keys $(OUT)/images.mdb

@@ -38,13 +38,14 @@ ok "ic-sample waiting for instances" waiting o.pam ic-sample m.st - -n 3
 ok "ic-grid waiting for pictures" waiting o.png ic-grid - -o o.png
 ok "ic-store waiting for text" waiting o.mdb ic-store load -o o.mdb
 
-# busy SECONDS OUTPUT COMMAND...: the command computes when SIGTERM comes.
+# busy OUTPUT COMMAND...: SIGTERM comes when the command has shown that it computes.
 busy()
 {
-	local wait=$1 out=$2 pid
-	shift 2
-	"$@" >/dev/null 2>stderr & pid=$!
-	sleep "$wait"
+	local out=$1 pid
+	shift
+	rm -f stderr
+	IC_PROGRESS=1 "$@" >/dev/null 2>stderr & pid=$!
+	while [ ! -s stderr ] && kill -0 $pid; do sleep 0.01; done
 	kill -TERM $pid || return
 	wait $pid
 	local status=$?
@@ -52,10 +53,10 @@ busy()
 	[ ! -e "$out" ] || { echo "$out exists" >&2; return 1; }
 }
 awk 'BEGIN { srand(1); printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t48\n#key\tvalues\n"
-	for (i = 0; i < 9000; i++) { printf "%d", i; for (j = 0; j < 48; j++) printf "\t%.4f", rand() - .5; print "" } print "#end" }' |
+	for (i = 0; i < 20000; i++) { printf "%d", i; for (j = 0; j < 48; j++) printf "\t%.4f", rand() - .5; print "" } print "#end" }' |
 	ic-store load -o wide.mdb
-ok "ic-kmeans clustering" busy 0.7 o.mdb ic-kmeans -k 2000 --iterations 100000 wide.mdb -o o.mdb
-ok "ic-sample sampling" busy 0.7 o.pam ic-sample m.st f.mdb -n 10000000
-ok "ic-train training" busy 0.7 o.st ic-train a.mdb f.mdb n.mdb -o o.st --ch 2 -b 4 --steps 100000
+ok "ic-kmeans clustering" busy o.mdb ic-kmeans -k 1000 wide.mdb -o o.mdb
+ok "ic-sample sampling" busy o.pam ic-sample m.st f.mdb -n 10000000
+ok "ic-train training" busy o.st ic-train a.mdb f.mdb n.mdb -o o.st --ch 2 -b 4 --steps 100000
 ok "no part is left but those that a rerun takes up" eval 'ls *.part; ! ls *.part | grep -v -e "^o.st.part$" -e "^o.mdb.part$"'
 done_testing
