@@ -167,7 +167,9 @@ static void answer(int argc, char **argv, const char *usage, const char *summary
 
 int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *opts, int count)
 {
-	char **operand = mem_new((size_t)argc + 1, sizeof *operand);
+	static char **operand;                    /* reachable when misuse() exits */
+
+	operand = mem_new((size_t)argc + 1, sizeof *operand);
 	int n = 0;
 
 	if (argc > 0) {
