@@ -1,4 +1,5 @@
-/* features: positions instead of blocks over a row store's map, or over a row stream held in memory. */
+/* features: positions instead of blocks over a row store's map, or over a row stream held in
+ * memory. */
 #include "formats/features.h"
 #include "formats/safetensors.h"
 #include "lib/base/fail.h"
@@ -12,7 +13,8 @@
 static int type_check(const struct rows *r)
 {
 	if (r->info.type == ROWS_F32 || r->info.type == ROWS_F16) return 0;
-	return fail("%s: found rows of kind %s, expected features (f32 or f16)", rows_path(r), r->info.kind);
+	return fail("%s: found rows of kind %s, expected features (f32 or f16)", rows_path(r),
+		    r->info.kind);
 }
 
 /* Keys and labels of a store, which are needed at random while its rows stay on disk. */
@@ -23,7 +25,8 @@ static int read_keys(struct features *f)
 	int got;
 
 	f->keys = mem_big((size_t)f->info.count, sizeof *f->keys, "keys");
-	if (f->info.labelled) f->labels = mem_big((size_t)f->info.count, sizeof *f->labels, "labels");
+	if (f->info.labelled)
+		f->labels = mem_big((size_t)f->info.count, sizeof *f->labels, "labels");
 	if (!f->keys || (f->info.labelled && !f->labels)) return -1;
 	while ((got = rows_next(&f->rows, &b)) > 0) {
 		memcpy(f->keys + n, b.keys, (size_t)b.n * sizeof *f->keys);
@@ -33,7 +36,8 @@ static int read_keys(struct features *f)
 	return got;
 }
 
-/* 1 a store, left open; 0 something else, -1 failed.  A pipe is not touched: what is read from it is gone. */
+/* 1 a store, left open; 0 something else, -1 failed.  A pipe is not touched: what is read from it
+ * is gone. */
 static int open_store(struct features *f, const char *path)
 {
 	struct stat st;
@@ -101,7 +105,8 @@ int features_get(const struct features *f, int64_t first, int n, float *to)
 	struct block b;
 
 	if (f->table.data) {
-		memcpy(to, (const float *)f->table.data + (size_t)first * width, (size_t)n * width * sizeof *to);
+		memcpy(to, (const float *)f->table.data + (size_t)first * width,
+		       (size_t)n * width * sizeof *to);
 		return 0;
 	}
 	for (int done = 0; done < n; done += b.n, to += (size_t)b.n * width) {
@@ -113,16 +118,19 @@ int features_get(const struct features *f, int64_t first, int n, float *to)
 	return 0;
 }
 
-int features_alike(const char *name, const struct rows_info *a, const char *other_name, const struct rows_info *b)
+int features_alike(const char *name, const struct rows_info *a, const char *other_name,
+		   const struct rows_info *b)
 {
 	static const char *const field[] = { "net", "weights", "protocol" };
 	char x[256], y[256];
 
 	if (a->width != b->width)
-		return fail("%s: rows of %d, expected %d as in %s", name, a->width, b->width, other_name);
+		return fail("%s: rows of %d, expected %d as in %s", name, a->width, b->width,
+			    other_name);
 	for (size_t i = 0; i < LEN(field); i++)
-		if (rows_meta(a, field[i], x, sizeof x) && rows_meta(b, field[i], y, sizeof y) && strcmp(x, y))
-			return fail("%s: made by another extractor: %s %s, expected %s as in %s", name, field[i], x, y,
-				other_name);
+		if (rows_meta(a, field[i], x, sizeof x) && rows_meta(b, field[i], y, sizeof y) &&
+		    strcmp(x, y))
+			return fail("%s: made by another extractor: %s %s, expected %s as in %s",
+				    name, field[i], x, y, other_name);
 	return 0;
 }

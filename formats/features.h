@@ -12,19 +12,21 @@ struct features {
 	struct table table;                  /* a stream's rows */
 };
 
-/* "-" is stdin.  Refuses rows that are not f32 or f16.  0, or -1 after fail() with the struct closed. */
+/* "-" is stdin.  Refuses rows that are not f32 or f16.  0, or -1 after fail() with the struct
+ * closed. */
 int features_open(struct features *, const char *path);
 void features_close(struct features *);      /* accepts a zeroed struct */
 
 /* Rows first .. first+n-1 as to[n][width]; any thread; 0 or -1 after fail(). */
 int features_get(const struct features *, int64_t first, int n, float *to);
-const void *features_row(const struct features *, int64_t i);   /* one row as stored (info.type); NULL after fail() */
+/* one row as stored (info.type); NULL after fail() */
+const void *features_row(const struct features *, int64_t i);
 
 /* The floats of a block: data itself, or widened into room[n][width]. */
 const float *features_floats(const struct rows_info *, const struct block *, float *room);
 
-/* Whether two sets of features can be compared: of one width, made by the same network, weights and protocol as
- * far as both say.  0, or -1 after fail() naming what differs. */
+/* Whether two sets of features can be compared: of one width, made by the same network, weights and
+ * protocol as far as both say.  0, or -1 after fail() naming what differs. */
 int features_alike(const char *name, const struct rows_info *, const char *other_name,
 	const struct rows_info *other);
 

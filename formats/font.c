@@ -13,10 +13,12 @@ static uint32_t get32(const uint8_t *p)
 
 bool font_is(const void *bytes, size_t n)
 {
-	return n >= 12 && (!memcmp(bytes, "\0\1\0\0", 4) || !memcmp(bytes, "OTTO", 4) || !memcmp(bytes, "true", 4));
+	return n >= 12 && (!memcmp(bytes, "\0\1\0\0", 4) || !memcmp(bytes, "OTTO", 4) ||
+			   !memcmp(bytes, "true", 4));
 }
 
-/* The table directory: 12 bytes of head, number of tables at 4, then records (tag, checksum, offset, length). */
+/* The table directory: 12 bytes of head, number of tables at 4, then records (tag, checksum,
+ * offset, length). */
 int font_start(struct font *f, const char *path, const void *bytes, size_t n)
 {
 	const uint8_t *p = bytes;
@@ -29,13 +31,14 @@ int font_start(struct font *f, const char *path, const void *bytes, size_t n)
 		if (memcmp(t, "CBDT", 4)) continue;
 		uint32_t offset = get32(t + 8), length = get32(t + 12);
 		if (offset > n || length > n - offset)
-			return fail("%s: font cut short: its pictures end at byte %llu of %zu", path,
-				(unsigned long long)offset + length, n);
+			return fail("%s: font cut short: its pictures end at byte %llu of %zu",
+				    path, (unsigned long long)offset + length, n);
 		f->at = p + offset;
 		f->end = f->at + length;
 		return 0;
 	}
-	return fail("%s: found a font of outlines, expected one of colour bitmaps (a CBDT table)", path);
+	return fail("%s: found a font of outlines, expected one of colour bitmaps (a CBDT table)",
+		    path);
 }
 
 /* A PNG is its signature and chunks (length, type, data, CRC) up to IEND. */

@@ -19,11 +19,13 @@ bool idx_is(const void *bytes, size_t n)
 {
 	const uint8_t *p = bytes;
 
-	return is_gzip(p, n) || (n >= 4 && !p[0] && !p[1] && p[2] == 8 && p[3] >= 1 && p[3] <= RANK_MAX);
+	return is_gzip(p, n) ||
+	       (n >= 4 && !p[0] && !p[1] && p[2] == 8 && p[3] >= 1 && p[3] <= RANK_MAX);
 }
 
 /* Fills x->rank and shape from the head; *count is their product. */
-static int head(struct idx *x, const char *name, const uint8_t *p, size_t n, int rank, size_t *count)
+static int head(struct idx *x, const char *name, const uint8_t *p, size_t n, int rank,
+		size_t *count)
 {
 	if (n < 4 || p[0] || p[1] || p[2] != 8 || p[3] != rank)
 		return fail("%s: found no IDX head, expected bytes 00 00 08 %02x", name, rank);
@@ -32,7 +34,8 @@ static int head(struct idx *x, const char *name, const uint8_t *p, size_t n, int
 	*count = 1;
 	for (int i = 0; i < rank; i++) {
 		const uint8_t *q = p + 4 + 4 * i;
-		uint32_t size = (uint32_t)q[0] << 24 | (uint32_t)q[1] << 16 | (uint32_t)q[2] << 8 | q[3];
+		uint32_t size =
+			(uint32_t)q[0] << 24 | (uint32_t)q[1] << 16 | (uint32_t)q[2] << 8 | q[3];
 		if (!size || size > INT_MAX || !mem_mul(*count, size, count))
 			return fail("%s: found an IDX size of %u, expected 1 or more", name, size);
 		x->shape[i] = (int)size;
@@ -46,7 +49,9 @@ static int plain(struct idx *x, const char *name, const uint8_t *p, size_t n, in
 
 	if (head(x, name, p, n, rank, &count)) return -1;
 	size_t start = 4 + 4 * (size_t)rank;
-	if (n - start != count) return fail("%s: found %zu bytes of IDX data, expected %zu", name, n - start, count);
+	if (n - start != count)
+		return fail("%s: found %zu bytes of IDX data, expected %zu", name, n - start,
+			    count);
 	x->data = p + start;
 	return 0;
 }
@@ -64,10 +69,12 @@ static int inflate_to(z_stream *z, const char *name, const uint8_t *end, uint8_t
 		int got = inflate(z, Z_NO_FLUSH);
 		to += room - z->avail_out;
 		want -= room - z->avail_out;
-		if (got == Z_STREAM_END && want) return fail("%s: IDX data end %zu bytes early", name, want);
+		if (got == Z_STREAM_END && want)
+			return fail("%s: IDX data end %zu bytes early", name, want);
 		if (got == Z_BUF_ERROR) return fail("%s: gzip data cut short", name);
 		if (got != Z_OK && got != Z_STREAM_END)
-			return fail("%s: damaged gzip data: %s", name, z->msg ? z->msg : "inflate failed");
+			return fail("%s: damaged gzip data: %s", name,
+				    z->msg ? z->msg : "inflate failed");
 	}
 	return 0;
 }
@@ -84,11 +91,13 @@ static int inflate_end(z_stream *z, const char *name, const uint8_t *end)
 	int got = inflate(z, Z_NO_FLUSH);
 	if (!z->avail_out) return fail("%s: found more IDX data than its head says", name);
 	if (got == Z_BUF_ERROR || got == Z_OK) return fail("%s: gzip data cut short", name);
-	if (got != Z_STREAM_END) return fail("%s: damaged gzip data: %s", name, z->msg ? z->msg : "inflate failed");
+	if (got != Z_STREAM_END)
+		return fail("%s: damaged gzip data: %s", name, z->msg ? z->msg : "inflate failed");
 	return z->next_in == end ? 0 : fail("%s: found bytes after the gzip data", name);
 }
 
-static int unzip(struct idx *x, z_stream *z, const char *name, const uint8_t *end, size_t n, int rank)
+static int unzip(struct idx *x, z_stream *z, const char *name, const uint8_t *end, size_t n,
+		 int rank)
 {
 	uint8_t first[HEAD_MAX];
 	size_t length = 4 + 4 * (size_t)rank, count;
@@ -96,7 +105,8 @@ static int unzip(struct idx *x, z_stream *z, const char *name, const uint8_t *en
 	if (inflate_to(z, name, end, first, length)) return -1;
 	if (head(x, name, first, length, rank, &count)) return -1;
 	if (count / 1032 > n)                        /* deflate's best ratio */
-		return fail("%s: %zu bytes of IDX data cannot be in %zu bytes of gzip", name, count, n);
+		return fail("%s: %zu bytes of IDX data cannot be in %zu bytes of gzip", name, count,
+			    n);
 	x->data = x->owned = mem_big(count, 1, name);
 	if (!x->owned || inflate_to(z, name, end, x->owned, count)) return -1;
 	return inflate_end(z, name, end);
@@ -116,7 +126,8 @@ int idx_parse(struct idx *x, const char *name, const void *bytes, size_t n, int 
 {
 	*x = (struct idx){ 0 };
 	must(rank >= 1 && rank <= RANK_MAX);
-	int bad = is_gzip(bytes, n) ? gzipped(x, name, bytes, n, rank) : plain(x, name, bytes, n, rank);
+	int bad = is_gzip(bytes, n) ? gzipped(x, name, bytes, n, rank)
+				    : plain(x, name, bytes, n, rank);
 	if (bad) idx_close(x);
 	return bad;
 }

@@ -39,13 +39,17 @@ static int refuse(const char *name, const uint8_t *p, size_t n)
 	return fail("%s: found a file beginning with%s, %s", name, hex, expected);
 }
 
-int image_decode(struct image *image, const char *name, const void *bytes, size_t n, int alpha_on, bool orient)
+int image_decode(struct image *image, const char *name, const void *bytes, size_t n, int alpha_on,
+		 bool orient)
 {
 	const uint8_t *p = bytes;
 
 	*image = (struct image){ 0 };
-	if (n >= 2 && p[0] == 0xff && p[1] == 0xd8) return image_decode_jpeg(image, name, p, n, orient);
-	if (n >= 4 && !memcmp(p, "\x89PNG", 4)) return image_decode_png(image, name, p, n, alpha_on);
-	if (n >= 2 && p[0] == 'P' && p[1] >= '1' && p[1] <= '7') return image_decode_pnm(image, name, p, n);
+	if (n >= 2 && p[0] == 0xff && p[1] == 0xd8)
+		return image_decode_jpeg(image, name, p, n, orient);
+	if (n >= 4 && !memcmp(p, "\x89PNG", 4))
+		return image_decode_png(image, name, p, n, alpha_on);
+	if (n >= 2 && p[0] == 'P' && p[1] >= '1' && p[1] <= '7')
+		return image_decode_pnm(image, name, p, n);
 	return refuse(name, p, n);
 }

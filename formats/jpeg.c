@@ -11,8 +11,9 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-/* A block costs at least one bit in every scan that codes it, and 4:1:0 spends 6 blocks on 512 pixels: a file of n
- * bytes holds less than this many pixels times n.  It keeps a small hostile file from asking for much memory. */
+/* A block costs at least one bit in every scan that codes it, and 4:1:0 spends 6 blocks on 512
+ * pixels: a file of n bytes holds less than this many pixels times n.  It keeps a small hostile
+ * file from asking for much memory. */
 enum { PIXELS_PER_BYTE = 2048, SCANS_MAX = 200 };
 
 struct jpeg {
@@ -41,12 +42,13 @@ static void on_error(j_common_ptr c)
 	longjmp(self(c)->out, 1);
 }
 
-/* Level -1 is a warning.  These mean that part of the picture is missing or noise; the others (stray bytes between
- * markers, odd version numbers) leave every pixel as it was coded. */
+/* Level -1 is a warning.  These mean that part of the picture is missing or noise; the others
+ * (stray bytes between markers, odd version numbers) leave every pixel as it was coded. */
 static void on_message(j_common_ptr c, int level)
 {
 	static const int fatal[] = {
-		JWRN_JPEG_EOF, JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_ARITH_BAD_CODE, JWRN_MUST_RESYNC,
+		JWRN_JPEG_EOF,       JWRN_HIT_MARKER,  JWRN_HUFF_BAD_CODE,
+		JWRN_ARITH_BAD_CODE, JWRN_MUST_RESYNC,
 	};
 
 	for (size_t i = 0; level < 0 && i < LEN(fatal); i++)
@@ -89,7 +91,8 @@ static unsigned get(const uint8_t *p, int bytes, bool little)
 	return value;
 }
 
-/* The orientation in an APP1 segment "Exif\0\0" + TIFF: tag 0x0112, a short, in the first directory; 0 when absent. */
+/* The orientation in an APP1 segment "Exif\0\0" + TIFF: tag 0x0112, a short, in the first
+ * directory; 0 when absent. */
 static int exif_orientation(const uint8_t *p, size_t n)
 {
 	if (n < 14 || memcmp(p, "Exif\0\0", 6)) return 0;
@@ -106,22 +109,25 @@ static int exif_orientation(const uint8_t *p, size_t n)
 	return 0;
 }
 
-/* Walks the segments before the first scan: libjpeg forgives lengths under 2, and EXIF is read on the way. */
+/* Walks the segments before the first scan: libjpeg forgives lengths under 2, and EXIF is read on
+ * the way. */
 static int walk(struct jpeg *j)
 {
 	size_t at = 2;
 
 	for (;;) {
-		while (at < j->n && j->bytes[at] != 0xff) at++;   /* stray bytes, which libjpeg steps over too */
+		/* stray bytes, which libjpeg steps over too */
+		while (at < j->n && j->bytes[at] != 0xff) at++;
 		while (at < j->n && j->bytes[at] == 0xff) at++;
 		if (j->n - at < 3) return fail("%s: JPEG cut short in its header", j->name);
 		int marker = j->bytes[at++];
 		if (marker == 0xda || marker == 0xd9) return 0;
-		if (marker <= 1 || (marker >= 0xd0 && marker <= 0xd7)) continue;   /* no length follows */
+		/* no length follows */
+		if (marker <= 1 || (marker >= 0xd0 && marker <= 0xd7)) continue;
 		size_t length = get(j->bytes + at, 2, false);
 		if (length < 2 || length > j->n - at)
-			return fail("%s: damaged JPEG: segment %02x of %zu bytes, %zu left", j->name, marker,
-				length, j->n - at);
+			return fail("%s: damaged JPEG: segment %02x of %zu bytes, %zu left",
+				    j->name, marker, length, j->n - at);
 		if (marker == 0xe1 && !j->orientation)
 			j->orientation = exif_orientation(j->bytes + at + 2, length - 2);
 		at += length;
@@ -133,15 +139,16 @@ static int check_size(const struct jpeg *j)
 	int64_t height = j->c.image_height, width = j->c.image_width;
 
 	if (height > IMAGE_MAX_SIDE || width > IMAGE_MAX_SIDE || height * width > IMAGE_MAX_PIXELS)
-		return fail("%s: found %lld x %lld pixels, expected at most %d", j->name, (long long)width,
-			(long long)height, IMAGE_MAX_PIXELS);
+		return fail("%s: found %lld x %lld pixels, expected at most %d", j->name,
+			    (long long)width, (long long)height, IMAGE_MAX_PIXELS);
 	if ((uint64_t)(height * width) / PIXELS_PER_BYTE > j->n)
 		return fail("%s: damaged JPEG: %lld x %lld pixels cannot be in %zu bytes", j->name,
 			(long long)width, (long long)height, j->n);
 	return 0;
 }
 
-/* Adobe files hold 255 - ink; with c = 255 - C and k = 255 - K, R = k - C k / 255, the quotient rounded. */
+/* Adobe files hold 255 - ink; with c = 255 - C and k = 255 - K, R = k - C k / 255, the quotient
+ * rounded. */
 static void rgb_of_cmyk(uint8_t *to, const uint8_t *from, int width)
 {
 	for (int x = 0; x < width; x++, from += 4) {
@@ -165,7 +172,8 @@ static int decode_rows(struct jpeg *j, struct image *image, uint8_t *row)
 		uint8_t *to = image->rgb + (size_t)y * (size_t)width * 3;
 		JSAMPROW into = j->c.output_components == 3 ? to : row;
 		if (jpeg_read_scanlines(&j->c, &into, 1) != 1)
-			return fail("%s: JPEG cut short at row %d of %d", j->name, y, image->height);
+			return fail("%s: JPEG cut short at row %d of %d", j->name, y,
+				    image->height);
 		if (j->c.output_components == 1) rgb_of_grey(to, row, width);
 		if (j->c.output_components == 4) rgb_of_cmyk(to, row, width);
 	}
@@ -182,7 +190,9 @@ static int start(struct jpeg *j, struct image *image)
 	case 1: c->out_color_space = JCS_GRAYSCALE; break;
 	case 3: c->out_color_space = JCS_RGB; break;
 	case 4: c->out_color_space = JCS_CMYK; break;
-	default: return fail("%s: found %d colour components, expected 1, 3 or 4", j->name, c->num_components);
+	default:
+		return fail("%s: found %d colour components, expected 1, 3 or 4", j->name,
+			    c->num_components);
 	}
 	c->dct_method = JDCT_ISLOW;
 	c->do_fancy_upsampling = TRUE;
@@ -199,7 +209,8 @@ static int decode(struct jpeg *j, struct image *image)
 	j->error.error_exit = on_error;
 	j->error.emit_message = on_message;
 	j->c.client_data = j;
-	if (setjmp(j->out)) return -1;       /* every fault inside libjpeg comes back here, already recorded */
+	/* every fault inside libjpeg comes back here, already recorded */
+	if (setjmp(j->out)) return -1;
 	jpeg_create_decompress(&j->c);
 	j->progress.progress_monitor = on_progress;
 	j->c.progress = &j->progress;
@@ -210,14 +221,16 @@ static int decode(struct jpeg *j, struct image *image)
 	};
 	j->c.src = &j->source;
 	if (start(j, image)) return -1;
-	uint8_t *row = (*j->c.mem->alloc_large)((j_common_ptr)&j->c, JPOOL_IMAGE, (size_t)image->width * 4);
+	uint8_t *row = (*j->c.mem->alloc_large)((j_common_ptr)&j->c, JPOOL_IMAGE,
+						(size_t)image->width * 4);
 	if (decode_rows(j, image, row)) return -1;
 	jpeg_finish_decompress(&j->c);       /* reads to the end marker */
 	return 0;
 }
 
-/* Where output pixel (y, x) comes from for each EXIF orientation: 2 mirrored, 3 turned by 180 degrees, 4 upside down,
- * 5 transposed, 6 needs a quarter turn clockwise, 7 transposed across the other diagonal, 8 anticlockwise. */
+/* Where output pixel (y, x) comes from for each EXIF orientation: 2 mirrored, 3 turned by 180
+ * degrees, 4 upside down, 5 transposed, 6 needs a quarter turn clockwise, 7 transposed across the
+ * other diagonal, 8 anticlockwise. */
 static int turn(struct image *image, int orientation, const char *name)
 {
 	int h = image->height, w = image->width, turned = orientation >= 5;
@@ -232,7 +245,8 @@ static int turn(struct image *image, int orientation, const char *name)
 			int from_y = turned ? x : y, from_x = turned ? y : x;
 			if (flip_y) from_y = h - 1 - from_y;
 			if (flip_x) from_x = w - 1 - from_x;
-			memcpy(to, image->rgb + ((size_t)from_y * (size_t)w + (size_t)from_x) * 3, 3);
+			memcpy(to, image->rgb + ((size_t)from_y * (size_t)w + (size_t)from_x) * 3,
+			       3);
 		}
 	}
 	free(image->rgb);
@@ -240,7 +254,8 @@ static int turn(struct image *image, int orientation, const char *name)
 	return 0;
 }
 
-int image_decode_jpeg(struct image *image, const char *name, const void *bytes, size_t n, bool orient)
+int image_decode_jpeg(struct image *image, const char *name, const void *bytes, size_t n,
+		      bool orient)
 {
 	struct jpeg j = { .name = name, .bytes = bytes, .n = n };
 

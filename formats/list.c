@@ -12,13 +12,16 @@
 
 enum { DEPTH_MAX = 64 };                     /* of folders: more is a loop of links */
 
-/* The formats that cannot be decoded are here so that their files are reported, not passed over in silence. */
+/* The formats that cannot be decoded are here so that their files are reported, not passed over in
+ * silence. */
 bool list_is_picture(const char *name)
 {
 	static const char *const endings[] = {
-		"jpg", "jpeg", "png", "ppm", "pgm", "pnm", "pam", "bmp", "gif", "webp", "tif", "tiff",
+		"jpg", "jpeg", "png", "ppm",  "pgm", "pnm",
+		"pam", "bmp",  "gif", "webp", "tif", "tiff",
 	};
-	const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name, *dot = strrchr(base, '.');
+	const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name,
+		   *dot = strrchr(base, '.');
 
 	if (!dot || *base == '.') return false;
 	for (size_t i = 0; i < LEN(endings); i++)
@@ -51,7 +54,8 @@ static int read_folder(struct list *l, struct queue *q, const char *folder, int 
 	if (!dir) return fail("%s:", folder);
 	if (depth > DEPTH_MAX) {
 		closedir(dir);
-		return fail("%s: folders nested more than %d deep: a loop of links?", folder, DEPTH_MAX);
+		return fail("%s: folders nested more than %d deep: a loop of links?", folder,
+			    DEPTH_MAX);
 	}
 	const char *between = folder[strlen(folder) - 1] == '/' ? "" : "/";
 	for (errno = 0; (d = readdir(dir)); errno = 0) {
@@ -60,7 +64,8 @@ static int read_folder(struct list *l, struct queue *q, const char *folder, int 
 		char *path = mem_text("%s%s%s", folder, between, d->d_name);
 		bool known = !stat(path, &st);
 		if (known && S_ISDIR(st.st_mode)) push(q, path, depth + 1);
-		else if (list_is_picture(path)) add(l, path, 0);   /* a dangling link too: reading it says why */
+		/* a dangling link too: reading it says why */
+		else if (list_is_picture(path)) add(l, path, 0);
 		else free(path);
 	}
 	int bad = errno ? fail("%s:", folder) : 0;
@@ -92,15 +97,19 @@ static int compare(const char *a, size_t m, const char *b, size_t n)
 	return c ? c : (m > n) - (m < n);
 }
 
-/* By first folder below the root, then by folder, then by name: the order of a sorted walk, class by class. */
+/* By first folder below the root, then by folder, then by name: the order of a sorted walk, class
+ * by class. */
 static int by_class(const void *x, const void *y, void *context)
 {
 	size_t skip = *(const size_t *)context;
-	const char *a = ((const struct list_entry *)x)->path + skip, *b = ((const struct list_entry *)y)->path + skip;
+	const char *a = ((const struct list_entry *)x)->path + skip,
+		   *b = ((const struct list_entry *)y)->path + skip;
 	const char *a_base = strrchr(a, '/'), *b_base = strrchr(b, '/');
 	int c = compare(a, strcspn(a, "/") * !!a_base, b, strcspn(b, "/") * !!b_base);
 
-	if (!c) c = compare(a, a_base ? (size_t)(a_base - a) : 0, b, b_base ? (size_t)(b_base - b) : 0);
+	if (!c)
+		c = compare(a, a_base ? (size_t)(a_base - a) : 0, b,
+			    b_base ? (size_t)(b_base - b) : 0);
 	return c ? c : strcmp(a_base ? a_base + 1 : a, b_base ? b_base + 1 : b);
 }
 
@@ -108,10 +117,12 @@ static int by_class(const void *x, const void *y, void *context)
 static void label(struct list *l, size_t skip)
 {
 	for (int64_t i = 0; i < l->n; i++) {
-		const char *path = l->entry[i].path + skip, *last = l->classes ? l->class_name[l->classes - 1] : "";
+		const char *path = l->entry[i].path + skip,
+			   *last = l->classes ? l->class_name[l->classes - 1] : "";
 		size_t length = strcspn(path, "/");
 		if (strlen(last) != length || memcmp(last, path, length)) {
-			l->class_name = mem_grow(l->class_name, (size_t)l->classes + 1, sizeof *l->class_name);
+			l->class_name = mem_grow(l->class_name, (size_t)l->classes + 1,
+						 sizeof *l->class_name);
 			l->class_name[l->classes++] = mem_text("%.*s", (int)length, path);
 		}
 		l->entry[i].label = (uint32_t)l->classes - 1;
@@ -147,7 +158,8 @@ static int split(char *line, uint32_t *label, const char *name, int64_t number)
 	errno = 0;
 	unsigned long long value = strtoull(tab, &end, 10);
 	if (*tab < '0' || *tab > '9' || *end || errno || value >= UINT32_MAX)
-		return fail("%s:%lld: found label '%s', expected a number", name, (long long)number, tab);
+		return fail("%s:%lld: found label '%s', expected a number", name, (long long)number,
+			    tab);
 	*label = (uint32_t)value;
 	return 1;
 }
@@ -160,8 +172,9 @@ static int take(struct list *l, char *line, const char *name, int64_t number)
 	if (labelled < 0) return -1;
 	if (!*line) return fail("%s:%lld: found an empty path", name, (long long)number);
 	if (l->n && l->labelled != labelled)
-		return fail("%s:%lld: found a line with%s a label, the ones before it have %s", name, (long long)number,
-			labelled ? "" : "out", labelled ? "none" : "one");
+		return fail("%s:%lld: found a line with%s a label, the ones before it have %s",
+			    name, (long long)number, labelled ? "" : "out",
+			    labelled ? "none" : "one");
 	l->labelled = labelled;
 	add(l, mem_text("%s", line), label);
 	return 0;
@@ -181,7 +194,8 @@ int list_lines(struct list *l, FILE *f, const char *name)
 		if (length && line[length - 1] == '\n') line[--length] = 0;
 		if (length && line[length - 1] == '\r') line[--length] = 0;
 		if (strlen(line) != (size_t)length)
-			bad = fail("%s:%lld: found a NUL byte, expected text", name, (long long)number);
+			bad = fail("%s:%lld: found a NUL byte, expected text", name,
+				   (long long)number);
 		else if (length) bad = take(l, line, name, number);
 	}
 	if (!bad && ferror(f)) bad = fail("%s:", name);

@@ -41,9 +41,10 @@ int sheet_new(struct sheet *s, int64_t height, int64_t width)
 	*s = (struct sheet){ 0 };
 	if (height < 1 || width < 1 || height > IMAGE_MAX_PIXELS || width > IMAGE_MAX_PIXELS ||
 	    height * width > IMAGE_MAX_PIXELS)
-		return fail("a sheet of %lld x %lld pixels, expected at most %d", (long long)width, (long long)height,
-			IMAGE_MAX_PIXELS);
-	*s = (struct sheet){ (int)height, (int)width, mem_big((size_t)(height * width), 3, "the sheet") };
+		return fail("a sheet of %lld x %lld pixels, expected at most %d", (long long)width,
+			    (long long)height, IMAGE_MAX_PIXELS);
+	*s = (struct sheet){ (int)height, (int)width,
+			     mem_big((size_t)(height * width), 3, "the sheet") };
 	if (!s->rgb) return -1;
 	memset(s->rgb, 255, (size_t)(height * width) * 3);
 	return 0;
@@ -72,9 +73,11 @@ void sheet_picture(struct sheet *s, int y, int x, int height, int width, const s
 	y += (int)(height - h) / 2;
 	x += (int)(width - w) / 2;
 	for (int i = 0; i < h; i++) {
-		const uint8_t *row = m->rgb + (size_t)(i * (int64_t)m->height / h) * (size_t)m->width * 3;
+		const uint8_t *row =
+			m->rgb + (size_t)(i * (int64_t)m->height / h) * (size_t)m->width * 3;
 		for (int j = 0; j < w; j++)
-			memcpy(at(s, y + i, x + j), row + (size_t)(j * (int64_t)m->width / w) * 3, 3);
+			memcpy(at(s, y + i, x + j), row + (size_t)(j * (int64_t)m->width / w) * 3,
+			       3);
 	}
 }
 
@@ -90,6 +93,7 @@ void sheet_text(struct sheet *s, int y, int x, int zoom, const char *text)
 	for (; *text && x + SHEET_LETTER * zoom <= s->width; text++, x += SHEET_LETTER * zoom) {
 		const char *rows = glyph(*text);
 		for (int i = 0; rows[i]; i++)
-			if (rows[i] == '1') sheet_rule(s, y + i / 6 * zoom, x + i % 6 * zoom, zoom, zoom, 0);
+			if (rows[i] == '1')
+				sheet_rule(s, y + i / 6 * zoom, x + i % 6 * zoom, zoom, zoom, 0);
 	}
 }

@@ -36,11 +36,14 @@ static struct source_entry *add(struct sources *s, char *name)
 static int agree(struct sources *s, const char *path, enum labels labels)
 {
 	static const char *const text[] = {
-		[LABELS_NONE] = "no labels", [LABELS_NUMBERS] = "numbers as labels", [LABELS_CLASSES] = "classes",
+		[LABELS_NONE] = "no labels",
+		[LABELS_NUMBERS] = "numbers as labels",
+		[LABELS_CLASSES] = "classes",
 	};
 
 	if (s->labels && s->labels != labels)
-		return fail("%s: found %s, the sources before it have %s", path, text[labels], text[s->labels]);
+		return fail("%s: found %s, the sources before it have %s", path, text[labels],
+			    text[s->labels]);
 	s->labels = labels;
 	return 0;
 }
@@ -49,7 +52,8 @@ static int agree(struct sources *s, const char *path, enum labels labels)
 static int class_find(const struct sources *s, int from, const char *name, size_t length)
 {
 	for (int c = s->classes; c-- > from;)
-		if (strlen(s->class_name[c]) == length && !memcmp(s->class_name[c], name, length)) return c;
+		if (strlen(s->class_name[c]) == length && !memcmp(s->class_name[c], name, length))
+			return c;
 	return -1;
 }
 
@@ -60,14 +64,18 @@ static int class_add(struct sources *s, const char *name, size_t length)
 	return s->classes++;
 }
 
-/* Takes over the names of a list; its classes are numbered behind those of the sources before it. */
+/* Takes over the names of a list; its classes are numbered behind those of the sources before it.
+ */
 static int add_listed(struct sources *s, const char *path, struct list *l, uint32_t skip)
 {
 	uint32_t base = (uint32_t)s->classes;
-	enum labels labels = !l->labelled ? LABELS_NONE : l->classes ? LABELS_CLASSES : LABELS_NUMBERS;
+	enum labels labels = !l->labelled ? LABELS_NONE
+			     : l->classes ? LABELS_CLASSES
+					  : LABELS_NUMBERS;
 
 	if (l->n && agree(s, path, labels)) return -1;
-	for (int c = 0; c < l->classes; c++) class_add(s, l->class_name[c], strlen(l->class_name[c]));
+	for (int c = 0; c < l->classes; c++)
+		class_add(s, l->class_name[c], strlen(l->class_name[c]));
 	for (int64_t i = 0; i < l->n; i++) {
 		struct source_entry *e = add(s, l->entry[i].path);
 		e->skip = skip;
@@ -108,11 +116,13 @@ static int cls_label(const char *path, const struct tar_member *m, uint32_t *lab
 	uint64_t value = 0;
 	size_t i = 0;
 
-	for (; i < m->size && i < 10 && isdigit(m->bytes[i]); i++) value = value * 10 + (uint64_t)(m->bytes[i] - '0');
+	for (; i < m->size && i < 10 && isdigit(m->bytes[i]); i++)
+		value = value * 10 + (uint64_t)(m->bytes[i] - '0');
 	size_t digits = i;
 	while (i < m->size && isspace(m->bytes[i])) i++;
 	if (!digits || i < m->size || value >= UINT32_MAX)
-		return fail("%s: %s: found no number, expected the label of a sample", path, m->name);
+		return fail("%s: %s: found no number, expected the label of a sample", path,
+			    m->name);
 	*label = (uint32_t)value;
 	return 0;
 }
@@ -146,7 +156,8 @@ static int tar_members(struct sources *s, const char *path, struct tar *t, int64
 
 	while ((got = tar_next(t, &m)) > 0) {
 		size_t length = sample_length(m.name);
-		if (!sample.name || strlen(sample.name) != length || memcmp(sample.name, m.name, length)) {
+		if (!sample.name || strlen(sample.name) != length ||
+		    memcmp(sample.name, m.name, length)) {
 			*labelled += sample_end(s, &sample);
 			sample.name = mem_text("%.*s", (int)length, m.name);
 		}
@@ -170,7 +181,8 @@ static const char *member(const struct source_entry *e)
 	return strncmp(name, "./", 2) ? name : name + 2;
 }
 
-/* Bytes of the folder that all members from..n lie in, slash included: "pictures/"; 0 when there is none. */
+/* Bytes of the folder that all members from..n lie in, slash included: "pictures/"; 0 when there is
+ * none. */
 static size_t common_folder(const struct sources *s, int64_t from)
 {
 	const char *first = member(&s->entry[from]), *slash = strchr(first, '/');
@@ -181,7 +193,8 @@ static size_t common_folder(const struct sources *s, int64_t from)
 	return n;
 }
 
-/* Folders of a tar as classes: the first folder below the one that holds everything, when every picture has one. */
+/* Folders of a tar as classes: the first folder below the one that holds everything, when every
+ * picture has one. */
 static int tar_classes(struct sources *s, const char *path, int64_t from)
 {
 	size_t above = common_folder(s, from);
@@ -208,8 +221,8 @@ static int add_tar(struct sources *s, const char *path, const void *bytes, size_
 	if (s->n == from) return 0;
 	if (!labelled) return tar_classes(s, path, from);
 	if (labelled != s->n - from)
-		return fail("%s: found .cls labels of %lld pictures, expected %lld", path, (long long)labelled,
-			(long long)(s->n - from));
+		return fail("%s: found .cls labels of %lld pictures, expected %lld", path,
+			    (long long)labelled, (long long)(s->n - from));
 	return agree(s, path, LABELS_NUMBERS);
 }
 
@@ -223,15 +236,17 @@ static int idx_labels(struct sources *s, int64_t from, const char *path)
 		map_close(&m);
 		return -1;
 	}
-	int bad = x.shape[0] != s->n - from ? fail("%s: found %d labels, expected %lld", path, x.shape[0],
-		(long long)(s->n - from)) : 0;
+	int bad = x.shape[0] != s->n - from ? fail("%s: found %d labels, expected %lld", path,
+						   x.shape[0], (long long)(s->n - from))
+					    : 0;
 	for (int64_t i = from; i < s->n && !bad; i++) s->entry[i].label = x.data[i - from];
 	idx_close(&x);
 	map_close(&m);
 	return bad;
 }
 
-static int add_idx(struct sources *s, const char *path, const void *bytes, size_t n, const char *labels)
+static int add_idx(struct sources *s, const char *path, const void *bytes, size_t n,
+		   const char *labels)
 {
 	struct idx x;
 	int64_t from = s->n;
@@ -239,8 +254,8 @@ static int add_idx(struct sources *s, const char *path, const void *bytes, size_
 	if (idx_parse(&x, path, bytes, n, 3)) return -1;
 	s->file[s->files - 1].owned = x.owned;
 	if (x.shape[1] > IMAGE_MAX_SIDE || x.shape[2] > IMAGE_MAX_SIDE)
-		return fail("%s: found pictures of %d x %d, expected sides up to %d", path, x.shape[2], x.shape[1],
-			IMAGE_MAX_SIDE);
+		return fail("%s: found pictures of %d x %d, expected sides up to %d", path,
+			    x.shape[2], x.shape[1], IMAGE_MAX_SIDE);
 	size_t size = (size_t)x.shape[1] * (size_t)x.shape[2];
 	for (int i = 0; i < x.shape[0]; i++) {
 		struct source_entry *e = add(s, mem_text("%s: picture %d", path, i));
@@ -272,7 +287,8 @@ static int add_font(struct sources *s, const char *path, const void *bytes, size
 }
 
 /* Reads a stream once to see where each picture begins and what its label is. */
-static int pam_index(struct sources *s, const char *path, struct pam *p, const uint8_t *bytes, int64_t *labelled)
+static int pam_index(struct sources *s, const char *path, struct pam *p, const uint8_t *bytes,
+		     int64_t *labelled)
 {
 	struct pam_head head;
 	uint8_t *pixels = NULL;
@@ -303,13 +319,13 @@ static int add_pam(struct sources *s, const char *path, const char *name, const 
 	pam_close(&p);
 	if (bad) return -1;
 	if (labelled && labelled != s->n - from)
-		return fail("%s: found labels of %lld pictures, expected %lld", name, (long long)labelled,
-			(long long)(s->n - from));
+		return fail("%s: found labels of %lld pictures, expected %lld", name,
+			    (long long)labelled, (long long)(s->n - from));
 	return agree(s, name, labelled ? LABELS_NUMBERS : LABELS_NONE);
 }
 
-/* Copies a pipe on standard input into an unnamed file and puts that in its place: archives are counted and sorted
- * before their first picture is packed. */
+/* Copies a pipe on standard input into an unnamed file and puts that in its place: archives are
+ * counted and sorted before their first picture is packed. */
 static int spool(int to)
 {
 	enum { PORTION = 1 << 16 };
@@ -320,7 +336,8 @@ static int spool(int to)
 		if (stop_check()) return -1;
 		if (n < 0 && errno != EINTR) return fail("standard input:");
 		for (ssize_t at = 0, put; at < n; at += put)
-			if ((put = write(to, buf + at, (size_t)(n - at))) < 0) return fail("temporary file:");
+			if ((put = write(to, buf + at, (size_t)(n - at))) < 0)
+				return fail("temporary file:");
 	}
 	return dup2(to, STDIN_FILENO) < 0 || lseek(to, 0, SEEK_SET) ? fail("temporary file:") : 0;
 }
@@ -386,8 +403,10 @@ static int add_file(struct sources *s, const char *path, const char *labels)
 	if (tar_is(m.p, m.bytes)) return add_tar(s, name, m.p, m.bytes);
 	if (font_is(m.p, m.bytes)) return add_font(s, name, m.p, m.bytes);
 	if (is_text(m.p, m.bytes))
-		return standard ? sources_add_list(s, path) : fail("%s: found text, %s", name, expected);
-	return fail("%s: found a file beginning with %02x, %s", name, *(const uint8_t *)m.p, expected);
+		return standard ? sources_add_list(s, path)
+				: fail("%s: found text, %s", name, expected);
+	return fail("%s: found a file beginning with %02x, %s", name, *(const uint8_t *)m.p,
+		    expected);
 }
 
 int sources_add(struct sources *s, const char *path, const char *labels)
@@ -417,9 +436,11 @@ void sources_sort_classes(struct sources *s)
 		qsort(sorted, n, sizeof *sorted, by_bytes);
 		s->classes = 0;
 		for (size_t c = 0; c < n; c++)
-			if (!c || strcmp(sorted[c], sorted[s->classes - 1])) sorted[s->classes++] = sorted[c];
+			if (!c || strcmp(sorted[c], sorted[s->classes - 1]))
+				sorted[s->classes++] = sorted[c];
 		for (size_t c = 0; c < n; c++) {
-			char **at = bsearch(&old[c], sorted, (size_t)s->classes, sizeof *sorted, by_bytes);
+			char **at = bsearch(&old[c], sorted, (size_t)s->classes, sizeof *sorted,
+					    by_bytes);
 			number[c] = (uint32_t)(at - sorted);
 		}
 		for (int64_t i = 0; i < s->n; i++) s->entry[i].label = number[s->entry[i].label];
@@ -439,7 +460,8 @@ uint64_t sources_hash(const struct sources *s)
 	for (int64_t i = 0; i < s->n; i++) {
 		const char *name = s->entry[i].name + s->entry[i].skip;
 		uint32_t label = s->entry[i].label;
-		uint8_t bytes[4] = { (uint8_t)label, (uint8_t)(label >> 8), (uint8_t)(label >> 16), (uint8_t)(label >> 24) };
+		uint8_t bytes[4] = { (uint8_t)label, (uint8_t)(label >> 8), (uint8_t)(label >> 16),
+				     (uint8_t)(label >> 24) };
 		hash_add(&h, name, strlen(name) + 1);
 		hash_add(&h, bytes, sizeof bytes);
 	}
@@ -456,12 +478,13 @@ static int grey(const struct source_entry *e, struct image *image)
 	return 0;
 }
 
-/* The whole of a regular file, owned by the caller.  Read and not mapped: a file cut while it is read is an error, a
- * map would end the program. */
+/* The whole of a regular file, owned by the caller.  Read and not mapped: a file cut while it is
+ * read is an error, a map would end the program. */
 static int read_file(const char *path, uint8_t **bytes, size_t *n)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);   /* a named pipe must not hold us up */
+	/* a named pipe must not hold us up */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0) return fail("%s:", path);
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
@@ -471,14 +494,17 @@ static int read_file(const char *path, uint8_t **bytes, size_t *n)
 	*bytes = mem_new((size_t)st.st_size, 1);
 	*n = 0;
 	ssize_t got = 1;
-	while (*n < (size_t)st.st_size && (got = read(fd, *bytes + *n, (size_t)st.st_size - *n)) > 0) *n += (size_t)got;
+	while (*n < (size_t)st.st_size &&
+	       (got = read(fd, *bytes + *n, (size_t)st.st_size - *n)) > 0)
+		*n += (size_t)got;
 	int bad = got > 0 ? 0 : fail(got ? "%s:" : "%s: became shorter while it was read", path);
 	close(fd);
 	if (bad) free(*bytes);
 	return bad;
 }
 
-int sources_decode(const struct sources *s, int64_t i, struct image *image, int alpha_on, bool orient)
+int sources_decode(const struct sources *s, int64_t i, struct image *image, int alpha_on,
+		   bool orient)
 {
 	const struct source_entry *e = &s->entry[i];
 	uint8_t *bytes = NULL;

@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A header block: name 0 (100), size 124 (12), checksum 148 (8), type 156, magic 257 (6), prefix 345 (155). */
+/* A header block: name 0 (100), size 124 (12), checksum 148 (8), type 156, magic 257 (6), prefix
+ * 345 (155). */
 enum { BLOCK = 512, NAME = 0, SIZE = 124, SUM = 148, TYPE = 156, MAGIC = 257, PREFIX = 345 };
 
 /* What PAX and GNU headers say about the member after them. */
 struct extra { char name[4096]; bool named, sized; uint64_t size; };
 
-/* Octal text ended by a space or NUL, or big-endian base 256 when the top bit is set; false when neither. */
+/* Octal text ended by a space or NUL, or big-endian base 256 when the top bit is set; false when
+ * neither. */
 static bool number(const uint8_t *p, size_t n, uint64_t *value)
 {
 	size_t i = 0;
@@ -65,13 +67,16 @@ static int pax(const struct tar *t, const uint8_t *p, size_t n, struct extra *ex
 {
 	while (n) {
 		size_t length = 0, at = 0;
-		for (; at < n && at < 8 && p[at] >= '0' && p[at] <= '9'; at++) length = length * 10 + (p[at] - '0');
-		if (at >= n || p[at] != ' ' || length <= at + 1 || length > n || p[length - 1] != '\n')
+		for (; at < n && at < 8 && p[at] >= '0' && p[at] <= '9'; at++)
+			length = length * 10 + (p[at] - '0');
+		if (at >= n || p[at] != ' ' || length <= at + 1 || length > n ||
+		    p[length - 1] != '\n')
 			return fail("%s: damaged PAX header before byte %zu", t->path, t->at);
 		const char *text = (const char *)p + at + 1;
 		size_t left = length - at - 2;
 		if (left > 5 && !memcmp(text, "path=", 5)) {
-			if (left - 5 >= sizeof extra->name) return fail("%s: member name of %zu bytes", t->path, left - 5);
+			if (left - 5 >= sizeof extra->name)
+				return fail("%s: member name of %zu bytes", t->path, left - 5);
 			memcpy(extra->name, text + 5, left - 5);
 			extra->name[left - 5] = 0;
 			extra->named = true;
@@ -105,11 +110,13 @@ static void member_name(const uint8_t *block, const struct extra *extra, struct 
 	if (extra->named)
 		memcpy(m->name, extra->name, sizeof m->name);
 	else
-		snprintf(m->name, sizeof m->name, "%.155s%s%.100s", prefixed ? (const char *)block + PREFIX : "",
-			prefixed ? "/" : "", (const char *)block + NAME);
+		snprintf(m->name, sizeof m->name, "%.155s%s%.100s",
+			 prefixed ? (const char *)block + PREFIX : "", prefixed ? "/" : "",
+			 (const char *)block + NAME);
 }
 
-/* The header at t->at and the place of its data; moves behind the data.  1 a header, 0 the end mark, -1 failed. */
+/* The header at t->at and the place of its data; moves behind the data.  1 a header, 0 the end
+ * mark, -1 failed. */
 static int header(struct tar *t, const struct extra *extra, const uint8_t **data, uint64_t *size)
 {
 	const uint8_t *block = t->bytes + t->at;
@@ -117,7 +124,9 @@ static int header(struct tar *t, const struct extra *extra, const uint8_t **data
 	if (t->n - t->at < BLOCK) return cut(t, "in a header");
 	if (is_zero(block)) {
 		if (t->n - t->at < 2 * BLOCK) return cut(t, "in its end mark");
-		return is_zero(block + BLOCK) ? 0 : fail("%s: damaged tar end mark at byte %zu", t->path, t->at);
+		return is_zero(block + BLOCK)
+			       ? 0
+			       : fail("%s: damaged tar end mark at byte %zu", t->path, t->at);
 	}
 	if (!sum_holds(block) || !number(block + SIZE, 12, size))
 		return fail("%s: damaged tar header at byte %zu", t->path, t->at);

@@ -1,4 +1,5 @@
-/* check-base: hashes and random numbers against published vectors, parallel loops, sizes, options, records. */
+/* check-base: hashes and random numbers against published vectors, parallel loops, sizes, options,
+ * records. */
 #include "lib/base/fail.h"
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
@@ -88,7 +89,8 @@ static void check_unbiased(void)
 	uint32_t limit = 3u << 30;
 
 	for (int i = 0; i < N; i++) low += rng_below(&r, limit) < limit / 3;
-	is_near((double)low / N, 1.0 / 3, 4 * 0.4714 / sqrt(N), "rng_below of a large range is even");
+	is_near((double)low / N, 1.0 / 3, 4 * 0.4714 / sqrt(N),
+		"rng_below of a large range is even");
 	ok(rng_below(&r, 1) == 0, "rng_below(1) is 0");
 }
 
@@ -126,7 +128,8 @@ static void check_par(void)
 		struct visits v = { mem_new(1000, sizeof *v.count), par_threads(), true };
 		par_for(1000, &v, visit);
 		for (int i = 0; i < 1000; i++) once = once && v.count[i] == 1;
-		ok(once && v.inside && v.workers == threads, "par_for visits each index once, %d threads", threads);
+		ok(once && v.inside && v.workers == threads,
+		   "par_for visits each index once, %d threads", threads);
 		par_for(0, &v, visit);
 		ok(v.count[0] == 1, "par_for of nothing does nothing, %d threads", threads);
 		free(v.count);
@@ -145,17 +148,20 @@ static void check_mem(void)
 	ok(!mem_mul(SIZE_MAX / 2, 3, &n), "a product that does not");
 	ok(!strcmp(text, "a-3"), "mem_text");
 	ok(big && (uintptr_t)big % 64 == 0, "big buffers are 64-byte aligned");
-	ok(!mem_big(SIZE_MAX / 2, 3, "a vast thing") && strstr(why(), "a vast thing"), "too big says what for");
+	ok(!mem_big(SIZE_MAX / 2, 3, "a vast thing") && strstr(why(), "a vast thing"),
+	   "too big says what for");
 	free(text);
 	free(big);
 }
 
 static void check_fail(void)
 {
-	ok(fail("x: found %d, expected %d", 1, 2) == -1 && !strcmp(why(), "x: found 1, expected 2"), "fail, why");
+	ok(fail("x: found %d, expected %d", 1, 2) == -1 && !strcmp(why(), "x: found 1, expected 2"),
+	   "fail, why");
 	errno = ENOENT;
 	fail("file:");
-	ok(!strcmp(why(), "file: No such file or directory"), "a trailing colon appends the system's reason");
+	ok(!strcmp(why(), "file: No such file or directory"),
+	   "a trailing colon appends the system's reason");
 }
 
 /* The table under test. */
@@ -182,7 +188,8 @@ static void defaults(void)
 
 static char printed[16384];                  /* stdout and stderr of the last child */
 
-/* Splits words at blanks, parses them in a child that prints what it found; returns the child's exit status. */
+/* Splits words at blanks, parses them in a child that prints what it found; returns the child's
+ * exit status. */
 static int child(const char *words, const char *file)
 {
 	char line[512], *argv[32] = { "/usr/bin/ic-test" };
@@ -201,8 +208,9 @@ static int child(const char *words, const char *file)
 		defaults();
 		int at = opt_parse(argc, argv, "[rows]", "what it is for", table, LEN(table));
 		if (file) opt_file(file, table, LEN(table));
-		printf("k=%d rows=%lld rate=%g deep=%d out=%s metric=%d q=%d f=%d", k, (long long)rows, rate, deep,
-			out ? out : "none", metric, common.quiet, common.force);
+		printf("k=%d rows=%lld rate=%g deep=%d out=%s metric=%d q=%d f=%d", k,
+		       (long long)rows, rate, deep, out ? out : "none", metric, common.quiet,
+		       common.force);
 		while (at < argc) printf(" [%s]", argv[at++]);
 		fflush(stdout);
 		_exit(0);
@@ -218,22 +226,27 @@ static int child(const char *words, const char *file)
 static void parses(const char *words, const char *want)
 {
 	int status = child(words, NULL);
-	if (!ok(status == 0 && !strcmp(printed, want), "parse: %s", words)) printf("#   got %d: %s\n", status, printed);
+	if (!ok(status == 0 && !strcmp(printed, want), "parse: %s", words))
+		printf("#   got %d: %s\n", status, printed);
 }
 
 static void refuses(const char *words, const char *text)
 {
 	int status = child(words, NULL);
-	if (!ok(status == 2 && strstr(printed, text) && strstr(printed, "--help"), "refuse: %s", words))
+	if (!ok(status == 2 && strstr(printed, text) && strstr(printed, "--help"), "refuse: %s",
+		words))
 		printf("#   got %d: %s\n", status, printed);
 }
 
 static void check_parse(void)
 {
 	parses("", "k=50 rows=-1 rate=0.0001 deep=0 out=none metric=1 q=0 f=0");
-	parses("-k 7 a --rate=0.5 b", "k=7 rows=-1 rate=0.5 deep=0 out=none metric=1 q=0 f=0 [a] [b]");
-	parses("-dqfk9 --rows 12345678901 -", "k=9 rows=12345678901 rate=0.0001 deep=1 out=none metric=1 q=1 f=1 [-]");
-	parses("--deep --metric ip -o x -- -k 3", "k=50 rows=-1 rate=0.0001 deep=1 out=x metric=2 q=0 f=0 [-k] [3]");
+	parses("-k 7 a --rate=0.5 b",
+	       "k=7 rows=-1 rate=0.5 deep=0 out=none metric=1 q=0 f=0 [a] [b]");
+	parses("-dqfk9 --rows 12345678901 -",
+	       "k=9 rows=12345678901 rate=0.0001 deep=1 out=none metric=1 q=1 f=1 [-]");
+	parses("--deep --metric ip -o x -- -k 3",
+	       "k=50 rows=-1 rate=0.0001 deep=1 out=x metric=2 q=0 f=0 [-k] [3]");
 	parses("-k 1 -k 4096", "k=4096 rows=-1 rate=0.0001 deep=0 out=none metric=1 q=0 f=0");
 	refuses("-k 0", "found '0', expected 1..4096");
 	refuses("-k 4097", "found '4097', expected 1..4096");
@@ -256,15 +269,21 @@ static void check_parse(void)
 static void check_help(void)
 {
 	ok(child("-k 3 --help", NULL) == 0, "--help exits 0");
-	ok(strstr(printed, "usage: ic-test [options] [rows]\nwhat it is for\n") == printed, "--help: usage and summary");
-	ok(strstr(printed, "  -k, --neighbours N            neighbours of each row (1..4096, default 50)\n"), "a number");
+	ok(strstr(printed, "usage: ic-test [options] [rows]\nwhat it is for\n") == printed,
+	   "--help: usage and summary");
+	ok(strstr(printed,
+		  "  -k, --neighbours N            neighbours of each row (1..4096, default 50)\n"),
+	   "a number");
 	ok(strstr(printed, "      --metric cosine|l2|ip     distance (default l2)\n"), "a word");
-	ok(strstr(printed, "  -o, --output FILE             write here\n"), "a string without default");
+	ok(strstr(printed, "  -o, --output FILE             write here\n"),
+	   "a string without default");
 	ok(child("--version", NULL) == 0 && !strncmp(printed, "ic-test (ic) ", 13), "--version");
-	ok(child("--completion", NULL) == 0 && strstr(printed, "complete -o filenames -F _ic_test ic-test\n"),
-		"--completion");
-	ok(strstr(printed, "\t--metric) COMPREPLY=($(compgen -W 'cosine l2 ip' -- \"$cur\")); return ;;\n"),
-		"--completion offers the words");
+	ok(child("--completion", NULL) == 0 &&
+		   strstr(printed, "complete -o filenames -F _ic_test ic-test\n"),
+	   "--completion");
+	ok(strstr(printed,
+		  "\t--metric) COMPREPLY=($(compgen -W 'cosine l2 ip' -- \"$cur\")); return ;;\n"),
+	   "--completion offers the words");
 }
 
 static const char *write_file(const char *text)
@@ -274,27 +293,34 @@ static const char *write_file(const char *text)
 
 	snprintf(path, sizeof path, "%s/preset.conf", dir ? dir : "/tmp");
 	FILE *f = fopen(path, "w");
-	if (!f || fputs(text, f) < 0 || fclose(f)) printf("Bail out! %s: %s\n", path, strerror(errno));
+	if (!f || fputs(text, f) < 0 || fclose(f))
+		printf("Bail out! %s: %s\n", path, strerror(errno));
 	return path;
 }
 
 static void check_file(void)
 {
-	const char *path = write_file("# a preset\n\nneighbours = 5\n  metric=ip  \ndeep = true\noutput = a b\n");
+	const char *path = write_file(
+		"# a preset\n\nneighbours = 5\n  metric=ip  \ndeep = true\noutput = a b\n");
 
-	ok(child("", path) == 0 && !strcmp(printed, "k=5 rows=-1 rate=0.0001 deep=1 out=a b metric=2 q=0 f=0"),
-		"a file sets options: %s", printed);
-	ok(child("-k 9 --metric l2", path) == 0 && strstr(printed, "k=9 ") && strstr(printed, "metric=1"),
-		"the command line wins over the file");
+	ok(child("", path) == 0 &&
+		   !strcmp(printed, "k=5 rows=-1 rate=0.0001 deep=1 out=a b metric=2 q=0 f=0"),
+	   "a file sets options: %s", printed);
+	ok(child("-k 9 --metric l2", path) == 0 && strstr(printed, "k=9 ") &&
+		   strstr(printed, "metric=1"),
+	   "the command line wins over the file");
 	path = write_file("deep = true\nneighbours = 0\n");
-	ok(child("", path) == 2 && strstr(printed, "preset.conf:2: --neighbours: found '0', expected 1..4096"),
-		"a bad value names file and line");
+	ok(child("", path) == 2 &&
+		   strstr(printed, "preset.conf:2: --neighbours: found '0', expected 1..4096"),
+	   "a bad value names file and line");
 	ok(child("-k 9", path) == 2, "a bad value is refused even when the command line wins");
 	path = write_file("neighbour = 3\n");
-	ok(child("", path) == 2 && strstr(printed, "preset.conf:1: 'neighbour'"), "an unknown name");
+	ok(child("", path) == 2 && strstr(printed, "preset.conf:1: 'neighbour'"),
+	   "an unknown name");
 	path = write_file("deep\n");
 	ok(child("", path) == 2 && strstr(printed, "expected NAME = VALUE"), "a line without =");
-	ok(child("", "/nonexistent/x") == 2 && strstr(printed, "/nonexistent/x: No such file"), "a missing file");
+	ok(child("", "/nonexistent/x") == 2 && strstr(printed, "/nonexistent/x: No such file"),
+	   "a missing file");
 }
 
 static void check_round_trip(void)
@@ -304,19 +330,26 @@ static void check_round_trip(void)
 	defaults();
 	k = 12, metric = 2, rows = 1LL << 40, rate = 0.1 + 0.2, deep = true, out = "a = b # c";
 	int n = opt_print(table, LEN(table), text, sizeof text);
-	ok(n == (int)strlen(text) && !strstr(text, "threads"), "opt_print returns its length, without common options");
-	ok(opt_print(table, LEN(table), NULL, 0) == n, "opt_print into nothing returns the length needed");
-	ok(opt_print(table, LEN(table), again, 10) == n && strlen(again) == 9, "opt_print cuts at the size");
+	ok(n == (int)strlen(text) && !strstr(text, "threads"),
+	   "opt_print returns its length, without common options");
+	ok(opt_print(table, LEN(table), NULL, 0) == n,
+	   "opt_print into nothing returns the length needed");
+	ok(opt_print(table, LEN(table), again, 10) == n && strlen(again) == 9,
+	   "opt_print cuts at the size");
 	const char *path = write_file(text);
 	defaults();
 	opt_file(path, table, LEN(table));
-	ok(k == 12 && metric == 2 && rows == 1LL << 40 && rate == 0.1 + 0.2 && deep && !strcmp(out, "a = b # c"),
-		"opt_file reads back what opt_print wrote");
+	ok(k == 12 && metric == 2 && rows == 1LL << 40 && rate == 0.1 + 0.2 && deep &&
+		   !strcmp(out, "a = b # c"),
+	   "opt_file reads back what opt_print wrote");
 	opt_print(table, LEN(table), again, sizeof again);
 	ok(!strcmp(text, again), "and prints the same again");
 	ok(!opt_set(table, LEN(table), "metric", "cosine") && metric == 0, "opt_set");
-	ok(opt_set(table, LEN(table), "deep", "yes") == -1 && strstr(why(), "expected true or false"), "opt_set of a flag");
-	ok(opt_set(table, LEN(table), "output", "a\nb") == -1 && !strcmp(out, "a = b # c"), "no line breaks in values");
+	ok(opt_set(table, LEN(table), "deep", "yes") == -1 &&
+		   strstr(why(), "expected true or false"),
+	   "opt_set of a flag");
+	ok(opt_set(table, LEN(table), "output", "a\nb") == -1 && !strcmp(out, "a = b # c"),
+	   "no line breaks in values");
 }
 
 static void print_records(FILE *f, const char *text)
@@ -339,7 +372,8 @@ static void check_records(void)
 	defaults();
 	print_records(f, "a\tb\\\n");
 	fflush(f);
-	ok(!strcmp(text, "#name\tn\tx\na\\tb\\\\\\n\t0\t0.1\na\\tb\\\\\\n\t-1\tnan\n"), "TSV with one header");
+	ok(!strcmp(text, "#name\tn\tx\na\\tb\\\\\\n\t0\t0.1\na\\tb\\\\\\n\t-1\tnan\n"),
+	   "TSV with one header");
 	FILE *g = tmpfile();
 	common.json = true;
 	print_records(g, "q\"\xc3\xa9\xff");
@@ -348,9 +382,11 @@ static void check_records(void)
 	n = fread(printed, 1, sizeof printed - 1, g);
 	printed[n] = 0;
 	ok(!strcmp(printed, "{\"name\":\"q\\u0022\xc3\xa9\\ufffd\",\"n\":0,\"x\":0.1}\n"
-		"{\"name\":\"q\\u0022\xc3\xa9\\ufffd\",\"n\":-1,\"x\":null}\n"), "JSON, one object a line");
+			    "{\"name\":\"q\\u0022\xc3\xa9\\ufffd\",\"n\":-1,\"x\":null}\n"),
+	   "JSON, one object a line");
 	ok(!strcmp(record_number(buf, 1.0 / 3), "0.3333333333333333"), "shortest text of 1/3");
-	ok(strtod(record_number(buf, 0.1 + 0.2), NULL) == 0.1 + 0.2, "text of a sum reads back equal");
+	ok(strtod(record_number(buf, 0.1 + 0.2), NULL) == 0.1 + 0.2,
+	   "text of a sum reads back equal");
 	fclose(f);
 	fclose(g);
 	free(text);
@@ -361,7 +397,8 @@ static void check_stop(void)
 	ok(!stop_asked() && stop_check() == 0, "nobody asked to stop");
 	say_start();
 	raise(SIGTERM);
-	ok(stop_asked() && stop_check() == -1 && strstr(why(), "SIGTERM"), "SIGTERM is noticed and named");
+	ok(stop_asked() && stop_check() == -1 && strstr(why(), "SIGTERM"),
+	   "SIGTERM is noticed and named");
 }
 
 int main(void)
@@ -379,6 +416,7 @@ int main(void)
 	check_round_trip();
 	check_records();
 	check_stop();
-	check_par();                         /* last: children of a process with threads are not leak-free */
+	/* last: children of a process with threads are not leak-free */
+	check_par();
 	return done_testing();
 }

@@ -1,5 +1,6 @@
-/* check-images: decoders and resampling against pixels of the reference implementations (tests/golden/images.tsv:
- * FNV-1a 64 of the RGB bytes Pillow gives; tests/golden/resize.safetensors: Pillow and PyTorch). */
+/* check-images: decoders and resampling against pixels of the reference implementations
+ * (tests/golden/images.tsv: FNV-1a 64 of the RGB bytes Pillow gives;
+ * tests/golden/resize.safetensors: Pillow and PyTorch). */
 #include "formats/image.h"
 #include "formats/map.h"
 #include "formats/safetensors.h"
@@ -25,8 +26,8 @@ static uint64_t fnv(const void *bytes, size_t n)
 	return h;
 }
 
-/* Decodes the first `n` bytes of a file of the folder (all when n is SIZE_MAX); they are copied to their own
- * allocation, so that a reader that goes too far is seen. */
+/* Decodes the first `n` bytes of a file of the folder (all when n is SIZE_MAX); they are copied to
+ * their own allocation, so that a reader that goes too far is seen. */
 static int decode(struct image *m, const char *file, size_t n, int alpha, bool orient)
 {
 	char *path = mem_text(FOLDER "%s", file);
@@ -65,10 +66,11 @@ static void check_file(const char *file, const char *expect, int height, int wid
 
 	if (!strcmp(expect, "ok"))
 		ok(!bad && m.height == height && m.width == width &&
-			fnv(m.rgb, (size_t)height * (size_t)width * 3) == hash, "%s: pixels%s%s", file,
-			bad ? ": " : "", bad ? why() : "");
+			   fnv(m.rgb, (size_t)height * (size_t)width * 3) == hash,
+		   "%s: pixels%s%s", file, bad ? ": " : "", bad ? why() : "");
 	else if (!strcmp(expect, "fail"))
-		ok(bad && !m.rgb && strstr(why(), file), "%s is refused: %s", file, bad ? why() : "decoded");
+		ok(bad && !m.rgb && strstr(why(), file), "%s is refused: %s", file,
+		   bad ? why() : "decoded");
 	else
 		ok(bad ? !m.rgb : m.rgb && m.height > 0, "%s: a whole picture or none", file);
 	free(m.rgb);
@@ -97,7 +99,9 @@ static void check_files(void)
 	must(f);
 	while (fgets(line, sizeof line, f)) {
 		hash = 0;
-		if (sscanf(line, "%63[^\t]\t%7[^\t]\t%d\t%d\t%llx", file, expect, &height, &width, &hash) < 4) continue;
+		if (sscanf(line, "%63[^\t]\t%7[^\t]\t%d\t%d\t%llx", file, expect, &height, &width,
+			   &hash) < 4)
+			continue;
 		check_file(file, expect, height, width, hash);
 		lines++;
 	}
@@ -109,13 +113,16 @@ static void check_foreign(void)
 {
 	struct image m;
 
-	ok(image_decode(&m, "x", "BM1234", 6, -1, false) && strstr(why(), "found BMP, expected JPEG, PNG or PNM"),
-		"BMP is refused by name");
-	ok(image_decode(&m, "x", "hello\n", 6, -1, false) && strstr(why(), "found text"), "so is text");
+	ok(image_decode(&m, "x", "BM1234", 6, -1, false) &&
+		   strstr(why(), "found BMP, expected JPEG, PNG or PNM"),
+	   "BMP is refused by name");
+	ok(image_decode(&m, "x", "hello\n", 6, -1, false) && strstr(why(), "found text"),
+	   "so is text");
 	ok(image_decode(&m, "x", "", 0, -1, false) && strstr(why(), "empty"), "and an empty file");
 }
 
-/* out(level) = (c a + level (255 - a)) / 255: black and white backgrounds differ by 255 - a in every channel. */
+/* out(level) = (c a + level (255 - a)) / 255: black and white backgrounds differ by 255 - a in
+ * every channel. */
 static void check_alpha(const char *file)
 {
 	struct image c, black, white;
@@ -129,7 +136,8 @@ static void check_alpha(const char *file)
 		if (error > worst) worst = error;
 		partial += a > 0 && a < 255;
 	}
-	ok(worst <= 255 && partial > 10, "%s: laid on black and on white", file);   /* a is known to one level */
+	/* a is known to one level */
+	ok(worst <= 255 && partial > 10, "%s: laid on black and on white", file);
 	free(c.rgb), free(black.rgb), free(white.rgb);
 }
 
@@ -137,8 +145,10 @@ static void check_opaque(void)
 {
 	struct image plain, laid;
 
-	must(!decode(&plain, "p_rgb8.png", SIZE_MAX, -1, false) && !decode(&laid, "p_rgb8.png", SIZE_MAX, 9, false));
-	ok(!memcmp(plain.rgb, laid.rgb, (size_t)plain.height * (size_t)plain.width * 3), "opaque pixels stay");
+	must(!decode(&plain, "p_rgb8.png", SIZE_MAX, -1, false) &&
+	     !decode(&laid, "p_rgb8.png", SIZE_MAX, 9, false));
+	ok(!memcmp(plain.rgb, laid.rgb, (size_t)plain.height * (size_t)plain.width * 3),
+	   "opaque pixels stay");
 	free(plain.rgb), free(laid.rgb);
 }
 
@@ -163,7 +173,8 @@ static void check_orientation(int orientation)
 	must(!decode(&stored, file, SIZE_MAX, -1, false) && !decode(&m, file, SIZE_MAX, -1, true));
 	for (int y = 0; y < m.height; y++)
 		for (int x = 0; x < m.width; x++)
-			wrong += !!memcmp(m.rgb + 3 * (y * m.width + x), turned(&stored, orientation, y, x), 3);
+			wrong += !!memcmp(m.rgb + 3 * (y * m.width + x),
+					  turned(&stored, orientation, y, x), 3);
 	ok(!wrong && m.height == (orientation < 5 ? 21 : 33), "EXIF orientation %d", orientation);
 	free(stored.rgb), free(m.rgb);
 }
@@ -177,8 +188,9 @@ static void check_png_writer(void)
 
 	for (size_t i = 0; i < sizeof rgb; i++) rgb[i] = (uint8_t)(i * 37);
 	ok(!image_write_png(path, rgb, 7, 5) && !map_open(&file, path, 1), "a PNG is written");
-	ok(!image_decode(&m, path, file.p, file.bytes, -1, false) && m.height == 7 && m.width == 5 &&
-		!memcmp(m.rgb, rgb, sizeof rgb), "and reads back");
+	ok(!image_decode(&m, path, file.p, file.bytes, -1, false) && m.height == 7 &&
+		   m.width == 5 && !memcmp(m.rgb, rgb, sizeof rgb),
+	   "and reads back");
 	map_close(&file);
 	free(m.rgb);
 	unlink(path);
@@ -202,14 +214,15 @@ static void check_pillow(const struct tensors *t, int pair, enum filter filter, 
 	const struct tensor *in = golden(t, pair, "in"), *want = golden(t, pair, name);
 	uint8_t *got = mem_new((size_t)want->count, 1);
 
-	resize_u8(in->data, (int)in->shape[0], (int)in->shape[1], got, (int)want->shape[0], (int)want->shape[1], 3,
-		filter);
-	ok(!memcmp(got, want->data, (size_t)want->count), "Pillow's %s, %dx%d to %dx%d", name, (int)in->shape[0],
-		(int)in->shape[1], (int)want->shape[0], (int)want->shape[1]);
+	resize_u8(in->data, (int)in->shape[0], (int)in->shape[1], got, (int)want->shape[0],
+		  (int)want->shape[1], 3, filter);
+	ok(!memcmp(got, want->data, (size_t)want->count), "Pillow's %s, %dx%d to %dx%d", name,
+	   (int)in->shape[0], (int)in->shape[1], (int)want->shape[0], (int)want->shape[1]);
 	free(got);
 }
 
-/* The formula tensor "resize/f/N": 2 u - 1, u the top 24 bits of a splitmix64 sequence begun at FNV-1a 64 of the name. */
+/* The formula tensor "resize/f/N": 2 u - 1, u the top 24 bits of a splitmix64 sequence begun at
+ * FNV-1a 64 of the name. */
 static float formula(const char *name, uint64_t i)
 {
 	uint64_t z = fnv(name, strlen(name)) + (i + 1) * 0x9E3779B97F4A7C15u;
@@ -222,36 +235,44 @@ static float formula(const char *name, uint64_t i)
 
 static void check_torch(const struct tensors *t, int pair, int align)
 {
-	const struct tensor *in = golden(t, pair, "in"), *want = golden(t, pair, align ? "bicubic_ac1" : "bicubic_ac0");
-	int h0 = (int)in->shape[0], w0 = (int)in->shape[1], h1 = (int)want->shape[1], w1 = (int)want->shape[2];
-	float *from = mem_new((size_t)(h0 * w0 * 3), sizeof *from), *got = mem_new((size_t)(h1 * w1 * 3), sizeof *got);
+	const struct tensor *in = golden(t, pair, "in"),
+			    *want = golden(t, pair, align ? "bicubic_ac1" : "bicubic_ac0");
+	int h0 = (int)in->shape[0], w0 = (int)in->shape[1], h1 = (int)want->shape[1],
+	    w1 = (int)want->shape[2];
+	float *from = mem_new((size_t)(h0 * w0 * 3), sizeof *from),
+	      *got = mem_new((size_t)(h1 * w1 * 3), sizeof *got);
 	double worst = 0;
 	char name[16];
 
 	snprintf(name, sizeof name, "resize/f/%d", pair);
-	for (int c = 0; c < 3; c++)                  /* the reference is [c][h][w], ours [h][w][c] */
-		for (int i = 0; i < h0 * w0; i++) from[3 * i + c] = formula(name, (uint64_t)(c * h0 * w0 + i));
+	for (int c = 0; c < 3; c++) /* the reference is [c][h][w], ours [h][w][c] */
+		for (int i = 0; i < h0 * w0; i++)
+			from[3 * i + c] = formula(name, (uint64_t)(c * h0 * w0 + i));
 	resize_cubic(from, h0, w0, got, h1, w1, 3, align);
 	for (int c = 0; c < 3; c++) {
 		for (int i = 0; i < h1 * w1; i++) {
 			double value;
-			memcpy(&value, (const char *)want->data + (size_t)(c * h1 * w1 + i) * sizeof value, sizeof value);
+			memcpy(&value,
+			       (const char *)want->data + (size_t)(c * h1 * w1 + i) * sizeof value,
+			       sizeof value);
 			worst = fmax(worst, fabs(got[3 * i + c] - value));
 		}
 	}
-	ok(worst < 1e-5, "PyTorch's bicubic, align_corners %d, %dx%d to %dx%d: off by %.1e", align, h0, w0, h1, w1,
-		worst);
+	ok(worst < 1e-5, "PyTorch's bicubic, align_corners %d, %dx%d to %dx%d: off by %.1e", align,
+	   h0, w0, h1, w1, worst);
 	free(from), free(got);
 }
 
 static void check_crop(void)
 {
-	static const int half[] = { 0, 0, 1, 2, 2, 2, 3, 4, 4 };   /* of excess 0..8, halves to the even side */
+	/* of excess 0..8, halves to the even side */
+	static const int half[] = { 0, 0, 1, 2, 2, 2, 3, 4, 4 };
 
 	for (int excess = 0; excess <= 8; excess++) {
 		int top, left, side;
 		crop_square(10, 10 + excess, &top, &left, &side);
-		ok(top == 0 && left == half[excess] && side == 10, "crop of an excess of %d", excess);
+		ok(top == 0 && left == half[excess] && side == 10, "crop of an excess of %d",
+		   excess);
 	}
 }
 

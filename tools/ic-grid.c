@@ -52,29 +52,36 @@ static struct group operand(const char *text)
 		return g;
 	}
 	g.columns = strlen(digits) < 6 ? atoi(digits) : 0;
-	if (g.columns < 1 || g.columns > 10000) misuse("%s: expected a number of columns from 1 to 10000", text);
+	if (g.columns < 1 || g.columns > 10000)
+		misuse("%s: expected a number of columns from 1 to 10000", text);
 	if (colon == text) misuse("%s: expected a file before the colon", text);
 	g.path = mem_text("%.*s", (int)(colon - text), text);
 	return g;
 }
 
-static int add_picture(struct grid *g, struct group *u, const struct pam_head *head, uint8_t *pixels)
+static int add_picture(struct grid *g, struct group *u, const struct pam_head *head,
+		       uint8_t *pixels)
 {
 	size_t bytes = (size_t)head->height * (size_t)head->width * 3;
 
 	g->pixels += (int64_t)head->height * head->width;
 	g->pictures++;
 	if (g->pixels > IMAGE_MAX_PIXELS)
-		return fail("%s: found more than %d pixels for one sheet, expected fewer (see --rows)", u->path,
-			IMAGE_MAX_PIXELS);
+		return fail(
+			"%s: found more than %d pixels for one sheet, expected fewer (see --rows)",
+			u->path, IMAGE_MAX_PIXELS);
 	if (!(u->n & (u->n - 1)))                    /* 0, 1, 2, 4, 8 ...: double */
 		u->cell = mem_grow(u->cell, u->n ? 2 * (size_t)u->n : 1, sizeof *u->cell);
 	struct cell *c = &u->cell[u->n++];
-	*c = (struct cell){ { head->height, head->width, mem_new(bytes, 1) }, head->labelled, head->label };
+	*c = (struct cell){ { head->height, head->width, mem_new(bytes, 1) },
+			    head->labelled,
+			    head->label };
 	memcpy(c->image.rgb, pixels, bytes);
 	if (head->height > g->height) g->height = head->height;
 	if (head->width > g->width) g->width = head->width;
-	return labels && !head->labelled ? fail("%s: picture %" PRId64 " has no label", u->path, u->n - 1) : 0;
+	return labels && !head->labelled
+		       ? fail("%s: picture %" PRId64 " has no label", u->path, u->n - 1)
+		       : 0;
 }
 
 static int read_group(struct grid *g, struct group *u)
@@ -113,10 +120,11 @@ static int count_rows(struct grid *g)
 		if (!u->columns) u->columns = g->n > 1 ? 1 : square(u->n);
 		u->rows = (int)((u->n + u->columns - 1) / u->columns);
 		if (g->n > 1 && u->n % u->columns)
-			return fail("%s: found %" PRId64 " pictures, expected a multiple of %d", u->path, u->n, u->columns);
+			return fail("%s: found %" PRId64 " pictures, expected a multiple of %d",
+				    u->path, u->n, u->columns);
 		if (u->rows != g->group[0].rows)
-			return fail("%s: found %d rows of %d, expected %d rows as in %s", u->path, u->rows, u->columns,
-				g->group[0].rows, g->group[0].path);
+			return fail("%s: found %d rows of %d, expected %d rows as in %s", u->path,
+				    u->rows, u->columns, g->group[0].rows, g->group[0].path);
 	}
 	g->rows = g->group[0].rows;
 	return 0;
@@ -148,8 +156,9 @@ static int title_zoom(const struct grid *g)
 		const struct group *u = &g->group[i];
 		int64_t room = group_width(g, u), wanted = (int64_t)strlen(u->title) * SHEET_LETTER;
 		if (wanted > room)
-			return fail("title '%s' needs %" PRId64 " pixels, its columns have %" PRId64, u->title, wanted,
-				room);
+			return fail("title '%s' needs %" PRId64
+				    " pixels, its columns have %" PRId64,
+				    u->title, wanted, room);
 		if (2 * wanted > room) zoom = 1;
 	}
 	return zoom;
@@ -197,8 +206,10 @@ static int zoom_cells(struct grid *g)
 	int largest = g->height > g->width ? g->height : g->width;
 
 	if (!scale) scale = largest >= CELL_PX ? 1 : (CELL_PX + largest - 1) / largest;
-	if ((int64_t)g->height * scale > IMAGE_MAX_PIXELS || (int64_t)g->width * scale > IMAGE_MAX_PIXELS)
-		return fail("pictures of %d x %d times %d: too large for a sheet", g->width, g->height, scale);
+	if ((int64_t)g->height * scale > IMAGE_MAX_PIXELS ||
+	    (int64_t)g->width * scale > IMAGE_MAX_PIXELS)
+		return fail("pictures of %d x %d times %d: too large for a sheet", g->width,
+			    g->height, scale);
 	g->height *= scale;
 	g->width *= scale;
 	return 0;
@@ -209,7 +220,8 @@ static int check_output(void)
 	struct stat st;
 
 	if (!strcmp(out, "-")) return binary_stdout();
-	if (!common.force && !stat(out, &st) && S_ISREG(st.st_mode)) return fail("%s: exists (-f overwrites)", out);
+	if (!common.force && !stat(out, &st) && S_ISREG(st.st_mode))
+		return fail("%s: exists (-f overwrites)", out);
 	return 0;
 }
 
@@ -249,7 +261,9 @@ static void end(struct grid *g, struct sheet *s)
 
 int main(int argc, char **argv)
 {
-	int first = opt_parse(argc, argv, "[PAM[:N]...]", "PAM streams to one PNG sheet", opts, LEN(opts)), standard = 0;
+	int first = opt_parse(argc, argv, "[PAM[:N]...]", "PAM streams to one PNG sheet", opts,
+			      LEN(opts)),
+	    standard = 0;
 	struct grid g = { .n = first < argc ? argc - first : 1 };
 	struct sheet s = { 0 };
 

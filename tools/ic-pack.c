@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BATCH = 256 };                        /* pictures decoded side by side, then written in order */
+/* pictures decoded side by side, then written in order */
+enum { BATCH = 256 };
 
 static const char *out, *list, *labels;
 static int size = 64, alpha = -1;
@@ -34,15 +35,16 @@ static const struct opt opts[] = {
 	OPT_COMMON
 };
 
-/* The pictures passed over, kept beside an unfinished store as lines of their numbers: with the rows already there
- * they tell where to go on. */
+/* The pictures passed over, kept beside an unfinished store as lines of their numbers: with the
+ * rows already there they tell where to go on. */
 struct skips { char *path; FILE *f; int64_t n; };
 
 struct pack {
 	struct sources from;
 	struct rows to;
 	struct skips skips;
-	bool store;                          /* writing a store, which can be resumed, and not a stream */
+	/* writing a store, which can be resumed, and not a stream */
+	bool store;
 	int64_t total, done, rows;           /* pictures chosen, dealt with, written */
 	uint8_t *pixels;                     /* [BATCH][size][size][3] */
 	char *reason[BATCH];                 /* why a picture of the batch is bad, or NULL */
@@ -62,7 +64,8 @@ static void crop(struct image *m)
 	crop_square(m->height, m->width, &top, &left, &side);
 	size_t stride = (size_t)m->width * 3, row = (size_t)side * 3;
 	const uint8_t *from = m->rgb + (size_t)top * stride + (size_t)left * 3;
-	for (int y = 0; y < side; y++) memmove(m->rgb + (size_t)y * row, from + (size_t)y * stride, row);
+	for (int y = 0; y < side; y++)
+		memmove(m->rgb + (size_t)y * row, from + (size_t)y * stride, row);
 	m->height = m->width = side;
 }
 
@@ -92,8 +95,8 @@ static int skips_add(struct skips *k, int64_t number)
 	return fflush(k->f) || fsync(fileno(k->f)) ? fail("%s:", k->path) : 0;
 }
 
-/* With `rows` pictures accepted before the interruption, *next is the smallest number to go on with: `rows` and one
- * more for each skipped picture before it. */
+/* With `rows` pictures accepted before the interruption, *next is the smallest number to go on
+ * with: `rows` and one more for each skipped picture before it. */
 static int skips_open(struct skips *k, int64_t rows, int64_t *next)
 {
 	long long number;
@@ -109,7 +112,8 @@ static int skips_open(struct skips *k, int64_t rows, int64_t *next)
 		k->n++;
 		keep = ftell(k->f);
 	}
-	return ftruncate(fileno(k->f), keep) || fseek(k->f, keep, SEEK_SET) ? fail("%s:", k->path) : 0;
+	return ftruncate(fileno(k->f), keep) || fseek(k->f, keep, SEEK_SET) ? fail("%s:", k->path)
+									    : 0;
 }
 
 static int write_batch(struct pack *p, int n)
@@ -120,7 +124,8 @@ static int write_batch(struct pack *p, int n)
 	for (int i = 0; i < n && !bad; i++) {
 		const struct source_entry *e = &p->from.entry[chosen(p, p->done + i)];
 		if (!p->reason[i]) {
-			bad = rows_put(&p->to, (uint64_t)p->rows++, e->label, p->pixels + (size_t)i * bytes);
+			bad = rows_put(&p->to, (uint64_t)p->rows++, e->label,
+				       p->pixels + (size_t)i * bytes);
 		} else if (strict) {
 			bad = fail("%s", p->reason[i]);
 		} else {
@@ -160,7 +165,8 @@ static char *describe(int n, char **path)
 		while (length > 1 && source[length - 1] == '/') length--;
 		size_t from = length;
 		while (from && source[from - 1] != '/') from--;
-		longer = mem_text("%s%s%.*s", text, *text ? " " : "", (int)(length - from), source + from);
+		longer = mem_text("%s%s%.*s", text, *text ? " " : "", (int)(length - from),
+				  source + from);
 		free(text);
 		text = longer;
 	}
@@ -180,7 +186,8 @@ static void add_classes(struct rows_info *info, const struct sources *s)
 		if (used + strlen(name) + 2 > sizeof text) return;
 		for (const char *p = name; *p; p++)
 			if (*p == ',' || (unsigned char)*p < ' ' || *p == 127) return;
-		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", c ? "," : "", name);
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", c ? "," : "",
+					 name);
 	}
 	if (used) rows_meta_add(info, "classes", "%s", text);
 }
@@ -190,8 +197,14 @@ static int describe_rows(const struct pack *p, struct rows_info *info, int n, ch
 	char *source = describe(n, path);
 
 	*info = (struct rows_info){
-		.kind = "images", .type = ROWS_U8, .width = size * size * 3, .height = size, .im_width = size,
-		.channels = 3, .labelled = p->from.labels != LABELS_NONE, .count = -1,
+		.kind = "images",
+		.type = ROWS_U8,
+		.width = size * size * 3,
+		.height = size,
+		.im_width = size,
+		.channels = 3,
+		.labelled = p->from.labels != LABELS_NONE,
+		.count = -1,
 	};
 	int bad = rows_meta_add(info, "source", "%s", source) ||
 		rows_meta_add(info, "listing", "%016" PRIx64, sources_hash(&p->from)) ||
@@ -213,11 +226,15 @@ static int gather(struct pack *p, int n, char **path)
 	for (int i = 0; i < n; i++)
 		if (sources_add(s, path[i], labels)) return -1;
 	if (!s->n)
-		return fail("%s: no pictures found, expected .jpg .jpeg .png .ppm .pgm .pnm .pam files",
-			n == 1 ? path[0] : list ? list : "all sources");
+		return fail(
+			"%s: no pictures found, expected .jpg .jpeg .png .ppm .pgm .pnm .pam files",
+			n == 1 ? path[0]
+			: list ? list
+			       : "all sources");
 	sources_sort_classes(s);
 	p->total = most && most < s->n ? most : s->n;
-	note("%" PRId64 " pictures, %.1f MB at %d x %d", p->total, 3e-6 * size * size * (double)p->total, size, size);
+	note("%" PRId64 " pictures, %.1f MB at %d x %d", p->total,
+	     3e-6 * size * size * (double)p->total, size, size);
 	return 0;
 }
 
@@ -227,7 +244,8 @@ static int begin(struct pack *p, int n, char **path)
 	struct stat st;
 	bool standard = !out || !strcmp(out, "-");
 
-	p->store = !standard && (stat(out, &st) || S_ISREG(st.st_mode));   /* a device or pipe takes a stream */
+	/* a device or pipe takes a stream */
+	p->store = !standard && (stat(out, &st) || S_ISREG(st.st_mode));
 	if (standard && binary_stdout()) return -1;
 	if (describe_rows(p, &info, n, path)) return -1;
 	if (rows_create(&p->to, out, &info, common.force, p->store ? &p->rows : NULL)) return -1;
@@ -273,7 +291,8 @@ int main(int argc, char **argv)
 {
 	static struct pack p;
 	static char *standard[] = { "-" };
-	int i = opt_parse(argc, argv, "[SOURCE...]", "pictures of any source to image rows of one size", opts, LEN(opts));
+	int i = opt_parse(argc, argv, "[SOURCE...]",
+			  "pictures of any source to image rows of one size", opts, LEN(opts));
 	int n = argc - i;
 	char **path = argv + i;
 

@@ -8,7 +8,8 @@
 int beside_find(const char *kind, const char *file, char path[PATH_MAX])
 {
 	/* from PREFIX/bin, build/bin and build/asan/bin */
-	static const char *const folder[] = { "../share/ic", "../../pipelines", "../../../pipelines" };
+	static const char *const folder[] = { "../share/ic", "../../pipelines",
+					      "../../../pipelines" };
 	char self[PATH_MAX / 2];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self);
 
@@ -16,8 +17,10 @@ int beside_find(const char *kind, const char *file, char path[PATH_MAX])
 		return fail("%s: the place of this program is unknown: give the path", file);
 	while (n > 0 && self[n - 1] != '/') n--;
 	for (size_t i = 0; i < LEN(folder); i++) {
-		int len = snprintf(path, PATH_MAX, "%.*s%s/%s/%s", (int)n, self, folder[i], kind, file);
+		int len = snprintf(path, PATH_MAX, "%.*s%s/%s/%s", (int)n, self, folder[i], kind,
+				   file);
 		if (len < PATH_MAX && !access(path, R_OK)) return 0;
 	}
-	return fail("%s: not found in %.*s%s/%s: give its path", file, (int)n, self, folder[0], kind);
+	return fail("%s: not found in %.*s%s/%s: give its path", file, (int)n, self, folder[0],
+		    kind);
 }

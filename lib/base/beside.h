@@ -1,4 +1,5 @@
-/* beside: files that come with the programs: in ../share/ic when installed, in pipelines in the source tree. */
+/* beside: files that come with the programs: in ../share/ic when installed, in pipelines in the
+ * source tree. */
 #ifndef IC_BESIDE_H
 #define IC_BESIDE_H
 

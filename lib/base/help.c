@@ -32,7 +32,8 @@ static void print_option(const struct opt *o)
 	char left[256] = "      ";
 
 	if (o->letter) snprintf(left, sizeof left, "  -%c, ", o->letter);
-	snprintf(left + 6, sizeof left - 6, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+	snprintf(left + 6, sizeof left - 6, "--%s%s%s", o->name, o->arg ? " " : "",
+		 o->arg ? o->arg : "");
 	printf("%-30s  %s", left, o->help);
 	range_and_default(o);
 	printf("\n");
@@ -40,7 +41,8 @@ static void print_option(const struct opt *o)
 
 void help_print(const char *usage, const char *summary, const struct opt *opts, int count)
 {
-	printf("usage: %s [options]%s%s\n%s\n\n", common.program, *usage ? " " : "", usage, summary);
+	printf("usage: %s [options]%s%s\n%s\n\n", common.program, *usage ? " " : "", usage,
+	       summary);
 	for (int i = 0; i < count; i++) print_option(&opts[i]);
 	for (size_t i = 0; i < LEN(asked); i++) print_option(&asked[i]);
 }
@@ -107,13 +109,15 @@ static int distance(const char *a, size_t m, const char *b, size_t n)
 const char *help_nearest(const struct opt *opts, int count, const char *name, size_t len)
 {
 	const char *like = NULL;
-	int best = len > 4 ? 3 : 2;              /* farther than 2 (1 in short names) is something else */
+	/* farther than 2 (1 in short names) is something else */
+	int best = len > 4 ? 3 : 2;
 
 	if (len < 2 || len >= 32) return NULL;
 	for (int i = 0; i < count; i++) {
 		size_t n = strlen(opts[i].name);
 		if (n >= 32) continue;
-		int d = !strncmp(opts[i].name, name, len) ? 0 : distance(name, len, opts[i].name, n);
+		int d = !strncmp(opts[i].name, name, len) ? 0
+							  : distance(name, len, opts[i].name, n);
 		if (d < best) {
 			best = d;
 			like = opts[i].name;

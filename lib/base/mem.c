@@ -46,7 +46,8 @@ void *mem_big(size_t count, size_t size, const char *what)
 	size_t bytes;
 
 	if (!mem_mul(count, size, &bytes) || bytes > SIZE_MAX - 64) {
-		fail("%s: %zu times %zu bytes is more than this machine can address", what, count, size);
+		fail("%s: %zu times %zu bytes is more than this machine can address", what, count,
+		     size);
 		return NULL;
 	}
 	void *p = aligned_alloc(64, (bytes + 63) / 64 * 64 + (bytes ? 0 : 64));

@@ -9,10 +9,11 @@
 /* Small host allocations: zeroed, abort when there is no memory.  Free with free(). */
 void *mem_new(size_t count, size_t size);
 void *mem_grow(void *p, size_t count, size_t size);   /* realloc; new bytes are not zeroed */
-char *mem_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* owned by the caller */
+/* owned by the caller */
+char *mem_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Arenas and data-set sized buffers: 64-byte aligned, not zeroed; NULL after fail() with the size wanted
- * and what it is for.  Free with free(). */
+/* Arenas and data-set sized buffers: 64-byte aligned, not zeroed; NULL after fail() with the size
+ * wanted and what it is for.  Free with free(). */
 void *mem_big(size_t count, size_t size, const char *what);
 
 /* a * b into *out; false on overflow. */

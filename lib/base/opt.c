@@ -1,4 +1,5 @@
-/* opt: the option table as parser, preset file and checkpoint text; --help and --completion are in help.c. */
+/* opt: the option table as parser, preset file and checkpoint text; --help and --completion are in
+ * help.c. */
 #include "lib/base/opt.h"
 #include "lib/base/fail.h"
 #include "lib/base/help.h"
@@ -14,7 +15,8 @@
 
 struct common common = { .program = "ic" };
 
-static const void **given;                   /* the places set on the command line: opt_file leaves them */
+/* the places set on the command line: opt_file leaves them */
+static const void **given;
 static size_t given_count;
 static char **texts;                         /* string values from files: they live until the end */
 static size_t texts_count;
@@ -36,7 +38,8 @@ static int out_of_range(const struct opt *o, const char *value)
 	char min[32], max[32];
 
 	if (any(o)) return fail("--%s: found '%s', expected a number", o->name, value);
-	return fail("--%s: found '%s', expected %s..%s", o->name, value, record_number(min, o->min), record_number(max, o->max));
+	return fail("--%s: found '%s', expected %s..%s", o->name, value, record_number(min, o->min),
+		    record_number(max, o->max));
 }
 
 static int set_whole(const struct opt *o, const char *value)
@@ -45,8 +48,10 @@ static int set_whole(const struct opt *o, const char *value)
 
 	errno = 0;
 	long long n = strtoll(value, &end, 10);
-	if (end == value || *end) return fail("--%s: found '%s', expected a whole number", o->name, value);
-	if (errno || (!any(o) && ((double)n < o->min || (double)n > o->max))) return out_of_range(o, value);
+	if (end == value || *end)
+		return fail("--%s: found '%s', expected a whole number", o->name, value);
+	if (errno || (!any(o) && ((double)n < o->min || (double)n > o->max)))
+		return out_of_range(o, value);
 	if (o->kind == OPT_INT && (n < INT_MIN || n > INT_MAX)) return out_of_range(o, value);
 	if (o->kind == OPT_INT) *(int *)o->at = (int)n;
 	else *(int64_t *)o->at = n;
@@ -58,7 +63,8 @@ static int set_real(const struct opt *o, const char *value)
 	char *end;
 	double x = strtod(value, &end);
 
-	if (end == value || *end || !isfinite(x)) return fail("--%s: found '%s', expected a number", o->name, value);
+	if (end == value || *end || !isfinite(x))
+		return fail("--%s: found '%s', expected a number", o->name, value);
 	if (!any(o) && (x < o->min || x > o->max)) return out_of_range(o, value);
 	*(double *)o->at = x;
 	return 0;
@@ -122,7 +128,8 @@ static void parse_long(int argc, char **argv, int *i, const struct opt *opts, in
 
 	if (!o) {
 		const char *like = help_nearest(opts, count, name, len);
-		if (like) misuse("--%.*s: no such option; did you mean --%s?", (int)len, name, like);
+		if (like)
+			misuse("--%.*s: no such option; did you mean --%s?", (int)len, name, like);
 		misuse("--%.*s: no such option", (int)len, name);
 	}
 	if (o->kind == OPT_FLAG) {
@@ -135,7 +142,8 @@ static void parse_long(int argc, char **argv, int *i, const struct opt *opts, in
 	set_given(o, value);
 }
 
-/* argv[*i] is "-abc": flags bundle; the first that takes a value has the rest of the word, or the next argument. */
+/* argv[*i] is "-abc": flags bundle; the first that takes a value has the rest of the word, or the
+ * next argument. */
 static void parse_short(int argc, char **argv, int *i, const struct opt *opts, int count)
 {
 	for (const char *c = argv[*i] + 1; *c; c++) {
@@ -154,7 +162,8 @@ static void parse_short(int argc, char **argv, int *i, const struct opt *opts, i
 }
 
 /* Asked for anywhere before "--", so that the defaults shown are the defaults. */
-static void answer(int argc, char **argv, const char *usage, const char *summary, const struct opt *opts, int count)
+static void answer(int argc, char **argv, const char *usage, const char *summary,
+		   const struct opt *opts, int count)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
 		if (!strcmp(argv[i], "--help")) help_print(usage, summary, opts, count);
@@ -165,7 +174,8 @@ static void answer(int argc, char **argv, const char *usage, const char *summary
 	}
 }
 
-int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *opts, int count)
+int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *opts,
+	      int count)
 {
 	static char **operand;                    /* reachable when misuse() exits */
 
@@ -243,7 +253,8 @@ void opt_file(const char *path, const struct opt *opts, int count)
 		if (!*name || *name == '#') continue;
 		if (!equals) misuse("%s:%d: found '%s', expected NAME = VALUE", path, number, name);
 		*equals = 0;
-		if (set_from_file(opts, count, trim(name), trim(equals + 1))) misuse("%s:%d: %s", path, number, why());
+		if (set_from_file(opts, count, trim(name), trim(equals + 1)))
+			misuse("%s:%d: %s", path, number, why());
 	}
 	if (ferror(f)) misuse("%s: %s", path, strerror(errno));
 	free(line);
@@ -268,12 +279,14 @@ int opt_text(const struct opt *o, char *buf, size_t size)
 	case OPT_FLAG: return snprintf(buf, size, "%s", *(const bool *)o->at ? "true" : "false");
 	case OPT_INT:  return snprintf(buf, size, "%d", *(const int *)o->at);
 	case OPT_LONG: return snprintf(buf, size, "%lld", (long long)*(const int64_t *)o->at);
-	case OPT_REAL: return snprintf(buf, size, "%s", record_number(real, *(const double *)o->at));
+	case OPT_REAL:
+		return snprintf(buf, size, "%s", record_number(real, *(const double *)o->at));
 	case OPT_WORD:
 		n = word_length(o, &word);
 		return snprintf(buf, size, "%.*s", n, word);
 	case OPT_STR:
-		if (*(const char *const *)o->at) return snprintf(buf, size, "%s", *(const char *const *)o->at);
+		if (*(const char *const *)o->at)
+			return snprintf(buf, size, "%s", *(const char *const *)o->at);
 		return -1;
 	}
 	return -1;
@@ -281,10 +294,12 @@ int opt_text(const struct opt *o, char *buf, size_t size)
 
 static bool is_common(const struct opt *o)
 {
-	return (const char *)o->at >= (const char *)&common && (const char *)o->at < (const char *)(&common + 1);
+	return (const char *)o->at >= (const char *)&common &&
+	       (const char *)o->at < (const char *)(&common + 1);
 }
 
-/* Not the common options: how a result was computed (threads) is no part of it.  Strings never given have no line. */
+/* Not the common options: how a result was computed (threads) is no part of it.  Strings never
+ * given have no line. */
 int opt_print(const struct opt *opts, int count, char *buf, int size)
 {
 	int len = 0;
@@ -295,7 +310,8 @@ int opt_print(const struct opt *opts, int count, char *buf, int size)
 		char *value = mem_new((size_t)n + 1, 1);
 		opt_text(&opts[i], value, (size_t)n + 1);
 		bool fits = buf && len < size;
-		len += snprintf(fits ? buf + len : NULL, fits ? (size_t)(size - len) : 0, "%s = %s\n", opts[i].name, value);
+		len += snprintf(fits ? buf + len : NULL, fits ? (size_t)(size - len) : 0,
+				"%s = %s\n", opts[i].name, value);
 		free(value);
 	}
 	return len;

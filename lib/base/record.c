@@ -1,4 +1,5 @@
-/* record: results as TSV with one header line, or as JSON, one object a line; the interface is in say.h. */
+/* record: results as TSV with one header line, or as JSON, one object a line; the interface is in
+ * say.h. */
 #include "lib/base/say.h"
 #include "lib/base/fail.h"
 #include "lib/base/opt.h"
@@ -43,7 +44,11 @@ static void put(struct record *r, const char *text)
 /* Length of the UTF-8 sequence at s; 0 when it is none. */
 static int utf8_length(const unsigned char *s)
 {
-	int n = *s < 0x80 ? 1 : *s >= 0xc2 && *s < 0xe0 ? 2 : *s >= 0xe0 && *s < 0xf0 ? 3 : *s >= 0xf0 && *s < 0xf5 ? 4 : 0;
+	int n = *s < 0x80                 ? 1
+		: *s >= 0xc2 && *s < 0xe0 ? 2
+		: *s >= 0xe0 && *s < 0xf0 ? 3
+		: *s >= 0xf0 && *s < 0xf5 ? 4
+					  : 0;
 
 	for (int i = 1; i < n; i++)
 		if ((s[i] & 0xc0) != 0x80) return 0;

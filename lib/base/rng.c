@@ -30,7 +30,8 @@ uint32_t rng_u32(struct rng *r)
 
 	if (!lane) {
 		uint64_t n = r->at >> 2;
-		uint32_t ctr[4] = { (uint32_t)n, (uint32_t)(n >> 32), (uint32_t)r->stream, (uint32_t)(r->stream >> 32) };
+		uint32_t ctr[4] = { (uint32_t)n, (uint32_t)(n >> 32), (uint32_t)r->stream,
+				    (uint32_t)(r->stream >> 32) };
 		uint32_t key[2] = { (uint32_t)r->seed, (uint32_t)(r->seed >> 32) };
 		rng_philox(ctr, key, r->out);
 	}

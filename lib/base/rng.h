@@ -1,5 +1,5 @@
-/* rng: counter-based random numbers (Philox4x32-10, Salmon et al., SC 2011).  A draw is a pure function of
- * (seed, stream, counter): nothing to save, and the same on every device and thread. */
+/* rng: counter-based random numbers (Philox4x32-10, Salmon et al., SC 2011).  A draw is a pure
+ * function of (seed, stream, counter): nothing to save, and the same on every device and thread. */
 #ifndef IC_RNG_H
 #define IC_RNG_H
 
