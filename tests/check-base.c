@@ -399,6 +399,8 @@ static void check_stop(void)
 	raise(SIGTERM);
 	ok(stop_asked() && stop_check() == -1 && strstr(why(), "SIGTERM"),
 	   "SIGTERM is noticed and named");
+	raise(SIGUSR1);
+	ok(stop_check() == -1 && strstr(why(), "SIGUSR1"), "SIGUSR1, from a batch system, too");
 }
 
 int main(void)

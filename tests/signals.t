@@ -1,4 +1,5 @@
-# signals: SIGTERM ends every program with status 75, soon, with nothing half-written under the name of the output.
+# signals: SIGTERM (or SIGUSR1) ends every program with status 75, soon, with nothing half-written under
+# the name of the output.
 . tests/tap.sh
 cd "$TMP" || exit 1
 
@@ -38,15 +39,15 @@ ok "ic-sample waiting for instances" waiting o.pam ic-sample m.st - -n 3
 ok "ic-grid waiting for pictures" waiting o.png ic-grid - -o o.png
 ok "ic-store waiting for text" waiting o.mdb ic-store load -o o.mdb
 
-# busy OUTPUT COMMAND...: SIGTERM comes when the command has shown that it computes.
+# busy SIGNAL OUTPUT COMMAND...: the signal comes when the command has shown that it computes.
 busy()
 {
-	local out=$1 pid
-	shift
+	local signal=$1 out=$2 pid
+	shift 2
 	rm -f stderr
 	IC_PROGRESS=1 "$@" >/dev/null 2>stderr & pid=$!
 	while [ ! -s stderr ] && kill -0 $pid; do sleep 0.01; done
-	kill -TERM $pid || return
+	kill -$signal $pid || return
 	wait $pid
 	local status=$?
 	[ $status -eq 75 ] || { echo "status $status" >&2; cat stderr >&2; return 1; }
@@ -55,8 +56,10 @@ busy()
 awk 'BEGIN { srand(1); printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t48\n#key\tvalues\n"
 	for (i = 0; i < 20000; i++) { printf "%d", i; for (j = 0; j < 48; j++) printf "\t%.4f", rand() - .5; print "" } print "#end" }' |
 	ic-store load -o wide.mdb
-ok "ic-kmeans clustering" busy o.mdb ic-kmeans -k 1000 wide.mdb -o o.mdb
-ok "ic-sample sampling" busy o.pam ic-sample m.st f.mdb -n 10000000
-ok "ic-train training" busy o.st ic-train a.mdb f.mdb n.mdb -o o.st --ch 2 -b 4 --steps 100000
+ok "ic-kmeans clustering" busy TERM o.mdb ic-kmeans -k 1000 wide.mdb -o o.mdb
+ok "ic-sample sampling" busy USR1 o.pam ic-sample m.st f.mdb -n 10000000
+for s in TERM USR1; do
+	ok "ic-train training, SIG$s" busy $s o.st ic-train a.mdb f.mdb n.mdb -o o.st --ch 2 -b 4 --steps 100000
+done
 ok "no part is left but those that a rerun takes up" eval 'ls *.part; ! ls *.part | grep -v -e "^o.st.part$" -e "^o.mdb.part$"'
 done_testing

@@ -43,7 +43,7 @@ extern struct common common;
  * operands mix.  Operands are moved to the end of argv, in order; returns the index of the first.
  * usage: the operands, as "[rows]"; summary: one line.  --help prints to stdout and exits 0, --version likewise,
  * --completion prints a bash completion script and exits 0; misuse prints one line with a hint and exits 2.
- * Also installs the SIGINT/SIGTERM handlers of say.h and sets the number of threads. */
+ * Also installs the signal handlers of say.h and sets the number of threads. */
 int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *, int count);
 
 /* Reads "name = value" lines (# comments) through the same table; exits 2 on a fault, naming file and line.

@@ -42,6 +42,7 @@ void say_start(void)
 	sigemptyset(&act.sa_mask);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGUSR1, &act, NULL);
 }
 
 bool stop_asked(void)
@@ -52,7 +53,7 @@ bool stop_asked(void)
 int stop_check(void)
 {
 	if (!stopped_by) return 0;
-	return fail("stopped by %s; the same command goes on from here", stopped_by == SIGINT ? "SIGINT" : "SIGTERM");
+	return fail("stopped by SIG%s; the same command goes on from here", sigabbrev_np(stopped_by));
 }
 
 static void print_line(const char *fmt, va_list ap)

@@ -13,7 +13,7 @@ void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* one 
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* one line on stderr, not with -q */
 
 void say_start(void);                        /* once, by opt_parse: signal handlers and the clock of the closing report */
-bool stop_asked(void);                       /* SIGINT or SIGTERM has come; safe in any thread */
+bool stop_asked(void);                       /* SIGINT, SIGTERM or SIGUSR1 has come; in any thread */
 int stop_check(void);                        /* 0, or -1 after fail("stopped by SIGTERM ...") */
 
 /* One rewritten line on stderr: only when stderr is a terminal (or IC_PROGRESS=1) and not -q; at most ten a second.
