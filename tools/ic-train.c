@@ -2,6 +2,7 @@
 #include "kernels/cpu/blas.h"
 #include "lib/base/beside.h"
 #include "lib/base/fail.h"
+#include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
 #include "lib/base/par.h"
@@ -18,8 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *out, *preset, *flipped, *tape_file, *augment;
-static int ch = 16, batch = 32, accumulate = 1, d_steps = 1, device;
+static const char *out, *init, *preset, *flipped, *tape_file, *augment;
+static int ch, batch = 32, accumulate = 1, d_steps = 1, device;
 static int64_t steps = -1, seed, every = 10000, ema_start = 100;
 static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995;
 static bool by_class, flip, dry_run, profile;
@@ -36,7 +37,11 @@ static const struct opt opts[] = {
 	  1e7 },
 	{ 0, "class", NULL, "condition on labels as well (alone, without features)", OPT_FLAG,
 	  &by_class, 0, 0 },
-	{ 0, "ch", "N", "channel multiplier of both networks", OPT_INT, &ch, 1, 1024 },
+	{ 0, "init", "LIST",
+	  "begin with the weights of a checkpoint, or of generator,discriminator[,average]",
+	  OPT_STR, &init, 0, 0 },
+	{ 0, "ch", "N", "channel multiplier of both networks (0: 16, or as --init has it)", OPT_INT,
+	  &ch, 0, 1024 },
 	{ 'b', "batch", "N", "images at a time", OPT_INT, &batch, 2, 65536 },
 	{ 0, "accumulate", "N", "batches to a step: their mean gradient moves the weights", OPT_INT,
 	  &accumulate, 1, 65536 },
@@ -81,15 +86,29 @@ static const char *yes_no(bool b)
 	return b ? "true" : "false";
 }
 
+/* A hash of the weights that --init gives, or none. */
+static const char *init_text(char text[17], const struct gan *g)
+{
+	struct hash h;
+
+	if (!init) return "none";
+	hash_start(&h);
+	hash_add(&h, g->g, g->gp.total * sizeof *g->g);
+	hash_add(&h, g->d, g->dp.total * sizeof *g->d);
+	hash_add(&h, g->ema, g->gp.total * sizeof *g->ema);
+	snprintf(text, 17, "%016" PRIx64, hash_end(&h));
+	return text;
+}
+
 /* What the result depends on, beside the stores; a run is only taken up again with the same. */
 static char *options_text(const struct gan *g)
 {
-	char g_rate[32], d_rate[32], decay[32];
+	char g_rate[32], d_rate[32], decay[32], id[17];
 
-	return mem_text("class = %s\nch = %d\nbatch = %d\naccumulate = %d\nlr-g = %s\nlr-d = %s\n"
+	return mem_text("class = %s\nch = %d\ninit = %s\nbatch = %d\naccumulate = %d\nlr-g = %s\nlr-d = %s\n"
 			"d-steps = %d\nema = %s\nema-start = %" PRId64 "\ndiffaug = %s\n"
 			"flip = %s\nflipped = %s\nevery = %" PRId64 "\nresolution = %d\n",
-			yes_no(by_class), ch, batch, accumulate, record_number(g_rate, lr_g),
+			yes_no(by_class), g->c.g_ch, init_text(id, g), batch, accumulate, record_number(g_rate, lr_g),
 			record_number(d_rate, lr_d), d_steps, record_number(decay, ema), ema_start,
 			augment ? augment : "none", yes_no(flip), yes_no(flipped), every,
 			g->c.resolution);
@@ -127,7 +146,7 @@ static struct biggan architecture(const struct data *d)
 	struct biggan c = biggan_default();
 
 	c.resolution = d->images.info.height;
-	c.g_ch = c.d_ch = ch;
+	c.g_ch = c.d_ch = ch ? ch : 16;
 	c.instance_cond = d->instance_cond;
 	c.class_cond = by_class || !d->instance_cond;   /* neither: one class, the same for all */
 	c.n_classes = by_class ? d->classes : 1;
@@ -135,10 +154,39 @@ static struct biggan architecture(const struct data *d)
 	return c;
 }
 
-/* What an interrupted run of the same command left in part (if given), else fresh weights. */
+/* Can networks of --init be trained on these data and with these options?  want: what they ask for. */
+static int check_init(const struct biggan *c, const struct biggan *want, const struct data *d)
+{
+	if (c->resolution != want->resolution)
+		return fail("--init: found networks of %d pixels, expected %d as %s", c->resolution,
+			    want->resolution, rows_path(&d->images));
+	if (c->instance_cond != want->instance_cond || c->class_cond != want->class_cond)
+		return fail("--init: found networks conditioned on%s%s, expected on%s%s",
+			    c->instance_cond ? " instances" : "", c->class_cond ? " classes" : "",
+			    want->instance_cond ? " instances" : "",
+			    want->class_cond ? " classes" : "");
+	if (c->instance_cond && c->features != want->features)
+		return fail("--init: found networks for rows of %d, expected %d as %s", c->features,
+			    want->features, rows_path(&d->features));
+	if (c->class_cond && c->n_classes < want->n_classes)
+		return fail("--init: found networks of %d classes, expected %d as %s", c->n_classes,
+			    want->n_classes, rows_path(&d->images));
+	if (ch && c->g_ch != ch)
+		return fail("--init: found a generator of ch %d, expected %d by --ch", c->g_ch, ch);
+	return 0;
+}
+
+static int first_state(struct gan *g, const struct data *d)
+{
+	struct biggan want = architecture(d);
+
+	if (!init) return gan_new(g, &want, (uint64_t)seed);
+	return gan_init(g, init, (uint64_t)seed) || check_init(&g->c, &want, d) ? -1 : 0;
+}
+
+/* What an interrupted run of the same command left in part (if given), else the first state. */
 static int start(struct gan *g, struct data *d, const char *part)
 {
-	struct biggan c = architecture(d);
 	struct gan left;
 
 	if (by_class && !d->images.info.labelled)
@@ -146,7 +194,7 @@ static int start(struct gan *g, struct data *d, const char *part)
 	d->class_cond = by_class;
 	d->flip = flip;
 	d->seed = (uint64_t)seed;
-	if (gan_new(g, &c, (uint64_t)seed)) return -1;
+	if (first_state(g, d)) return -1;
 	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
 	g->options = options_text(g);
 	if (!part || access(part, F_OK)) return 0;

@@ -3,6 +3,7 @@
 #include "formats/weights.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/gan/named.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -10,19 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The parts of a checkpoint: a prefix of names, where the values are, whether buffers (u0, stored_*) belong to it. */
-struct part_of { const char *prefix; const struct params *ps; real *data; bool buffers; };
+/* The parts of a checkpoint and where their values are. */
+struct part { struct named named; real *data; };
+enum { PARTS = 7 };
 
-static int list_parts(const struct gan *s, struct part_of out[7])
+static void list_parts(const struct gan *s, struct part out[PARTS])
 {
-	const struct part_of all[] = {
-		{ "G.", &s->gp, s->g, true },             { "D.", &s->dp, s->d, true },
-		{ "G_ema.", &s->gp, s->ema, true },       { "adam.G.m.", &s->gp, s->gm, false },
-		{ "adam.G.v.", &s->gp, s->gv, false },    { "adam.D.m.", &s->dp, s->dm, false },
-		{ "adam.D.v.", &s->dp, s->dv, false },
+	const struct part all[PARTS] = {
+		{ { "G.", &s->gp, true }, s->g },
+		{ { "D.", &s->dp, true }, s->d },
+		{ { "G_ema.", &s->gp, true }, s->ema },
+		{ { "adam.G.m.", &s->gp, false }, s->gm },
+		{ { "adam.G.v.", &s->gp, false }, s->gv },
+		{ { "adam.D.m.", &s->dp, false }, s->dm },
+		{ { "adam.D.v.", &s->dp, false }, s->dv },
 	};
 	memcpy(out, all, sizeof all);
-	return LEN(all);
 }
 
 static void add_meta(struct tensors *t, const char *name, const char *fmt, ...)
@@ -40,10 +44,10 @@ static void add_meta(struct tensors *t, const char *name, const char *fmt, ...)
 
 int gan_save(const struct gan *s, const char *path)
 {
-	struct part_of part[7];
+	struct part part[PARTS];
 	struct tensors t = { 0 };
-	int n = list_parts(s, part), made = 0, bad;
-	float **copy = mem_new(7 * (size_t)(s->gp.n + s->dp.n), sizeof *copy);
+	int made = 0, bad;
+	float **copy = mem_new(PARTS * (size_t)(s->gp.n + s->dp.n), sizeof *copy);
 
 	add_meta(&t, "format", "ic-ckpt 1");
 	add_meta(&t, "step", "%" PRId64, s->step);
@@ -52,12 +56,14 @@ int gan_save(const struct gan *s, const char *path)
 	add_meta(&t, "features", "%016" PRIx64, s->from.features);
 	add_meta(&t, "neighbours", "%016" PRIx64, s->from.neighbours);
 	tensors_add_meta(&t, "options", s->options ? s->options : "");
-	for (int k = 0; k < n; k++)
-		for (int i = 0; i < part[k].ps->n; i++) {
-			const struct param *p = &part[k].ps->p[i];
+	list_parts(s, part);
+	for (int k = 0; k < PARTS; k++)
+		for (int i = 0; i < part[k].named.ps->n; i++) {
+			const struct named *w = &part[k].named;
+			const struct param *p = &w->ps->p[i];
 			char name[96];
-			if (!p->trained && !part[k].buffers) continue;
-			snprintf(name, sizeof name, "%s%s", part[k].prefix, p->name);
+			if (!p->trained && !w->buffers) continue;
+			snprintf(name, sizeof name, "%s%s", w->prefix, p->name);
 			copy[made] = mem_new(shape_count(p->s), sizeof **copy);
 			param_export(p, part[k].data, copy[made]);
 			tensors_add(&t, name, DT_F32, p->rank, p->shape, copy[made++]);
@@ -67,90 +73,6 @@ int gan_save(const struct gan *s, const char *path)
 	free(copy);
 	tensors_close(&t);
 	return bad;
-}
-
-/* The tensor of a parameter, with its shape; NULL after fail(). */
-static const struct tensor *find(const struct tensors *t, const char *prefix, const struct param *p)
-{
-	char name[96];
-	snprintf(name, sizeof name, "%s%s", prefix, p->name);
-	const struct tensor *x = tensors_find(t, name);
-	bool same = x && x->rank == p->rank;
-
-	for (int k = 0; same && k < p->rank; k++) same = x->shape[k] == p->shape[k];
-	if (!x) fail("%s: no tensor %s", t->path, name);
-	else if (!same)
-		fail("%s: tensor %s has another shape than the others ask for", t->path, name);
-	return same ? x : NULL;
-}
-
-/* Shapes first, so that nothing is allocated that the file does not hold. */
-static int check_part(const struct tensors *t, const char *prefix, const struct params *ps,
-		      bool buffers)
-{
-	for (int i = 0; i < ps->n; i++)
-		if ((ps->p[i].trained || buffers) && !find(t, prefix, &ps->p[i])) return -1;
-	return 0;
-}
-
-static int take_part(const struct tensors *t, const char *prefix, const struct params *ps,
-		     real *data, bool buffers)
-{
-	for (int i = 0; i < ps->n; i++) {
-		const struct param *p = &ps->p[i];
-		if (!p->trained && !buffers) continue;
-		const struct tensor *x = find(t, prefix, p);
-		float *v = x ? mem_big((size_t)x->count, sizeof *v, p->name) : NULL;
-		int bad = !v || tensor_floats(x, v);
-		if (!bad) param_import(p, v, data);
-		free(v);
-		if (bad) return -1;
-	}
-	return 0;
-}
-
-/* A size of a tensor; 0 for what is not there or so large that sums of a few would not fit an int. */
-static int64_t dim(const struct tensors *t, const char *prefix, const char *leaf, int axis)
-{
-	char name[96];
-	snprintf(name, sizeof name, "%s%s", prefix, leaf);
-	const struct tensor *x = tensors_find(t, name);
-
-	return !x || axis >= x->rank || x->shape[axis] > 1 << 24 ? 0 : x->shape[axis];
-}
-
-/* Spec biggan 1.8: blocks give the resolution, rows of the first layer ch, widths the conditions. */
-static int read_generator(const struct tensors *t, const char *prefix, struct biggan *c)
-{
-	char name[64];
-	int blocks = 0;
-
-	*c = biggan_default();
-	while (snprintf(name, sizeof name, "blocks.%d.0.conv1.weight", blocks),
-	       dim(t, prefix, name, 0) > 0)
-		blocks++;
-	int64_t rows = dim(t, prefix, "linear.weight", 0), chunk = dim(t, prefix, "linear.weight", 1);
-	int64_t width = dim(t, prefix, "blocks.0.0.bn1.gain.weight", 1),
-		feat = dim(t, prefix, "shared_feat.weight", 0);
-	if (blocks < 3 || blocks > 7)
-		return fail("%s: %d generator blocks under \"%s\", expected 3 (32 pixels) to 7 (512)",
-			    t->path, blocks, prefix);
-	c->resolution = 4 << blocks;
-	c->g_ch = (int)(rows / (blocks == 3 ? 64 : 256));
-	c->dim_z = (int)chunk * (blocks + 1);
-	c->n_classes = (int)dim(t, prefix, "shared.weight", 0);
-	c->shared_dim = (int)dim(t, prefix, "shared.weight", 1);
-	c->instance_cond = feat > 0;
-	if (feat) {
-		c->shared_dim_feat = (int)feat;
-		c->features = (int)dim(t, prefix, "shared_feat.weight", 1);
-	}
-	c->class_cond = width == chunk + feat + c->shared_dim;
-	if (c->g_ch < 1 || chunk < 1 || c->n_classes < 1 || c->shared_dim < 1 ||
-	    (!c->class_cond && width != chunk + feat))
-		return fail("%s: the shapes under \"%s\" are not those of a generator", t->path,
-			    prefix);
-	return biggan_check(c);
 }
 
 static uint64_t meta_number(const struct tensors *t, const char *name, int base)
@@ -171,17 +93,23 @@ static void read_meta(struct gan *s, const struct tensors *t)
 	s->options = options ? mem_text("%s", options) : NULL;
 }
 
-static int check_shapes(const struct tensors *t, const struct biggan *c)
+/* Every part, and nothing else. */
+static int check_parts(const struct tensors *t, const struct biggan *c)
 {
 	struct gan s = { 0 };                /* no buffers yet */
-	struct part_of part[7];
+	struct part part[PARTS];
+	struct named all[PARTS + 1];
 	int bad = 0;
 
 	biggan_g_params(c, &s.gp);
 	biggan_d_params(c, &s.dp);
-	int n = list_parts(&s, part);
-	for (int k = 0; k < n && !bad; k++)
-		bad = check_part(t, part[k].prefix, part[k].ps, part[k].buffers);
+	list_parts(&s, part);
+	for (int k = 0; k < PARTS && !bad; k++) {
+		all[k] = part[k].named;
+		bad = named_check(t, &all[k]);
+	}
+	all[PARTS] = (struct named){ .prefix = "", .ps = &(struct params){ 0 } };
+	bad = bad || named_strangers(t, all, PARTS + 1);
 	gan_free(&s);
 	return bad;
 }
@@ -189,7 +117,7 @@ static int check_shapes(const struct tensors *t, const struct biggan *c)
 int gan_load(struct gan *s, const char *path)
 {
 	struct tensors t = { 0 };
-	struct part_of part[7];
+	struct part part[PARTS];
 	struct biggan c;
 	const char *format;
 
@@ -201,14 +129,13 @@ int gan_load(struct gan *s, const char *path)
 		     format ? format : "");
 		goto fail;
 	}
-	if (read_generator(&t, "G.", &c)) goto fail;
-	c.d_ch = (int)dim(&t, "D.", "blocks.0.0.conv1.weight", 0) / (c.resolution == 32 ? 4 : 1);
-	if (biggan_check_d(&c) || check_shapes(&t, &c) || gan_alloc(s, &c)) goto fail;
+	if (named_generator(&t, "G.", &c) || named_discriminator(&t, "D.", &c) ||
+	    check_parts(&t, &c) || gan_alloc(s, &c))
+		goto fail;
 	read_meta(s, &t);
-	int n = list_parts(s, part);
-	for (int k = 0; k < n; k++)
-		if (take_part(&t, part[k].prefix, part[k].ps, part[k].data, part[k].buffers))
-			goto fail;
+	list_parts(s, part);
+	for (int k = 0; k < PARTS; k++)
+		if (named_take(&t, &part[k].named, part[k].data)) goto fail;
 	tensors_close(&t);
 	return 0;
 fail:
@@ -223,12 +150,13 @@ int gan_load_sampler(struct gan *s, const char *path)
 
 	*s = (struct gan){ 0 };
 	if (weights_open(&t, path)) return -1;
-	const char *prefix = tensors_find(&t, "G_ema.linear.weight") ? "G_ema." : "";
-	if (read_generator(&t, prefix, &s->c)) goto fail;
+	struct named w = { tensors_find(&t, "G_ema.linear.weight") ? "G_ema." : "", &s->gp, true };
+	if (named_generator(&t, w.prefix, &s->c)) goto fail;
 	biggan_g_params(&s->c, &s->gp);
-	if (check_part(&t, prefix, &s->gp, true) || !(s->ema = param_buffer(&s->gp))) goto fail;
+	if (named_check(&t, &w) || named_strangers(&t, &w, 1)) goto fail;
+	if (!(s->ema = param_buffer(&s->gp))) goto fail;
 	read_meta(s, &t);
-	if (take_part(&t, prefix, &s->gp, s->ema, true)) goto fail;
+	if (named_take(&t, &w, s->ema)) goto fail;
 	tensors_close(&t);
 	return 0;
 fail:

@@ -21,6 +21,11 @@ struct gan {
 
 int gan_alloc(struct gan *, const struct biggan *);                /* all zero; -1 after fail() */
 int gan_new(struct gan *, const struct biggan *, uint64_t seed);   /* initialised weights; -1 after fail() */
+/* Weights and buffers of other runs, the moments zero and no step done.  list, with commas between: one
+ * checkpoint; or files of ic-weights(5) with a generator, a discriminator and, after the first
+ * generator, its average (else a copy); "new" in place of the discriminator's is a fresh one.  The
+ * architecture is theirs.  0, or -1 after fail(). */
+int gan_init(struct gan *, const char *list, uint64_t seed);
 void gan_free(struct gan *);                 /* accepts a zeroed struct */
 
 int gan_save(const struct gan *, const char *path);                /* path.new, fsync, rename: replaces path */

@@ -1,6 +1,6 @@
-"""tests/golden/generator.*: one small class-conditional BigGAN generator of 32 pixels (ch 1) in each container: torch.save as
-today with the names of DataParallel inside a checkpoint, torch.save of before 2020, and safetensors.  Numbers are a formula of name
-and place.  Usage: generator.py OUT.  Needs torch."""
+"""tests/golden/generator.* and discriminator.*: small class-conditional BigGAN networks of 32 pixels (ch 1): the generator in each
+container: torch.save as today with the names of DataParallel inside a checkpoint, torch.save of before 2020, and safetensors; the
+discriminator as it is published, and as safetensors.  Numbers are a formula of name and place.  Usage: generator.py OUT.  Needs torch."""
 import sys
 
 import numpy as np
@@ -44,11 +44,28 @@ for i in range(3):
 shapes |= {f"output_layer.0.{k}": (CH,) for k in ("gain", "bias", "stored_mean", "stored_var")}
 shapes |= spectral("output_layer.2", 3, CH, 3, 3)
 
-state = {k: formula(k, s) for k, s in shapes.items()}
-for k in state:
-    if k.endswith(("_var", "sv0")):
-        state[k] = np.abs(state[k]) + 0.5
-torches = {k: torch.from_numpy(v.copy()) for k, v in state.items()}
+
+
+def filled(shapes):
+    state = {k: formula(k, s) for k, s in shapes.items()}
+    for k in state:
+        if k.endswith(("_var", "sv0")):
+            state[k] = np.abs(state[k]) + 0.5
+    return state, {k: torch.from_numpy(v.copy()) for k, v in state.items()}
+
+
+state, torches = filled(shapes)
 torch.save({"state_dict": {f"module.{k}": v for k, v in torches.items()}, "epoch": 3}, f"{sys.argv[1]}/generator.pth")
 torch.save(torches, f"{sys.argv[1]}/generator-legacy.pth", _use_new_zipfile_serialization=False)
 save(f"{sys.argv[1]}/generator.safetensors", list(state.items()))
+
+shapes = {}
+for i in range(4):
+    block, width = f"blocks.{i}.0", CH if i else 3
+    shapes |= {**spectral(f"{block}.conv1", CH, width, 3, 3), **spectral(f"{block}.conv2", CH, CH, 3, 3)}
+    if i < 2:
+        shapes |= spectral(f"{block}.conv_sc", CH, width, 1, 1)
+shapes |= {**spectral("linear", 1, CH), **spectral("embed", CLASSES, CH, bias=False)}
+state, torches = filled(shapes)
+torch.save({f"module.{k}": v for k, v in torches.items()}, f"{sys.argv[1]}/discriminator.pth")
+save(f"{sys.argv[1]}/discriminator.safetensors", list(state.items()))

@@ -1,0 +1,127 @@
+/* init: a training run's first state from the weights of another: a checkpoint, or files of networks. */
+#include "lib/gan/state.h"
+#include "formats/weights.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/gan/named.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILES = 3 };
+
+/* Where each network comes from; t NULL: from nowhere. */
+struct source { const struct tensors *t; const char *prefix; };
+
+struct sources {
+	const char *list;
+	struct tensors file[FILES];
+	int files;
+	bool fresh;                          /* a new discriminator is wanted */
+	struct source g, d, ema;
+};
+
+static int give(struct source *s, const struct tensors *t, const char *prefix, const char *what)
+{
+	if (s->t) return fail("%s: found %s, after %s, which is one", t->path, what, s->t->path);
+	*s = (struct source){ t, prefix };
+	return 0;
+}
+
+/* Networks tell themselves apart by their tensors; of two generators the first is G, as only the
+ * order says. */
+static int assign(struct sources *s, const struct tensors *t)
+{
+	if (tensors_find(t, "G.linear.weight"))
+		return give(&s->g, t, "G.", "a generator") ||
+		       give(&s->d, t, "D.", "a discriminator") ||
+		       give(&s->ema, t, "G_ema.", "an averaged generator") ? -1 : 0;
+	if (tensors_find(t, "output_layer.2.weight"))
+		return s->g.t ? give(&s->ema, t, "", "an averaged generator")
+			      : give(&s->g, t, "", "a generator");
+	if (tensors_find(t, "blocks.0.0.conv1.weight"))
+		return give(&s->d, t, "", "a discriminator");
+	return fail("%s: found neither a checkpoint nor a generator or discriminator", t->path);
+}
+
+static int open_list(struct sources *s, char *names)
+{
+	char *save, *name = strtok_r(names, ",", &save);
+
+	for (; name; name = strtok_r(NULL, ",", &save)) {
+		if (!strcmp(name, "new")) {
+			s->fresh = true;
+			continue;
+		}
+		if (s->files == FILES) return fail("%s: more than %d files", s->list, FILES);
+		if (weights_open(&s->file[s->files], name)) return -1;
+		if (assign(s, &s->file[s->files++])) return -1;
+	}
+	if (!s->g.t) return fail("%s: found no generator, expected one", s->list);
+	if (s->d.t && s->fresh)
+		return fail("%s: found a discriminator and the word new, expected one of them",
+			    s->list);
+	return s->d.t || s->fresh ? 0
+				  : fail("%s: found no discriminator, expected one, or the word "
+					 "new for a fresh one",
+					 s->list);
+}
+
+static int architecture(const struct sources *s, struct biggan *c)
+{
+	if (named_generator(s->g.t, s->g.prefix, c)) return -1;
+	if (s->d.t) return named_discriminator(s->d.t, s->d.prefix, c);
+	c->d_ch = c->g_ch;
+	return biggan_check_d(c);
+}
+
+static int check(const struct source *s, const struct params *ps)
+{
+	struct named w = { s->prefix, ps, true };
+	return s->t && (named_check(s->t, &w) || named_strangers(s->t, &w, 1)) ? -1 : 0;
+}
+
+/* Shapes first, so that nothing is allocated that the files do not hold. */
+static int check_all(const struct sources *s, const struct biggan *c)
+{
+	struct params gp, dp;
+
+	biggan_g_params(c, &gp);
+	biggan_d_params(c, &dp);
+	int bad = check(&s->g, &gp) || check(&s->ema, &gp) || check(&s->d, &dp);
+	param_free(&gp);
+	param_free(&dp);
+	return bad ? -1 : 0;
+}
+
+static int take(const struct source *s, const struct params *ps, real *data)
+{
+	return named_take(s->t, &(struct named){ s->prefix, ps, true }, data);
+}
+
+static int fill(struct gan *g, const struct sources *s)
+{
+	if (take(&s->g, &g->gp, g->g)) return -1;
+	if (s->d.t ? take(&s->d, &g->dp, g->d) : param_init(&g->dp, g->d, ~g->seed)) return -1;
+	if (s->ema.t) return take(&s->ema, &g->gp, g->ema);
+	memcpy(g->ema, g->g, g->gp.total * sizeof *g->g);
+	return 0;
+}
+
+int gan_init(struct gan *g, const char *list, uint64_t seed)
+{
+	struct sources s = { .list = list };
+	struct biggan c;
+	char *names = mem_text("%s", list);
+	int bad = open_list(&s, names) || architecture(&s, &c) ||
+		  check_all(&s, &c) || gan_alloc(g, &c);
+
+	if (!bad) {
+		g->seed = seed;
+		bad = fill(g, &s);
+		if (bad) gan_free(g);
+	}
+	while (s.files) tensors_close(&s.file[--s.files]);
+	free(names);
+	return bad ? -1 : 0;
+}
