@@ -16,10 +16,7 @@ void dpstrf_(const char *uplo, const int *n, double *a, const int *lda, int *p, 
 void dgesdd_(const char *job, const int *m, const int *n, double *a, const int *lda, double *s,
 	double *u, const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork,
 	int *iwork, int *info, size_t);
-void sgelqf_(const int *m, const int *n, float *a, const int *lda, float *tau, float *work,
-	const int *lwork, int *info);
-void sorglq_(const int *m, const int *n, const int *k, float *a, const int *lda, const float *tau,
-	float *work, const int *lwork, int *info);
+void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t);
 
 /* How long a thread that waits for the others keeps a core busy before it sleeps.  libgomp's own 300,000 rounds halve the speed
  * of a program that shares its cores with another. */
@@ -107,6 +104,11 @@ void blas_dsyrk(int n, int k, double alpha, const double *a, int lda, double *c,
 	cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, n, k, alpha, a, lda, 1, c, ldc);
 }
 
+void blas_dtrsm(int n, int m, const double *l, int ldl, double *b, int ldb)
+{
+	cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, n, m, 1, l, ldl, b, ldb);
+}
+
 /* Row-major symmetric is column-major symmetric; LAPACK's column i is our row i. */
 int lapack_eigh(int n, double *a, double *w)
 {
@@ -167,27 +169,11 @@ int lapack_singular(int m, int n, double *a, double *s)
 	return info;
 }
 
-/* a = QR row-major is a^T = L Q' column-major with L = R^T, hence LQ; diag L = diag R. */
-int lapack_orthogonal(int rows, int cols, float *a)
+/* The lower triangle row-major is the upper one column-major, where a = U' U with U = L'. */
+int lapack_factor(int n, double *a)
 {
-	int info = 0, lwork = -1, lwork2 = -1;
-	float size = 0, size2 = 0, tau0 = 0;
+	int info = 0;
 
-	sgelqf_(&cols, &rows, a, &cols, &tau0, &size, &lwork, &info);
-	if (info) return info;
-	sorglq_(&cols, &rows, &cols, a, &cols, &tau0, &size2, &lwork2, &info);
-	if (info) return info;
-	lwork = (int)(size > size2 ? size : size2);
-	float *work = malloc(((size_t)lwork + 2 * (size_t)cols) * sizeof *work);
-	if (!work) return NO_MEMORY;
-	float *tau = work + lwork, *sign = tau + cols;
-	openblas_set_num_threads(LAPACK_THREADS);
-	sgelqf_(&cols, &rows, a, &cols, tau, work, &lwork, &info);
-	for (int j = 0; j < cols; j++) sign[j] = a[(size_t)j * (size_t)cols + (size_t)j] < 0 ? -1 : 1;
-	if (!info) sorglq_(&cols, &rows, &cols, a, &cols, tau, work, &lwork, &info);
-	openblas_set_num_threads(1);
-	for (int i = 0; i < rows; i++)
-		for (int j = 0; j < cols; j++) a[(size_t)i * (size_t)cols + (size_t)j] *= sign[j];
-	free(work);
+	dpotrf_("U", &n, a, &n, &info, 1);
 	return info;
 }

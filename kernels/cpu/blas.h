@@ -17,6 +17,10 @@ void blas_dgemm(bool ta, bool tb, int m, int n, int k, double alpha, const doubl
 void blas_sgemv(bool ta, int m, int n, float alpha, const float *a, int lda, const float *x, float beta, float *y);   /* a[m][n] */
 /* Upper triangle of c[n][n] += alpha * a^T a, a[k][n]. */
 void blas_dsyrk(int n, int k, double alpha, const double *a, int lda, double *c, int ldc);
+/* b[n][m] becomes the x of l x = b; l[n][n] is lower triangular, what is above its diagonal is not read. */
+void blas_dtrsm(int n, int m, const double *l, int ldl, double *b, int ldb);
+/* The lower triangle of the positive definite a[n][n] becomes L, a = L L'; 0, or the routine's info. */
+int lapack_factor(int n, double *a);
 
 /* LAPACK, on two threads whatever the machine (the rounding depends on their number), one call at a time; 0, or the routine's info. */
 int lapack_eigh(int n, double *a, double *w);          /* symmetric a[n][n]: w ascending, row i of a becomes eigenvector i */
@@ -24,6 +28,5 @@ int lapack_eigh(int n, double *a, double *w);          /* symmetric a[n][n]: w a
  * (zero, but not stored, beyond l = i).  Stops where no pivot exceeds floor. */
 int lapack_cholesky(int n, double *a, double floor, int *p, int *rank);
 int lapack_singular(int m, int n, double *a, double *s);   /* singular values of a[m][n], descending; a is destroyed */
-int lapack_orthogonal(int rows, int cols, float *a);   /* rows >= cols: a becomes Q of its QR, columns times sign(diag R) */
 
 #endif

@@ -1,5 +1,6 @@
 /* param: named parameters in one flat buffer. */
 #include "lib/tape/param.h"
+#include "lib/tape/ortho.h"
 #include "lib/base/fail.h"
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
@@ -120,34 +121,17 @@ void param_export(const struct param *p, const real *data, float *out)
 	copy(p, NULL, out, (real *)data);
 }
 
-/* Modified Gram-Schmidt in double over the k shorter-side vectors of length n, v[k][n]; twice is enough (Giraud et al. 2005). */
-static void orthonormalise(double *v, size_t k, size_t n)
-{
-	for (size_t i = 0; i < k; i++) {
-		double *a = v + i * n, norm = 0;
-		for (int pass = 0; pass < 2; pass++)
-			for (size_t j = 0; j < i; j++) {
-				const double *b = v + j * n;
-				double dot = 0;
-				for (size_t m = 0; m < n; m++) dot += a[m] * b[m];
-				for (size_t m = 0; m < n; m++) a[m] -= dot * b[m];
-			}
-		for (size_t m = 0; m < n; m++) norm += a[m] * a[m];
-		norm = 1 / sqrt(norm);
-		for (size_t m = 0; m < n; m++) a[m] *= norm;
-	}
-}
-
 /* A random semi-orthogonal [out, rest] matrix: orthonormal rows or columns, whichever are fewer. */
-static int init_orthogonal(const struct param *p, struct rng *r, float *out)
+static int init_orthogonal(const struct param *p, uint64_t seed, uint64_t stream, float *out)
 {
 	size_t rows = (size_t)p->shape[0], cols = shape_count(p->s) / rows;
 	size_t k = rows < cols ? rows : cols, n = rows < cols ? cols : rows;
 	double *v = mem_big(k * n, sizeof *v, p->name);
 
-	if (!v) return -1;
-	for (size_t i = 0; i < k * n; i++) v[i] = rng_normal(r);
-	orthonormalise(v, k, n);
+	if (!v || ortho_random(v, (int)k, (int)n, seed, stream)) {
+		free(v);
+		return -1;
+	}
 	for (size_t i = 0; i < rows; i++)
 		for (size_t j = 0; j < cols; j++)
 			out[i * cols + j] = (float)(rows < cols ? v[i * n + j] : v[j * n + i]);
@@ -161,9 +145,10 @@ int param_init(const struct params *ps, real *data, uint64_t seed)
 		const struct param *p = &ps->p[i];
 		size_t n = shape_count(p->s);
 		float *out = mem_big(n, sizeof *out, p->name);
-		struct rng r = rng_at(seed, hash_of(p->name, strlen(p->name)));
+		uint64_t stream = hash_of(p->name, strlen(p->name));
+		struct rng r = rng_at(seed, stream);
 
-		if (!out || (p->init == INIT_ORTHOGONAL && init_orthogonal(p, &r, out))) {
+		if (!out || (p->init == INIT_ORTHOGONAL && init_orthogonal(p, seed, stream, out))) {
 			free(out);
 			return -1;
 		}
