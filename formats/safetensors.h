@@ -22,6 +22,8 @@ struct tensor {
 	int64_t count;                       /* product of shape; 1 for rank 0 */
 	/* borrowed from the file's map, or the caller's when writing; any alignment */
 	const void *data;
+	const void *(*make)(void *ctx);      /* writing: gives the data when it is their turn */
+	void *ctx;
 };
 
 struct tensors {
@@ -49,6 +51,9 @@ void tensors_close(struct tensors *);
  * is borrowed until then. */
 void tensors_add(struct tensors *, const char *name, enum dtype, int rank, const int64_t *shape,
 	const void *data);
+/* Data that are only made to be written: make(ctx) returns them, valid until the next call. */
+void tensors_add_made(struct tensors *, const char *name, enum dtype, int rank,
+	const int64_t *shape, const void *(*make)(void *ctx), void *ctx);
 void tensors_add_meta(struct tensors *, const char *name, const char *value);
 int tensors_save(struct tensors *, const char *path, bool force);
 

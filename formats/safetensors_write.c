@@ -20,6 +20,14 @@ void tensors_add(struct tensors *t, const char *name, enum dtype type, int rank,
 	for (int i = 0; i < rank; i++) x->count *= x->shape[i] = shape[i];
 }
 
+void tensors_add_made(struct tensors *t, const char *name, enum dtype type, int rank,
+	const int64_t *shape, const void *(*make)(void *ctx), void *ctx)
+{
+	tensors_add(t, name, type, rank, shape, NULL);
+	t->t[t->n - 1].make = make;
+	t->t[t->n - 1].ctx = ctx;
+}
+
 void tensors_add_meta(struct tensors *t, const char *name, const char *value)
 {
 	must(!t->map);
@@ -124,8 +132,9 @@ int tensors_save(struct tensors *t, const char *path, bool force)
 		fwrite(head, 1, n, out.f);
 		for (int i = 0; i < t->n; i++)
 			if (order[i]->count)
-				fwrite(order[i]->data, dtype_size(order[i]->type),
-					(size_t)order[i]->count, out.f);
+				fwrite(order[i]->make ? order[i]->make(order[i]->ctx)
+						      : order[i]->data,
+					dtype_size(order[i]->type), (size_t)order[i]->count, out.f);
 		bad = part_close(&out);
 	}
 	free(head);

@@ -99,7 +99,7 @@ static void check_policy(const char *text)
 	       *moved = mem_new(ALL, sizeof *moved), worst = 0;
 
 	noise(x, 1), noise(d, 2), noise(g, 3);
-	must(!diffaug_parse(&p, text) && !diffaug_open(&a, &p, N, R));
+	must(!diffaug_parse(&p, text) && !diffaug_open(&a, &p, N, R) && !diffaug_reserve(&a));
 	for (int i = 0; i < N; i++) diffaug_set(&a, i, &draws[i]);
 	val in = leaf(t, shape4(N, R, R, 3), x), y = diffaug_build(&a, t, in), dx;
 	val by = leaf(t, shape4(N, R, R, 3), g);

@@ -313,16 +313,17 @@ static int64_t trained(const struct params *ps)
 /* G, its average and D; their moments and sums of gradients; what the two programs need. */
 struct sizes { int64_t weights, optimiser, activations; };
 
-static struct sizes sizes_of(const struct gan *g, const struct phases *p)
+static struct sizes sizes_of(const struct gan *g, struct phases *p)
 {
+	struct phase_bytes m = phase_bytes(p);
 	int64_t one = sizeof(real), both = (int64_t)(g->gp.total + g->dp.total) * one;
 
 	return (struct sizes){ both + (int64_t)g->gp.total * one,
 			       both * (accumulate > 1 ? 3 : 2),
-			       (int64_t)(tape_arena_bytes(p->d.t) + tape_arena_bytes(p->g.t)) };
+			       (int64_t)(m.activations + m.workspace) };
 }
 
-static void announce(const struct gan *g, const struct phases *p, int64_t images)
+static void announce(const struct gan *g, struct phases *p, int64_t images)
 {
 	struct sizes m = sizes_of(g, p);
 

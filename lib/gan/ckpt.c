@@ -42,12 +42,35 @@ static void add_meta(struct tensors *t, const char *name, const char *fmt, ...)
 	tensors_add_meta(t, name, text);
 }
 
+/* A tensor to be brought into the published order when it is written. */
+struct export { const struct param *p; const real *data; float *out; };
+
+static const void *export(void *ctx)
+{
+	const struct export *e = ctx;
+
+	param_export(e->p, e->data, e->out);
+	return e->out;
+}
+
+static float *largest(const struct gan *s)
+{
+	const struct params *ps[] = { &s->gp, &s->dp };
+	size_t n = 0;
+
+	for (size_t k = 0; k < LEN(ps); k++)
+		for (int i = 0; i < ps[k]->n; i++)
+			if (shape_count(ps[k]->p[i].s) > n) n = shape_count(ps[k]->p[i].s);
+	return mem_new(n, sizeof(float));
+}
+
 int gan_save(const struct gan *s, const char *path)
 {
 	struct part part[PARTS];
 	struct tensors t = { 0 };
 	int made = 0, bad;
-	float **copy = mem_new(PARTS * (size_t)(s->gp.n + s->dp.n), sizeof *copy);
+	struct export *tensor = mem_new(PARTS * (size_t)(s->gp.n + s->dp.n), sizeof *tensor);
+	float *out = largest(s);
 
 	add_meta(&t, "format", "ic-ckpt 1");
 	add_meta(&t, "step", "%" PRId64, s->step);
@@ -64,13 +87,13 @@ int gan_save(const struct gan *s, const char *path)
 			char name[96];
 			if (!p->trained && !w->buffers) continue;
 			snprintf(name, sizeof name, "%s%s", w->prefix, p->name);
-			copy[made] = mem_new(shape_count(p->s), sizeof **copy);
-			param_export(p, part[k].data, copy[made]);
-			tensors_add(&t, name, DT_F32, p->rank, p->shape, copy[made++]);
+			tensor[made] = (struct export){ p, part[k].data, out };
+			tensors_add_made(&t, name, DT_F32, p->rank, p->shape, export,
+					 &tensor[made++]);
 		}
 	bad = tensors_save(&t, path, true);
-	while (made) free(copy[--made]);
-	free(copy);
+	free(tensor);
+	free(out);
 	tensors_close(&t);
 	return bad;
 }
@@ -96,13 +119,11 @@ static void read_meta(struct gan *s, const struct tensors *t)
 /* Every part, and nothing else. */
 static int check_parts(const struct tensors *t, const struct biggan *c)
 {
-	struct gan s = { 0 };                /* no buffers yet */
+	struct gan s;
 	struct part part[PARTS];
 	struct named all[PARTS + 1];
-	int bad = 0;
+	int bad = gan_shape(&s, c);
 
-	biggan_g_params(c, &s.gp);
-	biggan_d_params(c, &s.dp);
 	list_parts(&s, part);
 	for (int k = 0; k < PARTS && !bad; k++) {
 		all[k] = part[k].named;

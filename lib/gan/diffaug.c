@@ -31,21 +31,33 @@ int diffaug_parse(struct diffaug_policy *p, const char *text)
 
 int diffaug_open(struct diffaug *a, const struct diffaug_policy *p, int batch, int side)
 {
-	size_t n = (size_t)batch, pixels = n * (size_t)side * (size_t)side;
+	size_t pixels = (size_t)batch * (size_t)side * (size_t)side;
 
 	*a = (struct diffaug){ .policy = *p, .batch = batch, .side = side };
-	if (p->kind[0] == DIFFAUG_END) return 0;
-	if (pixels > 1 << 24)                /* whole numbers of a float end there */
+	if (p->kind[0] != DIFFAUG_END && pixels > 1 << 24)   /* whole numbers of a float end there */
 		return fail("%d pictures of %d pixels: too many to augment at a time, expected %d "
 			    "at most", batch, side, (1 << 24) / (side * side));
+	return 0;
+}
+
+size_t diffaug_bytes(const struct diffaug *a)
+{
+	size_t each = 3 + 2 * (size_t)a->side * (size_t)a->side;
+
+	return a->policy.kind[0] == DIFFAUG_END ? 0 : (size_t)a->batch * each * sizeof(real);
+}
+
+int diffaug_reserve(struct diffaug *a)
+{
+	size_t n = (size_t)a->batch, pixels = n * (size_t)a->side * (size_t)a->side;
+
+	if (a->policy.kind[0] == DIFFAUG_END) return 0;
 	a->brightness = mem_new(n, sizeof *a->brightness);
 	a->saturation = mem_new(n, sizeof *a->saturation);
 	a->contrast = mem_new(n, sizeof *a->contrast);
 	a->from = mem_big(pixels, sizeof *a->from, "augmentation");
 	a->seen = mem_big(pixels, sizeof *a->seen, "augmentation");
-	if (a->from && a->seen) return 0;
-	diffaug_close(a);
-	return -1;
+	return a->from && a->seen ? 0 : -1;
 }
 
 void diffaug_close(struct diffaug *a)

@@ -32,8 +32,10 @@ struct diffaug {
 
 /* "translation,color,cutout", each at most once, or NULL for nothing; 0, or -1 after fail(). */
 int diffaug_parse(struct diffaug_policy *, const char *text);
-/* 0, or -1 after fail(): no memory, or more pixels than a float can number. */
+/* Still without draws; 0, or -1 after fail(): more pixels than a float can number. */
 int diffaug_open(struct diffaug *, const struct diffaug_policy *, int batch, int side);
+size_t diffaug_bytes(const struct diffaug *);   /* of its draws */
+int diffaug_reserve(struct diffaug *);       /* memory for them, before the build; 0, or -1 after fail() */
 void diffaug_close(struct diffaug *);        /* accepts a zeroed struct */
 val diffaug_build(struct diffaug *, struct tape *, val x);   /* x[batch,side,side,3] -> the same */
 

@@ -5,15 +5,17 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static val labels(struct tape *t, const struct phases *p, const real *at)
 {
-	return at ? leaf(t, shape4(p->r.batch, 1, 1, 1), at) : -1;
+	return p->s->c.class_cond ? leaf(t, shape4(p->r.batch, 1, 1, 1), at) : -1;
 }
 
 static val features(struct tape *t, const struct phases *p, const real *at)
 {
-	return at ? leaf(t, shape4(p->r.batch, 1, 1, p->s->c.features), at) : -1;
+	const struct biggan *c = &p->s->c;
+	return c->instance_cond ? leaf(t, shape4(p->r.batch, 1, 1, c->features), at) : -1;
 }
 
 static val noise(struct tape *t, const struct phases *p)
@@ -72,7 +74,7 @@ static int build_d(struct phases *p, struct backend *b)
 	keep(t, d->score);
 	keep(t, d->loss);
 	keep_grads(d, &d->d);
-	return tape_plan(t, b, true);
+	return tape_measure(t, b, true);
 }
 
 /* -mean D(G(z)); D's weights are constants, its u0 advance. */
@@ -91,45 +93,99 @@ static int build_g(struct phases *p, struct backend *b)
 	keep(t, g->fake);
 	keep(t, g->loss);
 	keep_grads(g, &g->g);
-	return tape_plan(t, b, true);
+	return tape_measure(t, b, true);
 }
 
-static real *room(int batch, size_t each)
+/* What the programs read and leave behind, and how many numbers of each a picture takes. */
+struct room { real **at; size_t each; };
+enum { ROOMS = 7 };
+
+static void list_rooms(struct phases *p, struct room room[ROOMS])
 {
-	return mem_big((size_t)batch * each, sizeof(real), "a batch");
+	const struct biggan *c = &p->s->c;
+	size_t label = c->class_cond, feature = c->instance_cond ? (size_t)c->features : 0;
+	const struct room all[ROOMS] = {
+		{ &p->in.z, (size_t)biggan_dim_z(c) },
+		{ &p->in.x, 3 * (size_t)c->resolution * (size_t)c->resolution },
+		{ &p->in.y, label },   { &p->in.xy, label },
+		{ &p->in.f, feature }, { &p->in.xf, feature },
+		{ &p->scores, 2 },
+	};
+	memcpy(room, all, sizeof all);
 }
 
 /* Inputs, draws of the augmentation and sums of gradients. */
 static int reserve(struct phases *p)
 {
-	const struct biggan *c = &p->s->c;
-	int n = p->r.batch, R = c->resolution;
-	struct phase_input *in = &p->in;
-	bool good = (in->z = room(n, (size_t)biggan_dim_z(c))) &&
-		    (in->x = room(n, 3 * (size_t)R * (size_t)R));
+	struct room room[ROOMS];
 
-	if (c->class_cond) good = good && (in->y = room(n, 1)) && (in->xy = room(n, 1));
-	if (c->instance_cond)
-		good = good && (in->f = room(n, (size_t)c->features)) &&
-		       (in->xf = room(n, (size_t)c->features));
-	if (p->r.accumulate > 1)
-		good = good && (p->d.sum = param_buffer(&p->s->dp)) &&
-		       (p->g.sum = param_buffer(&p->s->gp));
-	if (!good || diffaug_open(&p->d.aug, &p->r.aug, 2 * n, R) ||
-	    diffaug_open(&p->g.aug, &p->r.aug, n, R))
+	list_rooms(p, room);
+	for (int i = 0; i < ROOMS; i++) {
+		size_t n = (size_t)p->r.batch * room[i].each;
+		if (n && !(*room[i].at = mem_big(n, sizeof(real), "a batch"))) return -1;
+	}
+	if (p->r.accumulate > 1 && (!(p->d.sum = param_buffer(&p->s->dp)) ||
+				    !(p->g.sum = param_buffer(&p->s->gp))))
 		return -1;
+	return diffaug_reserve(&p->d.aug) || diffaug_reserve(&p->g.aug) ? -1 : 0;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+static size_t arena_bytes(const struct phases *p)
+{
+	return larger(tape_arena_bytes(p->d.t), tape_arena_bytes(p->g.t));
+}
+
+/* Neither phase needs the other's values: one arena serves both. */
+static int allot(struct phases *p)
+{
+	p->arena = mem_big(arena_bytes(p), 1, "arena of a training step");
+	return !p->arena || tape_place(p->d.t, p->arena) || tape_place(p->g.t, p->arena) ? -1 : 0;
+}
+
+static int open(struct phases *p, struct gan *s, const struct recipe *r, struct backend *b,
+		bool memory)
+{
+	int R = s->c.resolution;
+
+	*p = (struct phases){ .s = s, .r = *r };
+	p->grads = mem_new((size_t)(s->gp.n + s->dp.n), sizeof *p->grads);
+	if (diffaug_open(&p->d.aug, &r->aug, 2 * r->batch, R) ||
+	    diffaug_open(&p->g.aug, &r->aug, r->batch, R) || (memory && reserve(p)) ||
+	    build_d(p, b) || build_g(p, b) || (memory && allot(p))) {
+		phase_close(p);
+		return -1;
+	}
 	return 0;
 }
 
 int phase_open(struct phases *p, struct gan *s, const struct recipe *r, struct backend *b)
 {
-	*p = (struct phases){ .s = s, .r = *r };
-	p->grads = mem_new((size_t)(s->gp.n + s->dp.n), sizeof *p->grads);
-	if (reserve(p) || build_d(p, b) || build_g(p, b)) {
-		phase_close(p);
-		return -1;
-	}
-	return 0;
+	return open(p, s, r, b, true);
+}
+
+int phase_plan(struct phases *p, struct gan *s, const struct recipe *r, struct backend *b)
+{
+	return open(p, s, r, b, false);
+}
+
+struct phase_bytes phase_bytes(struct phases *p)
+{
+	struct phase_bytes n = {
+		.activations = arena_bytes(p),
+		.workspace = larger(tape_scratch_bytes(p->d.t), tape_scratch_bytes(p->g.t)),
+		.inputs = diffaug_bytes(&p->d.aug) + diffaug_bytes(&p->g.aug),
+	};
+	struct room room[ROOMS];
+
+	list_rooms(p, room);
+	for (int i = 0; i < ROOMS; i++)
+		n.inputs += (size_t)p->r.batch * room[i].each * sizeof(real);
+	return n;
 }
 
 void phase_close(struct phases *p)
@@ -144,9 +200,11 @@ void phase_close(struct phases *p)
 		free(each[i]->grad);
 		free(each[i]->sum);
 	}
-	real *const inputs[] = { p->in.z, p->in.y, p->in.f, p->in.x, p->in.xy, p->in.xf };
-	for (size_t i = 0; i < LEN(inputs); i++) free(inputs[i]);
+	struct room room[ROOMS];
+	if (p->s) list_rooms(p, room);
+	for (int i = 0; p->s && i < ROOMS; i++) free(*room[i].at);
 	free(p->grads);
+	free(p->arena);
 	*p = (struct phases){ 0 };
 }
 
@@ -187,7 +245,8 @@ int phase_d_step(struct phases *p)
 	int n = p->r.batch;
 
 	if (run(p, &p->d, "discriminator")) return -1;
-	const real *score = phase_scores(p);
+	const real *score = p->scores;
+	memcpy(p->scores, tape_value(p->d.t, p->d.score), 2 * (size_t)n * sizeof *score);
 	p->d_real = p->d_fake = 0;
 	for (int i = 0; i < n; i++) {
 		p->d_fake += fmax(0, 1 + (double)score[i]) / n;
@@ -218,7 +277,7 @@ int phase_g_step(struct phases *p)
 
 const real *phase_scores(const struct phases *p)
 {
-	return tape_value(p->d.t, p->d.score);
+	return p->scores;
 }
 
 const real *phase_fakes(const struct phases *p)

@@ -42,18 +42,27 @@ struct phases {
 	struct phase d, g;
 	int d_moves;                         /* since the last of G */
 	const real **grads;
+	real *arena;                         /* of both programs */
+	real *scores;                        /* of D's last batch */
 	double d_real, d_fake, g_loss;       /* of the last batches, undivided */
 };
 
 /* 0, or -1 after fail(). */
 int phase_open(struct phases *, struct gan *, const struct recipe *, struct backend *);
+/* The programs without memory, to be measured; the gan may be one of gan_shape. */
+int phase_plan(struct phases *, struct gan *, const struct recipe *, struct backend *);
+
+/* What a step takes beside weights and optimiser. */
+struct phase_bytes { size_t activations, workspace, inputs; };
+struct phase_bytes phase_bytes(struct phases *);
 void phase_close(struct phases *);           /* accepts a zeroed struct */
 
 /* One batch; with the last of `accumulate` the weights move.  G's move also counts the step and moves
  * the average.  0; -1 after fail() naming the first value that is not finite. */
 int phase_d_step(struct phases *);
 int phase_g_step(struct phases *);
-const real *phase_scores(const struct phases *);   /* after D: [2 batch], fake first; borrowed */
-const real *phase_fakes(const struct phases *);    /* after G: [batch][R][R][3]; borrowed */
+const real *phase_scores(const struct phases *);   /* of D's last batch: [2 batch], fake first; borrowed */
+/* After G, until D: [batch][R][R][3]; borrowed. */
+const real *phase_fakes(const struct phases *);
 
 #endif

@@ -6,12 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-int gan_alloc(struct gan *s, const struct biggan *c)
+int gan_shape(struct gan *s, const struct biggan *c)
 {
 	*s = (struct gan){ .c = *c };
 	if (biggan_check_d(c)) return -1;
 	biggan_g_params(c, &s->gp);
 	biggan_d_params(c, &s->dp);
+	return 0;
+}
+
+int gan_alloc(struct gan *s, const struct biggan *c)
+{
+	if (gan_shape(s, c)) return -1;
 	real **const gs[] = { &s->g, &s->ema, &s->gm, &s->gv },
 		     **const ds[] = { &s->d, &s->dm, &s->dv };
 	bool good = true;

@@ -42,9 +42,9 @@ struct tape {
 	struct backend *b;
 	struct step *step;
 	int n_steps;
-	real *arena;
+	real *arena;                         /* owned, or NULL: the caller's */
 	size_t arena_bytes, scratch_bytes;
-	bool planned, profiled;
+	bool measured, placed, profiled;
 	val first_bad;
 };
 

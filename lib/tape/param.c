@@ -189,7 +189,7 @@ val scope_param(struct scope *s, const char *fmt, ...)
 	int i = lookup(s, fmt, ap);
 	va_end(ap);
 	if (s->leaf[i] < 0) {
-		s->leaf[i] = leaf(s->t, s->ps->p[i].s, s->data + s->ps->p[i].at);
+		s->leaf[i] = leaf(s->t, s->ps->p[i].s, s->data ? s->data + s->ps->p[i].at : NULL);
 		tape_label(s->t, s->leaf[i], "%s", s->ps->p[i].name);
 	}
 	return s->leaf[i];

@@ -40,7 +40,7 @@ void param_export(const struct param *, const real *data, float *out);
 struct scope {
 	struct tape *t;
 	const struct params *ps;
-	real *data;                          /* the leaves read here */
+	real *data;                          /* the leaves read here; NULL: to be measured only */
 	bool train;                          /* batch statistics and advancing buffers */
 	val *leaf;                           /* [ps->n], -1 until used */
 	int n_up;

@@ -105,7 +105,9 @@ static void build_chain(struct tape *t, struct step *s, int *of)
 	int n = 0;
 	struct shape space =
 		t->ins[s->v].op == OP_sum_to ? tape_shape(t, t->ins[s->v].in[0]) : t->ins[s->v].s;
-	struct chain_step *c = mem_new(CHAIN_MAX, sizeof *c);
+	struct chain_step *c = (struct chain_step *)s->chain.step;
+
+	if (!c) c = mem_new(CHAIN_MAX, sizeof *c);
 
 	for (val v = 0; v < t->n; v++) {
 		const struct instr *i = &t->ins[v];
@@ -167,15 +169,16 @@ static int check_ops(const struct tape *t)
 		const struct instr *i = &t->ins[v];
 		if (runs(i) && !t->b->op[i->op])
 			return fail("backend %s has no op %s", t->b->name, op_name[i->op]);
-		if (i->live && i->op == OP_LEAF) must(i->leaf);
 	}
 	return 0;
 }
 
-int tape_plan(struct tape *t, struct backend *b, bool fuse)
+int tape_measure(struct tape *t, struct backend *b, bool fuse)
 {
-	must(!t->planned);
-	t->planned = true;
+	static real nowhere[1];              /* the address of all values until they have memory */
+
+	must(!t->measured);
+	t->measured = true;
 	t->b = b;
 	mark_live(t);
 	if (check_ops(t)) return -1;
@@ -183,22 +186,45 @@ int tape_plan(struct tape *t, struct backend *b, bool fuse)
 	if (fuse && b->chain) plan_chains(t);
 	lifetimes(t);
 	t->arena_bytes = place_all(t) * sizeof(real);
-	t->arena = mem_big(t->arena_bytes + 64, 1, "arena of the tape");
-	if (!t->arena) return -1;
 	for (val v = 0; v < t->n; v++) {
 		struct instr *i = &t->ins[v];
-		i->p = i->op == OP_LEAF ? (real *)i->leaf : i->stored ? t->arena + i->at : NULL;
+		i->p = i->op == OP_LEAF || i->stored ? nowhere : NULL;
 	}
 	build_steps(t);
 	t->scratch_bytes = scratch_of(t);
-	return backend_reserve(b, t->scratch_bytes) ? fail("no memory for %.1f MiB of scratch",
-							   (double)t->scratch_bytes / 1048576)
-						    : 0;
+	return 0;
+}
+
+int tape_place(struct tape *t, real *arena)
+{
+	must(t->measured && !t->placed);
+	if (backend_reserve(t->b, t->scratch_bytes))
+		return fail("no memory for %.1f MiB of scratch", (double)t->scratch_bytes / 1048576);
+	if (!arena) arena = t->arena = mem_big(t->arena_bytes, 1, "arena of the tape");
+	if (!arena) return -1;
+	for (val v = 0; v < t->n; v++) {
+		struct instr *i = &t->ins[v];
+		must(!i->live || i->op != OP_LEAF || i->leaf);
+		i->p = i->op == OP_LEAF ? (real *)i->leaf : i->stored ? arena + i->at : NULL;
+	}
+	build_steps(t);
+	t->placed = true;
+	return 0;
+}
+
+int tape_plan(struct tape *t, struct backend *b, bool fuse)
+{
+	return tape_measure(t, b, fuse) || tape_place(t, NULL) ? -1 : 0;
 }
 
 size_t tape_arena_bytes(const struct tape *t)
 {
-	return t->arena_bytes + t->scratch_bytes;
+	return t->arena_bytes;
+}
+
+size_t tape_scratch_bytes(const struct tape *t)
+{
+	return t->scratch_bytes;
 }
 
 size_t tape_sum_bytes(const struct tape *t)

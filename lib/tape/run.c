@@ -24,7 +24,7 @@ static void run_step(struct tape *t, struct step *s)
 
 void tape_run(struct tape *t)
 {
-	must(t->planned);
+	must(t->placed);
 	for (int k = 0; k < t->n_steps; k++) {
 		struct step *s = &t->step[k];
 		if (!t->profiled) {
@@ -70,7 +70,7 @@ const real *tape_value(const struct tape *t, val v)
 {
 	const struct instr *i = &t->ins[tape_root(t, v)];
 
-	must(t->planned && (i->kept || i->op == OP_LEAF));
+	must(t->placed && (i->kept || i->op == OP_LEAF));
 	return i->p;
 }
 

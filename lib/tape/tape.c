@@ -39,7 +39,7 @@ bool shape_same(struct shape a, struct shape b)
 
 val tape_emit(struct tape *t, int op, struct shape s, int n_in, const val *in, const struct attr *a)
 {
-	must(!t->planned);
+	must(!t->measured);
 	for (int i = 0; i < 4; i++) must(s.d[i] > 0);
 	if (t->n == t->room) {
 		t->room = t->room ? 2 * t->room : 256;
@@ -81,7 +81,7 @@ val leaf(struct tape *t, struct shape s, const real *p)
 
 void tape_bind(struct tape *t, val v, const real *p)
 {
-	must(t->ins[v].op == OP_LEAF && !t->ins[v].owned);
+	must(t->ins[v].op == OP_LEAF && !t->ins[v].owned && !t->placed);
 	t->ins[v].leaf = p;
 }
 
@@ -331,7 +331,7 @@ val fir(struct tape *t, val x, val f, int up, int down, struct pads p, bool flip
 
 void keep(struct tape *t, val v)
 {
-	must(!t->planned);
+	must(!t->measured);
 	t->ins[tape_root(t, v)].kept = true;
 }
 

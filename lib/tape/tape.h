@@ -75,10 +75,17 @@ val grad(struct tape *, val y, val x);
 void keep(struct tape *, val);
 const real *tape_value(const struct tape *, val); /* kept values and leaves, after tape_plan */
 
-/* Dead code, lifetimes, one arena, fused chains.  No more building afterwards.  fuse false: one kernel an instruction. */
-int tape_plan(struct tape *, struct backend *, bool fuse);     /* 0, or -1 after fail() */
+/* Dead code, lifetimes, fused chains, and what an arena for the values must hold; nothing is allocated, and leaves may still be
+ * unbound.  No more building afterwards.  fuse false: one kernel an instruction.  0, or -1 after fail(). */
+int tape_measure(struct tape *, struct backend *, bool fuse);
+/* Memory for a measured tape.  arena: tape_arena_bytes of it, 64-byte aligned, the caller's; it may serve several tapes, and what
+ * one of them keeps then lasts until another runs.  NULL: an arena of its own.  0, or -1 after fail(). */
+int tape_place(struct tape *, real *arena);
+int tape_plan(struct tape *, struct backend *, bool fuse);     /* both, with an arena of its own */
 void tape_run(struct tape *);
-size_t tape_arena_bytes(const struct tape *);     /* after the plan: values and scratch */
+/* Once measured: */
+size_t tape_arena_bytes(const struct tape *);
+size_t tape_scratch_bytes(const struct tape *);   /* of the backend, for the step that needs most */
 size_t tape_sum_bytes(const struct tape *);       /* what all values would take without reuse */
 int64_t tape_flops(const struct tape *);          /* multiply-adds of conv and matmul in one run */
 val tape_first_bad(const struct tape *);          /* after tape_run_checked: first instruction with a non-finite result, or -1 */
