@@ -117,7 +117,8 @@ int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct w
 		     s->c.features);
 		goto fail;
 	}
-	if (sampler_open(&w->sampler, s, WATCH_COLUMNS, b)) goto fail;
+	if ((plan->pictures || plan->score) && sampler_open(&w->sampler, s, WATCH_COLUMNS, b))
+		goto fail;
 	if (plan->log && open_log(w)) goto fail;
 	if (plan->pictures && open_pictures(w, looks)) goto fail;
 	if (plan->score && open_score(w)) goto fail;

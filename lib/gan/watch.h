@@ -23,7 +23,7 @@ struct watch_plan {
 struct watch {
 	struct watch_plan plan;
 	struct gan *s;
-	struct sampler sampler;
+	struct sampler sampler;              /* open for pictures or a score */
 	struct features instances;
 	FILE *log, *pictures;
 	struct net net;

@@ -163,6 +163,7 @@ static size_t scratch_of(struct tape *t)
 	return most;
 }
 
+/* Every op that runs is one of the backend. */
 static int check_ops(const struct tape *t)
 {
 	for (val v = 0; v < t->n; v++) {
