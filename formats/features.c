@@ -118,19 +118,37 @@ int features_get(const struct features *f, int64_t first, int n, float *to)
 	return 0;
 }
 
-int features_alike(const char *name, const struct rows_info *a, const char *other_name,
-		   const struct rows_info *b)
+/* The first of the fields that both tell of and that differs; NULL when there is none. */
+static const char *differing(const struct rows_info *a, const struct rows_info *b,
+	const char *const *field, char x[256], char y[256])
 {
-	static const char *const field[] = { "net", "weights", "protocol" };
+	for (; *field; field++)
+		if (rows_meta(a, *field, x, 256) && rows_meta(b, *field, y, 256) && strcmp(x, y))
+			return *field;
+	return NULL;
+}
+
+int features_alike(const char *name, const struct rows_info *a, const char *other_name,
+	const struct rows_info *b)
+{
+	static const char *const extractor[] = { "net", "weights", "protocol", NULL };
 	char x[256], y[256];
 
 	if (a->width != b->width)
 		return fail("%s: rows of %d, expected %d as in %s", name, a->width, b->width,
-			    other_name);
-	for (size_t i = 0; i < LEN(field); i++)
-		if (rows_meta(a, field[i], x, sizeof x) && rows_meta(b, field[i], y, sizeof y) &&
-		    strcmp(x, y))
-			return fail("%s: made by another extractor: %s %s, expected %s as in %s",
-				    name, field[i], x, y, other_name);
-	return 0;
+			other_name);
+	const char *field = differing(a, b, extractor, x, y);
+	return !field ? 0 : fail("%s: made by another extractor: %s %s, expected %s as in %s",
+		name, field, x, y, other_name);
+}
+
+int features_handled_alike(const char *name, const struct rows_info *a, const char *other_name,
+	const struct rows_info *b)
+{
+	static const char *const handling[] = { "side", "crop", "filter", "alpha", "orient", NULL };
+	char x[256], y[256];
+	const char *field = differing(a, b, handling, x, y);
+
+	return !field ? 0 : fail("%s: of pictures handled in another way: %s %s, expected %s as "
+		"in %s", name, field, x, y, other_name);
 }

@@ -29,5 +29,9 @@ const float *features_floats(const struct rows_info *, const struct block *, flo
  * protocol as far as both say.  0, or -1 after fail() naming what differs. */
 int features_alike(const char *name, const struct rows_info *, const char *other_name,
 	const struct rows_info *other);
+/* Whether the pictures came to their size, and lost their alpha and orientation, in the same way,
+ * as far as both say. */
+int features_handled_alike(const char *name, const struct rows_info *, const char *other_name,
+	const struct rows_info *other);
 
 #endif

@@ -74,6 +74,9 @@ int rows_load(struct table *, const char *path);
  * data is float. */
 int rows_load_features(struct table *, const char *path);
 void rows_free(struct table *);
+/* The labels of all rows into *labels, which the caller frees: how many, or -1 after fail(), also
+ * where there are none. */
+int64_t rows_load_labels(uint32_t **labels, const char *path);
 
 /* Writing.  path NULL or "-": a stream on stdout; else a store at path, written as path.part and
  * renamed when sealed.  Refuses an existing path unless force.  A path.part left by the same

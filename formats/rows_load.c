@@ -77,6 +77,33 @@ int rows_load(struct table *t, const char *path)
 	return bad;
 }
 
+int64_t rows_load_labels(uint32_t **labels, const char *path)
+{
+	struct rows r;
+	struct block b;
+	int64_t n = 0, room = 0;
+	int got;
+
+	*labels = NULL;
+	if (rows_open(&r, path)) return -1;
+	int bad = r.info.labelled ? 0 : fail("%s: rows without labels", path);
+	while (!bad && (got = rows_next(&r, &b))) {
+		bad = got < 0 ? -1 : 0;
+		if (!bad && n + b.n > room) {
+			room = n + b.n + n / 2;
+			bad = grow_one(labels, room, sizeof **labels, path);
+		}
+		if (bad) break;
+		memcpy(*labels + n, b.labels, (size_t)b.n * sizeof **labels);
+		n += b.n;
+	}
+	if (!bad && !n) bad = fail("%s: no rows", path);
+	rows_close(&r);
+	if (!bad) return n;
+	free(*labels);
+	return -1;
+}
+
 static int widen(struct table *t)
 {
 	size_t n = (size_t)t->info.count * (size_t)t->info.width;

@@ -11,6 +11,7 @@
 #include "lib/stat/kid.h"
 #include "lib/stat/prdc.h"
 #include "lib/stat/stats.h"
+#include "lib/stat/subset.h"
 #include "lib/stat/tiles.h"
 #include "tests/tap.h"
 
@@ -119,13 +120,16 @@ static void check_parts(const struct knn_set *a, const struct stats *of_b)
 	must(!stats_halves(&corrected, of_b, a, order, half[0]));
 	is_near(corrected / half[1], 1, 1e-9, "twice the distance less that of two halves");
 	for (int i = 0; i < 6; i++) {
+		struct subset rows;
 		struct stats part;
 		struct frechet f;
 		snprintf(name, sizeof name, "infinity.rows%u", (unsigned)size[i]);
 		uint32_t *at = copy(name, DT_U32, &sizes[i]);
-		must(!stats_of(&part, a, at, sizes[i]) && !stats_distance(&f, &part, of_b));
+		must(!subset_open(&rows, a, at, sizes[i]));
+		must(!stats_of(&part, &rows.set) && !stats_distance(&f, &part, of_b));
 		is_near(f.distance / want[i], 1, 1e-9, "the distance of %d rows", (int)sizes[i]);
 		stats_close(&part);
+		subset_close(&rows);
 		free(at);
 	}
 	is_near(stats_intercept(want, sizes, 6) / intercept[0], 1, 1e-9, "a line in 1 / rows");
@@ -150,7 +154,7 @@ static void check_bias(void)
 	for (int i = 0; i < 2 * ROWS * WIDTH; i++) x[i] = (float)rng_normal(&r);
 	struct knn_set a = knn_rows("a", x, ROWS, WIDTH);
 	struct knn_set b = knn_rows("b", x + ROWS * WIDTH, ROWS, WIDTH);
-	must(!stats_of(&of_a, &a, NULL, 0) && !stats_of(&of_b, &b, NULL, 0));
+	must(!stats_of(&of_a, &a) && !stats_of(&of_b, &b));
 	must(!stats_distance(&f, &of_a, &of_b));
 	uint32_t *order = stats_order(ROWS, 1, 0);
 	must(!stats_halves(&half, &of_a, &b, order, f.distance));
@@ -176,7 +180,7 @@ static void check_errors(void)
 	struct stats of_a, of_b;
 	double *want = copy("se", DT_F64, NULL);
 
-	must(!stats_of(&of_a, &a, NULL, 0) && !stats_of(&of_b, &b, NULL, 0));
+	must(!stats_of(&of_a, &a) && !stats_of(&of_b, &b));
 	check_influence(&a, &of_a, &of_b, "se.phi_A", want[1]);
 	check_influence(&b, &of_b, &of_a, "se.phi_B", want[2]);
 	check_parts(&a, &of_b);
@@ -195,7 +199,7 @@ static void check_lost_rank(const char *x, const char *y)
 	struct influence f;
 	double variance;
 
-	must(!stats_of(&of_a, &a, NULL, 0) && !stats_of(&of_b, &b, NULL, 0));
+	must(!stats_of(&of_a, &a) && !stats_of(&of_b, &b));
 	must(!influence_open(&f, a.width, of_a.mean, of_a.cov, of_b.mean, of_b.cov));
 	must(!influence_variance(&f, &a, &variance));
 	ok(isfinite(variance) && variance > 0, "%s against %s: a finite standard error", x, y);

@@ -1,35 +1,28 @@
-/* ic-fid: two sets of feature rows, or their statistics -> how far apart they are. */
+/* ic-fid: two sets of feature rows, or their statistics -> how far apart they are, in all or by
+ * groups of rows. */
 #include "formats/features.h"
+#include "formats/keys.h"
 #include "formats/npz.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
 #include "lib/base/say.h"
-#include "lib/stat/influence.h"
-#include "lib/stat/iscore.h"
-#include "lib/stat/kid.h"
-#include "lib/stat/prdc.h"
-#include "lib/stat/stats.h"
+#include "lib/stat/compare.h"
+#include "lib/stat/groups.h"
+#include "lib/stat/pair.h"
+#include "lib/stat/subset.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCORE_PARTS = 10 };                   /* of the Inception Score */
+/* In the order of the bits COMPARE_... */
+#define METRICS "fd,se,half,inf,kid,prdc,is,mind"
+static const char *const metric_name[] = { "fd", "se", "half", "inf", "kid", "prdc", "is", "mind" };
 
-enum metric {
-	FD = 1, SE = 2, HALF = 4, INF = 8, KID = 16, PRDC = 32, IS = 64,
-	OF_MOMENTS = FD | SE | HALF | INF,
-	OF_BOTH = OF_MOMENTS | KID | PRDC,   /* need the real side, too */
-	OF_REAL_ROWS = KID | PRDC,
-	OF_FAKE_ROWS = HALF | INF | KID | PRDC | IS,
-};
-#define METRICS "fd,se,half,inf,kid,prdc,is"
-static const char *const metric_name[] = { "fd", "se", "half", "inf", "kid", "prdc", "is" };
-
-static const char *list = "fd", *save;
+static const char *list = "fd", *save, *classes, *counted, *lists;
 static bool any, closed;
 static int k = 5;
 static int64_t seed;
@@ -38,7 +31,14 @@ static const struct opt opts[] = {
 	{ 0, "metrics", "LIST", "which of " METRICS, OPT_STR, &list, 0, 0 },
 	{ 'k', "neighbours", "N", "prdc: a ball reaches to this neighbour", OPT_INT, &k, 1, 4096 },
 	{ 0, "closed", NULL, "prdc: a ball includes its boundary", OPT_FLAG, &closed, 0, 0 },
-	{ 's', "seed", "N", "seed of the parts of half and inf", OPT_LONG, &seed, 0, 9e15 },
+	{ 's', "seed", "N", "seed of the parts of half and inf, the directions of mind", OPT_LONG,
+	  &seed, 0, 9e15 },
+	{ 0, "groups", "LIST", "apart by labels: class, or NAME:LOW-HIGH,... rows of a class",
+	  OPT_STR, &classes, 0, 0 },
+	{ 0, "counts", "FILE", "groups: labelled rows to count instead of those of the first set",
+	  OPT_STR, &counted, 0, 0 },
+	{ 0, "keys", "LIST", "apart by keys: NAME:FILE,... with one key a line", OPT_STR, &lists, 0,
+	  0 },
 	{ 0, "save-stats", "FILE", "write the statistics of one set as .npz, compare nothing",
 	  OPT_STR, &save, 0, 0 },
 	{ 0, "any", NULL, "compare features of different extractors or protocols too",
@@ -51,16 +51,7 @@ struct side {
 	struct rows_info info;
 	struct features rows;                /* open, unless only statistics are known */
 	struct knn_set set;                  /* those rows */
-	struct stats stats;                  /* when asked for */
-};
-
-/* All that a comparison may say. */
-struct result {
-	struct frechet fd;
-	double error, half, endless;
-	struct kid kid;
-	struct prdc prdc;
-	struct iscore score;
+	struct compare_side scored;
 };
 
 static bool is_word(const char *p, size_t n, const char *word)
@@ -83,14 +74,15 @@ static int metrics_of(const char *text)
 	}
 }
 
+/* A double holds the square of any float: the sum is finite exactly if its row is. */
 static int fetch(const struct knn_set *set, int64_t first, int n, float *to)
 {
-	return features_get(set->ctx, first, n, to);
-}
-
-static bool has_rows(const struct side *s)
-{
-	return s->set.fetch;
+	if (features_get(set->ctx, first, n, to)) return -1;
+	for (int i = 0; i < n; i++, to += set->width)
+		if (!isfinite(pair_square(to, set->width)))
+			return fail("%s: key %" PRIu64 ": a row that is not finite", set->name,
+				knn_key(set, first + i));
+	return 0;
 }
 
 static int open_stats(struct side *s)
@@ -99,38 +91,39 @@ static int open_stats(struct side *s)
 
 	if (npz_read(&z, s->path)) return -1;
 	s->info = z.info;
-	s->stats = (struct stats){ z.info.width, z.info.count, z.mean, z.cov };
+	s->scored.stats = (struct stats){ z.info.width, z.info.count, z.mean, z.cov };
 	if (!*z.info.meta)
 		warn("%s: says nothing of the network that its features come from", s->path);
 	return 0;
 }
 
-static int side_open(struct side *s)
+static int side_open(struct side *s, int wanted)
 {
 	if (strcmp(s->path, "-") && npz_is(s->path)) return open_stats(s);
 	if (features_open(&s->rows, s->path)) return -1;
 	s->info = s->rows.info;
 	s->set = (struct knn_set){ .name = s->path, .count = s->info.count, .width = s->info.width,
 		.keys = s->rows.keys, .fetch = fetch, .ctx = &s->rows };
-	if (s->info.count < 2)
-		return fail("%s: %" PRId64 " rows, expected at least two", s->path, s->info.count);
-	return knn_measure(&s->set, KNN_L2);
+	s->scored.rows = &s->set;
+	if (s->info.count < 2 || s->info.count > UINT32_MAX)
+		return fail("%s: %" PRId64 " rows, expected at least two and at most %" PRIu32,
+			s->path, s->info.count, UINT32_MAX);
+	return wanted & COMPARE_PRDC ? knn_measure(&s->set, KNN_L2) : 0;
 }
 
 static void side_close(struct side *s)
 {
 	features_close(&s->rows);
 	free(s->set.norm);
-	stats_close(&s->stats);
+	stats_close(&s->scored.stats);
 }
 
-static int side_stats(struct side *s)
+/* What is said of the ranks of one set. */
+static void warn_of_few(const struct side *s)
 {
-	if (!has_rows(s)) return 0;
-	if (s->info.count <= s->info.width)
-		warn("%s: %" PRId64 " rows of %d give a covariance without full rank: the distance "
-			"is biased upward", s->path, s->info.count, s->info.width);
-	return stats_of(&s->stats, &s->set, NULL, 0);
+	if (!s->scored.rows || s->info.count > s->info.width) return;
+	warn("%s: %" PRId64 " rows of %d give a covariance without full rank: the distance is "
+		"biased upward", s->path, s->info.count, s->info.width);
 }
 
 static void warn_of_rank(const struct side *s, int rank)
@@ -140,61 +133,7 @@ static void warn_of_rank(const struct side *s, int rank)
 			"others", s->path, rank, s->info.width);
 }
 
-/* What the rows of a side add to the variance of the distance; statistics are taken for exact. */
-static int add_variance(const struct side *s, const struct side *other, double *variance)
-{
-	struct influence f;
-	double v;
-
-	if (!has_rows(s)) return 0;
-	if (influence_open(&f, s->stats.width, s->stats.mean, s->stats.cov, other->stats.mean,
-		other->stats.cov)) return -1;
-	int bad = influence_variance(&f, &s->set, &v);
-	if (!bad) *variance += v;
-	influence_close(&f);
-	return bad;
-}
-
-static int measure_halves(struct result *r, const struct side *real, const struct side *fake)
-{
-	uint32_t *order = stats_order(fake->set.count, (uint64_t)seed, 0);
-	int bad = order ? 0 : -1;
-
-	if (!bad) bad = stats_halves(&r->half, &real->stats, &fake->set, order, r->fd.distance);
-	free(order);
-	return bad;
-}
-
-static int measure_moments(struct result *r, int wanted, struct side *real, struct side *fake)
-{
-	double variance = 0;
-
-	if (side_stats(real) || side_stats(fake)) return -1;
-	if (stats_distance(&r->fd, &real->stats, &fake->stats)) return -1;
-	warn_of_rank(real, r->fd.rank_a);
-	warn_of_rank(fake, r->fd.rank_b);
-	if (wanted & SE) {
-		if (add_variance(real, fake, &variance)) return -1;
-		if (add_variance(fake, real, &variance)) return -1;
-		r->error = sqrt(variance);
-	}
-	if (wanted & HALF && measure_halves(r, real, fake)) return -1;
-	if (!(wanted & INF)) return 0;
-	return stats_infinity(&r->endless, &real->stats, &fake->set, (uint64_t)seed);
-}
-
-static int measure(struct result *r, int wanted, struct side *real, struct side *fake)
-{
-	r->prdc = (struct prdc){ .k = k, .closed = closed };
-	if (wanted & OF_MOMENTS && measure_moments(r, wanted, real, fake)) return -1;
-	if (wanted & KID && kid_distance(&r->kid, &real->set, &fake->set)) return -1;
-	if (wanted & PRDC && prdc_count(&r->prdc, &real->set, &fake->set)) return -1;
-	if (wanted & IS && iscore_parts(&r->score, &fake->set, SCORE_PARTS)) return -1;
-	progress_end();
-	return 0;
-}
-
-static void report_moments(struct record *out, int wanted, const struct result *r)
+static void report_moments(struct record *out, int wanted, const struct scores *r)
 {
 	record_real(out, "mean_term", r->fd.mean_term);
 	record_real(out, "trace_real", r->fd.trace_a);
@@ -202,36 +141,40 @@ static void report_moments(struct record *out, int wanted, const struct result *
 	record_real(out, "trace_root", r->fd.trace_root);
 	record_int(out, "rank_real", r->fd.rank_a);
 	record_int(out, "rank_fake", r->fd.rank_b);
-	if (wanted & SE) record_real(out, "fd_se", r->error);
-	if (wanted & HALF) record_real(out, "fd_half", r->half);
-	if (wanted & INF) record_real(out, "fd_inf", r->endless);
+	if (wanted & COMPARE_SE) record_real(out, "fd_se", r->error);
+	if (wanted & COMPARE_HALF) record_real(out, "fd_half", r->half);
+	if (wanted & COMPARE_INF) record_real(out, "fd_inf", r->endless);
 }
 
-static void report(const struct result *r, int wanted, const struct side *real,
-	const struct side *fake)
+/* What one comparison is of. */
+struct names { const char *group, *real, *fake; int64_t n, m; };
+
+static void report(const struct scores *r, int wanted, const struct names *of)
 {
 	struct record out = record_begin(stdout);
-	double n = (double)real->info.count, m = (double)fake->info.count;
+	double n = (double)of->n, m = (double)of->m;
 
-	if (real->path) record_text(&out, "real", real->path);
-	record_text(&out, "fake", fake->path);
-	if (wanted & OF_MOMENTS) record_real(&out, "fd", r->fd.distance);
-	if (real->path) record_int(&out, "n_real", real->info.count);
-	record_int(&out, "n_fake", fake->info.count);
-	if (wanted & OF_MOMENTS) report_moments(&out, wanted, r);
-	if (wanted & KID) {
+	if (of->group) record_text(&out, "group", of->group);
+	if (of->real) record_text(&out, "real", of->real);
+	record_text(&out, "fake", of->fake);
+	if (wanted & COMPARE_MOMENTS) record_real(&out, "fd", r->fd.distance);
+	if (of->real) record_int(&out, "n_real", of->n);
+	record_int(&out, "n_fake", of->m);
+	if (wanted & COMPARE_MOMENTS) report_moments(&out, wanted, r);
+	if (wanted & COMPARE_KID) {
 		record_real(&out, "kid", r->kid.value);
 		record_real(&out, "kid_se", r->kid.error);
 	}
-	if (wanted & PRDC) {
+	if (wanted & COMPARE_PRDC) {
 		record_real(&out, "precision", (double)r->prdc.precise / m);
 		record_real(&out, "recall", (double)r->prdc.recalled / n);
 		record_real(&out, "density", (double)r->prdc.inside / (k * m));
 		record_real(&out, "coverage", (double)r->prdc.covered / n);
 	}
-	if (wanted & IS) {
-		record_real(&out, "is", r->score.mean);
-		record_real(&out, "is_std", r->score.deviation);
+	if (wanted & COMPARE_MIND) record_real(&out, "mind", r->mind);
+	if (wanted & COMPARE_IS) {
+		record_real(&out, "is", r->is.mean);
+		record_real(&out, "is_std", r->is.deviation);
 	}
 	record_end(&out);
 }
@@ -239,62 +182,228 @@ static void report(const struct result *r, int wanted, const struct side *real,
 /* Statistics have no rows for what is counted over rows. */
 static int rows_check(const struct side *s, int wanted)
 {
-	for (size_t i = 0; i < LEN(metric_name) && !has_rows(s); i++)
+	for (size_t i = 0; i < LEN(metric_name) && !s->scored.rows; i++)
 		if (wanted & 1 << i)
 			return fail("%s: found statistics, expected rows for %s", s->path,
 				metric_name[i]);
 	return 0;
 }
 
-static int compare(int wanted, struct side *real, struct side *fake)
+static int open_both(int wanted, struct side *real, struct side *fake)
 {
-	struct result r = { .error = 0 };
+	const struct rows_info *a = &real->info, *b = &fake->info;
 
-	if (real->path && side_open(real)) return -1;
-	if (side_open(fake)) return -1;
+	if (real->path && side_open(real, wanted)) return -1;
+	if (side_open(fake, wanted)) return -1;
 	if (real->path) {
-		const struct rows_info *a = &real->info, *b = &fake->info;
 		if (a->width != b->width)
 			return fail("%s: rows of %d, expected %d as in %s", fake->path, b->width,
 				a->width, real->path);
-		if (!any && features_alike(fake->path, b, real->path, a)) return -1;
-		if (rows_check(real, wanted & OF_REAL_ROWS)) return -1;
+		if (!any && (features_alike(fake->path, b, real->path, a) ||
+			features_handled_alike(fake->path, b, real->path, a))) return -1;
+		if (rows_check(real, wanted & COMPARE_REAL_ROWS)) return -1;
 	}
-	if (rows_check(fake, wanted & OF_FAKE_ROWS)) return -1;
-	if (wanted & SE && !has_rows(real) && rows_check(fake, SE)) return -1;
-	if (measure(&r, wanted, real, fake)) return -1;
-	report(&r, wanted, real, fake);
+	if (rows_check(fake, wanted & COMPARE_FAKE_ROWS)) return -1;
+	return wanted & COMPARE_SE && !real->scored.rows ? rows_check(fake, COMPARE_SE) : 0;
+}
+
+/* One group of the rows of a side. */
+struct part { char *name; uint32_t *at; struct subset rows; struct compare_side scored; };
+
+static void part_close(struct part *p)
+{
+	stats_close(&p->scored.stats);
+	subset_close(&p->rows);
+	free(p->at);
+	free(p->name);
+}
+
+/* Closed by the caller in any case. */
+static int part_open(struct part *p, const struct side *s, const struct group *g)
+{
+	*p = (struct part){ .name = mem_text("%s, group %s", s->path, g->name) };
+	p->at = mem_big((size_t)s->info.count, sizeof *p->at, "the rows of a group");
+	if (!p->at) return -1;
+	int64_t n = group_pick(g, lists ? s->rows.keys : NULL, s->rows.labels, s->info.count,
+		p->at);
+	if (n < 2) return fail("%s: %" PRId64 " rows, expected at least two", p->name, n);
+	if (subset_open(&p->rows, &s->set, p->at, n)) return -1;
+	p->rows.set.name = p->name;
+	p->scored.rows = &p->rows.set;
 	return 0;
+}
+
+static int measure_all(const struct compare *job, struct side *real, struct side *fake)
+{
+	const struct names names = { NULL, real->path, fake->path, real->info.count,
+		fake->info.count };
+	bool moments = job->wanted & COMPARE_MOMENTS;
+	struct scores r;
+
+	if (moments) {
+		warn_of_few(real);
+		warn_of_few(fake);
+	}
+	if (compare_sides(&r, job, &real->scored, &fake->scored)) return -1;
+	progress_end();
+	report(&r, job->wanted, &names);
+	if (moments) {
+		warn_of_rank(real, r.fd.rank_a);
+		warn_of_rank(fake, r.fd.rank_b);
+	}
+	return 0;
+}
+
+/* few: counts groups of no more rows than columns. */
+static int measure_group(const struct compare *job, const struct group *g, const struct side *real,
+	const struct side *fake, int *few)
+{
+	struct part a = { .at = NULL }, b = { .at = NULL };
+	struct scores r;
+	int bad = real->path ? part_open(&a, real, g) : 0;
+
+	if (!bad) bad = part_open(&b, fake, g);
+	if (!bad && job) {
+		const struct names names = { g->name, real->path, fake->path,
+			a.rows.set.count, b.rows.set.count };
+		bad = compare_sides(&r, job, &a.scored, &b.scored);
+		progress_end();
+		if (!bad) report(&r, job->wanted, &names);
+		*few += names.n <= real->info.width || names.m <= fake->info.width;
+	}
+	part_close(&a);
+	part_close(&b);
+	return bad;
+}
+
+/* Every group has rows before the first is measured. */
+static int measure_groups(const struct compare *job, const struct groups *s,
+	const struct side *real, const struct side *fake)
+{
+	int few = 0;
+
+	for (int i = 0; i < s->n; i++)
+		if (measure_group(NULL, &s->group[i], real, fake, &few)) return -1;
+	for (int i = 0; i < s->n; i++)
+		if (measure_group(job, &s->group[i], real, fake, &few)) return -1;
+	if (few && job->wanted & COMPARE_MOMENTS)
+		warn("%d of %d groups have no more rows than the %d columns: their distances are "
+			"biased upward", few, s->n, fake->info.width);
+	return 0;
+}
+
+static int part_check(const struct side *s)
+{
+	const char *what = lists ? "keys" : "groups";
+
+	if (!s->path) return 0;
+	if (!s->scored.rows)
+		return fail("%s: found statistics, expected rows for --%s", s->path, what);
+	return lists || s->rows.labels ? 0 :
+		fail("%s: rows without labels, expected labels for --groups", s->path);
+}
+
+/* Keys of both sides count in one image store. */
+static int read_keys(struct groups *s, const struct side *real, const struct side *fake)
+{
+	uint64_t *list, a = rows_root(&real->info), b = rows_root(&fake->info);
+
+	if (real->path && a != b)
+		return fail("%s: keys that count in %016" PRIx64 ", expected %016" PRIx64 " as in "
+			"%s (see ic-embed --by-instance)", fake->path, b, a, real->path);
+	for (int i = 0; i < s->n; i++) {
+		int64_t n = keys_read(s->group[i].text, &list);
+		if (n < 0) return -1;
+		group_fill(&s->group[i], list, n);
+	}
+	return 0;
+}
+
+static int read_classes(struct groups *s, const struct side *first)
+{
+	uint32_t *labels;
+	int64_t n = first->info.count;
+
+	if (counted) {
+		n = rows_load_labels(&labels, counted);
+		if (n < 0) return -1;
+	} else {
+		labels = mem_big((size_t)n, sizeof *labels, "labels");
+		if (!labels) return -1;
+		memcpy(labels, first->rows.labels, (size_t)n * sizeof *labels);
+	}
+	if (s->n) groups_by_count(s, labels, n);
+	else groups_by_label(s, labels, n);
+	free(labels);
+	return 0;
+}
+
+static int compare(const struct compare *job, struct groups *s, struct side *real,
+	struct side *fake)
+{
+	if (open_both(job->wanted, real, fake)) return -1;
+	if (!classes && !lists) return measure_all(job, real, fake);
+	if (part_check(real) || part_check(fake)) return -1;
+	if (lists ? read_keys(s, real, fake) : read_classes(s, real->path ? real : fake)) return -1;
+	return measure_groups(job, s, real, fake);
 }
 
 static int save_stats(struct side *s)
 {
-	if (side_open(s)) return -1;
-	if (!has_rows(s))
+	if (side_open(s, COMPARE_FD)) return -1;
+	if (!s->scored.rows)
 		return fail("%s: found statistics, expected rows to make them of", s->path);
-	if (side_stats(s)) return -1;
+	warn_of_few(s);
+	if (stats_of(&s->scored.stats, &s->set)) return -1;
 	progress_end();
-	return npz_write(save, &(struct npz){ s->info, s->stats.mean, s->stats.cov }, common.force);
+	return npz_write(save, &(struct npz){ s->info, s->scored.stats.mean, s->scored.stats.cov },
+		common.force);
+}
+
+/* Names and ranges; labels and keys come when the sets are open. */
+static void parse_groups(struct groups *s)
+{
+	if (classes && lists) misuse("--groups and --keys: expected one of them");
+	if (save && (classes || lists)) misuse("--save-stats: not with --groups or --keys");
+	if (counted && (!classes || !strcmp(classes, "class")))
+		misuse("--counts: expected --groups NAME:LOW-HIGH,...");
+	if (lists && groups_parse(s, lists)) misuse("--keys: %s", why());
+	if (!classes || !strcmp(classes, "class")) return;
+	if (groups_parse(s, classes) || groups_ranges(s)) misuse("--groups: %s", why());
+}
+
+/* Standard input can be read once. */
+static void check_inputs(const struct groups *s, const struct side *real, const struct side *fake)
+{
+	int standard = real->path && !strcmp(real->path, "-");
+
+	standard += !strcmp(fake->path, "-");
+	standard += counted && !strcmp(counted, "-");
+	for (int i = 0; lists && i < s->n; i++) standard += !strcmp(s->group[i].text, "-");
+	if (standard > 1) misuse("only one of the inputs can be standard input");
 }
 
 int main(int argc, char **argv)
 {
 	static struct side real, fake;
+	struct groups groups = { .n = 0 };
 
 	blas_start(argv);
 	int i = opt_parse(argc, argv, "[REAL] [FAKE]", "how far two sets of features are apart",
 		opts, LEN(opts));
-	int wanted = metrics_of(list), operands = argc - i;
-	bool one = save || !(wanted & OF_BOTH);
+	const struct compare job = { metrics_of(list), k, closed, (uint64_t)seed };
+	int operands = argc - i;
+	bool one = save || !(job.wanted & (COMPARE_MOMENTS | COMPARE_REAL_ROWS));
 	if (operands > 2 - one || operands < 1 - one)
 		misuse("found %d operands, expected %s", operands,
 			one ? "one set of rows" : "real features and generated ones");
 	if (!one) real.path = argv[i++];
 	fake.path = i < argc ? argv[i] : "-";
-	if (real.path && !strcmp(real.path, "-") && !strcmp(fake.path, "-"))
-		misuse("only one of the two inputs can be standard input");
-	int bad = save ? save_stats(&fake) : compare(wanted, &real, &fake);
+	parse_groups(&groups);
+	check_inputs(&groups, &real, &fake);
+	int bad = save ? save_stats(&fake) : compare(&job, &groups, &real, &fake);
 	int64_t rows = real.set.count + fake.set.count;
+	groups_close(&groups);
 	side_close(&real);
 	side_close(&fake);
 	if (bad) die();

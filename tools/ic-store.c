@@ -1,4 +1,5 @@
 /* ic-store: looks into row stores, row streams and checkpoints, and turns them into other files. */
+#include "formats/keys.h"
 #include "formats/map.h"
 #include "formats/npy.h"
 #include "formats/pages.h"
@@ -411,34 +412,6 @@ static int64_t export(int n, char **files)
 	int bad = npy ? export_npy(&t) : export_rows(&t);
 	rows_free(&t);
 	return bad ? -1 : count;
-}
-
-/* First fields of the lines of a file, '#' lines aside, as keys: the caller frees them.  The
- * number, or -1. */
-static int64_t keys_read(const char *path, uint64_t **list_out)
-{
-	FILE *f = strcmp(path, "-") ? fopen(path, "r") : stdin;
-	char line[256], *end;
-	int64_t n = 0, bad = 0;
-	bool begins = true;                          /* this text is the beginning of its line */
-
-	*list_out = NULL;
-	if (!f) return fail("%s:", path);
-	while (!bad && fgets(line, sizeof line, f)) {
-		bool wanted = begins && *line != '#' && *line != '\n';
-		begins = strchr(line, '\n');
-		if (!wanted) continue;
-		if (!(n & (n - 1)))
-			*list_out = mem_grow(*list_out, n ? 2 * (size_t)n : 1, sizeof **list_out);
-		(*list_out)[n++] = strtoull(line, &end, 10);
-		if (end == line || *line == '-' || !strchr("\t\n ", *end)) {
-			line[strcspn(line, "\n")] = 0;
-			bad = fail("%s: found '%s', expected a key", path, line);
-		}
-	}
-	if (!bad && ferror(f)) bad = fail("%s:", path);
-	if (f != stdin) fclose(f);
-	return bad ? -1 : n;
 }
 
 static int picture(struct rows *r, int64_t row, struct pam_head *h)

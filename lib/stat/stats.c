@@ -6,6 +6,7 @@
 #include "lib/base/rng.h"
 #include "lib/base/say.h"
 #include "lib/stat/moments.h"
+#include "lib/stat/subset.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,42 +14,33 @@
 
 enum { BLOCK = 512 };
 
-/* Rows first .. first+n-1 of the selection into room[n][width]. */
-static int read_rows(const struct knn_set *s, const uint32_t *at, int64_t first, int n, float *room)
-{
-	if (!at) return s->fetch(s, first, n, room);
-	for (int i = 0; i < n; i++)
-		if (s->fetch(s, at[first + i], 1, room + (size_t)i * (size_t)s->width)) return -1;
-	return 0;
-}
-
-static int add_rows(struct moments *m, const struct knn_set *s, const uint32_t *at, int64_t count)
+static int add_rows(struct moments *m, const struct knn_set *s)
 {
 	float *room = mem_new((size_t)s->width, BLOCK * sizeof *room);
 	int bad = 0;
 
-	for (int64_t i = 0; i < count && !bad; i += BLOCK) {
-		int n = count - i < BLOCK ? (int)(count - i) : BLOCK;
-		progress(s->name, i, count, "%s", "");
-		bad = stop_check() || read_rows(s, at, i, n, room) ? -1 : 0;
+	for (int64_t i = 0; i < s->count && !bad; i += BLOCK) {
+		int n = s->count - i < BLOCK ? (int)(s->count - i) : BLOCK;
+		progress(s->name, i, s->count, "%s", "");
+		bad = stop_check() || s->fetch(s, i, n, room) ? -1 : 0;
 		if (!bad) moments_add(m, room, n);
 	}
 	free(room);
 	return bad;
 }
 
-int stats_of(struct stats *t, const struct knn_set *s, const uint32_t *at, int64_t n)
+int stats_of(struct stats *t, const struct knn_set *s)
 {
 	size_t width = (size_t)s->width;
 	struct moments m;
 
-	*t = (struct stats){ .width = s->width, .count = at ? n : s->count };
+	*t = (struct stats){ .width = s->width, .count = s->count };
 	if (t->count < 2)
 		return fail("%s: %" PRId64 " rows, expected at least two", s->name, t->count);
 	if (moments_open(&m, s->width)) return -1;
 	t->mean = mem_big(width, sizeof *t->mean, "a mean");
 	t->cov = mem_big(width * width, sizeof *t->cov, "a covariance");
-	int bad = t->mean && t->cov ? add_rows(&m, s, at, t->count) : -1;
+	int bad = t->mean && t->cov ? add_rows(&m, s) : -1;
 	if (!bad) bad = moments_end(&m, t->mean, t->cov);
 	moments_close(&m);
 	if (bad) stats_close(t);
@@ -83,13 +75,16 @@ int stats_distance(struct frechet *f, const struct stats *a, const struct stats 
 static int part_distance(double *distance, const struct stats *real, const struct knn_set *rows,
 	const uint32_t *at, int64_t n)
 {
-	struct stats part;
+	struct subset part;
+	struct stats stats = { 0 };
 	struct frechet f;
-	int bad = stats_of(&part, rows, at, n);
+	int bad = subset_open(&part, rows, at, n);
 
-	if (!bad) bad = stats_distance(&f, real, &part);
+	if (!bad) bad = stats_of(&stats, &part.set);
+	if (!bad) bad = stats_distance(&f, real, &stats);
 	if (!bad) *distance = f.distance;
-	stats_close(&part);
+	stats_close(&stats);
+	subset_close(&part);
 	return bad;
 }
 

@@ -12,8 +12,8 @@ struct stats {
 	double *mean, *cov;                  /* [width], [width][width] both triangles; owned */
 };
 
-/* Of all rows (at NULL), or of the rows at[n].  0, or -1 after fail() with the struct closed. */
-int stats_of(struct stats *, const struct knn_set *, const uint32_t *at, int64_t n);
+/* 0, or -1 after fail() with the struct closed. */
+int stats_of(struct stats *, const struct knn_set *);
 void stats_close(struct stats *);            /* accepts a zeroed struct */
 
 /* The covariances are kept. */
