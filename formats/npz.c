@@ -1,5 +1,5 @@
-/* npz: reads and writes statistics of features.  The receipt is lines of name=value: rows, id and
- * root of the features, then their meta lines. */
+/* npz: reads and writes statistics of features.  The receipt is lines of name=value: rows, id,
+ * from and root of the features, then their meta lines. */
 #include "formats/npz.h"
 #include "formats/map.h"
 #include "formats/npy.h"
@@ -131,7 +131,8 @@ static int read_receipt(const struct zip *z, struct rows_info *info)
 	if (good) memcpy(info->meta, t.data, n);
 	free((void *)t.data);
 	if (!good || !number_of(info, "rows", 10, &rows) || rows < 2 || rows > INT64_MAX ||
-	    !number_of(info, "id", 16, &info->id) || !number_of(info, "root", 16, &info->root))
+	    !number_of(info, "id", 16, &info->id) || !number_of(info, "from", 16, &info->from) ||
+	    !number_of(info, "root", 16, &info->root))
 		return fail("%s: ic.npy: a damaged receipt", z->path);
 	info->count = (int64_t)rows;
 	return 0;
@@ -250,8 +251,8 @@ int npz_write(const char *path, const struct npz *s, bool force)
 
 	if (w > WIDTH_MAX)
 		return fail("%s: %d columns, expected up to %d", path, i->width, WIDTH_MAX);
-	char *text = mem_text("rows=%" PRId64 "\nid=%016" PRIx64 "\nroot=%016" PRIx64 "\n%s",
-		i->count, i->id, rows_root(i), i->meta);
+	char *text = mem_text("rows=%" PRId64 "\nid=%016" PRIx64 "\nfrom=%016" PRIx64 "\nroot=%016" PRIx64
+		"\n%s", i->count, i->id, i->from, rows_root(i), i->meta);
 	int64_t n = (int64_t)strlen(text);
 	struct member m[] = {
 		{ .name = "mu.npy", .t = { .type = DT_F64, .rank = 1, .shape = { w }, .count = w,

@@ -17,6 +17,7 @@ enum { GROUP = 64 };   /* pictures between two looks at signals and the progress
 
 static const char *out, *flipped, *weights;
 static int which, protocol;
+static bool by_instance;
 
 static const struct opt opts[] = {
 	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR,
@@ -26,6 +27,8 @@ static const struct opt opts[] = {
 		OPT_STR, &weights, 0, 0 },
 	{ 0, "protocol", NETS_PROTOCOLS, "what is done to the bytes first", OPT_WORD,
 		&protocol, 0, 0 },
+	{ 0, "by-instance", NULL, "rows of generated pictures have the keys of their instances",
+		OPT_FLAG, &by_instance, 0, 0 },
 	{ 0, "flipped", "FILE", "also write the features of the mirrored pictures here", OPT_STR,
 		&flipped, 0, 0 },
 	OPT_COMMON
@@ -87,6 +90,9 @@ static int pam_ahead(struct source *s)
 		return fail("%s: picture %" PRId64 ": found %dx%d, expected %s", s->path,
 			s->pam.read - 1, s->head.width, s->head.height,
 			s->side ? "the size of the first" : "a square (ic-pack crops)");
+	if (by_instance && !s->head.instanced)
+		return fail("%s: picture %" PRId64 " names no instance, expected one for its key",
+			s->path, s->pam.read - 1);
 	if (s->side && (s->head.from != s->first.from || s->head.labelled != s->first.labelled))
 		return fail("%s: picture %" PRId64 ": comes from another place than the first, "
 			"or only one of them has a label", s->path, s->pam.read - 1);
@@ -109,6 +115,9 @@ static int source_open(struct source *s, const char *path)
 	}
 	if (rows_open(&s->rows, s->path)) return -1;
 	const struct rows_info *i = &s->rows.info;
+	if (by_instance)
+		return fail("%s: found a store or stream of rows, expected generated pictures for "
+			"their instances", s->path);
 	if (strcmp(i->kind, "images") || i->type != ROWS_U8 || i->channels != 3)
 		return fail("%s: found rows of kind %s, expected images", s->path, i->kind);
 	if (i->height != i->im_width)
@@ -119,15 +128,29 @@ static int source_open(struct source *s, const char *path)
 	return 0;
 }
 
+/* The lines of ic-pack that say how pictures came to their size, colours and sides. */
+static int inherit_handling(const struct rows_info *from, struct rows_info *to)
+{
+	static const char *const name[] = { "crop", "filter", "alpha", "orient" };
+	char value[256];
+
+	for (size_t i = 0; i < LEN(name); i++)
+		if (rows_meta(from, name[i], value, sizeof value) &&
+			rows_meta_add(to, name[i], "%s", value)) return -1;
+	return 0;
+}
+
 /* What its features inherit: labels and lineage.  Keys of generated pictures count in what
- * generated them. */
+ * generated them, keys of instances where these do. */
 static void inherit(const struct source *s, struct rows_info *to)
 {
 	const struct rows_info *i = &s->rows.info;
+	const struct pam_head *h = &s->first;
 
 	to->labelled = s->is_pam ? s->first.labelled : i->labelled;
 	to->from = s->is_pam ? s->first.from : i->id;
-	to->root = !s->is_pam ? rows_root(i) : s->first.instanced ? s->first.from : s->first.root;
+	if (s->is_pam) to->root = h->instanced && !by_instance ? h->from : h->root;
+	else to->root = rows_root(i);
 	to->count = s->is_pam ? -1 : i->count;   /* several PAM streams may follow each other */
 }
 
@@ -139,7 +162,7 @@ static int source_next(struct source *s, uint64_t *key, uint32_t *label, uint8_t
 	if (s->ended) return 0;
 	if (s->is_pam) {
 		uint8_t *spare = *rgb;
-		*key = s->head.key;
+		*key = by_instance ? s->head.instance : s->head.key;
 		*label = s->head.label;
 		*rgb = s->ahead;
 		s->ahead = spare;
@@ -177,6 +200,7 @@ static int sink_open(struct sink *k, const char *path, bool mirrored, const stru
 		rows_meta_add(&info, "weights", "%016" PRIx64, net->weights) ||
 		rows_meta_add(&info, "protocol", "%s", net->protocol) ||
 		rows_meta_add(&info, "side", "%d", s->side) ||
+		inherit_handling(&s->rows.info, &info) ||
 		(mirrored && rows_meta_add(&info, "mirrored", "yes")))
 		return -1;
 	return rows_create(&k->rows, path, &info, common.force, &k->held);

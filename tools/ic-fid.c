@@ -41,7 +41,7 @@ static const struct opt opts[] = {
 	  0 },
 	{ 0, "save-stats", "FILE", "write the statistics of one set as .npz, compare nothing",
 	  OPT_STR, &save, 0, 0 },
-	{ 0, "any", NULL, "compare features of different extractors or protocols too",
+	{ 0, "any", NULL, "compare features of different extractors, protocols or handling too",
 	  OPT_FLAG, &any, 0, 0 },
 	OPT_COMMON
 };

@@ -82,7 +82,7 @@ static struct spot instance_of(const struct job *j, int64_t i)
 
 static uint32_t label_of(const struct job *j, struct spot p, int64_t i)
 {
-	if (class_ >= 0) return (uint32_t)class_;
+	if (class_ >= 0 && j->g.c.class_cond) return (uint32_t)class_;
 	if (j->t.labels) return j->t.labels[nearer(p)];
 	/* No labels: classes at random. */
 	struct rng r = rng_at((uint64_t)seed, (uint64_t)i << 8 | STREAM_INSTANCE);
@@ -167,14 +167,14 @@ static int fill(const struct job *j, int64_t i, int place, struct pam_head *h)
 		h->instanced = !(p.t > 0);
 		h->instance = j->t.keys[p.at];
 	}
+	/* A label that the model does not see is still what its instance was. */
+	h->labelled = j->g.c.class_cond || (j->g.c.instance_cond && j->t.labels);
+	if (h->labelled) h->label = label_of(j, p, i);
 	if (j->g.c.class_cond) {
-		uint32_t y = label_of(j, p, i);
-		if ((int64_t)y >= j->g.c.n_classes)
-			return fail("label %u of sample %lld: the model knows %d classes", y,
+		if ((int64_t)h->label >= j->g.c.n_classes)
+			return fail("label %u of sample %lld: the model knows %d classes", h->label,
 				    (long long)i, j->g.c.n_classes);
-		s->y[place] = (real)y;
-		h->labelled = true;
-		h->label = y;
+		s->y[place] = (real)h->label;
 	}
 	if (fill_noise(j, i, h, s->z + (size_t)place * (size_t)s->dim_z)) return -1;
 	return j->g.c.instance_cond

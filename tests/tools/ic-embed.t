@@ -35,7 +35,9 @@ ok "and how they were made" sh -c 'ic-store ls f.mdb | grep -q "net=efficientnet
 ok "so do the mirrored" sh -c 'ic-store ls g.mdb | grep -q "mirrored=yes"'
 
 # Another spelling of each source, and of the threads, gives the same rows.
-check_same "a PAM stream of the store" "ic-embed a.mdb | ic-store dump -" "ic-store pam a.mdb | ic-embed | ic-store dump -"
+told="grep -vE '^#meta.(crop|filter|alpha|orient)='"
+check_same "a PAM stream of the store, but for what ic-pack did" "ic-embed a.mdb | ic-store dump - | $told" \
+	"ic-store pam a.mdb | ic-embed | ic-store dump -"
 check_same "a pipe with a name" "ic-store pam a.mdb | ic-embed" "bash -c 'ic-embed <(ic-store pam a.mdb)'"
 check_same "a row stream of the store" "ic-store dump f.mdb | grep -v '^#'" "ic-store cat a.mdb | ic-embed - | ic-store dump - | grep -v '^#'"
 check_same "plain PPM" "ic-store dump f.mdb | grep -v '^#'" "ic-embed $golden/64.ppm | ic-store dump - | grep -v '^#'"
@@ -53,6 +55,16 @@ sed 's/key=70 label=3 at=0/key=90 label=5 at=1/' one.pam >>two.pam
 ok "a labelled stream" ic-embed two.pam -o two.mdb
 ok "keys and labels are kept" test "$(ic-store dump two.mdb | grep -v '^#' | cut -f 1,2 | tr '\t\n' '  ')" = "70 3 90 5 "
 ok "and where they come from" test "$(ic-store ls two.mdb | awk 'END { print $7, $8 }')" = "00000000000000aa 00000000000000bb"
+fails_with "picture 0 names no instance" "keys of instances that are not named" ic-embed --by-instance two.pam
+fails_with "a.mdb: found a store" "keys of instances of a store" ic-embed --by-instance a.mdb
+sed 's/^# ic/& instance=7/' two.pam >made.pam
+check_same "keys of instances" "ic-embed --by-instance made.pam | ic-store dump - | grep -v '^#' | cut -f 1,2 | tr '\t\n' '  '" \
+	"printf '7 3 7 5 '"
+check_same "count in their image store, else in what generated the pictures" \
+	"for by in --by-instance -q; do ic-embed \$by made.pam | ic-store ls - | awk 'END { print \$7, \$8 }'; done" \
+	"echo 00000000000000aa 00000000000000bb; echo 00000000000000aa 00000000000000aa"
+check_same "what ic-pack did is told" "ic-store dump f.mdb | sed -nE 's/^#meta\t((side|crop|filter|alpha|orient)=)/\1/p'" \
+	"printf '%s\n' side=32 crop=centre filter=bilinear alpha=0 orient=0"
 fails_with "ends" "a stream with fewer pictures than announced" ic-embed one.pam -o one.mdb
 ok "nothing is left of it" test ! -e one.mdb
 sed 's/from=00000000000000aa/from=00000000000000ac/' one.pam | cat one.pam - | sed 's/at=. of=2/at=0 of=1/' >mixed.pam

@@ -46,7 +46,7 @@ ok "counts" test "$(field n_real ic-fid a.mdb b.mdb)/$(field n_fake ic-fid a.mdb
 ok "ranks" test "$(field rank_real ic-fid a.mdb b.mdb)/$(field rank_fake ic-fid a.mdb b.mdb)" = 2/2
 ok "of a set to itself" near "$(field fd ic-fid a.mdb a.mdb)" 0 1e-12
 
-text 900 7 1 0 >f.txt
+text 900 7 1 0 | sed '4a#from\t00000000000000aa' >f.txt
 text 1100 7 2 0.1 >g.txt
 ok "features" ic-store load f.txt -o f.mdb
 ok "other features" ic-store load g.txt -o g.mdb
@@ -55,12 +55,13 @@ check_same "one thread and three" "ic-fid -t 1 f.mdb g.mdb" "ic-fid -t 3 f.mdb g
 check_same "streams are the same as stores" "ic-fid f.mdb g.mdb | cut -f 3-" "ic-store cat g.mdb | ic-fid f.mdb - | cut -f 3-"
 check_same "a missing operand is standard input" "ic-store cat g.mdb | ic-fid f.mdb" "ic-store cat g.mdb | ic-fid f.mdb -"
 check_same "the first one, too" "ic-fid f.mdb g.mdb | cut -f 3-" "ic-store cat f.mdb | ic-fid - g.mdb | cut -f 3-"
+check_same "two streams" "ic-fid <(ic-store cat f.mdb) <(ic-store cat g.mdb) | cut -f 3-" "ic-fid f.mdb g.mdb | cut -f 3-"
 check_same "the order of rows does not matter much" "ic-fid f.mdb g.mdb | cut -f 3 | cut -c 1-12" \
 	"{ grep '^#[^e]' g.txt; grep -v '^#' g.txt | sort; echo '#end'; } | ic-store load | ic-fid f.mdb | cut -f 3 | cut -c 1-12"
 sed 's/f32/f16/' f.txt | ic-store load - -o half.mdb 2>/dev/null
 ok "half precision" near "$(field fd ic-fid f.mdb half.mdb)" 0 1e-4
 ok "as JSON" sh -c 'ic-fid --json f.mdb g.mdb | grep -q "^{\"real\":\"f.mdb\",\"fake\":\"g.mdb\",\"fd\":[0-9.]*,\"n_real\":900,\"n_fake\":1100,.*,\"rank_fake\":7}$"'
-head -n 12 f.txt | cat - <(echo '#end') | ic-store load - -o five.mdb 2>/dev/null
+head -n 13 f.txt | cat - <(echo '#end') | ic-store load - -o five.mdb 2>/dev/null
 ok "fewer rows than columns" sh -c 'ic-fid f.mdb five.mdb 2>warned'
 ok "with a warning" grep -q "five.mdb: 5 rows of 7" warned
 ok "and the rank" test "$(field rank_fake ic-fid f.mdb five.mdb)" = 4
@@ -93,7 +94,8 @@ for at in $(seq 0 41 "$(wc -c <f.npz)" | head -n -1); do
 done >cuts
 ok "no cut statistics pass" test ! -s cuts
 id=$(ic-store ls --json f.mdb | sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')
-ok "the receipt" test "$(grep -aE '^(rows|id|root|net)=' f.npz | tr '\n' ' ')" = "rows=900 id=$id root=$id net=a "
+ok "the receipt" test "$(grep -aE '^(rows|id|from|root|net|protocol)=' f.npz | tr '\n' ' ')" = \
+	"rows=900 id=$id from=00000000000000aa root=$id net=a protocol=b "
 for field in net=a protocol=b; do
 	sed "s/$field/${field%=*}=other/" g.txt | ic-store load - -o other.mdb -f 2>/dev/null
 	ic-fid -f --save-stats other.npz other.mdb
@@ -102,15 +104,16 @@ for field in net=a protocol=b; do
 	check_same "unless they are wanted" "ic-fid --any f.npz other.npz | cut -f 3-" "ic-fid f.npz g.npz | cut -f 3-"
 done
 fails_with "f.npz: found statistics, expected rows for kid" "statistics have no rows" ic-fid --metrics kid f.npz g.mdb
+fails_with "f.npz: found statistics, expected rows for mind" "nor to be moved" ic-fid --metrics mind f.npz g.mdb
 fails_with "g.npz: found statistics, expected rows for half" "to be halved" ic-fid --metrics half f.mdb g.npz
 fails_with "g.npz: found statistics, expected rows for se" "or to vary" ic-fid --metrics se f.npz g.npz
 
 # The other metrics.
-all=fd,se,half,inf,kid,prdc
+all=fd,se,half,inf,kid,prdc,mind
 check_same "all metrics, any number of threads" "ic-fid --metrics $all -t 1 f.mdb g.mdb" "ic-fid --metrics $all -t 3 f.mdb g.mdb"
-check_same "in any order" "ic-fid --metrics $all f.mdb g.mdb" "ic-fid --metrics prdc,inf,kid,half,se,fd f.mdb g.mdb"
+check_same "in any order" "ic-fid --metrics $all f.mdb g.mdb" "ic-fid --metrics mind,prdc,inf,kid,half,se,fd f.mdb g.mdb"
 ok "their names" test "$(ic-fid --metrics $all,is f.mdb g.mdb | head -n 1 | cut -f 12-)" = \
-	"$(echo fd_se fd_half fd_inf kid kid_se precision recall density coverage is is_std | tr ' ' '\t')"
+	"$(echo fd_se fd_half fd_inf kid kid_se precision recall density coverage mind is is_std | tr ' ' '\t')"
 check_same "the distance is that alone" "ic-fid --metrics $all f.mdb g.mdb | cut -f 1-11" "ic-fid f.mdb g.mdb"
 variance()
 {
@@ -118,6 +121,8 @@ variance()
 }
 ok "the variances of both sides add up" near "$(variance f.mdb g.mdb)" \
 	"$(echo "$(variance f.mdb g.npz) $(variance f.npz g.mdb)" | awk '{ printf "%.17g", $1 + $2 }')" 1e-8
+ok "another seed, other directions" test "$(field mind ic-fid -s 1 --metrics mind f.mdb g.mdb)" != "$(field mind ic-fid --metrics mind f.mdb g.mdb)"
+check_same "the sliced distance of a set to itself" "field mind ic-fid --metrics mind f.mdb f.mdb" "echo 0"
 ok "another seed, other halves" test "$(field fd_half ic-fid -s 1 --metrics half f.mdb g.mdb)" != "$(field fd_half ic-fid --metrics half f.mdb g.mdb)"
 ok "prdc alone has no distance" test "$(ic-fid --metrics prdc f.mdb g.mdb | head -n 1)" = \
 	"$(echo '#real fake n_real n_fake precision recall density coverage' | tr ' ' '\t')"
@@ -164,12 +169,30 @@ for field in net=a protocol=b; do
 	fails_with "${field%=*} other, expected ${field#*=} as in f.mdb" "another ${field%=*}" ic-fid f.mdb other.mdb
 	check_same "unless it is wanted" "ic-fid --any f.mdb other.mdb | cut -f 3-" "ic-fid f.mdb g.mdb | cut -f 3-"
 done
+# How pictures came to their size and colours.
+for field in side=32 crop=centre filter=bilinear alpha=0 orient=0; do
+	for set in f g; do
+		sed "s/^#key/#meta\t$field\n&/" $set.txt | ic-store load - -o handled-$set.mdb -f 2>/dev/null
+	done
+	ok "the same ${field%=*}" ic-fid handled-f.mdb handled-g.mdb
+	ok "one that says nothing of its ${field%=*}" ic-fid f.mdb handled-g.mdb
+	sed "s/^#key/#meta\t${field%=*}=7\n&/" g.txt | ic-store load - -o handled-g.mdb -f 2>/dev/null
+	ic-fid -f --save-stats handled-f.npz handled-f.mdb
+	fails_with "handled-g.mdb: of pictures handled in another way: ${field%=*} 7, expected ${field#*=} as in handled-f.npz" \
+		"another ${field%=*}" ic-fid handled-f.npz handled-g.mdb
+	check_same "unless it is wanted" "ic-fid --any handled-f.npz handled-g.mdb | cut -f 3-" "ic-fid f.mdb g.mdb | cut -f 3-"
+done
 sed 's/^31\t[^\t]*/31\t0x7f800000/' f.txt | ic-store load - -o inf.mdb 2>/dev/null
 fails_with "inf.mdb: key 31:" "an infinity" ic-fid f.mdb inf.mdb
 ok "and no line is printed" sh -c 'test -z "$(ic-fid f.mdb inf.mdb)"'
 sed 's/^32\t[^\t]*/32\t0x7fc00000/' f.txt | ic-store load - -o nan.mdb 2>/dev/null
-fails_with "nan.mdb: key 32:" "a NaN, whatever is measured" ic-fid --metrics prdc nan.mdb f.mdb
-head -n 8 f.txt | cat - <(echo '#end') | ic-store load - -o single.mdb 2>/dev/null
+for metric in fd se half inf kid prdc mind; do
+	fails_with "nan.mdb: key 32: a row that is not finite" "a NaN, for $metric" ic-fid --metrics $metric f.mdb nan.mdb
+	fails_with "nan.mdb: key 32: a row that is not finite" "a NaN of the real rows, for $metric" ic-fid --metrics $metric nan.mdb f.mdb
+done
+fails_with "nan.mdb: key 32: a row that is not finite" "a NaN, for is" ic-fid --metrics is nan.mdb
+fails_with "(key 32) is not finite" "a NaN in a stream" sh -c 'ic-store cat nan.mdb | ic-fid f.mdb -'
+head -n 9 f.txt | cat - <(echo '#end') | ic-store load - -o single.mdb 2>/dev/null
 fails_with "single.mdb: 1 rows, expected at least two" "one row" ic-fid f.mdb single.mdb
 { sed -n '1,/^#key/p' f.txt; echo '#end'; } | ic-store load - -o none.mdb 2>/dev/null
 fails_with "none.mdb: 0 rows" "no rows" ic-fid f.mdb none.mdb
