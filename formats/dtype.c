@@ -1,4 +1,4 @@
-/* dtype: element types of tensors: sizes, names, half precision, widening to float. */
+/* dtype: element types of tensors: sizes, names, half precision, widening to float and int64. */
 #include "formats/safetensors.h"
 #include "lib/base/fail.h"
 
@@ -62,13 +62,9 @@ uint16_t f32_to_f16(float f)
 static float float_at(const struct tensor *t, int64_t i)
 {
 	uint16_t h;
-	uint32_t u;
 	double d;
 
 	switch (t->type) {
-	case DT_F32:
-		memcpy(&u, (const char *)t->data + 4 * i, 4);
-		return from_bits(u);
 	case DT_F16:
 		memcpy(&h, (const char *)t->data + 2 * i, 2);
 		return f16_to_f32(h);
@@ -86,6 +82,24 @@ int tensor_floats(const struct tensor *t, float *out)
 	if (t->type != DT_F32 && t->type != DT_F16 && t->type != DT_BF16 && t->type != DT_F64)
 		return fail("%s: found elements of type %s, expected floats",
 			t->name ? t->name : "array", dtype_name(t->type));
-	for (int64_t i = 0; i < t->count; i++) out[i] = float_at(t, i);
+	if (t->type == DT_F32 && t->count) memcpy(out, t->data, (size_t)t->count * sizeof *out);
+	for (int64_t i = 0; i < t->count && t->type != DT_F32; i++) out[i] = float_at(t, i);
+	return 0;
+}
+
+int tensor_ints(const struct tensor *t, int64_t *out)
+{
+	bool is_signed = t->type == DT_I64 || t->type == DT_I32 || t->type == DT_I16 || t->type == DT_I8;
+	size_t size = dtype_size(t->type);
+
+	if (!is_signed && t->type != DT_U8 && t->type != DT_U16 && t->type != DT_U32)
+		return fail("%s: found elements of type %s, expected integers",
+			t->name ? t->name : "array", dtype_name(t->type));
+	for (int64_t i = 0; i < t->count; i++) {
+		const char *from = (const char *)t->data + (size_t)i * size;
+		uint64_t u = is_signed && from[size - 1] & 0x80 ? UINT64_MAX : 0;
+		memcpy(&u, from, size);      /* the low bytes of a little-endian number */
+		out[i] = (int64_t)u;
+	}
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* features: positions instead of blocks over a row store's map, or over a row stream held in
  * memory. */
 #include "formats/features.h"
+#include "formats/npy_rows.h"
 #include "formats/safetensors.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -44,7 +45,7 @@ static int open_store(struct features *f, const char *path)
 
 	if (!strcmp(path, "-")) return 0;
 	if (stat(path, &st)) return fail("%s:", path);
-	if (!S_ISREG(st.st_mode)) return 0;
+	if (!S_ISREG(st.st_mode) || npy_rows_is(path)) return 0;
 	if (rows_open(&f->rows, path)) return -1;
 	if (rows_is_store(&f->rows)) return 1;
 	rows_close(&f->rows);

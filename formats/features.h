@@ -12,8 +12,8 @@ struct features {
 	struct table table;                  /* a stream's rows */
 };
 
-/* "-" is stdin.  Refuses rows that are not f32 or f16.  0, or -1 after fail() with the struct
- * closed. */
+/* "-" is stdin; an npy file is read as npy_rows.h says.  Refuses rows that are not f32 or f16.  0,
+ * or -1 after fail() with the struct closed. */
 int features_open(struct features *, const char *path);
 void features_close(struct features *);      /* accepts a zeroed struct */
 

@@ -1,5 +1,6 @@
-/* keys: reads a list of keys; only the beginning of a line matters, however long it is. */
+/* keys: reads a list of keys; of a text only the beginning of a line matters, however long it is. */
 #include "formats/keys.h"
+#include "formats/npy_rows.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
@@ -47,6 +48,7 @@ failed:
 
 int64_t keys_read(const char *path, uint64_t **list)
 {
+	if (npy_rows_is(path)) return npy_rows_keys(path, list);
 	bool in = !strcmp(path, "-");
 	FILE *f = in ? stdin : fopen(path, "r");
 

@@ -9,13 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RANK_MAX = (int)LEN(((struct tensor *)0)->shape) };
+enum { RANK_MAX = (int)LEN(((struct npy_array *)0)->shape) };
 
 struct reader {
 	const char *name;                    /* for messages */
 	const char *p, *end;                 /* what is left of the header */
-	struct tensor *t;
-	bool swap, fortran;
+	struct npy_array *a;
 };
 
 static bool take(struct reader *r, const char *text)
@@ -56,31 +55,38 @@ static bool take_count(struct reader *r, int64_t *out)
 	return true;
 }
 
-static int read_descr(struct reader *r)
+int npy_type(struct npy_array *a, const char *text)
 {
 	static const struct { char text[3]; enum dtype type; } known[] = {
 		{ "f2", DT_F16 }, { "f4", DT_F32 }, { "f8", DT_F64 }, { "b1", DT_BOOL },
 		{ "i1", DT_I8 },  { "i2", DT_I16 }, { "i4", DT_I32 }, { "i8", DT_I64 },
 		{ "u1", DT_U8 },  { "u2", DT_U16 }, { "u4", DT_U32 }, { "u8", DT_U64 },
 	};
+
+	a->type = 0;
+	if (text[0] && strchr("<>=|", text[0]))
+		for (size_t i = 0; i < LEN(known); i++)
+			if (!strcmp(text + 1, known[i].text)) a->type = known[i].type;
+	if (!a->type || (text[0] == '|' && dtype_size(a->type) > 1))
+		return fail("%s: found elements of type %.16s, expected integers, floats or "
+			"booleans", a->name, text);
+	a->swap = text[0] == '>';
+	return 0;
+}
+
+static int read_descr(struct reader *r)
+{
 	char text[16];
 
 	if (!take_text(r, text, sizeof text))
 		return fail("%s: the element type is no short text", r->name);
-	if (text[0] && strchr("<>=|", text[0]))
-		for (size_t i = 0; i < LEN(known); i++)
-			if (!strcmp(text + 1, known[i].text)) r->t->type = known[i].type;
-	if (!r->t->type || (text[0] == '|' && dtype_size(r->t->type) > 1))
-		return fail("%s: found elements of type %s, expected integers, floats or booleans",
-			r->name, text);
-	r->swap = text[0] == '>';
-	return 0;
+	return strcmp(text, "|O") ? npy_type(r->a, text) : 0;
 }
 
 /* (), (n,), (n, m), ... */
 static int read_shape(struct reader *r)
 {
-	struct tensor *t = r->t;
+	struct npy_array *t = r->a;
 	bool comma = true;
 
 	if (!take(r, "(")) return fail("%s: the shape is no tuple", r->name);
@@ -108,8 +114,8 @@ static int read_item(struct reader *r)
 	if (!strcmp(key, "shape")) return read_shape(r) ? -1 : HAS_SHAPE;
 	if (strcmp(key, "fortran_order"))
 		return fail("%s: found key %s in the header", r->name, key);
-	r->fortran = take(r, "True");
-	if (!r->fortran && !take(r, "False"))
+	r->a->fortran = take(r, "True");
+	if (!r->a->fortran && !take(r, "False"))
 		return fail("%s: fortran_order is neither True nor False", r->name);
 	return HAS_ORDER;
 }
@@ -141,51 +147,55 @@ static void copy_element(char *to, const char *from, size_t size, bool swap)
 }
 
 /* Element e in C order lies at sum of index_k * product(shape[0..k-1]) in Fortran order. */
-static void copy_elements(const struct reader *r, char *to, const char *from)
+static void copy_elements(const struct npy_array *a, int64_t count, char *to)
 {
-	const struct tensor *t = r->t;
-	size_t size = dtype_size(t->type);
+	size_t size = dtype_size(a->type);
+	const char *from = a->bytes;
 
-	if (!r->swap && !r->fortran) {
-		memcpy(to, from, (size_t)t->count * size);
+	if (!a->swap && !a->fortran) {
+		if (count) memcpy(to, from, (size_t)count * size);
 		return;
 	}
-	for (int64_t e = 0; e < t->count; e++) {
-		int64_t rest = e, at = 0, stride = t->count;
-		for (int k = t->rank - 1; k >= 0 && r->fortran; k--) {
-			stride /= t->shape[k];
-			at += rest % t->shape[k] * stride;
-			rest /= t->shape[k];
+	for (int64_t e = 0; e < count; e++) {
+		int64_t rest = e, at = 0, stride = count;
+		for (int k = a->rank - 1; k >= 0 && a->fortran; k--) {
+			stride /= a->shape[k];
+			at += rest % a->shape[k] * stride;
+			rest /= a->shape[k];
 		}
-		if (!r->fortran) at = e;
-		copy_element(to + (size_t)e * size, from + (size_t)at * size, size, r->swap);
+		if (!a->fortran) at = e;
+		copy_element(to + (size_t)e * size, from + (size_t)at * size, size, a->swap);
 	}
 }
 
-static int read_elements(struct reader *r, const char *from, size_t n)
+int npy_elements(struct tensor *t, const struct npy_array *a)
 {
-	struct tensor *t = r->t;
-	size_t bytes = dtype_size(t->type);
+	size_t bytes = dtype_size(a->type);
 
-	for (int i = 0; i < t->rank; i++)
-		if (!mem_mul(bytes, (size_t)t->shape[i], &bytes))
-			return fail("%s: the shape is larger than any file", r->name);
-	if (bytes != n)
-		return fail("%s: found %zu bytes of elements, expected %zu by the shape", r->name,
-			n, bytes);
-	t->count = (int64_t)(bytes / dtype_size(t->type));
-	char *data = mem_big(bytes, 1, r->name);
+	*t = (struct tensor){ .type = a->type, .rank = a->rank };
+	if (!a->type)
+		return fail("%s: found Python's objects, expected integers, floats or booleans",
+			a->name);
+	memcpy(t->shape, a->shape, sizeof t->shape);
+	for (int i = 0; i < a->rank; i++)
+		if (!mem_mul(bytes, (size_t)a->shape[i], &bytes))
+			return fail("%s: the shape is larger than any file", a->name);
+	if (bytes != a->n)
+		return fail("%s: found %zu bytes of elements, expected %zu by the shape", a->name,
+			a->n, bytes);
+	t->count = (int64_t)(bytes / dtype_size(a->type));
+	char *data = mem_big(bytes, 1, a->name);
 	if (!data) return -1;
-	copy_elements(r, data, from);
+	copy_elements(a, t->count, data);
 	t->data = data;
 	return 0;
 }
 
-int npy_parse(struct tensor *t, const char *name, const void *bytes, size_t n)
+int npy_open(struct npy_array *a, const char *name, const void *bytes, size_t n)
 {
 	const unsigned char *p = bytes;
 
-	*t = (struct tensor){ 0 };
+	*a = (struct npy_array){ .name = name };
 	if (n < 10 || memcmp(p, "\x93NUMPY", 6)) return fail("%s: found no npy file", name);
 	if (p[6] < 1 || p[6] > 3 || p[7])
 		return fail("%s: found npy version %d.%d, expected 1.0 to 3.0", name, p[6], p[7]);
@@ -194,8 +204,17 @@ int npy_parse(struct tensor *t, const char *name, const void *bytes, size_t n)
 	if (n < start || length > n - start)
 		return fail("%s: the header is cut: %zu bytes in a file of %zu", name, length, n);
 	const char *head = (const char *)p + start;
-	struct reader r = { .name = name, .p = head, .end = head + length, .t = t };
-	if (!read_header(&r) && !read_elements(&r, head + length, n - start - length)) return 0;
+	struct reader r = { .name = name, .p = head, .end = head + length, .a = a };
+	a->bytes = head + length;
+	a->n = n - start - length;
+	return read_header(&r);
+}
+
+int npy_parse(struct tensor *t, const char *name, const void *bytes, size_t n)
+{
+	struct npy_array a;
+
+	if (!npy_open(&a, name, bytes, n) && !npy_elements(t, &a)) return 0;
 	*t = (struct tensor){ 0 };
 	return -1;
 }

@@ -4,8 +4,23 @@
 
 #include "formats/safetensors.h"
 
-/* C-order little-endian arrays of the types of enum dtype; t->data is owned (free it).  0 or -1
- * after fail(). */
+/* An array whose elements have not been looked at. */
+struct npy_array {
+	const char *name;                    /* for messages */
+	enum dtype type;                     /* 0: Python's objects, which `bytes` pickles */
+	int rank;
+	int64_t shape[8];
+	bool swap, fortran;                  /* big-endian; the first axis innermost */
+	const void *bytes; size_t n;         /* borrowed */
+};
+/* The header of an npy file of n bytes. */
+int npy_open(struct npy_array *, const char *name, const void *bytes, size_t n);
+/* type and swap from "<f4" and the like. */
+int npy_type(struct npy_array *, const char *text);
+/* The elements in C order and this machine's bytes; t->data is owned.  Refuses objects. */
+int npy_elements(struct tensor *, const struct npy_array *);
+
+/* Both at once.  0 or -1 after fail(), as above. */
 int npy_read(struct tensor *, const char *path);
 int npy_parse(struct tensor *, const char *name, const void *bytes, size_t n);
 /* By way of path.part, renamed; "-" is stdout. */

@@ -66,8 +66,8 @@ const char *rows_path(const struct rows *);
  * *info has count and id. */
 int rows_verify(const char *path, struct rows_info *info);
 
-/* Everything in memory, from stream or store: for what must be held anyway.  Free with
- * rows_free. */
+/* Everything in memory, from stream, store or npy file (npy_rows.h): for what must be held anyway.
+ * Free with rows_free. */
 struct table { struct rows_info info; uint64_t *keys; uint32_t *labels; void *data; };
 int rows_load(struct table *, const char *path);
 /* As rows_load, with F16 widened to f32; refuses other types, non-finite rows (named by key);

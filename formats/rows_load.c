@@ -1,5 +1,6 @@
 /* rows_load: all rows of a stream or store in memory; the interface is in rows.h. */
 #include "formats/rows.h"
+#include "formats/npy_rows.h"
 #include "formats/safetensors.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -68,6 +69,7 @@ int rows_load(struct table *t, const char *path)
 {
 	struct rows r;
 
+	if (npy_rows_is(path)) return npy_rows(t, path);
 	*t = (struct table){ 0 };
 	if (rows_open(&r, path)) return -1;
 	t->info = r.info;

@@ -44,6 +44,7 @@ const struct tensor *tensors_find(const struct tensors *, const char *name);  /*
 const char *tensors_meta(const struct tensors *, const char *name);   /* NULL when absent */
 /* count floats from a tensor of any float type; -1 after fail() for other types. */
 int tensor_floats(const struct tensor *, float *out);
+int tensor_ints(const struct tensor *, int64_t *out);   /* the same for integers up to 64 bits */
 void tensors_own(struct tensors *, void *data);   /* frees it on closing */
 void tensors_close(struct tensors *);
 

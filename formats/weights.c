@@ -1,7 +1,7 @@
 /* weights: which kind of file holds the tensors, by its first bytes. */
 #include "formats/weights.h"
 #include "formats/map.h"
-#include "formats/npy.h"
+#include "formats/npy_dict.h"
 #include "formats/tar.h"
 #include "formats/torch.h"
 #include "formats/zip.h"
@@ -45,6 +45,15 @@ static int add_npy(struct tensors *t, const char *name, const void *bytes, size_
 	return 0;
 }
 
+/* One array, without a name, or a dictionary of named ones. */
+static int add_array(struct tensors *t, const struct map *m)
+{
+	struct npy_array a;
+
+	if (npy_open(&a, t->path, m->p, m->bytes)) return -1;
+	return a.type ? add_npy(t, "", m->p, m->bytes) : npy_dict(t, &a);
+}
+
 /* A zip of NAME.npy */
 static int add_npz(struct tensors *t, const struct zip *z)
 {
@@ -81,7 +90,7 @@ static int add_other(struct tensors *t, const struct map *m)
 	if (is_stranger(t, m)) return -1;
 	if (zip_is(p, m->bytes)) return add_zip(t, m);
 	if (*p == 0x80) return torch_legacy(t, p, m->bytes);
-	if (m->bytes >= 6 && !memcmp(p, "\x93NUMPY", 6)) return add_npy(t, "", p, m->bytes);
+	if (m->bytes >= 6 && !memcmp(p, "\x93NUMPY", 6)) return add_array(t, m);
 	if (tar_is(p, m->bytes)) return torch_tar(t, p, m->bytes);
 	return fail("%s: found neither safetensors nor a file of PyTorch or NumPy", t->path);
 }

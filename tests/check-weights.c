@@ -45,21 +45,10 @@ static char *describe(const struct tensor *t)
 	return mem_text("%s", text);
 }
 
-/* What was read, whichever the format. */
-struct found { struct tensors st; struct tensor npy; bool is_npy, good; };
-
-static struct found read_file(const char *path)
+static bool has(const struct tensors *t, const char *want)
 {
-	struct found f = { .is_npy = strstr(path, ".npy") };
-
-	f.good = !(f.is_npy ? npy_read(&f.npy, path) : weights_open(&f.st, path));
-	return f;
-}
-
-static bool has(const struct found *f, const char *want)
-{
-	for (int i = 0; i < (f->is_npy ? 1 : f->st.n); i++) {
-		char *got = describe(f->is_npy ? &f->npy : &f->st.t[i]);
+	for (int i = 0; i < t->n; i++) {
+		char *got = describe(&t->t[i]);
 		bool same = !strcmp(got, want);
 		free(got);
 		if (same) return true;
@@ -67,18 +56,12 @@ static bool has(const struct found *f, const char *want)
 	return false;
 }
 
-static void drop(struct found *f)
-{
-	if (f->good && f->is_npy) free((void *)f->npy.data);
-	if (f->good && !f->is_npy) tensors_close(&f->st);
-	*f = (struct found){ 0 };
-}
-
 static void check_files(void)
 {
 	FILE *f = fopen("tests/golden/weightfiles.tsv", "r");
 	char line[1024], path[1100];
-	struct found found = { 0 };
+	struct tensors found = { 0 };
+	bool good = false;
 
 	if (!ok(f != NULL, "the table of verdicts")) return;
 	while (fgets(line, sizeof line, f)) {
@@ -87,21 +70,20 @@ static void check_files(void)
 		if (*line == '#' || !rest) continue;
 		*rest++ = '\0';
 		if (!strncmp(rest, "tensor\t", 7)) {
-			ok(found.good && has(&found, rest + 7), "%s: %s", line, rest + 7);
+			ok(good && has(&found, rest + 7), "%s: %s", line, rest + 7);
 			continue;
 		}
-		drop(&found);
+		tensors_close(&found);
 		snprintf(path, sizeof path, CORPUS "%s", line);
-		found = read_file(path);
+		good = !weights_open(&found, path);
 		if (!strncmp(rest, "accept\t", 7))
-			ok(found.good && (found.is_npy || found.st.n == atoi(rest + 7)), "%s: read",
-				line);
+			ok(good && found.n == atoi(rest + 7), "%s: read", line);
 		else if (!strcmp(rest, "reject\t0"))
-			ok(!found.good && strstr(why(), path), "%s: refused: %s", line, why());
+			ok(!good && strstr(why(), path), "%s: refused: %s", line, why());
 		else
-			ok(found.good || strstr(why(), path), "%s: either", line);
+			ok(good || strstr(why(), path), "%s: either", line);
 	}
-	drop(&found);
+	tensors_close(&found);
 	fclose(f);
 }
 
@@ -178,9 +160,10 @@ static void check_cuts(const char *suffix)
 	long n = size_of(to);
 	for (long i = n - 1; i >= 0; i--) {
 		must(!truncate(to, i));
-		struct found f = read_file(to);
-		refused += !f.good;
-		drop(&f);
+		struct tensors t;
+		bool good = !weights_open(&t, to);
+		refused += !good;
+		if (good) tensors_close(&t);
 	}
 	ok(n > 100 && refused == n, "%s cut at each of %ld bytes is refused", suffix, n);
 	tensors_close(&w);

@@ -1,11 +1,8 @@
 /* ic-store: looks into row stores, row streams and checkpoints, and turns them into other files. */
 #include "formats/keys.h"
-#include "formats/map.h"
-#include "formats/npy.h"
-#include "formats/pages.h"
+#include "formats/npy_rows.h"
 #include "formats/pam.h"
-#include "formats/part.h"
-#include "formats/rows.h"
+#include "formats/rows_export.h"
 #include "formats/text.h"
 #include "formats/weights.h"
 #include "lib/base/fail.h"
@@ -30,7 +27,7 @@ static const struct opt opts[] = {
 	{ 'n', "rows", "N", "head: this many rows", OPT_LONG, &head_rows, 0, 1e15 },
 	{ 0, "net", "PREFIX", "export: the tensors PREFIX.*, without that prefix",
 		OPT_STR, &net, 0, 0 },
-	{ 0, "keys", "FILE", "pam: the pictures with these keys, one a line",
+	{ 0, "keys", "FILE", "pam, cat: the pictures, or rows, with these keys, one a line",
 		OPT_STR, &keys, 0, 0 },
 	OPT_COMMON,
 };
@@ -177,6 +174,24 @@ static int load_rows(struct text *t, struct rows *to, int64_t at)
 	return got;
 }
 
+static int64_t load_npy(const char *path)
+{
+	struct table t;
+	struct rows to = { 0 };
+	int64_t at = 0;
+
+	if (rows_load_features(&t, path)) return -1;
+	int bad = rows_create(&to, out, &t.info, common.force, &at);
+	const char *row = (const char *)t.data + (size_t)at * rows_bytes(&t.info);
+	for (int64_t i = at; i < t.info.count && !bad; i++, row += rows_bytes(&t.info))
+		bad = stop_check() || rows_put(&to, t.keys[i], t.labels ? t.labels[i] : 0, row);
+	bad = bad || rows_seal(&to);
+	int64_t count = t.info.count;
+	rows_close(&to);
+	rows_free(&t);
+	return bad ? -1 : count;
+}
+
 static int64_t load(int n, char **files)
 {
 	struct text t;
@@ -184,6 +199,7 @@ static int64_t load(int n, char **files)
 	struct rows to = { 0 };
 	int64_t at;
 
+	if (n && npy_rows_is(files[0])) return load_npy(files[0]);
 	if (text_open(&t, n ? files[0] : "-", &info)) return -1;
 	int bad = rows_create(&to, out, &info, common.force, &at) || load_rows(&t, &to, at) ||
 		rows_seal(&to);
@@ -276,11 +292,60 @@ static int join_file(struct join *j, const char *path, bool first)
 	return bad;
 }
 
+static int by_key(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Rows are in the order of their keys, each once: k-means may choose one twice. */
+static int64_t keys_sorted(uint64_t **wanted)
+{
+	int64_t n = keys_read(keys, wanted), kept = 0;
+
+	if (n > 0) qsort(*wanted, (size_t)n, sizeof **wanted, by_key);
+	for (int64_t i = 0; i < n; i++)
+		if (!kept || (*wanted)[kept - 1] != (*wanted)[i]) (*wanted)[kept++] = (*wanted)[i];
+	return n < 0 ? -1 : kept;
+}
+
+static int pick_rows(struct rows *from, struct rows *to, const uint64_t *wanted, int64_t n)
+{
+	struct block b;
+
+	for (int64_t i = 0; i < n; i++) {
+		int64_t row = rows_find(from, wanted[i]);
+		if (stop_check() || row < 0 || rows_at(from, row, &b)) return -1;
+		if (rows_put(to, b.keys[0], b.labels ? b.labels[0] : 0, b.data)) return -1;
+	}
+	return rows_seal(to);
+}
+
+static int64_t pick(const char *path)
+{
+	struct rows from, to = { 0 };
+	uint64_t *wanted = NULL;
+
+	if (rows_open(&from, path)) return -1;
+	int64_t n = rows_is_store(&from) ? keys_sorted(&wanted) :
+		fail("%s: found a row stream, expected a store", path);
+	struct rows_info info = from.info;
+	info.count = n;
+	int bad = n < 0 || rows_create(&to, out, &info, common.force, NULL) ||
+		pick_rows(&from, &to, wanted, n);
+	rows_close(&to);
+	rows_close(&from);
+	free(wanted);
+	return bad ? -1 : n;
+}
+
 static int64_t cat(int n, char **files)
 {
 	struct join j = { 0 };
 	int bad = 0;
 
+	if (keys && n > 1) misuse("cat --keys takes one FILE, found '%s' too", files[1]);
+	if (keys) return pick(files[0]);
 	for (int i = 0; i < n && !bad; i++) bad = join_file(&j, files[i], i == 0);
 	if (!bad) bad = rows_seal(&j.to);
 	rows_close(&j.to);
@@ -291,88 +356,6 @@ static bool ends_with(const char *s, const char *end)
 {
 	size_t n = strlen(s), m = strlen(end);
 	return n > m && !strcmp(s + n - m, end);
-}
-
-static int export_npy(const struct table *t)
-{
-	static const enum dtype types[] = { [ROWS_U8] = DT_U8, [ROWS_F32] = DT_F32,
-		[ROWS_F16] = DT_F16, [ROWS_U32] = DT_U32, [ROWS_NEAR] = DT_U32 };
-	const struct rows_info *r = &t->info;
-	struct tensor a = { .type = types[r->type], .rank = 2, .shape = { r->count, r->width },
-		.data = t->data, .count = r->count * r->width };
-
-	if (r->type == ROWS_NEAR)
-		return fail("%s: neighbours are two arrays: export to .safetensors", out);
-	if (r->height)
-		a.rank = 4, a.shape[1] = r->height, a.shape[2] = r->im_width,
-		a.shape[3] = r->channels;
-	return npy_write(out, &a, common.force);
-}
-
-/* Neighbour rows are ids then distances; as arrays they are apart. */
-static void split_near(const struct table *t, uint32_t *ids, float *distances)
-{
-	size_t k = (size_t)t->info.width;
-	const char *row = t->data;
-
-	for (int64_t i = 0; i < t->info.count; i++, row += 8 * k) {
-		memcpy(ids + (size_t)i * k, row, 4 * k);
-		memcpy(distances + (size_t)i * k, row + 4 * k, 4 * k);
-	}
-}
-
-static void add_meta(struct tensors *to, const struct rows_info *r)
-{
-	char text[17], line[sizeof r->meta], *save;
-
-	tensors_add_meta(to, "kind", r->kind);
-	snprintf(text, sizeof text, "%016" PRIx64, r->id);
-	tensors_add_meta(to, "id", text);
-	snprintf(text, sizeof text, "%016" PRIx64, r->from);
-	tensors_add_meta(to, "from", text);
-	snprintf(text, sizeof text, "%016" PRIx64, rows_root(r));
-	tensors_add_meta(to, "root", text);
-	strcpy(line, r->meta);
-	for (char *m = strtok_r(line, "\n", &save); m; m = strtok_r(NULL, "\n", &save)) {
-		char *value = strchr(m, '=');
-		*value++ = 0;
-		char *name = mem_text("meta.%s", m);
-		tensors_add_meta(to, name, value);
-		free(name);
-	}
-}
-
-static int export_rows(const struct table *t)
-{
-	static const enum dtype types[] = { [ROWS_U8] = DT_U8, [ROWS_F32] = DT_F32,
-		[ROWS_F16] = DT_F16, [ROWS_U32] = DT_U32 };
-	const struct rows_info *r = &t->info;
-	int64_t shape[4] = { r->count, r->width };
-	struct tensors to = { 0 };
-	uint32_t *ids = NULL;
-	float *distances = NULL;
-
-	if (r->type == ROWS_NEAR) {
-		ids = mem_big((size_t)(r->count * r->width), sizeof *ids, "neighbour ids");
-		distances = mem_big((size_t)(r->count * r->width), sizeof *distances,
-			"neighbour distances");
-		if (!ids || !distances) goto done;
-		split_near(t, ids, distances);
-		tensors_add(&to, "ids", DT_U32, 2, shape, ids);
-		tensors_add(&to, "distances", DT_F32, 2, shape, distances);
-	} else {
-		if (r->height) shape[1] = r->height, shape[2] = r->im_width, shape[3] = r->channels;
-		tensors_add(&to, "rows", types[r->type], r->height ? 4 : 2, shape, t->data);
-	}
-	tensors_add(&to, "keys", DT_U64, 1, shape, t->keys);
-	if (r->labelled) tensors_add(&to, "labels", DT_U32, 1, shape, t->labels);
-	add_meta(&to, r);
-done:;
-	int bad = to.n ? tensors_save(&to, out, common.force) : -1;
-	tensors_close(&to);
-	free(ids);
-	free(distances);
-	return bad;
 }
 
 /* The tensors "PREFIX.name" of a checkpoint as "name", with its metadata. */
@@ -409,7 +392,8 @@ static int64_t export(int n, char **files)
 	if (net) return export_net(files[0]);
 	if (rows_load(&t, files[0])) return -1;
 	int64_t count = t.info.count;
-	int bad = npy ? export_npy(&t) : export_rows(&t);
+	int bad = npy ? rows_export_npy(&t, out, common.force) :
+		rows_export_safetensors(&t, out, common.force);
 	rows_free(&t);
 	return bad ? -1 : count;
 }
@@ -468,7 +452,7 @@ static const struct command {
 	{ "dump",   "",   1, 1,       dump,   "rows" },
 	{ "load",   "o",  0, 1,       load,   "rows" },
 	{ "verify", "",   1, 1 << 20, verify, "files" },
-	{ "cat",    "o",  1, 1 << 20, cat,    "rows" },
+	{ "cat",    "ok", 1, 1 << 20, cat,    "rows" },
 	{ "export", "on", 1, 1,       export, "items" },
 	{ "pam",    "k",  1, 1,       pam,    "pictures" },
 };

@@ -1,4 +1,4 @@
-/* init: a training run's first state from the weights of another: a checkpoint, or files of networks. */
+/* init: a training run's first state from the weights of another: a checkpoint, or networks. */
 #include "lib/gan/state.h"
 #include "formats/weights.h"
 #include "lib/base/fail.h"

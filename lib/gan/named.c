@@ -66,7 +66,8 @@ int named_take(const struct tensors *t, const struct named *w, real *data)
 	return 0;
 }
 
-/* A size of a tensor; 0 for what is not there or so large that sums of a few would not fit an int. */
+/* A size of a tensor; 0 for what is not there or so large that sums of a few would not fit an
+ * int. */
 static int64_t dim(const struct tensors *t, const char *prefix, const char *leaf, int axis)
 {
 	char name[96];
@@ -87,17 +88,20 @@ static int blocks(const struct tensors *t, const char *prefix)
 	return n;
 }
 
-/* Spec biggan 1.8: blocks give the resolution, rows of the first layer ch, widths the conditions. */
+/* Spec biggan 1.8: blocks give the resolution, rows of the first layer ch, widths the
+ * conditions. */
 int named_generator(const struct tensors *t, const char *prefix, struct biggan *c)
 {
 	int n = blocks(t, prefix);
-	int64_t rows = dim(t, prefix, "linear.weight", 0), chunk = dim(t, prefix, "linear.weight", 1);
+	int64_t rows = dim(t, prefix, "linear.weight", 0),
+		chunk = dim(t, prefix, "linear.weight", 1);
 	int64_t width = dim(t, prefix, "blocks.0.0.bn1.gain.weight", 1),
 		feat = dim(t, prefix, "shared_feat.weight", 0);
 
 	*c = biggan_default();
 	if (n < 3 || n > 7)
-		return fail("%s: %d generator blocks under \"%s\", expected 3 (32 pixels) to 7 (512)",
+		return fail("%s: %d generator blocks under \"%s\", expected 3 (32 pixels) to 7 "
+			    "(512)",
 			    t->path, n, prefix);
 	c->resolution = 4 << n;
 	c->g_ch = (int)(rows / (n == 3 ? 64 : 256));

@@ -1,13 +1,13 @@
-/* named: networks in files by their published names (BigGAN_PyTorch/BigGAN.py): the architecture read
- * off the shapes, every tensor accounted for. */
+/* named: networks in files by their published names (BigGAN_PyTorch/BigGAN.py): the architecture
+ * read off the shapes, every tensor accounted for. */
 #ifndef IC_NAMED_H
 #define IC_NAMED_H
 
 #include "formats/safetensors.h"
 #include "lib/nets/biggan.h"
 
-/* A network's tensors in a file: "PREFIX" + name of a parameter.  buffers: with u0, sv0 and stored_*,
- * which moments have not. */
+/* A network's tensors in a file: "PREFIX" + name of a parameter.  buffers: with u0, sv0 and
+ * stored_*, which moments have not. */
 struct named { const char *prefix; const struct params *ps; bool buffers; };
 
 /* All return 0, or -1 after fail(), which names the file and the tensor. */

@@ -40,6 +40,10 @@ check_same "--each: instances in order" \
 	"printf '0\n0\n1\n1\n2\n2\n'"
 check_same "instances from a pipe" "ic-store cat i.mdb | ic-sample m.st - --each 2" \
 	"ic-sample m.st i.mdb --each 2"
+check_same "published instances" "ic-sample m.st $root/tests/golden/instances.npy --each 2" \
+	"ic-store load $root/tests/golden/instances.npy | ic-sample m.st - --each 2"
+fails_with "found keys of rows" "a k-means is no instances" \
+	ic-sample m.st "$root/tests/golden/centres.npy" -n 1
 ok "a model without instances" eval \
 	'ic-sample u.st -n 3 >u.pam && [ "$(grep -ao ENDHDR u.pam | wc -l)" -eq 3 ]'
 check_same "samples, features and score in one pipe" \
