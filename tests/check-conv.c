@@ -99,8 +99,9 @@ static void check(enum op op, struct shape s, const struct view *x, const struct
 		s.d[0], s.d[1], s.d[2], s.d[3], set->lanes, worst / most);
 	ok(same, "the same with 1, 2 and 5 threads");
 	if (images) {
-		struct view one = { again.p, s }, x1[2] = { x[0], x[1] };
+		struct view one = { again.p, s }, x1[OP_INPUTS] = { 0 };
 
+		for (int k = 0; k < op_inputs[op]; k++) x1[k] = x[k];
 		one.s.d[0] = x1[0].s.d[0] = 1;
 		run(cpu, op, one, x1, a);
 		ok(!memcmp(got.p, one.p, shape_count(one.s) * sizeof *one.p),
@@ -177,12 +178,14 @@ static void check_depthwise(int N, int H, int C, int K, int L, int stride, int b
 {
 	int P = (H + before + after - K) / stride + 1, Q = (H + before + after - L) / stride + 1;
 	struct shape xs = { { N, H, H, C } }, ws = { { K, L, 1, C } };
-	struct view x = { filled(shape_count(xs)), xs }, w = { filled(shape_count(ws)), ws };
+	struct shape bs = { { 1, 1, 1, C } };
+	struct view in[3] = { { filled(shape_count(xs)), xs }, { filled(shape_count(ws)), ws },
+		{ filled((size_t)C), bs } };
 
-	check(OP_dwconv, (struct shape){ { N, P, Q, C } }, (struct view[]){ x, w },
-		&(struct attr){ .i = { stride, before, after, before, after } }, 1e-6, true);
-	free(x.p);
-	free(w.p);
+	check(OP_dwconv_act, (struct shape){ { N, P, Q, C } }, in,
+		&(struct attr){ .i = { stride, before, after, before, after }, .f = { 0, 2 } },
+		1e-6, true);
+	for (int k = 0; k < 3; k++) free(in[k].p);
 }
 
 #define EACH(table) for (size_t i = 0; i < sizeof table / sizeof *table; i++)

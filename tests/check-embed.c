@@ -15,10 +15,11 @@
 #define GOLDEN "tests/golden/embed/"
 #define WEIGHTS "pipelines/weights/efficientnet-lite0.safetensors"
 
-enum { LITE, ICGAN, MAX = 8 };
+/* of nets_protocols */
+enum { LITE = 1, ICGAN = 3, MAX = 8 };
 
 /* The pictures of one file and the features expected of them. */
-struct set { int n, side; uint8_t *rgb[MAX]; struct tensor want; };
+struct set { int n; struct image picture[MAX]; struct tensor want; };
 
 static struct set load(const char *pictures, const char *features)
 {
@@ -29,9 +30,9 @@ static struct set load(const char *pictures, const char *features)
 
 	snprintf(path, sizeof path, GOLDEN "%s.ppm", pictures);
 	must(!pam_open(&in, path));
-	while (s.n < MAX && pam_read(&in, &head, &s.rgb[s.n]) == 1) {
-		s.side = head.width;
-		s.n++;
+	for (struct image *m = s.picture; s.n < MAX && pam_read(&in, &head, &m->rgb) == 1; m++, s.n++) {
+		m->height = head.height;
+		m->width = head.width;
 	}
 	pam_close(&in);
 	snprintf(path, sizeof path, GOLDEN "%s.npy", features);
@@ -41,7 +42,7 @@ static struct set load(const char *pictures, const char *features)
 
 static void drop(struct set *s)
 {
-	for (int i = 0; i < MAX; i++) free(s->rgb[i]);
+	for (int i = 0; i < MAX; i++) free(s->picture[i].rgb);
 	free((void *)s->want.data);
 }
 
@@ -62,10 +63,10 @@ static void check_set(int protocol, const char *weights, const char *pictures,
 	struct set s = load(pictures, features);
 	struct net net;
 
-	if (ok(!nets_open(&net, 0, protocol, weights), "%s: weights", features)) {
+	if (ok(!nets_open(&net, 0, protocol, NET_POOL, weights), "%s: weights", features)) {
 		float *f = mem_new((size_t)MAX * (size_t)net.width, sizeof *f);
 		must(s.want.shape[1] == net.width && s.n > 0);
-		ok(!nets_features(&net, s.n, s.side, (const uint8_t *const *)s.rgb, mirrored, f),
+		ok(!nets_features(&net, s.n, s.picture, mirrored, f),
 			"%s: computed", features);
 		for (int i = 0; i < s.n; i++) {
 			size_t at = (size_t)i * (size_t)net.width;
@@ -153,7 +154,7 @@ static void check_damage(enum damage damage, const char *text)
 	char *path = formula_file(damage);
 	struct net net;
 
-	ok(nets_open(&net, 0, LITE, path) == -1 && strstr(why(), text) && !net.s, "refused: %s",
+	ok(nets_open(&net, 0, LITE, NET_POOL, path) == -1 && strstr(why(), text) && !net.s, "refused: %s",
 		why());
 	remove(path);
 	free(path);
@@ -166,10 +167,10 @@ static float *rows_of(const struct set *s, int together, int threads)
 	float *f = mem_new((size_t)s->want.count, sizeof *f);
 
 	par_set_threads(threads);
-	must(!nets_open(&net, 0, LITE, WEIGHTS));
+	must(!nets_open(&net, 0, LITE, NET_POOL, WEIGHTS));
 	for (int i = 0; i < s->n; i += together) {
 		int n = s->n - i < together ? s->n - i : together;
-		must(!nets_features(&net, n, s->side, (const uint8_t *const *)s->rgb + i, false,
+		must(!nets_features(&net, n, s->picture + i, false,
 			f + (size_t)i * (size_t)net.width));
 	}
 	nets_close(&net);
@@ -209,7 +210,7 @@ int main(void)
 	remove(path);
 	free(path);
 	check_damage(MISSING, "_conv_stem.weight is missing");
-	check_damage(SHAPE, "_conv_stem.weight: found rank 4 and sizes 3 32");
+	check_damage(SHAPE, "_conv_stem.weight: found [3,32,3,3], expected [32,3,3,3]");
 	check_damage(NOT_FINITE, "_conv_stem.weight: element 5 is not finite");
 	check_damage(EXTRA, "_blocks.16._bn1.weight");
 	check_independence();

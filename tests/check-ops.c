@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-struct sample { enum op op; struct shape y, x[2]; struct attr a; };
+struct sample { enum op op; struct shape y, x[OP_INPUTS]; struct attr a; };
 
 #define S(...) { { __VA_ARGS__ } }
 #define A(...) { __VA_ARGS__ }
@@ -81,31 +81,39 @@ static void fill(float *p, const struct sample *s, int which, bool odd_too, stru
 	}
 }
 
-struct held { float *x[2], *y; };
+struct held { float *x[OP_INPUTS], *y; };
 
 static void hold(struct held *h, const struct sample *s, bool odd_too)
 {
 	struct rng r = rng_at(1, (uint64_t)s->op);
 
 	h->y = guarded(shape_count(s->y));
-	for (int k = 0; k < 2; k++) h->x[k] = guarded(shape_count(s->x[k]));
+	for (int k = 0; k < OP_INPUTS; k++) h->x[k] = guarded(shape_count(s->x[k]));
 	for (int k = 0; k < op_inputs[s->op]; k++) fill(h->x[k], s, k, odd_too, &r);
 }
 
 static void let_go(struct held *h)
 {
-	for (int k = 0; k < 2; k++) guarded_free(h->x[k]);
+	for (int k = 0; k < OP_INPUTS; k++) guarded_free(h->x[k]);
 	guarded_free(h->y);
+}
+
+/* The inputs as an op is given them; NULL where there is none. */
+static void views(struct view *in, const struct sample *s, float *const *x)
+{
+	for (int k = 0; k < OP_INPUTS; k++)
+		in[k] = (struct view){ shape_count(s->x[k]) ? x[k] : NULL, s->x[k] };
 }
 
 /* One call into a poisoned y; false when guards around y or the scratch were written. */
 static bool call(struct backend *b, const struct sample *s, float *const *x, float *y)
 {
-	struct view in[2] = { { x[0], s->x[0] }, { x[1], s->x[1] } };
+	struct view in[OP_INPUTS];
 	size_t bytes = b->scratch[s->op] ? b->scratch[s->op](b, s->y, s->x, &s->a) : 0;
 	size_t count = (bytes + 3) / 4;
 	float *work = guarded(count);
 
+	views(in, s, x);
 	for (size_t i = 0; i < shape_count(s->y); i++) memcpy(&y[i], &guard_word, 4);
 	b->work = work;
 	b->work_bytes = bytes;
@@ -145,16 +153,18 @@ static void sizes(struct backend *ref, const struct sample *s, const struct held
 	struct sample t = *s;
 	struct held m = { .y = size };
 
-	for (int k = 0; k < 2; k++) {
+	for (int k = 0; k < OP_INPUTS; k++) {
 		size_t n = shape_count(s->x[k]);
 		bool absolute = adds_up(s->op, k);
 		m.x[k] = guarded(n);
 		for (size_t i = 0; i < n; i++)
 			m.x[k][i] = absolute ? fabsf(h->x[k][i]) : h->x[k][i];
-		if (absolute) t.a.f[k] = fabsf(s->a.f[k]);
 	}
+	if (s->op == OP_scale) t.a.f[0] = fabsf(s->a.f[0]), t.a.f[1] = fabsf(s->a.f[1]);
+	/* an error is made before the bounds */
+	if (s->op == OP_conv_act || s->op == OP_dwconv_act) t.a.f[0] = 0, t.a.f[1] = INFINITY;
 	call(ref, &t, m.x, m.y);
-	for (int k = 0; k < 2; k++) guarded_free(m.x[k]);
+	for (int k = 0; k < OP_INPUTS; k++) guarded_free(m.x[k]);
 }
 
 /* The largest error in the unit of ulps(); a lone NaN or infinity is infinitely wrong. */
@@ -174,10 +184,11 @@ static double worst(const float *got, const float *want, const float *size, size
 /* "conv [2,5,7,11] <- [2,5,7,3] [3,3,3,11]" */
 static const char *title(const struct sample *s)
 {
-	static char text[160];
+	static char text[240];
 	int n = snprintf(text, sizeof text, "%s\t", op_name[s->op]);
 
 	for (int k = -1; k < op_inputs[s->op]; k++) {
+		if (k >= 0 && !shape_count(s->x[k])) break;
 		const int *d = k < 0 ? s->y.d : s->x[k].d;
 		n += snprintf(text + n, sizeof text - (size_t)n, "%s[%d,%d,%d,%d]",
 			      k < 0 ? "" : " ", d[0], d[1], d[2], d[3]);
@@ -250,10 +261,10 @@ static double flops(const struct sample *s)
 
 	switch (s->op) {
 	case OP_matmul:  return 2 * y * (s->a.i[0] ? s->x[0].d[2] : s->x[0].d[3]);
-	case OP_conv:    return 2 * y * f[0] * f[1] * f[2];
+	case OP_conv: case OP_conv_act: return 2 * y * f[0] * f[1] * f[2];
 	case OP_conv_dx: return 2 * x * f[0] * f[1] * f[2];
 	case OP_conv_dw: return 2 * w * s->y.d[0] * s->y.d[1] * s->y.d[2];
-	case OP_dwconv:  return 2 * y * f[0] * f[1];
+	case OP_dwconv_act: return 2 * y * f[0] * f[1];
 	default:         return 0;
 	}
 }
@@ -264,7 +275,8 @@ static void bench(struct backend *b, const struct sample *s)
 	double best = INFINITY, bytes = 4.0 * (double)shape_count(s->y);
 
 	hold(&h, s, false);
-	struct view in[2] = { { h.x[0], s->x[0] }, { h.x[1], s->x[1] } };
+	struct view in[OP_INPUTS];
+	views(in, s, h.x);
 	if (backend_reserve(b, b->scratch[s->op] ? b->scratch[s->op](b, s->y, s->x, &s->a) : 0))
 		abort();
 	for (double start = seconds(); seconds() - start < 0.25;) {

@@ -16,7 +16,7 @@ ok "lib/base includes lib/base only" includes_only lib/base lib/base
 ok "formats include formats and lib/base" includes_only formats formats lib/base
 ok "lib/tape includes kernels and lib/base" includes_only lib/tape lib/tape kernels lib/base
 ok "lib/stat stays below nets and gan" includes_only lib/stat lib/stat lib/tape lib/base kernels formats
-ok "lib/nets stay below gan" includes_only lib/nets lib/nets lib/tape lib/base kernels formats
+ok "lib/nets stay below gan" includes_only lib/nets lib/nets lib/stat lib/tape lib/base kernels formats
 ok "lib/gan includes no tools" includes_only lib/gan lib/gan lib/nets lib/stat lib/tape lib/base kernels formats
 
 # Lines of code, without comments and string literals.

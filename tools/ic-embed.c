@@ -1,4 +1,4 @@
-/* ic-embed: pictures -> feature rows of a published network. */
+/* ic-embed: pictures -> rows of features or class scores of a published network. */
 #include "formats/pam.h"
 #include "formats/rows.h"
 #include "kernels/cpu/blas.h"
@@ -6,18 +6,22 @@
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
 #include "lib/base/say.h"
+#include "lib/nets/classes.h"
 #include "lib/nets/nets.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { GROUP = 64 };   /* pictures between two looks at signals and the progress line */
+/* Pictures, and bytes of them, between two looks at signals and the progress line; the likeliest
+ * classes that are printed */
+enum { GROUP = 64, GROUP_BYTES = 64 << 20, BEST = 5 };
 
 static const char *out, *flipped, *weights;
-static int which, protocol;
-static bool by_instance;
+static int which, protocol, layer;
+static bool by_instance, classify;
 
 static const struct opt opts[] = {
 	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR,
@@ -27,6 +31,9 @@ static const struct opt opts[] = {
 		OPT_STR, &weights, 0, 0 },
 	{ 0, "protocol", NETS_PROTOCOLS, "what is done to the bytes first", OPT_WORD,
 		&protocol, 0, 0 },
+	{ 0, "layer", NETS_LAYERS, "what a row holds", OPT_WORD, &layer, 0, 0 },
+	{ 0, "classify", NULL, "print the five likeliest classes of each picture instead", OPT_FLAG,
+		&classify, 0, 0 },
 	{ 0, "by-instance", NULL, "rows of generated pictures have the keys of their instances",
 		OPT_FLAG, &by_instance, 0, 0 },
 	{ 0, "flipped", "FILE", "also write the features of the mirrored pictures here", OPT_STR,
@@ -34,12 +41,12 @@ static const struct opt opts[] = {
 	OPT_COMMON
 };
 
-/* Square pictures of one side: rows of an image store or stream, or a PAM stream, read one picture
- * ahead. */
+/* Pictures, of any size or squares of one side: rows of an image store or stream, or a PAM stream,
+ * read one picture ahead. */
 struct source {
 	const char *path;
-	bool is_pam, ended;
-	int side;
+	bool square, is_pam, ended;
+	int side;                            /* of squares; 0 unknown yet */
 	int64_t total;                       /* as announced; -1 unknown */
 	struct rows rows;
 	struct block block;
@@ -86,22 +93,24 @@ static int pam_ahead(struct source *s)
 	if (got < 0) return -1;
 	s->ended = !got;
 	if (s->ended) return 0;
-	if (s->head.width != s->head.height || (s->side && s->head.width != s->side))
+	if (s->square && (s->head.width != s->head.height ||
+		(s->side && s->head.width != s->side)))
 		return fail("%s: picture %" PRId64 ": found %dx%d, expected %s", s->path,
 			s->pam.read - 1, s->head.width, s->head.height,
 			s->side ? "the size of the first" : "a square (ic-pack crops)");
 	if (by_instance && !s->head.instanced)
 		return fail("%s: picture %" PRId64 " names no instance, expected one for its key",
 			s->path, s->pam.read - 1);
-	if (s->side && (s->head.from != s->first.from || s->head.labelled != s->first.labelled))
+	if (s->pam.read > 1 &&
+		(s->head.from != s->first.from || s->head.labelled != s->first.labelled))
 		return fail("%s: picture %" PRId64 ": comes from another place than the first, "
 			"or only one of them has a label", s->path, s->pam.read - 1);
 	return 0;
 }
 
-static int source_open(struct source *s, const char *path)
+static int source_open(struct source *s, const char *path, bool square)
 {
-	*s = (struct source){ .path = path, .total = -1 };
+	*s = (struct source){ .path = path, .square = square, .total = -1 };
 	int pam = sniff(&s->path);
 	if (pam < 0) return -1;
 	s->is_pam = pam;
@@ -120,7 +129,7 @@ static int source_open(struct source *s, const char *path)
 			"their instances", s->path);
 	if (strcmp(i->kind, "images") || i->type != ROWS_U8 || i->channels != 3)
 		return fail("%s: found rows of kind %s, expected images", s->path, i->kind);
-	if (i->height != i->im_width)
+	if (square && i->height != i->im_width)
 		return fail("%s: found pictures of %dx%d, expected squares (ic-pack crops)",
 			s->path, i->im_width, i->height);
 	s->side = i->height;
@@ -154,17 +163,17 @@ static void inherit(const struct source *s, struct rows_info *to)
 	to->count = s->is_pam ? -1 : i->count;   /* several PAM streams may follow each other */
 }
 
-/* The next picture into *rgb (realloc'd): 1, 0 at the end, -1 failed. */
-static int source_next(struct source *s, uint64_t *key, uint32_t *label, uint8_t **rgb)
+/* The next picture into *m (rgb is realloc'd): 1, 0 at the end, -1 failed. */
+static int source_next(struct source *s, uint64_t *key, uint32_t *label, struct image *m)
 {
-	size_t bytes = (size_t)s->side * (size_t)s->side * 3;
+	const struct rows_info *info = &s->rows.info;
 
 	if (s->ended) return 0;
 	if (s->is_pam) {
-		uint8_t *spare = *rgb;
+		uint8_t *spare = m->rgb;
 		*key = by_instance ? s->head.instance : s->head.key;
 		*label = s->head.label;
-		*rgb = s->ahead;
+		*m = (struct image){ s->head.height, s->head.width, s->ahead };
 		s->ahead = spare;
 		return pam_ahead(s) ? -1 : 1;
 	}
@@ -174,8 +183,9 @@ static int source_next(struct source *s, uint64_t *key, uint32_t *label, uint8_t
 		s->at = 0;
 		if (got <= 0) return got;
 	}
-	if (!*rgb) *rgb = mem_new(bytes, 1);
-	memcpy(*rgb, (const uint8_t *)s->block.data + (size_t)s->at * bytes, bytes);
+	size_t bytes = (size_t)info->width;
+	if (!m->rgb) *m = (struct image){ info->height, info->im_width, mem_new(bytes, 1) };
+	memcpy(m->rgb, (const uint8_t *)s->block.data + (size_t)s->at * bytes, bytes);
 	*key = s->block.keys[s->at];
 	*label = s->block.labels ? s->block.labels[s->at] : 0;
 	s->at++;
@@ -199,33 +209,41 @@ static int sink_open(struct sink *k, const char *path, bool mirrored, const stru
 	if (rows_meta_add(&info, "net", "%s", net->name) ||
 		rows_meta_add(&info, "weights", "%016" PRIx64, net->weights) ||
 		rows_meta_add(&info, "protocol", "%s", net->protocol) ||
-		rows_meta_add(&info, "side", "%d", s->side) ||
+		(s->square && rows_meta_add(&info, "side", "%d", s->side)) ||
 		inherit_handling(&s->rows.info, &info) ||
+		(layer && rows_meta_add(&info, "layer", "%s", net->layer)) ||
 		(mirrored && rows_meta_add(&info, "mirrored", "yes")))
 		return -1;
 	return rows_create(&k->rows, path, &info, common.force, &k->held);
 }
 
-struct group { int n; uint64_t key[GROUP]; uint32_t label[GROUP]; uint8_t *rgb[GROUP]; };
+struct group { int n; uint64_t key[GROUP]; uint32_t label[GROUP]; struct image picture[GROUP]; };
 
 /* Up to `most` pictures. */
 static int group_read(struct group *g, struct source *s, int64_t most)
 {
-	int got = 1;
+	int64_t bytes = 0;
 
-	for (g->n = 0; g->n < GROUP && g->n < most; g->n++)
-		if ((got = source_next(s, &g->key[g->n], &g->label[g->n], &g->rgb[g->n])) <= 0)
-			break;
-	return got < 0 ? -1 : 0;
+	for (g->n = 0; g->n < GROUP && g->n < most && bytes < GROUP_BYTES; g->n++) {
+		struct image *m = &g->picture[g->n];
+		int got = source_next(s, &g->key[g->n], &g->label[g->n], m);
+		if (got <= 0) return got;
+		bytes += (int64_t)m->height * m->width * 3;
+	}
+	return 0;
+}
+
+static void group_free(struct group *g)
+{
+	for (int i = 0; i < GROUP; i++) free(g->picture[i].rgb);
 }
 
 /* Pictures from..from+n-1 through the network into the sink, less those it holds already. */
-static int group_embed(const struct group *g, int64_t from, struct net *net, int side,
-	struct sink *k, float *f)
+static int group_embed(const struct group *g, int64_t from, struct net *net, struct sink *k,
+	float *f)
 {
 	if (from + g->n <= k->held) return 0;
-	if (nets_features(net, g->n, side, (const uint8_t *const *)g->rgb, k->mirrored, f))
-		return -1;
+	if (nets_features(net, g->n, g->picture, k->mirrored, f)) return -1;
 	for (int i = 0; i < g->n; i++, f += net->width)
 		if (from + i >= k->held && rows_put(&k->rows, g->key[i], g->label[i], f)) return -1;
 	return 0;
@@ -243,37 +261,106 @@ static int64_t embed(struct source *s, struct net *net, struct sink *sink, int s
 	do {
 		bad = stop_check() || group_read(&g, s, done < start ? start - done : GROUP);
 		for (int i = 0; i < sinks && !bad && g.n; i++)
-			bad = group_embed(&g, done, net, s->side, &sink[i], f);
+			bad = group_embed(&g, done, net, &sink[i], f);
 		done += g.n;
 		progress("embedding", done, s->total, "%s", "");
 	} while (!bad && g.n);
 	progress_end();
 	for (int i = 0; i < sinks && !bad; i++) bad = rows_seal(&sink[i].rows);
-	for (int i = 0; i < GROUP; i++) free(g.rgb[i]);
+	group_free(&g);
 	free(f);
 	return bad ? -1 : done;
+}
+
+/* The likeliest classes of one picture, by the softmax of its scores, one record each. */
+static void print_best(const struct source *s, uint64_t key, uint32_t label, const float *score,
+	const struct classes *classes)
+{
+	bool taken[CLASSES] = { false };
+	double sum = 0, most = score[0];
+
+	for (int c = 1; c < CLASSES; c++) most = fmax(most, score[c]);
+	for (int c = 0; c < CLASSES; c++) sum += exp(score[c] - most);
+	for (int k = 0; k < BEST; k++) {
+		struct record r = record_begin(stdout);
+		int best = -1;
+		for (int c = 0; c < CLASSES; c++)
+			if (!taken[c] && (best < 0 || score[c] > score[best])) best = c;
+		taken[best] = true;
+		record_int(&r, "key", (int64_t)key);
+		if (s->is_pam ? s->first.labelled : s->rows.info.labelled)
+			record_int(&r, "label", label);
+		record_int(&r, "rank", k + 1);
+		record_int(&r, "class", best);
+		record_real(&r, "probability", exp(score[best] - most) / sum);
+		record_text(&r, "name", classes->name[best]);
+		record_end(&r);
+	}
+}
+
+/* The number of pictures, or -1. */
+static int64_t print_classes(struct source *s, struct net *net)
+{
+	struct classes classes;
+	struct group g = { 0 };
+	float *f = mem_new(GROUP * (size_t)net->width, sizeof *f);
+	int64_t done = 0;
+	int bad = classes_open(&classes);
+
+	while (!bad && !(bad = stop_check() || group_read(&g, s, GROUP)) && g.n) {
+		bad = nets_features(net, g.n, g.picture, false, f);
+		for (int i = 0; i < g.n && !bad; i++)
+			print_best(s, g.key[i], g.label[i], f + (size_t)i * CLASSES, &classes);
+		done += g.n;
+	}
+	group_free(&g);
+	free(f);
+	classes_close(&classes);
+	return bad ? -1 : done;
+}
+
+/* With --verbose: what of the file was left out. */
+static void tell_ignored(const struct net *net)
+{
+	for (int i = 0; i < net->n_ignored && common.verbose; i++)
+		note("%s: left out: %s", net->name, net->ignored[i]);
+}
+
+/* Rows to the outputs; the number of pictures, or -1. */
+static int64_t write_rows(struct source *from, struct net *net)
+{
+	struct sink sink[2] = { 0 };
+	int bad = sink_open(&sink[0], out, false, from, net) ||
+		(flipped && sink_open(&sink[1], flipped, true, from, net));
+	int64_t n = bad ? -1 : embed(from, net, sink, flipped ? 2 : 1);
+
+	/* removes what holds no rows to go on from */
+	for (int k = 0; k < 2; k++) rows_close(&sink[k].rows);
+	return n;
 }
 
 int main(int argc, char **argv)
 {
 	struct source from;
 	struct net net;
-	struct sink sink[2] = { 0 };
 
 	blas_start(argv);
-	int i = opt_parse(argc, argv, "[images]", "features of pictures", opts, LEN(opts));
+	int i = opt_parse(argc, argv, "[images]", "features or classes of pictures", opts,
+		LEN(opts));
 	if (argc - i > 1) misuse("one source of pictures, found %d", argc - i);
 	if (flipped && out && !strcmp(flipped, out))
 		misuse("--output and --flipped name the same file");
 	if (flipped && (!out || !strcmp(flipped, "-") || !strcmp(out, "-")))
 		misuse("--flipped wants two named files: give --output too");
-	if (source_open(&from, i < argc ? argv[i] : "-")) die();
-	if (nets_open(&net, which, protocol, weights)) die();
-	int bad = sink_open(&sink[0], out, false, &from, &net) ||
-		(flipped && sink_open(&sink[1], flipped, true, &from, &net));
-	int64_t n = bad ? -1 : embed(&from, &net, sink, flipped ? 2 : 1);
-	/* removes what holds no rows to go on from */
-	for (int k = 0; k < 2; k++) rows_close(&sink[k].rows);
+	if (classify && (out || flipped || layer))
+		misuse("--classify writes no rows: leave out --output, --flipped and --layer");
+	if (classify) layer = NET_LOGITS;
+	if (nets_open(&net, which, protocol, (enum net_layer)layer, weights)) die();
+	if (classify && !net.imagenet)
+		misuse("--classify: the classes of %s have no names here", net.name);
+	tell_ignored(&net);
+	if (source_open(&from, i < argc ? argv[i] : "-", net.square)) die();
+	int64_t n = classify ? print_classes(&from, &net) : write_rows(&from, &net);
 	if (n < 0) die();
 	source_close(&from);
 	nets_close(&net);

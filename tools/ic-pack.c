@@ -1,4 +1,5 @@
-/* ic-pack: pictures of any source -> image rows of one size. */
+/* ic-pack: pictures of any source -> image rows of one size, or a stream of them as they are. */
+#include "formats/pam.h"
 #include "formats/rows.h"
 #include "formats/sources.h"
 #include "lib/base/fail.h"
@@ -14,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* pictures decoded side by side, then written in order */
-enum { BATCH = 256 };
+/* pictures decoded side by side, then written in order; of those written as they are, fewer */
+enum { BATCH = 256, BATCH_WHOLE = 16 };
 
 static const char *out, *list, *labels;
 static int size = 64, alpha = -1;
@@ -24,7 +25,8 @@ static bool squash, strict, orient;
 
 static const struct opt opts[] = {
 	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR, &out, 0, 0 },
-	{ 0, "size", "N", "side of the packed pictures in pixels", OPT_INT, &size, 1, 4096 },
+	{ 0, "size", "N", "side of the packed pictures in pixels (0: as they are, a PAM stream)", OPT_INT,
+		&size, 0, 4096 },
 	{ 'n', "pictures", "N", "at most N pictures, evenly spread over the sources (0: all)", OPT_LONG, &most, 0, 1e15 },
 	{ 0, "squash", NULL, "resize the whole picture, no centre crop", OPT_FLAG, &squash, 0, 0 },
 	{ 0, "alpha", "N", "grey level under transparent pixels (-1: drop alpha; fonts: 255)", OPT_INT, &alpha, -1, 255 },
@@ -47,6 +49,7 @@ struct pack {
 	bool store;
 	int64_t total, done, rows;           /* pictures chosen, dealt with, written */
 	uint8_t *pixels;                     /* [BATCH][size][size][3] */
+	struct image whole[BATCH_WHOLE];     /* instead, with --size 0 */
 	char *reason[BATCH];                 /* why a picture of the batch is bad, or NULL */
 };
 
@@ -78,6 +81,10 @@ static void pack_one(void *context, int64_t i, int worker)
 	p->reason[i] = NULL;
 	if (sources_decode(&p->from, chosen(p, p->done + i), &m, alpha, orient)) {
 		p->reason[i] = mem_text("%s", why());
+		return;
+	}
+	if (!size) {
+		p->whole[i] = m;
 		return;
 	}
 	if (!squash) crop(&m);
@@ -116,16 +123,32 @@ static int skips_open(struct skips *k, int64_t rows, int64_t *next)
 									    : 0;
 }
 
-static int write_batch(struct pack *p, int n)
+/* Picture i of the batch, with the next key.  Only --strict knows beforehand how many will come. */
+static int write_one(struct pack *p, int i, const struct source_entry *e)
 {
 	size_t bytes = (size_t)size * (size_t)size * 3;
+	uint64_t key = (uint64_t)p->rows++;
+
+	if (size) return rows_put(&p->to, key, e->label, p->pixels + (size_t)i * bytes);
+	struct image *m = &p->whole[i];
+	struct pam_head h = {
+		.width = m->width, .height = m->height, .channels = 3, .key = key,
+		.labelled = p->from.labels != LABELS_NONE, .label = e->label,
+		.at = (int64_t)key, .of = strict ? p->total : 0,
+	};
+	int bad = pam_write(stdout, &h, m->rgb);
+	free(m->rgb);
+	return bad;
+}
+
+static int write_batch(struct pack *p, int n)
+{
 	int bad = 0;
 
 	for (int i = 0; i < n && !bad; i++) {
 		const struct source_entry *e = &p->from.entry[chosen(p, p->done + i)];
 		if (!p->reason[i]) {
-			bad = rows_put(&p->to, (uint64_t)p->rows++, e->label,
-				       p->pixels + (size_t)i * bytes);
+			bad = write_one(p, i, e);
 		} else if (strict) {
 			bad = fail("%s", p->reason[i]);
 		} else {
@@ -140,10 +163,12 @@ static int write_batch(struct pack *p, int n)
 
 static int pack(struct pack *p)
 {
-	p->pixels = mem_big(BATCH, (size_t)size * (size_t)size * 3, "a batch of pictures");
+	int batch = size ? BATCH : BATCH_WHOLE;
+
+	p->pixels = mem_big((size_t)batch, (size_t)size * (size_t)size * 3, "a batch of pictures");
 	if (!p->pixels) return -1;
 	while (p->done < p->total) {
-		int n = p->total - p->done < BATCH ? (int)(p->total - p->done) : BATCH;
+		int n = p->total - p->done < batch ? (int)(p->total - p->done) : batch;
 		if (stop_check()) return -1;
 		par_for(n, p, pack_one);
 		if (write_batch(p, n)) return -1;
@@ -151,7 +176,7 @@ static int pack(struct pack *p)
 	}
 	progress_end();
 	if (!p->rows) return fail("none of %" PRId64 " pictures could be read", p->total);
-	return rows_seal(&p->to);
+	return size ? rows_seal(&p->to) : 0;
 }
 
 /* The last components of the sources, so that a store does not depend on where they lie. */
@@ -233,7 +258,7 @@ static int gather(struct pack *p, int n, char **path)
 			       : "all sources");
 	sources_sort_classes(s);
 	p->total = most && most < s->n ? most : s->n;
-	note("%" PRId64 " pictures, %.1f MB at %d x %d", p->total,
+	if (size) note("%" PRId64 " pictures, %.1f MB at %d x %d", p->total,
 	     3e-6 * size * size * (double)p->total, size, size);
 	return 0;
 }
@@ -247,6 +272,7 @@ static int begin(struct pack *p, int n, char **path)
 	/* a device or pipe takes a stream */
 	p->store = !standard && (stat(out, &st) || S_ISREG(st.st_mode));
 	if (standard && binary_stdout()) return -1;
+	if (!size) return 0;
 	if (describe_rows(p, &info, n, path)) return -1;
 	if (rows_create(&p->to, out, &info, common.force, p->store ? &p->rows : NULL)) return -1;
 	if (p->store) p->skips.path = mem_text("%s.part.skipped", out);
@@ -298,6 +324,9 @@ int main(int argc, char **argv)
 
 	if (!n && !list) n = 1, path = standard;
 	if (labels && (n != 1 || list)) misuse("--labels goes with exactly one source");
+	if (!size && (out || squash))
+		misuse("--size 0 writes pictures as they are to standard output: leave out %s",
+			out ? "--output" : "--squash");
 	int bad = gather(&p, n, path) || begin(&p, n, path) || pack(&p);
 	int64_t rows = p.rows;
 	if (!bad) report(&p);

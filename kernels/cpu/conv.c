@@ -75,6 +75,19 @@ void cpu_conv(struct backend *b, struct view y, const struct view *x, const stru
 	run(&c, &r);
 }
 
+void cpu_conv_act(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+{
+	const struct tile_set *set = tile_best();
+	int rows = y.s.d[0] * y.s.d[1], Q = y.s.d[2], O = y.s.d[3];
+
+	cpu_conv(b, y, x, a);
+#pragma omp parallel for if (shape_count(y.s) >= CPU_ALONE) num_threads(b->threads)
+	for (int i = 0; i < rows; i++) {
+		ptrdiff_t at = (ptrdiff_t)i * Q * O;
+		set->finish(y.p + at, Q, O, x[2].p, x[3].p ? x[3].p + at : NULL, a->f[0], a->f[1]);
+	}
+}
+
 /* Of the taps k0, k0 + s, k0 + 2 s, ... of a dimension of `taps`: how many, and the pad of their
  * correlation with dy, which runs over them backwards.  dx at u s + phase is the sum over j of
  * dy[u + (phase + pad - k0) / s - j] w[k0 + j s]. */

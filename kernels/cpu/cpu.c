@@ -37,7 +37,11 @@ void cpu_fill(struct backend *b)
 	HAS_SCRATCH(conv);
 	HAS_SCRATCH(conv_dx);
 	HAS_SCRATCH(conv_dw);
-	HAS_SCRATCH(dwconv);
+	HAS(conv_act);
+	b->scratch[OP_conv_act] = cpu_conv_scratch;
+	HAS(dwconv_act);
+	HAS(maxpool);
+	HAS(avgpool);
 #undef HAS
 #undef HAS_SCRATCH
 }

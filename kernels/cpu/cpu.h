@@ -13,15 +13,15 @@ void cpu_ew_fill(struct backend *);
 void cpu_chain(struct backend *, const struct chain *);
 size_t cpu_chain_scratch(struct backend *, const struct chain *);
 
-/* move.c, max2.c, reduce.c, fir.c */
+/* move.c, max2.c, pool.c, reduce.c, fir.c */
 op_fn cpu_slice, cpu_pad, cpu_concat, cpu_permute, cpu_pick, cpu_place, cpu_up2, cpu_max2_pick,
 	cpu_max2_place;
-op_fn cpu_moments, cpu_softmax, cpu_sum2, cpu_fir;
+op_fn cpu_moments, cpu_softmax, cpu_sum2, cpu_fir, cpu_maxpool, cpu_avgpool;
 op_scratch cpu_moments_scratch, cpu_fir_scratch;
 
 /* conv.c, dw.c, gemm.c */
-op_fn cpu_conv, cpu_conv_dx, cpu_conv_dw, cpu_dwconv, cpu_matmul;
+op_fn cpu_conv, cpu_conv_dx, cpu_conv_dw, cpu_conv_act, cpu_dwconv_act, cpu_matmul;
 op_scratch cpu_conv_scratch, cpu_conv_dx_scratch, cpu_conv_dw_scratch;
-op_scratch cpu_dwconv_scratch, cpu_matmul_scratch;
+op_scratch cpu_matmul_scratch;
 
 #endif

@@ -1,5 +1,6 @@
-/* dw: depthwise convolution, each channel with its own K by L filter, forward only.  Rows of
- * outputs; taps outside the image are left out, so that nothing is copied. */
+/* dw: depthwise convolution, each channel with its own K by L filter, with
+ * bias and bounds, forward only.  Rows of outputs; taps outside the image are left out, so that
+ * nothing is copied. */
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/conv.h"
 
@@ -31,7 +32,7 @@ static void output_row(const struct depthwise *d, const float *x, const float *w
 	}
 }
 
-void cpu_dwconv(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+void cpu_dwconv_act(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	const int *in = x[0].s.d, *k = x[1].s.d, *out = y.s.d;
 	struct depthwise d = {
@@ -41,14 +42,11 @@ void cpu_dwconv(struct backend *b, struct view y, const struct view *x, const st
 
 #pragma omp parallel for collapse(2) num_threads(b->threads) if (work > 1e5)
 	for (int n = 0; n < out[0]; n++)
-		for (int p = 0; p < out[1]; p++)
-			output_row(&d, x[0].p + (ptrdiff_t)n * in[1] * in[2] * in[3], x[1].p,
-				y.p + ((ptrdiff_t)n * out[1] + p) * out[2] * out[3], p);
-}
+		for (int p = 0; p < out[1]; p++) {
+			float *row = y.p + ((ptrdiff_t)n * out[1] + p) * out[2] * out[3];
 
-size_t cpu_dwconv_scratch(struct backend *b, struct shape y, const struct shape *x,
-	const struct attr *a)
-{
-	(void)b, (void)y, (void)x, (void)a;
-	return 0;
+			output_row(&d, x[0].p + (ptrdiff_t)n * in[1] * in[2] * in[3], x[1].p, row,
+				p);
+			d.set->finish(row, out[2], out[3], x[2].p, NULL, a->f[0], a->f[1]);
+		}
 }

@@ -1,4 +1,4 @@
-/* ref/conv: convolution, its two adjoints, and the depthwise forward.  Output pixel p, q reads
+/* ref/conv: convolution, its two adjoints, and the forward-only ones with bias and bounds.  Output pixel p, q reads
  * input pixel p * stride + k - top, q * stride + l - left under tap k, l. */
 #include "kernels/ref/ref.h"
 
@@ -100,7 +100,25 @@ void ref_conv_dw(struct backend *b, struct view y, const struct view *x, const s
 				}
 }
 
-void ref_dwconv(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+/* y = min(max(y + bias + more, f0), f1) */
+static void finish(struct view y, const real *bias, const real *more, const struct attr *a)
+{
+	size_t i = 0;
+
+	REF_EACH(y.s) {
+		real v = y.p[i] + bias[c] + (more ? more[i] : 0);
+		v = v < a->f[0] ? a->f[0] : v;
+		y.p[i++] = v > a->f[1] ? a->f[1] : v;
+	}
+}
+
+void ref_conv_act(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+{
+	ref_conv(b, y, x, a);
+	finish(y, x[2].p, x[3].p, a);
+}
+
+void ref_dwconv_act(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	struct taps t = taps_of(a);
 	size_t i = 0;
@@ -117,4 +135,5 @@ void ref_dwconv(struct backend *b, struct view y, const struct view *x, const st
 			}
 		y.p[i++] = (real)sum;
 	}
+	finish(y, x[2].p, NULL, a);
 }

@@ -3,6 +3,7 @@
 #include "lib/base/fail.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 int beside_find(const char *kind, const char *file, char path[PATH_MAX])
@@ -23,4 +24,14 @@ int beside_find(const char *kind, const char *file, char path[PATH_MAX])
 	}
 	return fail("%s: not found in %.*s%s/%s: give its path", file, (int)n, self, folder[0],
 		    kind);
+}
+
+int beside_weights(const char *file, char path[PATH_MAX])
+{
+	const char *folder = getenv("IC_WEIGHTS");
+
+	if (!folder) return beside_find("weights", file, path);
+	if (snprintf(path, PATH_MAX, "%s/%s", folder, file) >= PATH_MAX)
+		return fail("$IC_WEIGHTS is too long for a path");
+	return access(path, R_OK) ? fail("%s (by $IC_WEIGHTS):", path) : 0;
 }

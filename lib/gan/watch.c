@@ -78,21 +78,28 @@ static int open_score(struct watch *w)
 {
 	struct features real_ = { 0 };
 	struct moments m = { 0 };
-	char net[64] = "", protocol[64] = "";
+	char net[64] = "", protocol[64] = "", layer[64] = "pool";
 	const char *path = w->plan.score;
 	int bad = -1;
 
 	if (features_open(&real_, path)) return -1;
 	rows_meta(&real_.info, "net", net, sizeof net);
 	rows_meta(&real_.info, "protocol", protocol, sizeof protocol);
+	rows_meta(&real_.info, "layer", layer, sizeof layer);
 	int n = word_in(NETS, net), p = word_in(NETS_PROTOCOLS, protocol), d = real_.info.width;
+	int l = word_in(NETS_LAYERS, layer);
 	float *row = mem_new((size_t)d, sizeof *row);
-	if (n < 0 || p < 0) {
+	if (n < 0 || p < 0 || l < 0) {
 		fail("%s: made by network \"%s\", protocol \"%s\"; expected %s and %s", path, net,
 		     protocol, NETS, NETS_PROTOCOLS);
 		goto end;
 	}
-	if (nets_open(&w->net, n, p, NULL) || moments_open(&m, d)) goto end;
+	if (nets_open(&w->net, n, p, (enum net_layer)l, NULL)) goto end;
+	if (w->net.width != d) {
+		fail("%s: rows of %d, expected %d of network %s", path, d, w->net.width, net);
+		goto end;
+	}
+	if (moments_open(&m, d)) goto end;
 	for (int64_t i = 0; i < real_.info.count; i++) {
 		if (features_get(&real_, i, 1, row)) goto end;
 		moments_add(&m, row, 1);
@@ -216,7 +223,7 @@ static int measure(struct watch *w)
 	int d = w->net.width, bad = moments_open(&m, d);
 	size_t bytes = (size_t)w->sampler.side * (size_t)w->sampler.side * 3;
 	uint8_t *rgb = mem_new(WATCH_COLUMNS, bytes);
-	const uint8_t *at[WATCH_COLUMNS];
+	struct image at[WATCH_COLUMNS];
 	float *f = mem_new(WATCH_COLUMNS * (size_t)d, sizeof *f);
 	double *mean = mem_new((size_t)d, sizeof *mean), *cov = NULL, *cov_real = NULL;
 
@@ -225,10 +232,11 @@ static int measure(struct watch *w)
 							    : WATCH_COLUMNS;
 		bad = fill(w, i);
 		for (int k = 0; k < n && !bad; k++) {
-			at[k] = rgb + (size_t)k * bytes;
-			sampler_rgb(&w->sampler, k, rgb + (size_t)k * bytes);
+			int side = w->sampler.side;
+			at[k] = (struct image){ side, side, rgb + (size_t)k * bytes };
+			sampler_rgb(&w->sampler, k, at[k].rgb);
 		}
-		if (!bad) bad = nets_features(&w->net, n, w->sampler.side, at, false, f);
+		if (!bad) bad = nets_features(&w->net, n, at, false, f);
 		if (!bad) moments_add(&m, f, n);
 	}
 	size_t square = (size_t)d * (size_t)d;

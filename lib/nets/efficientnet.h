@@ -4,6 +4,8 @@
 
 #include "lib/nets/folded.h"
 
-val efficientnet_lite0(struct folded *, val x);   /* -1 after fail() */
+val efficientnet_lite0(struct folded *, val x);
+val efficientnet_lite1(struct folded *, val x);
+val efficientnet_lite2(struct folded *, val x);
 
 #endif

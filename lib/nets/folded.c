@@ -12,6 +12,7 @@ struct folded folded_start(const struct tensors *from, double eps)
 	struct folded f = { .from = from, .eps = eps };
 	f.used = mem_new((size_t)from->n, sizeof *f.used);
 	hash_start(&f.hash);
+	folded_ignore(&f, ".num_batches_tracked");
 	return f;
 }
 
@@ -21,11 +22,23 @@ void folded_onto(struct folded *f, struct tape *t)
 	f->at = 0;
 }
 
+/* "[64,3,7,7]" */
+static const char *shape_text(int rank, const int64_t *shape, char text[160])
+{
+	int n = snprintf(text, 160, "[");
+
+	for (int i = 0; i < rank; i++)
+		n += snprintf(text + n, 160 - (size_t)n, "%s%lld", i ? "," : "",
+			(long long)shape[i]);
+	snprintf(text + n, 160 - (size_t)n, "]");
+	return text;
+}
+
 /* The values of tensor `name`.`leaf` with this shape; owned; NULL after fail(). */
 static float *fetch(struct folded *f, const char *name, const char *leaf, int rank,
 	const int64_t *shape)
 {
-	char full[128];
+	char full[128], found[160], expected[160];
 	snprintf(full, sizeof full, "%s.%s", name, leaf);
 	const struct tensor *t = tensors_find(f->from, full);
 
@@ -34,10 +47,8 @@ static float *fetch(struct folded *f, const char *name, const char *leaf, int ra
 		return NULL;
 	}
 	if (t->rank != rank || memcmp(t->shape, shape, (size_t)rank * sizeof *shape)) {
-		fail("%s: %s: found rank %d and sizes %lld %lld, expected rank %d and %lld %lld",
-			f->from->path, full, t->rank, (long long)t->shape[0],
-			(long long)t->shape[1], rank, (long long)shape[0],
-			(long long)(rank > 1 ? shape[1] : 0));
+		fail("%s: %s: found %s, expected %s", f->from->path, full,
+			shape_text(t->rank, t->shape, found), shape_text(rank, shape, expected));
 		return NULL;
 	}
 	float *x = mem_new((size_t)t->count, sizeof *x);
@@ -75,6 +86,21 @@ static int fetch_norm(struct folded *f, const char *norm, int channels, double *
 	return bad ? -1 : 0;
 }
 
+/* scale[c] = 1, bias[c] = `name`.bias, or 0 where it has none. */
+static int fetch_bias(struct folded *f, const char *name, bool biased, int channels, double *scale,
+	real *bias)
+{
+	float *x = biased ? fetch(f, name, "bias", 1, (const int64_t[]){ channels }) : NULL;
+
+	if (biased && !x) return -1;
+	for (int c = 0; c < channels; c++) {
+		scale[c] = 1;
+		bias[c] = x ? (real)x[c] : 0;
+	}
+	free(x);
+	return 0;
+}
+
 static real *hold(struct folded *f, size_t n)
 {
 	must(f->n_held < (int)LEN(f->held));
@@ -83,58 +109,106 @@ static real *hold(struct folded *f, size_t n)
 	return p;
 }
 
+/* How the weights of a layer lie in the file, and what is folded into them. */
+struct source { const char *name, *norm; bool biased; int rank; int64_t shape[4]; };
+
 /* Folds one layer into two more blocks: [O][I][K][L] -> [K][L][I][O], depthwise [C][1][K][L] ->
- * [K][L][1][C]; and the bias [O]. */
-static int fold(struct folded *f, const char *name, const char *norm, const int64_t shape[4])
+ * [K][L][1][C], dense [O][I] -> [I][O]; and the bias [O]. */
+static int fold(struct folded *f, const struct source *s)
 {
-	size_t out = (size_t)shape[0], depth = (size_t)shape[1];
-	size_t taps = (size_t)(shape[2] * shape[3]);
-	float *w = fetch(f, name, "weight", 4, shape);
+	size_t out = (size_t)s->shape[0], depth = (size_t)s->shape[1];
+	size_t taps = s->rank == 4 ? (size_t)(s->shape[2] * s->shape[3]) : 1;
+	float *w = fetch(f, s->name, "weight", s->rank, s->shape);
 	real *to = w ? hold(f, out * depth * taps) : NULL, *bias = to ? hold(f, out) : NULL;
 	double *scale = mem_new(out, sizeof *scale);
-	int bad = !bias || fetch_norm(f, norm, (int)out, scale, bias);
+	int bad = !bias || (s->norm ? fetch_norm(f, s->norm, (int)out, scale, bias) :
+		fetch_bias(f, s->name, s->biased, (int)out, scale, bias));
 
 	for (size_t o = 0; o < out && !bad; o++)
 		for (size_t i = 0; i < depth; i++)
-			for (size_t s = 0; s < taps; s++)
-				to[(s * depth + i) * out + o] =
-					(real)(w[(o * depth + i) * taps + s] * scale[o]);
+			for (size_t t = 0; t < taps; t++)
+				to[(t * depth + i) * out + o] =
+					(real)(w[(o * depth + i) * taps + t] * scale[o]);
 	free(scale);
 	free(w);
 	return bad ? -1 : 0;
 }
 
-val folded_conv(struct folded *f, val x, const char *name, const char *norm, int k, int stride,
-	struct pads pads, int out)
+/* Leaves for the weights [k,l,depth,out] and bias of the next layer; without memory once the network
+ * has failed, which lets it be built to its end. */
+static void leaves(struct folded *f, const struct source *s, struct shape shape, val leaf_of[2])
 {
-	int in = tape_shape(f->t, x).d[3], depth = out ? in : 1, o = out ? out : in;
+	bool fresh = f->at == f->n_held;
 
-	if (f->at == f->n_held && fold(f, name, norm, (const int64_t[]){ o, depth, k, k }))
-		return -1;
-	val weight = leaf(f->t, shape4(k, k, depth, o), f->held[f->at]);
-	val bias = leaf(f->t, shape4(1, 1, 1, o), f->held[f->at + 1]);
+	if (fresh && !f->failed) f->failed = fold(f, s);
+	leaf_of[0] = leaf(f->t, shape, f->failed ? NULL : f->held[f->at]);
+	leaf_of[1] = leaf(f->t, shape4(1, 1, 1, shape.d[3]), f->failed ? NULL : f->held[f->at + 1]);
 	f->at += 2;
-	val y = out ? conv(f->t, x, weight, stride, pads) : dwconv(f->t, x, weight, stride, pads);
-	tape_label(f->t, y, "%s", name);
-	return add(f->t, y, bias);
 }
 
-static bool is_ignored(const char *name, const char *const *ignored)
+val folded_conv(struct folded *f, val x, val more, const struct folded_layer *c)
+{
+	static const struct { double lo, hi; } bounds[] = {
+		[ACT_NONE] = { -INFINITY, INFINITY }, [ACT_RELU] = { 0, INFINITY },
+		[ACT_RELU6] = { 0, 6 },
+	};
+	int in = tape_shape(f->t, x).d[3], depth = c->out ? in : 1, out = c->out ? c->out : in;
+	double lo = bounds[c->act].lo, hi = bounds[c->act].hi;
+	struct source s = { c->name, c->norm, true, 4, { out, depth, c->k, c->l } };
+	val w[2], y;
+
+	must(c->out || more < 0);
+	leaves(f, &s, shape4(c->k, c->l, depth, out), w);
+	y = c->out ? conv_act(f->t, x, w[0], w[1], more, c->stride, c->pads, lo, hi) :
+		dwconv_act(f->t, x, w[0], w[1], c->stride, c->pads, lo, hi);
+	tape_label(f->t, y, "%s", c->name);
+	return y;
+}
+
+val folded_dense(struct folded *f, val x, const char *name, int out, bool biased)
+{
+	static const struct pads none;
+	int in = tape_shape(f->t, x).d[3];
+	struct source s = { name, NULL, biased, 2, { out, in } };
+	val w[2];
+
+	leaves(f, &s, shape4(1, 1, in, out), w);
+	val y = conv_act(f->t, x, w[0], w[1], -1, 1, none, -INFINITY, INFINITY);
+	tape_label(f->t, y, "%s", name);
+	return y;
+}
+
+val folded_mean(struct folded *f, val x)
+{
+	struct shape s = tape_shape(f->t, x);
+	return scale(f->t, sum_to(f->t, x, shape4(s.d[0], 1, 1, s.d[3])), 1.0 / (s.d[1] * s.d[2]), 0);
+}
+
+void folded_ignore(struct folded *f, const char *part)
+{
+	for (int i = 0; i < f->n_ignored; i++)
+		if (!strcmp(f->ignored[i], part)) return;
+	must(f->n_ignored < (int)LEN(f->ignored));
+	f->ignored[f->n_ignored++] = part;
+}
+
+static bool is_ignored(const struct folded *f, const char *name)
 {
 	size_t m = strlen(name);
 
-	for (; *ignored; ignored++) {
-		size_t n = strlen(*ignored);
-		bool is_end = **ignored == '.';
-		if (m >= n && !strncmp(is_end ? name + m - n : name, *ignored, n)) return true;
+	for (int i = 0; i < f->n_ignored; i++) {
+		size_t n = strlen(f->ignored[i]);
+		bool is_end = *f->ignored[i] == '.';
+		if (m >= n && !strncmp(is_end ? name + m - n : name, f->ignored[i], n)) return true;
 	}
 	return false;
 }
 
-int folded_finish(const struct folded *f, const char *const *ignored)
+int folded_finish(const struct folded *f)
 {
+	if (f->failed) return -1;
 	for (int i = 0; i < f->from->n; i++)
-		if (!f->used[i] && !is_ignored(f->from->t[i].name, ignored))
+		if (!f->used[i] && !is_ignored(f, f->from->t[i].name))
 			return fail("%s: found tensor %s, which this network does not have",
 				f->from->path, f->from->t[i].name);
 	return 0;

@@ -13,6 +13,9 @@ struct folded {
 	const struct tensors *from;          /* published names and PyTorch axis order */
 	double eps;
 	bool *used;                          /* [from->n] */
+	const char *ignored[8];
+	int n_ignored;
+	bool failed;
 	struct hash hash;                    /* of the values used, as f32, in order of use */
 	real *held[256];                     /* folded weights and biases, which tapes read */
 	int n_held, at;                      /* at: the next one for the tape being built */
@@ -24,15 +27,32 @@ struct folded folded_start(const struct tensors *from, double eps);
  * in the same order, and read the same memory: the file is not looked at again. */
 void folded_onto(struct folded *, struct tape *);
 
-/* Adds conv `name`.weight [out, in, k, k] (or [in, 1, k, k], depthwise: out == 0) and batch norm
- * `norm`.* of x.  The value after the bias, or -1 after fail(): a tensor is missing, misshapen or
- * not finite. */
-val folded_conv(struct folded *, val x, const char *name, const char *norm, int k, int stride,
-	struct pads, int out);
+enum act { ACT_NONE, ACT_RELU, ACT_RELU6 };
 
-/* After the last layer: 0, or -1 when a tensor of the file was not used and its name does not begin
- * or end with any of `ignored` (a NULL-terminated list; "x." is a beginning, ".x" an end). */
-int folded_finish(const struct folded *, const char *const *ignored);
+/* Tensor `name`.weight [out, in, k, l], or [in, 1, k, l], depthwise, where out is 0; then batch norm
+ * `norm`.*, or where that is NULL the bias `name`.bias. */
+struct folded_layer {
+	const char *name, *norm;
+	int k, l, stride;
+	struct pads pads;
+	int out;
+	enum act act;
+};
+
+/* The layer applied to x, `more` added before its act (-1: nothing).  A tensor that is missing,
+ * misshapen or not finite fails the whole network, once, under its name: see folded_finish. */
+val folded_conv(struct folded *, val x, val more, const struct folded_layer *);
+
+/* x[1,1,1,in] by `name`.weight [out, in] and, if biased, `name`.bias [out]. */
+val folded_dense(struct folded *, val x, const char *name, int out, bool biased);
+val folded_mean(struct folded *, val x);     /* over all pixels: [N,1,1,C] */
+
+/* Tensors whose names begin so ("x.") or end so (".x") need not be used; the text is borrowed. */
+void folded_ignore(struct folded *, const char *part);
+
+/* After the last layer: 0, or -1 after fail(): a layer failed, or a tensor of the file was neither
+ * used nor ignored. */
+int folded_finish(const struct folded *);
 void folded_free(struct folded *);
 
 #endif

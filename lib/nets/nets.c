@@ -6,30 +6,41 @@
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
 #include "lib/nets/efficientnet.h"
+#include "lib/nets/inception.h"
 #include "lib/nets/prepare.h"
+#include "lib/nets/resnet.h"
 
-#include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct kind {
 	const char *name;
-	int side, width;
-	double eps;                          /* of its batch norms */
 	val (*build)(struct folded *, val x);
-	/* tensors a published file may hold beside those of the features */
-	const char *const *ignored;
+	int side, width, classes;
+	const char *dense;                   /* the layer of the classes */
+	double eps;                          /* of its batch norms */
+	const char *protocol;                /* its own */
 } kinds[] = {
-	{ "efficientnet-lite0", 224, 1280, 1e-3, efficientnet_lite0,
-		(const char *const[]){ "_fc.", ".num_batches_tracked", NULL } },
+#define NET(name, build, ...) { name, build, __VA_ARGS__ },
+#include "lib/nets/nets.def"
+#undef NET
 };
 
-static const struct { const char *name; double mean[3], std[3]; } protocols[] = {
-	{ "lite", { 127, 127, 127 }, { 128, 128, 128 } },
-	{ "icgan", { 255 * .485, 255 * .456, 255 * .406 }, { 255 * .229, 255 * .224, 255 * .225 } },
-};
+#define NET(name, ...) "|" name
+const char nets_list[] =
+#include "lib/nets/nets.def"
+;
+#undef NET
+
+#define PROTOCOL(name, ...) "|" name
+const char nets_protocols[] = "own"
+#include "lib/nets/prepare.def"
+;
+#undef PROTOCOL
+
+static const char *const layers[] = { "pool", "logits", "unbiased" };
 
 /* One thread's own program for one picture. */
 struct worker {
@@ -37,128 +48,170 @@ struct worker {
 	struct tape *t;
 	real *x;                             /* [side][side][3], which the tape reads */
 	val y;                               /* [1][1][1][width] */
-	float *scratch;                      /* of prepare */
 };
 
 struct net_state {
 	const struct kind *kind;
+	enum net_layer layer;
+	const struct protocol *protocol;
 	struct folded layers;                /* shared by the workers */
-	struct prepare prepare;
 	struct worker *worker;
 	int workers;
 };
 
-/* NAME.safetensors in $IC_WEIGHTS, else beside this program, into path. */
-static int find_weights(const char *name, char path[PATH_MAX])
+static const struct protocol *protocol_of(const char *name)
 {
-	const char *folder = getenv("IC_WEIGHTS");
-	char file[64];
-
-	snprintf(file, sizeof file, "%s.safetensors", name);
-	if (!folder) return beside_find("weights", file, path);
-	if (snprintf(path, PATH_MAX, "%s/%s", folder, file) >= PATH_MAX)
-		return fail("$IC_WEIGHTS is too long for a path");
-	return access(path, R_OK) ? fail("%s (by $IC_WEIGHTS):", path) : 0;
+	for (int i = 0; i < prepare_count; i++)
+		if (!strcmp(prepare_protocols[i].name, name)) return &prepare_protocols[i];
+	must(!"a protocol of the table");
+	return NULL;
 }
 
-static int worker_open(struct worker *w, struct net_state *s)
+/* The network on the worker's tape, up to the layer asked for. */
+static val build(struct worker *w, struct net *net)
 {
+	struct net_state *s = net->s;
 	const struct kind *k = s->kind;
+	val y = k->build(&s->layers, leaf(w->t, shape4(1, k->side, k->side, 3), w->x));
+
+	if (s->layer == NET_POOL) return y;
+	return folded_dense(&s->layers, y, k->dense, k->classes, s->layer == NET_LOGITS);
+}
+
+static int worker_open(struct worker *w, struct net *net)
+{
+	struct net_state *s = net->s;
 
 	w->b = backend_new("cpu", 1);
-	w->x = mem_big((size_t)k->side * (size_t)k->side * 3, sizeof *w->x, "input of the network");
+	w->x = mem_big((size_t)s->kind->side * (size_t)s->kind->side * 3, sizeof *w->x,
+		"input of the network");
 	if (!w->b || !w->x) return -1;
 	w->t = tape_new();
 	folded_onto(&s->layers, w->t);
-	w->y = k->build(&s->layers, leaf(w->t, shape4(1, k->side, k->side, 3), w->x));
-	if (w->y < 0) return -1;
+	w->y = build(w, net);
 	keep(w->t, w->y);
-	return tape_plan(w->t, w->b, true);
+	return folded_finish(&s->layers) ? -1 : tape_plan(w->t, w->b, true);
 }
 
-static int workers_open(struct net *net, const struct tensors *from)
+/* The tensors of the file that the network has no use for. */
+static void list_ignored(struct net *net, const struct tensors *from)
+{
+	const bool *used = net->s->layers.used;
+
+	net->ignored = mem_new((size_t)from->n, sizeof *net->ignored);
+	for (int i = 0; i < from->n; i++)
+		if (!used[i]) net->ignored[net->n_ignored++] = mem_text("%s", from->t[i].name);
+}
+
+static int start(struct net *net, const struct tensors *from)
 {
 	struct net_state *s = net->s;
 
 	s->layers = folded_start(from, s->kind->eps);
+	if (s->layer != NET_LOGITS) folded_ignore(&s->layers, s->kind->dense);
 	s->workers = par_threads();
 	s->worker = mem_new((size_t)s->workers, sizeof *s->worker);
 	for (int i = 0; i < s->workers; i++)
-		if (worker_open(&s->worker[i], s)) return -1;
+		if (worker_open(&s->worker[i], net)) return -1;
 	net->weights = hash_end(&s->layers.hash);
-	return folded_finish(&s->layers, s->kind->ignored);
+	list_ignored(net, from);
+	return 0;
 }
 
-int nets_open(struct net *net, int which, int protocol, const char *weights)
+int nets_from(struct net *net, int which, int protocol, enum net_layer layer,
+	const struct tensors *from)
 {
-	char path[PATH_MAX];
-	struct tensors from;
-
 	must(which >= 0 && which < (int)LEN(kinds));
-	must(protocol >= 0 && protocol < (int)LEN(protocols));
+	must(protocol >= 0 && protocol <= prepare_count);
 	const struct kind *kind = &kinds[which];
-	*net = (struct net){ .name = kind->name, .width = kind->width };
-	net->protocol = protocols[protocol].name;
-	if (!weights && find_weights(net->name, path)) return -1;
-	if (weights_open(&from, weights ? weights : path)) return -1;
-	net->s = mem_new(1, sizeof *net->s);
+	const struct protocol *p = protocol ? &prepare_protocols[protocol - 1] :
+		protocol_of(kind->protocol);
+
+	*net = (struct net){
+		.name = kind->name, .protocol = p->name, .layer = layers[layer],
+		.width = layer == NET_POOL ? kind->width : kind->classes,
+		.square = p->fit == FIT_SQUARE, .imagenet = kind->classes == 1000,
+		.s = mem_new(1, sizeof *net->s),
+	};
 	net->s->kind = kind;
-	prepare_start(&net->s->prepare, protocols[protocol].mean, protocols[protocol].std,
-		kind->side);
-	int bad = workers_open(net, &from);
-	tensors_close(&from);
+	net->s->protocol = p;
+	net->s->layer = layer;
+	int bad = start(net, from);
 	if (bad) nets_close(net);
 	return bad;
 }
 
-struct job { struct net_state *s; const uint8_t *const *rgb; bool mirrored; float *f; };
+int nets_open(struct net *net, int which, int protocol, enum net_layer layer, const char *weights)
+{
+	char path[PATH_MAX], file[64];
+	struct tensors from;
+
+	*net = (struct net){ 0 };
+	must(which >= 0 && which < (int)LEN(kinds));
+	snprintf(file, sizeof file, "%s.safetensors", kinds[which].name);
+	if (!weights && beside_weights(file, path)) return -1;
+	if (weights_open(&from, weights ? weights : path)) return -1;
+	int bad = nets_from(net, which, protocol, layer, &from);
+	tensors_close(&from);
+	return bad;
+}
+
+struct job {
+	struct net *net;
+	const struct image *picture;
+	bool mirrored;
+	char **failed;                       /* [n]: why, in the words of the thread that did it */
+	float *f;
+};
 
 static void embed_one(void *ctx, int64_t i, int worker)
 {
 	struct job *j = ctx;
-	struct worker *w = &j->s->worker[worker];
-	int width = j->s->kind->width;
+	struct net_state *s = j->net->s;
+	struct worker *w = &s->worker[worker];
+	int width = j->net->width;
 
-	prepare_picture(&j->s->prepare, j->rgb[i], j->mirrored, w->scratch, w->x);
+	if (prepare_picture(s->protocol, &j->picture[i], s->kind->side, j->mirrored, w->x)) {
+		j->failed[i] = mem_text("%s", why());
+		return;
+	}
 	tape_run(w->t);
 	const real *y = tape_value(w->t, w->y);
 	for (int c = 0; c < width; c++) j->f[i * width + c] = (float)y[c];
 }
 
-int nets_features(struct net *net, int n, int side, const uint8_t *const *rgb, bool mirrored,
-	float *f)
+int nets_features(struct net *net, int n, const struct image *picture, bool mirrored, float *f)
 {
-	struct net_state *s = net->s;
+	char **failed = mem_new((size_t)n, sizeof *failed);
+	int bad = 0;
 
-	must(par_threads() <= s->workers && side > 0);
-	if (s->prepare.from != side) {
-		prepare_side(&s->prepare, side);
-		size_t room = prepare_scratch(&s->prepare);
-		for (struct worker *w = s->worker; w < s->worker + s->workers; w++)
-			w->scratch = mem_grow(w->scratch, room, sizeof *w->scratch);
-	}
-	par_for(n, &(struct job){ s, rgb, mirrored, f }, embed_one);
-	for (int64_t i = 0; i < (int64_t)n * net->width; i++)
+	must(par_threads() <= net->s->workers);
+	par_for(n, &(struct job){ net, picture, mirrored, failed, f }, embed_one);
+	for (int i = 0; i < n && !bad; i++)
+		if (failed[i]) bad = fail("%s: picture %d: %s", net->name, i, failed[i]);
+	for (int64_t i = 0; i < (int64_t)n * net->width && !bad; i++)
 		if (!isfinite(f[i]))
-			return fail("%s: picture %lld: a feature is not finite", net->name,
+			bad = fail("%s: picture %lld: a feature is not finite", net->name,
 				(long long)(i / net->width));
-	return 0;
+	for (int i = 0; i < n; i++) free(failed[i]);
+	free(failed);
+	return bad;
 }
 
 void nets_close(struct net *net)
 {
 	struct net_state *s = net->s;
 
+	for (int i = 0; i < net->n_ignored; i++) free(net->ignored[i]);
+	free(net->ignored);
 	if (s) {
 		for (int i = 0; i < s->workers; i++) {
 			tape_free(s->worker[i].t);
 			backend_free(s->worker[i].b);
 			free(s->worker[i].x);
-			free(s->worker[i].scratch);
 		}
 		free(s->worker);
 		folded_free(&s->layers);
-		prepare_end(&s->prepare);
 		free(s);
 	}
 	*net = (struct net){ 0 };

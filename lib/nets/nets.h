@@ -1,31 +1,42 @@
-/* nets: published networks as functions from square pictures to feature rows. */
+/* nets: published networks as functions from pictures to rows of features or class scores. */
 #ifndef IC_NETS_H
 #define IC_NETS_H
+
+#include "formats/image.h"
+#include "formats/safetensors.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NETS "efficientnet-lite0"            /* names, joined by "|" */
-/* What is done to bytes v before resampling to the network's side: lite (v - 127) / 128; icgan
- * (v / 255 - mean) / std of ImageNet. */
-#define NETS_PROTOCOLS "lite|icgan"
+/* Names, joined by "|", for tables of options: of the networks; of the protocols (see prepare.h),
+ * the first of which, "own", is the one a network is usually given. */
+extern const char nets_list[], nets_protocols[];
+#define NETS (nets_list + 1)
+#define NETS_PROTOCOLS nets_protocols
+/* What a row holds: the last pooling; the scores of the classes; these without their bias. */
+#define NETS_LAYERS "pool|logits|unbiased"
+enum net_layer { NET_POOL, NET_LOGITS, NET_UNBIASED };
 
 struct net {
-	const char *name, *protocol;
-	int width;                           /* of a feature row */
+	const char *name, *protocol, *layer;
+	int width;                           /* of a row */
+	bool square;                         /* the protocol takes square pictures only */
+	bool imagenet;                       /* classes are those of classes.h, in their order */
 	uint64_t weights;                    /* hash of the weights used */
+	char **ignored;                      /* tensors of the file that were not */
+	int n_ignored;
 	struct net_state *s;
 };
 
-/* net and protocol: indices into the lists above.  weights: a file of ic-weights(5) with the
- * published names, or NULL: NAME.safetensors in $IC_WEIGHTS, else in ../share/ic/weights or
+/* net, protocol: indices into the lists above.  weights: a file of ic-weights(5) with the published
+ * names, or NULL: NAME.safetensors in $IC_WEIGHTS, else in ../share/ic/weights or
  * ../../pipelines/weights beside this program.  0, or -1 after fail(). */
-int nets_open(struct net *, int net, int protocol, const char *weights);
+int nets_open(struct net *, int net, int protocol, enum net_layer, const char *weights);
+int nets_from(struct net *, int net, int protocol, enum net_layer, const struct tensors *weights);
 
-/* n pictures of [side][side][3] to f[n][width]; mirrored: left and right exchanged.  Each of
- * par_threads() threads takes whole pictures, so a row depends on nothing but its picture. */
-int nets_features(struct net *, int n, int side, const uint8_t *const *rgb, bool mirrored,
-	float *f);
+/* n pictures to f[n][width]; mirrored: left and right exchanged.  Each of par_threads() threads
+ * takes whole pictures, so a row depends on nothing but its picture. */
+int nets_features(struct net *, int n, const struct image *, bool mirrored, float *f);
 void nets_close(struct net *);               /* accepts a zeroed struct */
 
 #endif

@@ -1,98 +1,91 @@
-/* prepare: bytes to a network's input, in two passes: rows across as they are needed, then down. */
+/* prepare: the table of protocols, and what they do to a picture. */
 #include "lib/nets/prepare.h"
+#include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-void prepare_start(struct prepare *p, const double mean[3], const double std[3], int to)
+#define GREY(v) { v, v, v }
+#define IMAGENET_MEAN { 255 * .485, 255 * .456, 255 * .406 }
+#define IMAGENET_STD { 255 * .229, 255 * .224, 255 * .225 }
+
+#define PROTOCOL(name, ...) { name, __VA_ARGS__ },
+const struct protocol prepare_protocols[] = {
+#include "lib/nets/prepare.def"
+};
+#undef PROTOCOL
+const int prepare_count = LEN(prepare_protocols);
+
+/* The size a picture is resized to, of which the network sees the side x side in the centre. */
+static int fit(const struct protocol *p, const struct image *m, int side, int *h, int *w)
 {
-	*p = (struct prepare){ .to = to, .tap = mem_new((size_t)to, sizeof *p->tap) };
-	for (int c = 0; c < 3; c++)
-		for (int v = 0; v < 256; v++) p->value[c][v] = (float)((v - mean[c]) / std[c]);
+	double shorter = m->height < m->width ? m->height : m->width;
+	double to = nearbyint(side / p->zoom), height = to * m->height / shorter,
+		width = to * m->width / shorter;
+
+	*h = *w = side;
+	if (p->fit != FIT_CROP && p->fit != FIT_CROP_ROUND) return 0;
+	if (height * width > IMAGE_MAX_PIXELS)
+		return fail("a picture of %dx%d is too narrow for protocol %s", m->width, m->height,
+			p->name);
+	*h = (int)(p->fit == FIT_CROP ? height : nearbyint(height));
+	*w = (int)(p->fit == FIT_CROP ? width : nearbyint(width));
+	return 0;
 }
 
-void prepare_end(struct prepare *p)
+static float *floats(const uint8_t *from, size_t n)
 {
-	free(p->tap);
-	*p = (struct prepare){ 0 };
+	float *to = mem_big(n, sizeof *to, "a picture in floats");
+
+	for (size_t i = 0; to && i < n; i++) to[i] = from[i];
+	return to;
 }
 
-/* Output i lies at s = (i + 1/2) from/to - 1/2, f = floor(s), t = s - f; taps f-1 .. f+2 with the
- * cubic kernel of A:
- *   |d| <= 1: ((A+2)|d| - (A+3)) d^2 + 1,  |d| < 2: ((A|d| - 5A)|d| + 8A)|d| - 4A. */
-void prepare_side(struct prepare *p, int from)
+/* The whole picture at h x w, as floats 0..255 (and beyond, where a filter overshoots); owned. */
+static float *resized(const struct protocol *p, const struct image *m, int h, int w)
 {
-	const double A = -0.75;
+	size_t from = 3 * (size_t)m->height * (size_t)m->width, n = 3 * (size_t)h * (size_t)w;
+	float *to = NULL;
 
-	if (p->from == from) return;
-	p->from = from;
-	for (int i = 0; i < p->to; i++) {
-		double s = (i + 0.5) * from / p->to - 0.5, f = floor(s), t = s - f;
-		const double d[4] = { t + 1, t, 1 - t, 2 - t };
-		for (int k = 0; k < 4; k++) {
-			int at = (int)f - 1 + k;
-			p->tap[i].at[k] = at < 0 ? 0 : at >= from ? from - 1 : at;
-			p->tap[i].w[k] = (float)(k == 1 || k == 2 ?
-				((A + 2) * d[k] - (A + 3)) * d[k] * d[k] + 1 :
-				((A * d[k] - 5 * A) * d[k] + 8 * A) * d[k] - 4 * A);
-		}
+	if (p->bytes) {
+		uint8_t *small = mem_big(n, 1, "a resized picture");
+		if (!small) return NULL;
+		resize_u8(m->rgb, m->height, m->width, small, h, w, 3, p->filter);
+		to = floats(small, n);
+		free(small);
+		return to;
 	}
+	float *whole = floats(m->rgb, from);
+	if (whole && (to = mem_big(n, sizeof *to, "a resized picture")))
+		resize_f32(whole, m->height, m->width, to, h, w, 3, p->filter);
+	free(whole);
+	return to;
 }
 
-/* One source row as floats, then four rows across. */
-size_t prepare_scratch(const struct prepare *p)
+/* What a filter of Pillow overshoots is cut off. */
+static real normal(const struct protocol *p, float v, int c)
 {
-	return 3 * ((size_t)p->from + 4 * (size_t)p->to);
+	if (p->filter <= FILTER_LANCZOS) v = fminf(fmaxf(v, 0), 255);
+	return (real)((v - p->mean[c]) / p->std[c]);
 }
 
-static void across(const struct prepare *p, const uint8_t *rgb, float *row, float *restrict x)
-{
-	for (int i = 0; i < p->from; i++)
-		for (int c = 0; c < 3; c++) row[3 * i + c] = p->value[c][rgb[3 * i + c]];
-	for (int i = 0; i < p->to; i++) {
-		const struct tap *t = &p->tap[i];
-		const float *a = row + 3 * t->at[0], *b = row + 3 * t->at[1];
-		const float *d = row + 3 * t->at[2], *e = row + 3 * t->at[3], *w = t->w;
-		for (int c = 0; c < 3; c++)
-			x[3 * i + c] = a[c] * w[0] + b[c] * w[1] + d[c] * w[2] + e[c] * w[3];
-	}
-}
-
-static void mirror(real *x, int n)
-{
-	for (int i = 0, j = n - 1; i < j; i++, j--)
-		for (int c = 0; c < 3; c++) {
-			real left = x[3 * i + c];
-			x[3 * i + c] = x[3 * j + c];
-			x[3 * j + c] = left;
-		}
-}
-
-void prepare_picture(const struct prepare *p, const uint8_t *rgb, bool mirrored, float *scratch,
+int prepare_picture(const struct protocol *p, const struct image *m, int side, bool mirrored,
 	real *x)
 {
-	size_t width = 3 * (size_t)p->to;
-	float *row = scratch, *held = row + 3 * (size_t)p->from;
-	/* Source row r is held, resampled, in slot r % 4: taps never reach further. */
-	int which[4] = { -1, -1, -1, -1 };
+	int h, w;
 
-	for (int y = 0; y < p->to; y++) {
-		const struct tap *t = &p->tap[y];
-		const float *from[4];
-		for (int k = 0; k < 4; k++) {
-			int r = t->at[k];
-			float *slot = held + (size_t)(r & 3) * width;
-			if (which[r & 3] != r)
-				across(p, rgb + 3 * (size_t)r * (size_t)p->from, row, slot);
-			which[r & 3] = r;
-			from[k] = slot;
+	must(p->fit != FIT_SQUARE || m->height == m->width);
+	float *all = fit(p, m, side, &h, &w) ? NULL : resized(p, m, h, w);
+	if (!all) return -1;
+	int top = crop_offset(h - side), left = crop_offset(w - side);
+	for (int y = 0; y < side; y++)
+		for (int i = 0; i < side; i++) {
+			int from = mirrored ? side - 1 - i : i;
+			const float *v = all + 3 * ((size_t)(top + y) * (size_t)w +
+				(size_t)(left + from));
+			for (int c = 0; c < 3; c++) *x++ = normal(p, v[c], c);
 		}
-		const float *restrict a = from[0], *restrict b = from[1];
-		const float *restrict d = from[2], *restrict e = from[3];
-		real *restrict to = x + (size_t)y * width;
-		for (size_t i = 0; i < width; i++)
-			to[i] = a[i] * t->w[0] + b[i] * t->w[1] + d[i] * t->w[2] + e[i] * t->w[3];
-		if (mirrored) mirror(to, p->to);
-	}
+	free(all);
+	return 0;
 }

@@ -1,26 +1,36 @@
-/* prepare: a stored square picture to a network's input: normalised, then resampled to the
- * network's side by the bicubic of PyTorch (A = -0.75, half-pixel centres, no antialiasing, border
- * replicated), overshoot kept. */
+/* prepare: a picture to a network's input, by one of several published protocols: fitted to the
+ * network's side, resampled, normalised. */
 #ifndef IC_PREPARE_H
 #define IC_PREPARE_H
 
+#include "formats/image.h"
 #include "kernels/kernels.h"
+#include "lib/stat/resize.h"
 
 #include <stdbool.h>
 
-/* x = (v - mean[c]) / std[c] of bytes v, tabulated; taps of one pair of sides. */
-struct prepare {
-	int from, to;                        /* sides */
-	float value[3][256];
-	struct tap { int at[4]; float w[4]; } *tap; /* [to]: clamped source positions and weights */
+enum fit {
+	FIT_SQUARE,                          /* pictures are squares, and resized to the side */
+	FIT_SQUASH,                          /* resized to the side whatever their shape */
+	FIT_CROP,                            /* short side to side / zoom, the centre of that; */
+	FIT_CROP_ROUND,                      /* the long side truncated, or rounded */
 };
 
-void prepare_start(struct prepare *, const double mean[3], const double std[3], int to);
-void prepare_side(struct prepare *, int from);    /* before the first picture of this side */
-size_t prepare_scratch(const struct prepare *);   /* floats a worker needs */
-/* rgb [from][from][3] -> x [to][to][3]; mirrored: left and right exchanged after resampling. */
-void prepare_picture(const struct prepare *, const uint8_t *rgb, bool mirrored, float *scratch,
+struct protocol {
+	const char *name;
+	enum fit fit;
+	double zoom;
+	enum filter filter;
+	bool bytes;                          /* by resize_u8, which rounds to bytes */
+	double mean[3], std[3];              /* (v - mean) / std of values 0..255 */
+};
+
+extern const struct protocol prepare_protocols[];
+extern const int prepare_count;
+
+/* x[side][side][3] of the picture, mirrored: left and right exchanged after resampling.  0, or -1
+ * after fail(): no memory, or too long and narrow. */
+int prepare_picture(const struct protocol *, const struct image *, int side, bool mirrored,
 	real *x);
-void prepare_end(struct prepare *);
 
 #endif

@@ -4,6 +4,7 @@
 #include "lib/base/mem.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,7 +160,7 @@ void resize_u8(const uint8_t *from, int h0, int w0, uint8_t *to, int h1, int w1,
 	size_t width = (size_t)w1 * (size_t)channels;
 	uint8_t *between = NULL;
 
-	must(channels >= 1 && channels <= 4);
+	must(channels >= 1 && channels <= 4 && filter <= FILTER_LANCZOS);
 	if (w0 != w1) {
 		uint8_t *into = h0 == h1 ? to : (between = mem_new((size_t)h0, width));
 		columns_u8(from, h0, w0, into, w1, channels, filter);
@@ -170,72 +171,103 @@ void resize_u8(const uint8_t *from, int h0, int w0, uint8_t *to, int h1, int w1,
 	free(between);
 }
 
-/* PyTorch's four taps around the source position, the ones outside taken from the border. */
-static struct axis axis_torch(int in, int out, int align)
-{
-	const double a = -0.75;
-	double scale = !align ? (double)in / out : out > 1 ? (in - 1.0) / (out - 1) : 0;
-	struct axis axis = axis_new(out, 4);
-
-	for (int i = 0; i < out; i++) {
-		double at = align ? i * scale : (i + 0.5) * scale - 0.5, t = at - floor(at);
-		double far[2] = { t + 1, 2 - t }, near[2] = { t, 1 - t }, *w = axis.weight + 4 * (size_t)i;
-		axis.first[i] = (int)floor(at) - 1;
-		axis.count[i] = 4;
-		for (int s = 0; s < 2; s++) {
-			w[s ? 3 : 0] = ((a * far[s] - 5 * a) * far[s] + 8 * a) * far[s] - 4 * a;
-			w[s ? 2 : 1] = ((a + 2) * near[s] - (a + 3)) * near[s] * near[s] + 1;
-		}
-	}
-	return axis;
-}
-
 static int clamp(int i, int n)
 {
 	return i < 0 ? 0 : i >= n ? n - 1 : i;
 }
 
-static void columns_cubic(const float *from, int h, int w0, float *to, int w1, int channels, const struct axis *a)
+/* Where output i of an axis lies in the input, in pixels from the centre of the first.  TensorFlow's
+ * first version had the corner of a pixel for its place, and reckoned in float. */
+static double place(int i, int in, int out, enum filter filter)
 {
-	for (int y = 0; y < h; y++, from += (size_t)w0 * (size_t)channels) {
-		for (int x = 0; x < w1; x++) {
-			const double *w = a->weight + 4 * (size_t)x;
-			float k[4] = { (float)w[0], (float)w[1], (float)w[2], (float)w[3] };
-			const float *p[4];
-			for (int j = 0; j < 4; j++) p[j] = from + clamp(a->first[x] + j, w0) * channels;
-			for (int c = 0; c < channels; c++)
-				*to++ = k[0] * p[0][c] + k[1] * p[1][c] + k[2] * p[2][c] + k[3] * p[3][c];
+	bool aligned = filter == TORCH_CUBIC_ALIGNED || filter == TORCH_LINEAR_ALIGNED;
+	double at;
+
+	if (filter == TF_LINEAR) return (float)i * ((float)in / (float)out);
+	at = aligned ? i * (out > 1 ? (in - 1.0) / (out - 1) : 0) : (i + 0.5) * in / out - 0.5;
+	return filter == TORCH_LINEAR && at < 0 ? 0 : at;
+}
+
+/* Taps of PyTorch and TensorFlow: two around the place, or four with the cubic of a = -3/4; those
+ * outside are taken from the border. */
+static struct axis axis_plain(int in, int out, enum filter filter)
+{
+	const double a = -0.75;
+	bool cubic = filter == TORCH_CUBIC || filter == TORCH_CUBIC_ALIGNED;
+	struct axis axis = axis_new(out, 4);
+
+	for (int i = 0; i < out; i++) {
+		double at = place(i, in, out, filter), t = at - floor(at), u = 1 - t;
+		double k[4] = { 0, u, t, 0 }, *w = axis.weight + 4 * (size_t)i;
+		if (cubic) {
+			k[0] = ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a;
+			k[1] = ((a + 2) * t - (a + 3)) * t * t + 1;
+			k[2] = ((a + 2) * u - (a + 3)) * u * u + 1;
+			k[3] = ((a * (u + 1) - 5 * a) * (u + 1) + 8 * a) * (u + 1) - 4 * a;
 		}
+		int low = (int)floor(at) - 1, first = clamp(low, in), last = clamp(low + 3, in);
+		axis.first[i] = first;
+		axis.count[i] = last - first + 1;
+		for (int j = 0; j < 4; j++) w[clamp(low + j, in) - first] += k[j];
 	}
+	return axis;
 }
 
-static void rows_cubic(const float *from, int h0, size_t width, float *to, int h1, const struct axis *a)
+static struct axis axis_of(int in, int out, enum filter filter)
 {
+	return filter <= FILTER_LANCZOS ? axis_pillow(in, out, filter) : axis_plain(in, out, filter);
+}
+
+static void columns_f32(const float *from, int h, int w0, float *to, int w1, int channels,
+	enum filter filter)
+{
+	struct axis a = axis_of(w0, w1, filter);
+
+	for (int y = 0; y < h; y++, from += (size_t)w0 * (size_t)channels)
+		for (int x = 0; x < w1; x++) {
+			const double *w = a.weight + (size_t)x * (size_t)a.taps;
+			const float *p = from + (size_t)a.first[x] * (size_t)channels;
+			for (int c = 0; c < channels; c++) {
+				double sum = 0;
+				for (int j = 0; j < a.count[x]; j++)
+					sum += w[j] * (double)p[j * channels + c];
+				*to++ = (float)sum;
+			}
+		}
+	axis_free(&a);
+}
+
+static void rows_f32(const float *from, int h0, size_t width, float *to, int h1, enum filter filter)
+{
+	struct axis a = axis_of(h0, h1, filter);
+	double *sum = mem_new(width, sizeof *sum);
+
 	for (int y = 0; y < h1; y++, to += width) {
-		const double *w = a->weight + 4 * (size_t)y;
-		float k[4] = { (float)w[0], (float)w[1], (float)w[2], (float)w[3] };
-		const float *p[4];
-		for (int j = 0; j < 4; j++) p[j] = from + (size_t)clamp(a->first[y] + j, h0) * width;
-		for (size_t x = 0; x < width; x++)
-			to[x] = k[0] * p[0][x] + k[1] * p[1][x] + k[2] * p[2][x] + k[3] * p[3][x];
+		const double *w = a.weight + (size_t)y * (size_t)a.taps;
+		for (size_t x = 0; x < width; x++) sum[x] = 0;
+		for (int j = 0; j < a.count[y]; j++) {
+			const float *row = from + (size_t)(a.first[y] + j) * width;
+			for (size_t x = 0; x < width; x++) sum[x] += w[j] * (double)row[x];
+		}
+		for (size_t x = 0; x < width; x++) to[x] = (float)sum[x];
 	}
+	free(sum);
+	axis_free(&a);
 }
 
-void resize_cubic(const float *from, int h0, int w0, float *to, int h1, int w1, int channels, int align)
+void resize_f32(const float *from, int h0, int w0, float *to, int h1, int w1, int channels,
+	enum filter filter)
 {
-	struct axis across = axis_torch(w0, w1, align), down = axis_torch(h0, h1, align);
 	size_t width = (size_t)w1 * (size_t)channels;
 	float *between = mem_new((size_t)h0 * width, sizeof *between);
 
-	columns_cubic(from, h0, w0, between, w1, channels, &across);
-	rows_cubic(between, h0, width, to, h1, &down);
+	columns_f32(from, h0, w0, between, w1, channels, filter);
+	rows_f32(between, h0, width, to, h1, filter);
 	free(between);
-	axis_free(&across);
-	axis_free(&down);
 }
 
 /* excess / 2 with a half going to the even neighbour: 1 -> 0, 3 -> 2, 5 -> 2, 7 -> 4. */
-static int half_even(int excess)
+int crop_offset(int excess)
 {
 	int half = excess / 2;
 	return excess % 2 && half % 2 ? half + 1 : half;
@@ -244,6 +276,6 @@ static int half_even(int excess)
 void crop_square(int height, int width, int *top, int *left, int *side)
 {
 	*side = height < width ? height : width;
-	*top = half_even(height - *side);
-	*left = half_even(width - *side);
+	*top = crop_offset(height - *side);
+	*left = crop_offset(width - *side);
 }

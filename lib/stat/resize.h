@@ -4,16 +4,26 @@
 
 #include <stdint.h>
 
-enum filter { FILTER_BOX, FILTER_TRIANGLE, FILTER_CUBIC, FILTER_LANCZOS };   /* Pillow's; cubic a = -0.5 */
+/* Pillow's filters, stretched when shrinking (cubic: a = -1/2); then the interpolations that are
+ * not: PyTorch's (cubic: a = -3/4), with the pixels of the corners laid on each other or
+ * (half-pixel centres) not, and the bilinear of TensorFlow 1. */
+enum filter {
+	FILTER_BOX, FILTER_TRIANGLE, FILTER_CUBIC, FILTER_LANCZOS,
+	TORCH_CUBIC, TORCH_CUBIC_ALIGNED, TORCH_LINEAR, TORCH_LINEAR_ALIGNED, TF_LINEAR,
+};
 
-/* Pillow's 8-bit resize of interleaved images of 1 to 4 channels, bit-exact; to is [h1][w1][channels]. */
-void resize_u8(const uint8_t *from, int h0, int w0, uint8_t *to, int h1, int w1, int channels, enum filter);
+/* Pillow's 8-bit resize of interleaved images of 1 to 4 channels, bit-exact; to is
+ * [h1][w1][channels]. */
+void resize_u8(const uint8_t *from, int h0, int w0, uint8_t *to, int h1, int w1, int channels,
+	enum filter);
 
-/* torch.nn.functional.interpolate(mode="bicubic", A=-0.75, no antialias, border replicated), float, interleaved.
- * align: align_corners. */
-void resize_cubic(const float *from, int h0, int w0, float *to, int h1, int w1, int channels, int align);
+/* The same of floats, with any filter: weights and sums in double, a float after each pass;
+ * overshoot is kept. */
+void resize_f32(const float *from, int h0, int w0, float *to, int h1, int w1, int channels,
+	enum filter);
 
 /* The centred square of the short side: offsets rounded half to even, as Python does. */
 void crop_square(int height, int width, int *top, int *left, int *side);
+int crop_offset(int excess);                 /* before, of the pixels to be cut off a side */
 
 #endif

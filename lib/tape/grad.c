@@ -184,7 +184,9 @@ static void back(struct back *b, val y, val g)
 		if (!i.detached) give(b, x, reshape(t, g, s));
 		break;
 	case OP_LEAF:     break;
-	case OP_dwconv:   must(!"dwconv is forward only"); break;
+	case OP_conv_act: case OP_dwconv_act: case OP_maxpool: case OP_avgpool:
+		must(!"forward only");
+		break;
 	default:          smooth_back(b, &i, y, g); break;
 	}
 }

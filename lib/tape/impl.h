@@ -9,7 +9,7 @@ enum { OP_LEAF = OP_COUNT, OP_ALIAS };       /* beside the kernels' ops: a leaf;
 struct instr {
 	int op;
 	int n_in;
-	val in[2];
+	val in[OP_INPUTS];
 	struct attr a;
 	struct shape s;
 	const real *leaf;                    /* OP_LEAF: where to read */
@@ -29,7 +29,7 @@ struct instr {
 /* One call of the interpreter: a kernel, or a chain of element-wise ones. */
 struct step {
 	val v;                               /* the instruction, or the sink of the chain, for names */
-	struct view y, x[2];
+	struct view y, x[OP_INPUTS];
 	struct chain chain;                  /* n 0: a single kernel */
 	double seconds;
 	int64_t calls;

@@ -154,8 +154,9 @@ static size_t scratch_of(struct tape *t)
 	for (int k = 0; k < t->n_steps; k++) {
 		const struct step *s = &t->step[k];
 		const struct instr *i = &t->ins[s->v];
-		struct shape x[2] = { s->x[0].s, s->x[1].s };
+		struct shape x[OP_INPUTS];
 		size_t n = 0;
+		for (int j = 0; j < OP_INPUTS; j++) x[j] = s->x[j].s;
 		if (s->chain.n) n = b->chain_scratch ? b->chain_scratch(b, &s->chain) : 0;
 		else if (b->scratch[i->op]) n = b->scratch[i->op](b, i->s, x, &i->a);
 		if (n > most) most = n;
@@ -246,8 +247,9 @@ int64_t tape_flops(const struct tape *t)
 		if (!runs(i)) continue;
 		const struct shape *x = &t->ins[i->in[0]].s,
 				   *w = i->n_in > 1 ? &t->ins[i->in[1]].s : NULL;
-		if (i->op == OP_conv) n += (int64_t)shape_count(i->s) * w->d[0] * w->d[1] * w->d[2];
-		if (i->op == OP_dwconv) n += (int64_t)shape_count(i->s) * w->d[0] * w->d[1];
+		if (i->op == OP_conv || i->op == OP_conv_act)
+			n += (int64_t)shape_count(i->s) * w->d[0] * w->d[1] * w->d[2];
+		if (i->op == OP_dwconv_act) n += (int64_t)shape_count(i->s) * w->d[0] * w->d[1];
 		if (i->op == OP_conv_dx) n += (int64_t)shape_count(*x) * w->d[0] * w->d[1] * w->d[2];
 		if (i->op == OP_conv_dw)
 			n += (int64_t)shape_count(*w) * i->s.d[0] * i->s.d[1] * i->s.d[2];

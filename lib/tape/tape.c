@@ -307,13 +307,56 @@ val conv(struct tape *t, val x, val w, int stride, struct pads p)
 	return emit2(t, OP_conv, conv_shape(s, k.d[0], k.d[1], k.d[3], &a), x, w, a);
 }
 
-val dwconv(struct tape *t, val x, val w, int stride, struct pads p)
+val conv_act(struct tape *t, val x, val w, val bias, val more, int stride, struct pads p, double lo,
+	double hi)
+{
+	struct shape s = tape_shape(t, x), k = tape_shape(t, w), y;
+	struct attr a = conv_attr(stride, p);
+	val in[4] = { x, w, bias, more };
+
+	a.f[0] = (real)lo;
+	a.f[1] = (real)hi;
+	y = conv_shape(s, k.d[0], k.d[1], k.d[3], &a);
+	must(s.d[3] == k.d[2] && shape_same(tape_shape(t, bias), shape4(1, 1, 1, k.d[3])));
+	must(more < 0 || shape_same(tape_shape(t, more), y));
+	return tape_emit(t, OP_conv_act, y, more < 0 ? 3 : 4, in, &a);
+}
+
+val dwconv_act(struct tape *t, val x, val w, val bias, int stride, struct pads p, double lo,
+	double hi)
 {
 	struct shape s = tape_shape(t, x), k = tape_shape(t, w);
 	struct attr a = conv_attr(stride, p);
+	val in[3] = { x, w, bias };
 
+	a.f[0] = (real)lo;
+	a.f[1] = (real)hi;
 	must(k.d[2] == 1 && s.d[3] == k.d[3]);
-	return emit2(t, OP_dwconv, conv_shape(s, k.d[0], k.d[1], s.d[3], &a), x, w, a);
+	must(shape_same(tape_shape(t, bias), shape4(1, 1, 1, k.d[3])));
+	return tape_emit(t, OP_dwconv_act, conv_shape(s, k.d[0], k.d[1], s.d[3], &a), 3, in, &a);
+}
+
+static val pool(struct tape *t, enum op op, val x, int K, int L, int stride, struct pads p,
+	bool counted)
+{
+	struct shape s = tape_shape(t, x);
+	struct attr a = conv_attr(stride, p);
+
+	must(p.top < K && p.bottom < K && p.left < L && p.right < L);
+	a.i[5] = K;
+	a.i[6] = L;
+	a.i[7] = counted;
+	return emit1(t, op, conv_shape(s, K, L, s.d[3], &a), x, a);
+}
+
+val maxpool(struct tape *t, val x, int K, int L, int stride, struct pads p)
+{
+	return pool(t, OP_maxpool, x, K, L, stride, p, false);
+}
+
+val avgpool(struct tape *t, val x, int K, int L, int stride, struct pads p, bool counted)
+{
+	return pool(t, OP_avgpool, x, K, L, stride, p, counted);
 }
 
 val fir(struct tape *t, val x, val f, int up, int down, struct pads p, bool flip)

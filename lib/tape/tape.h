@@ -62,7 +62,16 @@ val maxpool2(struct tape *, val);
 val matmul(struct tape *, val a, val b, bool ta, bool tb);     /* over the last two dimensions; the first two are equal */
 struct pads { int top, bottom, left, right; };
 val conv(struct tape *, val x, val w, int stride, struct pads);          /* x[N,H,W,I], w[K,L,I,O] */
-val dwconv(struct tape *, val x, val w, int stride, struct pads);        /* w[K,L,1,C]; forward only */
+/* min(max(conv + bias[1,1,1,O] + more, lo), hi); more -1: none.  Depthwise: w[K,L,1,C].  Both are
+ * forward only. */
+val conv_act(struct tape *, val x, val w, val bias, val more, int stride, struct pads, double lo,
+	double hi);
+val dwconv_act(struct tape *, val x, val w, val bias, int stride, struct pads, double lo,
+	double hi);
+/* Over windows of K by L, which all reach into x; forward only. */
+val maxpool(struct tape *, val x, int K, int L, int stride, struct pads);
+/* counted: the divisor is K L, else the pixels of x under the window */
+val avgpool(struct tape *, val x, int K, int L, int stride, struct pads, bool counted);
 val fir(struct tape *, val x, val f, int up, int down, struct pads, bool flip);   /* f[1,K,L,1] */
 
 val detach(struct tape *, val);                   /* the same value, a constant to grad */

@@ -70,6 +70,28 @@ ok "nothing is left of it" test ! -e one.mdb
 sed 's/from=00000000000000aa/from=00000000000000ac/' one.pam | cat one.pam - | sed 's/at=. of=2/at=0 of=1/' >mixed.pam
 fails_with "comes from another place" "pictures of two places" ic-embed mixed.pam -o mixed.mdb
 
+# Classes: photographs of 64 pixels are enough; a probability is that of a softmax.
+ok "classes of photographs" sh -c 'ic-embed --classify a.mdb >classes.tsv'
+ok "a cat and a coffee among them" sh -c 'grep -q "Egyptian cat" classes.tsv && grep -q "espresso" classes.tsv'
+check_same "the fields" "head -n 1 classes.tsv" "printf '#key\trank\tclass\tprobability\tname\n'"
+ok "five of each, the likeliest first" awk -F '\t' '!/^#/ { n++; good += $2 == (n - 1) % 5 + 1 && ($2 == 1 || $4 <= p); p = $4 }
+	END { exit !(n == 30 && good == 30) }' classes.tsv
+ok "scores of classes" ic-embed --layer logits a.mdb -o scores.mdb
+ok "a thousand, and said to be scores" sh -c 'ic-store ls scores.mdb | grep -q "layer=logits" && ic-store dump scores.mdb |
+	awk "!/^#/ { bad += NF != 1001 } END { exit bad }"'
+check_same "the class is that of the largest score" "awk -F '\t' '\$2 == 1 { print \$3 }' classes.tsv" \
+	"ic-store dump scores.mdb | awk '!/^#/ { m = 2; for (i = 3; i <= NF; i++) if (\$i > \$m) m = i; print m - 2 }'"
+exits 2 "--classify with --output" ic-embed --classify a.mdb -o x.mdb
+exits 2 "--classify with --layer" ic-embed --classify --layer logits a.mdb
+ok "pictures of any size and shape" sh -c "cat '$golden/32.ppm' '$golden/64.ppm' >all.ppm; printf 'P6\n3 2\n255\nabcdefghijklmnopqr' >>all.ppm
+	ic-embed --protocol torchvision all.ppm -o all.mdb"
+check_same "one row each" "ic-store dump all.mdb | grep -vc '^#'" "echo 10"
+printf 'P6\n40000 1\n255\n%0120000d' 0 >narrow.ppm
+fails_with "picture 0: a picture of 40000x1 is too narrow" "a picture that cropping would make too large" \
+	ic-embed --protocol torchvision narrow.ppm -o x.mdb
+check_same "what of the file was left out, when asked for" "ic-embed -v a.mdb 2>&1 >/dev/null | grep 'left out' | cut -d ' ' -f 2-" \
+	"printf 'efficientnet-lite0: left out: _fc.weight\nefficientnet-lite0: left out: _fc.bias\n'"
+
 # Refusals.
 fails_with "nothing.mdb" "no such file" ic-embed nothing.mdb -o x.mdb
 fails_with "exists" "an existing output" ic-embed a.mdb -o f.mdb

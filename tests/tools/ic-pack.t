@@ -38,6 +38,13 @@ check_same "a list through a pipe" "cat list.txt | ic-pack --size 16 - | content
 check_same "another spelling of the folder" "ic-pack --size 16 pictures/ | ic-store dump -" \
 	"ic-pack --size 16 $TMP/pictures | ic-store dump -"
 
+check_same "pictures as they are, packed later" "ic-pack --size 0 pictures | ic-pack --size 16 - | contents -" \
+	"contents tree.mdb"
+exits 2 "as they are, not to a store" ic-pack --size 0 pictures -o x.mdb
+exits 2 "as they are, not squashed" ic-pack --size 0 --squash pictures
+fails_with "ends" "a stream of a known number cut between two pictures" sh -c 'ic-pack --size 0 --strict flat |
+	head -c "$(ic-pack --size 0 --strict flat/j_gray.jpg | wc -c)" | ic-pack --size 16 -o x.mdb -'
+
 tar cf folders.tar --exclude=.hidden --sort=name pictures
 tar cf inner.tar --exclude=.hidden --sort=name -C pictures .
 tar cf pax.tar --format=pax --exclude=.hidden --sort=name pictures
