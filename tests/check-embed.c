@@ -7,6 +7,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
 #include "lib/nets/nets.h"
+#include "tests/formula.h"
 #include "tests/tap.h"
 
 #include <stdlib.h>
@@ -81,43 +82,6 @@ static void check_set(int protocol, const char *weights, const char *pictures,
 	drop(&s);
 }
 
-/* u(name, i): the top 24 bits of splitmix64 at state fnv1a64(name) + (i+1) * golden, as a
- * fraction. */
-static double formula(uint64_t name, int64_t i)
-{
-	uint64_t z = name + (uint64_t)(i + 1) * 0x9E3779B97F4A7C15;
-
-	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
-	z = (z ^ z >> 27) * 0x94D049BB133111EB;
-	return (double)((z ^ z >> 31) >> 40) / 16777216;
-}
-
-static uint64_t fnv1a(const char *a, const char *b)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (; *a; a++) h = (h ^ (unsigned char)*a) * 0x100000001b3;
-	for (; *b; b++) h = (h ^ (unsigned char)*b) * 0x100000001b3;
-	return h;
-}
-
-/* running_var 1/2 + u; running_mean and bias s/10; norm weights 1 + s/10; convolutions s sqrt(6 /
- * fan); s = 2u - 1. */
-static float *formula_values(const struct tensor *t)
-{
-	uint64_t name = fnv1a("efficientnet_lite0/", t->name);
-	float *x = mem_new((size_t)t->count, sizeof *x);
-	bool variance = strstr(t->name, "running_var");
-	bool small = strstr(t->name, "running_mean") || strstr(t->name, ".bias");
-
-	for (int64_t i = 0; i < t->count; i++) {
-		double u = formula(name, i), s = 2 * u - 1;
-		x[i] = (float)(variance ? 0.5 + u : small ? 0.1 * s : t->rank == 1 ? 1 + 0.1 * s :
-			s * sqrt(6 / (double)(t->count / t->shape[0])));
-	}
-	return x;
-}
-
 enum damage { NONE, MISSING, SHAPE, NOT_FINITE, EXTRA };
 
 /* Formula weights with the names and shapes of the published file, perhaps damaged in the stem. */
@@ -133,7 +97,7 @@ static char *formula_file(enum damage damage)
 	for (int i = 0; i < from.n; i++) {
 		struct tensor t = from.t[i];
 		bool stem = !strcmp(t.name, "_conv_stem.weight");
-		x[i] = formula_values(&t);
+		x[i] = formula_weight("efficientnet_lite0/", &t, 2);
 		if (stem && damage == NOT_FINITE) x[i][5] = NAN;
 		if (stem && damage == SHAPE) t.shape[0] = 3, t.shape[1] = 32;
 		if (!stem || damage != MISSING)

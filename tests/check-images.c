@@ -1,12 +1,13 @@
 /* check-images: decoders and resampling against pixels of the reference implementations
  * (tests/golden/images.tsv: FNV-1a 64 of the RGB bytes Pillow gives;
- * tests/golden/resize.safetensors: Pillow and PyTorch). */
+ * tests/golden/resize.npz: Pillow and PyTorch). */
 #include "formats/image.h"
 #include "formats/map.h"
-#include "formats/safetensors.h"
+#include "formats/weights.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/stat/resize.h"
+#include "tests/formula.h"
 #include "tests/tap.h"
 
 #include <stdint.h>
@@ -221,45 +222,50 @@ static void check_pillow(const struct tensors *t, int pair, enum filter filter, 
 	free(got);
 }
 
-/* The formula tensor "resize/f/N": 2 u - 1, u the top 24 bits of a splitmix64 sequence begun at
- * FNV-1a 64 of the name. */
-static float formula(const char *name, uint64_t i)
-{
-	uint64_t z = fnv(name, strlen(name)) + (i + 1) * 0x9E3779B97F4A7C15u;
+/* What the filters of floats are called in the golden file, with what they were given: bytes, or the
+ * formula tensor "resize/f/N". */
+static const struct { const char *name; enum filter filter; bool planar; } plain[] = {
+	{ "float_bilinear", FILTER_TRIANGLE, false }, { "float_bicubic", FILTER_CUBIC, false },
+	{ "bicubic_ac0", TORCH_CUBIC, true }, { "bicubic_ac1", TORCH_CUBIC_ALIGNED, true },
+	{ "bilinear_ac0", TORCH_LINEAR, true }, { "bilinear_ac1", TORCH_LINEAR_ALIGNED, true },
+	{ "tf1_bilinear", TF_LINEAR, true },
+};
 
-	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-	z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-	z ^= z >> 31;
-	return (float)(2 * ((double)(z >> 40) / (1 << 24)) - 1);
-}
-
-static void check_torch(const struct tensors *t, int pair, int align)
+/* The picture [h][w][3] as floats: the bytes, or planes [3][h][w] of the formula. */
+static float *floats_of(const struct tensor *in, int pair, bool planar)
 {
-	const struct tensor *in = golden(t, pair, "in"),
-			    *want = golden(t, pair, align ? "bicubic_ac1" : "bicubic_ac0");
-	int h0 = (int)in->shape[0], w0 = (int)in->shape[1], h1 = (int)want->shape[1],
-	    w1 = (int)want->shape[2];
-	float *from = mem_new((size_t)(h0 * w0 * 3), sizeof *from),
-	      *got = mem_new((size_t)(h1 * w1 * 3), sizeof *got);
-	double worst = 0;
+	int64_t pixels = in->shape[0] * in->shape[1];
+	float *x = mem_new((size_t)pixels * 3, sizeof *x), *sym;
 	char name[16];
 
 	snprintf(name, sizeof name, "resize/f/%d", pair);
-	for (int c = 0; c < 3; c++) /* the reference is [c][h][w], ours [h][w][c] */
-		for (int i = 0; i < h0 * w0; i++)
-			from[3 * i + c] = formula(name, (uint64_t)(c * h0 * w0 + i));
-	resize_cubic(from, h0, w0, got, h1, w1, 3, align);
-	for (int c = 0; c < 3; c++) {
-		for (int i = 0; i < h1 * w1; i++) {
-			double value;
-			memcpy(&value,
-			       (const char *)want->data + (size_t)(c * h1 * w1 + i) * sizeof value,
-			       sizeof value);
-			worst = fmax(worst, fabs(got[3 * i + c] - value));
-		}
+	sym = formula_sym(name, pixels * 3, 1);
+	for (int64_t i = 0; i < pixels * 3; i++)
+		x[i] = planar ? sym[i % 3 * pixels + i / 3] : ((const uint8_t *)in->data)[i];
+	free(sym);
+	return x;
+}
+
+/* Pillow exactly, PyTorch within 1e-6 of numbers below 1. */
+static void check_floats(const struct tensors *t, int pair, size_t k)
+{
+	const struct tensor *in = golden(t, pair, "in"), *want = golden(t, pair, plain[k].name);
+	bool planar = plain[k].planar;
+	int h0 = (int)in->shape[0], w0 = (int)in->shape[1];
+	int h1 = (int)want->shape[planar ? 1 : 0], w1 = (int)want->shape[planar ? 2 : 1];
+	int64_t pixels = (int64_t)h1 * w1;
+	float *from = floats_of(in, pair, planar), *got = mem_new((size_t)pixels * 3, sizeof *got);
+	double worst = 0;
+
+	resize_f32(from, h0, w0, got, h1, w1, 3, plain[k].filter);
+	for (int64_t i = 0; i < pixels * 3; i++) {
+		double value;
+		if (planar) memcpy(&value, (const double *)want->data + (i % 3 * pixels + i / 3), 8);
+		else value = ((const float *)want->data)[i];
+		worst = fmax(worst, fabs(got[i] - value));
 	}
-	ok(worst < 1e-5, "PyTorch's bicubic, align_corners %d, %dx%d to %dx%d: off by %.1e", align,
-	   h0, w0, h1, w1, worst);
+	ok(planar ? worst < 1e-6 : worst == 0, "%s, %dx%d to %dx%d: off by %.1e", plain[k].name, h0, w0,
+		h1, w1, worst);
 	free(from), free(got);
 }
 
@@ -293,14 +299,11 @@ int main(void)
 	check_opaque();
 	for (size_t i = 0; i < LEN(exif); i++) check_orientation(exif[i]);
 	check_png_writer();
-	must(!tensors_open(&t, "tests/golden/resize.safetensors"));
+	must(!weights_open(&t, "tests/golden/resize.npz"));
 	for (int pair = 0; pair < 6; pair++)
 		for (int f = 0; f < 4; f++) check_pillow(&t, pair, (enum filter)f, filters[f]);
-	for (int align = 0; align < 2; align++) {
-		check_torch(&t, 0, align);
-		check_torch(&t, 1, align);
-		check_torch(&t, 4, align);
-	}
+	for (int pair = 0; pair < 6; pair++)
+		for (size_t k = 0; k < LEN(plain); k++) check_floats(&t, pair, k);
 	tensors_close(&t);
 	check_crop();
 	return done_testing();
