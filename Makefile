@@ -19,7 +19,7 @@ COMPILE   = $(CC) $(STD) $(CFLAGS) $(SIMD) -MMD -MP
 
 SRC      := $(wildcard lib/*/*.c formats/*.c kernels/*.c kernels/ref/*.c kernels/cpu/*.c)
 ifneq ($(shell uname -m),x86_64)
-SRC      := $(filter-out %_avx512.c %_avx2.c,$(SRC))
+SRC      := $(filter-out %_avx512.c %_avx512vnni.c %_avx2.c,$(SRC))
 endif
 # What a tape needs, with real = double, for tests/check-*-f64.c.
 SRC64    := $(filter-out lib/stat/% lib/gan/watch.c kernels/cpu/%,$(SRC)) $(filter kernels/cpu/blas.c,$(SRC))
@@ -47,6 +47,7 @@ $B/found:
 	@touch $@
 
 $B/obj/%_avx512.o $B/f64/obj/%_avx512.o: SIMD = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
+$B/obj/%_avx512vnni.o: SIMD = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma
 $B/obj/%_avx2.o $B/f64/obj/%_avx2.o: SIMD = -mavx2 -mfma -mf16c
 $B/obj/%.o: %.c | $B/found
 	@mkdir -p $(@D)

@@ -136,17 +136,26 @@ static void check_frechet(void)
 	moments_close(&m);
 }
 
+struct found { int k; uint32_t *at; double *distance; };   /* [rows][k] */
+
+static int take(void *ctx, int64_t first, int n, const uint32_t *at, const double *distance)
+{
+	const struct found *f = ctx;
+	memcpy(f->at + first * f->k, at, (size_t)(n * f->k) * sizeof *at);
+	memcpy(f->distance + first * f->k, distance, (size_t)(n * f->k) * sizeof *distance);
+	return 0;
+}
+
 /* All neighbours of a set among itself, or why not. */
 static int neighbours(struct matrix m, enum knn_metric metric, int k, uint32_t *at, double *distance)
 {
 	struct knn_set set = knn_rows("rows", m.x, m.n, m.width);
-	struct knn job = { .base = &set, .query = &set, .metric = metric, .k = k, .others = true };
+	struct found found = { k, at, distance };
+	struct knn job = { .base = &set, .query = &set, .metric = metric, .k = k, .others = true,
+		.take = take, .ctx = &found };
 	int status = knn_measure(&set, metric);
 
-	if (!status) status = knn_open(&job);
-	for (int64_t i = 0; !status && i < m.n; i += job.block)
-		status = knn_search(&job, i, m.n - i < job.block ? (int)(m.n - i) : job.block, at + i * k, distance + i * k);
-	knn_close(&job);
+	if (!status) status = knn_search(&job, 0, m.n);
 	free(set.norm);
 	return status;
 }
@@ -377,13 +386,13 @@ static void check_kmeans_use(const char *id, struct matrix m, const float *centr
 	double *d = mem_new((size_t)m.n, sizeof *d);
 	uint32_t *at = mem_new((size_t)m.n, sizeof *at);
 	struct knn_set rows = knn_rows("rows", m.x, m.n, m.width), set = knn_rows("centres", centres, k, m.width);
-	struct knn job = { .base = &set, .query = &rows, .metric = KNN_L2, .k = 1 };
+	struct found found = { 1, at, d };
+	struct knn job = { .base = &set, .query = &rows, .metric = KNN_L2, .k = 1, .take = take, .ctx = &found };
 
-	must(!knn_measure(&rows, KNN_L2) && !knn_measure(&set, KNN_L2) && !knn_open(&job));
+	must(!knn_measure(&rows, KNN_L2) && !knn_measure(&set, KNN_L2));
 	ok(!kmeans_nearest(&rows, centres, k, false, at) && differing(at, 1, k, nearest, k) == 0, "k-means %s: nearest rows", id);
-	ok(!knn_search(&job, 0, (int)m.n, at, d) && differing(at, 1, (int)m.n, assign, (int)m.n) == 0,
+	ok(!knn_search(&job, 0, m.n) && differing(at, 1, (int)m.n, assign, (int)m.n) == 0,
 		"k-means %s: every row to the same centre", id);
-	knn_close(&job);
 	free(rows.norm), free(set.norm), free(nearest), free(assign), free(d), free(at);
 }
 

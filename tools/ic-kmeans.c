@@ -158,12 +158,11 @@ static int write_centres(struct job *j)
 	return rows_seal(&j->to_centres);
 }
 
-static int assign_block(struct job *j, struct knn *search, int64_t first, uint32_t *at, double *distance)
+static int take_assigned(void *ctx, int64_t first, int n, const uint32_t *at, const double *distance)
 {
-	int64_t left = j->unit.count - first;
-	int n = left < search->block ? (int)left : search->block;
+	struct job *j = ctx;
 
-	if (knn_search(search, first, n, at, distance)) return -1;
+	(void)distance;
 	for (int i = 0; i < n; i++)
 		if (rows_put(&j->to_assign, j->from.keys[first + i], at[i], &at[i])) return -1;
 	progress("assigning", first + n, j->unit.count, "%s", "");
@@ -174,20 +173,12 @@ static int assign_block(struct job *j, struct knn *search, int64_t first, uint32
 static int write_assign(struct job *j)
 {
 	struct knn_set centres = knn_rows("centres", j->centres, k, j->unit.width);
-	struct knn search = { .base = &centres, .query = &j->unit, .metric = spherical ? KNN_IP : KNN_L2, .k = 1 };
-	int bad = 0;
+	struct knn search = { .base = &centres, .query = &j->unit, .metric = spherical ? KNN_IP : KNN_L2, .k = 1,
+		.take = take_assigned, .ctx = j };
 
 	if (!assign_path) return 0;
-	if (knn_measure(&centres, search.metric)) return -1;
-	bad = knn_open(&search);
-	uint32_t *at = bad ? NULL : mem_new((size_t)search.block, sizeof *at);
-	double *distance = bad ? NULL : mem_new((size_t)search.block, sizeof *distance);
-	for (int64_t i = 0; !bad && i < j->unit.count; i += search.block)
-		bad = assign_block(j, &search, i, at, distance);
-	knn_close(&search);
+	int bad = knn_measure(&centres, search.metric) || knn_search(&search, 0, j->unit.count);
 	free(centres.norm);
-	free(at);
-	free(distance);
 	return bad ? -1 : rows_seal(&j->to_assign);
 }
 

@@ -39,7 +39,8 @@ struct search {
 	struct knn knn;
 	struct rows to;
 	bool store;                          /* writing a store, so that stdout is free */
-	int64_t first, last, at;             /* rows asked for, and the next of them */
+	int64_t first, last, at;             /* rows asked for, and the first of them not yet written */
+	uint32_t *row;                       /* [k] keys, then [k] distances */
 	struct label *labels;                /* [base count] by key; NULL unless both sides are labelled */
 	struct tally tally;
 };
@@ -144,47 +145,30 @@ static void tally_row(struct search *s, uint32_t label, const uint32_t *ids, con
 	}
 }
 
-/* One block of queries at a time; a finished block is never done again. */
-static int write_block(struct search *s, int n, const uint32_t *at, const double *distance, uint32_t *row)
+/* What is written is never searched for again. */
+static int write_rows(void *ctx, int64_t first, int n, const uint32_t *at, const double *distance)
 {
-	float *far = (float *)(row + k);
+	struct search *s = ctx;
+	float *far = (float *)(s->row + k);
 
 	for (int i = 0; i < n; i++) {
-		uint32_t label = s->query->labels ? s->query->labels[s->at + i] : 0;
+		uint32_t label = s->query->labels ? s->query->labels[first + i] : 0;
 		for (int j = 0; j < k; j++) {
-			row[j] = (uint32_t)s->base.keys[at[(size_t)i * (size_t)k + (size_t)j]];
+			s->row[j] = (uint32_t)s->base.keys[at[(size_t)i * (size_t)k + (size_t)j]];
 			far[j] = (float)distance[(size_t)i * (size_t)k + (size_t)j];
 		}
-		if (rows_put(&s->to, s->query->keys[s->at + i], label, row)) return -1;
-		if (!s->store) tally_row(s, label, row, far);
+		if (rows_put(&s->to, s->query->keys[first + i], label, s->row)) return -1;
+		if (!s->store) tally_row(s, label, s->row, far);
 	}
-	s->at += n;
 	return 0;
 }
 
 static void tick(void *ctx, double share)
 {
-	struct search *s = ctx;
-	int64_t left = s->last - s->at, n = left < s->knn.block ? left : s->knn.block;
+	const struct search *s = ctx;
+	int64_t rows = s->last - s->at;
 
-	progress("searching", s->at - s->first + (int64_t)(share * (double)n), s->last - s->first, "%s", "");
-}
-
-static int search(struct search *s)
-{
-	size_t room = (size_t)s->knn.block * (size_t)k;
-	uint32_t *at = mem_big(room, sizeof *at, "neighbours"), *row = mem_new((size_t)k, 2 * sizeof *row);
-	double *distance = mem_big(room, sizeof *distance, "distances");
-	int bad = !at || !distance ? -1 : 0;
-
-	while (!bad && s->at < s->last) {
-		int n = s->last - s->at < s->knn.block ? (int)(s->last - s->at) : s->knn.block;
-		bad = knn_search(&s->knn, s->at, n, at, distance) || write_block(s, n, at, distance, row);
-	}
-	free(at);
-	free(row);
-	free(distance);
-	return bad ? -1 : rows_seal(&s->to);
+	progress("searching", (int64_t)(share * (double)rows), rows, "%s", "");
 }
 
 /* From the sealed store, so that rows taken up from an interrupted run count too. */
@@ -236,10 +220,12 @@ static int run(struct search *s)
 	s->knn.query = s->query == &s->other ? &s->query_set : &s->base_set;
 	s->knn.metric = (enum knn_metric)metric;
 	s->knn.k = k;
+	s->knn.take = write_rows;
 	s->knn.tick = tick;
-	s->knn.tick_ctx = s;
+	s->knn.ctx = s;
 	s->store = out && strcmp(out, "-") && (stat(out, &st) || S_ISREG(st.st_mode));
-	if (knn_open(&s->knn) || search(s)) return -1;
+	s->row = mem_new((size_t)k, 2 * sizeof *s->row);
+	if (knn_search(&s->knn, s->at, s->last) || rows_seal(&s->to)) return -1;
 	if (s->store && tally_store(s)) return -1;
 	report(s);
 	return 0;
@@ -258,7 +244,7 @@ int main(int argc, char **argv)
 		misuse("only one of the two inputs can be standard input");
 	int bad = run(&s);
 	int64_t rows = s.last - s.first;
-	knn_close(&s.knn);
+	free(s.row);
 	free(s.base_set.norm);
 	free(s.query_set.norm);
 	free(s.labels);

@@ -24,7 +24,9 @@ struct run {
 	uint32_t *assign;                    /* [n] */
 	int64_t *start;                      /* [k + 1]: cluster c holds order[start[c]] .. order[start[c + 1] - 1] */
 	uint32_t *order;                     /* [n]: rows by cluster, in order within each */
-	double *sum, *distance;              /* [threads][width]; [block] */
+	double *sum;                         /* [threads][width] */
+	bool same;                           /* no row has changed its centre */
+	double objective;
 };
 
 uint32_t *kmeans_sample(const struct kmeans *job, int64_t rows, int per_centre, int64_t *count)
@@ -62,29 +64,27 @@ static int first_centres(struct run *r, int run)
 	return 0;
 }
 
-/* Every row to its centre.  1 when none has changed, 0 when some have, -1 failed. */
-static int assign(struct run *r, double *objective)
+static int take_centres(void *ctx, int64_t first, int n, const uint32_t *at, const double *distance)
 {
-	bool same = true;
-	uint32_t *at = mem_new((size_t)r->search.block, sizeof *at);
-	int status = 0;
+	struct run *r = ctx;
 
+	for (int i = 0; i < n; i++) {
+		r->same = r->same && r->assign[first + i] == at[i];
+		r->assign[first + i] = at[i];
+		r->objective += r->job->spherical ? -distance[i] : distance[i] * distance[i];
+	}
+	return 0;
+}
+
+/* Every row to its centre. */
+static int assign(struct run *r)
+{
 	free(r->centre_set.norm);
 	r->centre_set.norm = NULL;
 	r->centre_set.longest = 0;
-	*objective = 0;
-	if (knn_measure(&r->centre_set, r->search.metric)) status = -1;
-	for (int64_t i = 0; !status && i < r->n; i += r->search.block) {
-		int n = r->n - i < r->search.block ? (int)(r->n - i) : r->search.block;
-		status = knn_search(&r->search, i, n, at, r->distance);
-		for (int j = 0; !status && j < n; j++) {
-			same = same && r->assign[i + j] == at[j];
-			r->assign[i + j] = at[j];
-			*objective += r->job->spherical ? -r->distance[j] : r->distance[j] * r->distance[j];
-		}
-	}
-	free(at);
-	return status ? -1 : same;
+	r->objective = 0;
+	r->same = true;
+	return knn_measure(&r->centre_set, r->search.metric) || knn_search(&r->search, 0, r->n) ? -1 : 0;
 }
 
 /* Counting sort of the rows by cluster. */
@@ -151,14 +151,14 @@ static int run_once(struct run *r, int run, struct kmeans_step *last)
 	memset(r->assign, 0xff, (size_t)r->n * sizeof *r->assign);
 	for (int i = 0; i < r->job->iterations; i++) {
 		*last = (struct kmeans_step){ .run = run, .iteration = i };
-		int same = assign(r, &last->objective);
-		if (same < 0) return -1;
+		if (assign(r)) return -1;
+		last->objective = r->objective;
 		group(r);
 		par_for(r->job->k, r, mean_of_cluster);
 		last->splits = split_empty(r);
 		unit_centres(r);
 		if (r->job->step) r->job->step(r->job->step_ctx, last);
-		if (same) break;
+		if (r->same) break;
 	}
 	return 0;
 }
@@ -178,15 +178,13 @@ static int run_open(struct run *r, struct kmeans *job, const float *x, int64_t n
 	r->rows = knn_rows("rows", x, n, width);
 	r->centre_set = knn_rows("centres", r->centres, job->k, width);
 	if (first_centres(r, 0) || knn_measure(&r->rows, metric) || knn_measure(&r->centre_set, metric)) return -1;
-	r->search = (struct knn){ .base = &r->centre_set, .query = &r->rows, .metric = metric, .k = 1 };
-	if (knn_open(&r->search)) return -1;
-	r->distance = mem_new((size_t)r->search.block, sizeof *r->distance);
+	r->search = (struct knn){ .base = &r->centre_set, .query = &r->rows, .metric = metric, .k = 1,
+		.take = take_centres, .ctx = r };
 	return 0;
 }
 
 static void run_close(struct run *r)
 {
-	knn_close(&r->search);
 	free(r->rows.norm);
 	free(r->centre_set.norm);
 	free(r->centres);
@@ -194,7 +192,6 @@ static void run_close(struct run *r)
 	free(r->order);
 	free(r->start);
 	free(r->sum);
-	free(r->distance);
 }
 
 int kmeans_train(struct kmeans *job, const float *x, int64_t n, int width, float *centres)
@@ -236,20 +233,24 @@ static bool take_free(const uint32_t *near, int k, int depth, bool *taken, uint3
 	return true;
 }
 
+struct near { int depth; uint32_t *at; };        /* [k][depth] */
+
+static int take_near(void *ctx, int64_t first, int n, const uint32_t *at, const double *distance)
+{
+	const struct near *t = ctx;
+
+	(void)distance;
+	memcpy(t->at + first * t->depth, at, (size_t)n * (size_t)t->depth * sizeof *at);
+	return 0;
+}
+
 /* The depth nearest rows of every centre, near[k][depth]. */
 static int search_rows(const struct knn_set *rows, const struct knn_set *centres, int depth, uint32_t *near)
 {
-	struct knn job = { .base = rows, .query = centres, .metric = KNN_L2, .k = depth };
-	int status = knn_open(&job);
-	double *distance = status ? NULL : mem_new((size_t)job.block * (size_t)depth, sizeof *distance);
+	struct near to = { depth, near };
+	struct knn job = { .base = rows, .query = centres, .metric = KNN_L2, .k = depth, .take = take_near, .ctx = &to };
 
-	for (int64_t c = 0; !status && c < centres->count; c += job.block) {
-		int n = centres->count - c < job.block ? (int)(centres->count - c) : job.block;
-		status = knn_search(&job, c, n, near + c * depth, distance);
-	}
-	free(distance);
-	knn_close(&job);
-	return status;
+	return knn_search(&job, 0, centres->count);
 }
 
 /* At most k - 1 rows are taken before a centre's turn, so depth k always suffices. */

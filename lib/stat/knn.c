@@ -1,43 +1,27 @@
-/* knn: blocks of queries against tiles of base rows; see knn.h for the idea, "Scores" below for the bound. */
+/* knn: blocks of queries against tiles of base rows; lib/stat/pass.h is one of these. */
 #include "lib/stat/knn.h"
-#include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
 #include "lib/base/say.h"
+#include "lib/stat/fault.h"
 #include "lib/stat/pair.h"
-#include "lib/stat/shortlist.h"
+#include "lib/stat/pass.h"
 
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-	BLOCK = 4096, TILE = 2048, STRIP = 512,   /* queries held; base rows a tile; queries a product */
+	BLOCK = 8 * PASS_TILE,               /* queries held in 8 and 16 bits, where memory allows */
+	PIECE = 1 << 20,                     /* neighbours handed over at once */
 	FEW = 32,                            /* rows that one thread loads at a time */
-	BLOCK_MIN = 64, WIDTH_MAX = 1 << 18,
+	WIDTH_MAX = 1 << 18,
 };
-#define BLOCK_BYTES (1 << 28)                    /* for the rows of a block, and for its candidates */
-
-/* The first fault, in the order of the work, of a parallel loop: fail() speaks to its own thread only. */
-struct fault { int64_t at; char text[1024]; };
-
-static void fault_at(struct fault *f, int64_t i)
-{
-#pragma omp critical(knn_fault)
-	if (f->at < 0 || i < f->at) {
-		f->at = i;
-		snprintf(f->text, sizeof f->text, "%s", why());
-	}
-}
-
-static int fault_told(const struct fault *f)
-{
-	return f->at < 0 ? 0 : fail("%s", f->text);
-}
+#define BLOCK_BYTES ((size_t)1 << 28)            /* for the rows of a block */
+#define MEMORY_BYTES ((size_t)4 << 30)
 
 static int fetch_memory(const struct knn_set *s, int64_t first, int n, float *to)
 {
@@ -111,303 +95,179 @@ int knn_measure(struct knn_set *s, enum knn_metric metric)
 	return 0;
 }
 
-/* Scores.  Rows are first scaled into the unit ball: by 1 / norm for KNN_COSINE, else all by one power of two.
- * With x, y scaled rows the score is x.y - |y|^2 / 2 for KNN_L2, else x.y.  For any order of summation
- * |fl(x.y) - x.y| <= W u |x| |y| / (1 - W u), W the width and u = 2^-24; the rest of the slack covers scaled
- * rows that are not quite unit, the rounding of |y|^2 / 2 and of the difference, and underflow. */
-struct knn_work {
+/* A stretch of queries, `from` to `to`, whose shortlists are held at once; inside one set its pairs are multiplied once. */
+struct search {
 	struct knn *job;
-	double scale;                        /* for KNN_L2 and KNN_IP */
-	float *query, *tile, *half;          /* [block][width]; [TILE][width], and |y|^2 / 2 of its rows */
-	struct shortlist *list;              /* [block] */
-	struct candidate *candidates;        /* [block][room] */
-	int room;
-	struct bench *bench;                 /* [threads] */
-	struct fault fault;
-	int64_t first, base_first;           /* of this block and this tile */
-	int n, base_n, strip;
-	double tile_longest;
-	uint32_t *at;
-	double *distance;
+	struct pass pass;
+	struct shortlist *list;              /* [stretch] */
+	struct candidate *candidates;        /* [stretch][room] */
+	int64_t stretch, from, to;
+	double done, all;                    /* pairs of this search */
+	uint32_t *at;                        /* [piece][k] */
+	double *distance;                    /* [piece][k] */
+	int piece, piece_first;              /* rows of a block */
 };
 
-/* What one thread works on. */
-struct ranked { double distance, score; uint64_t key; uint32_t at; };
-struct bench { float *scores, *row; double *x, *y, *scratch; struct ranked *ranked; };
-
-static double row_scale(const struct knn_work *w, const struct knn_set *s, int64_t i)
+static int at_most(int64_t n, int most)
 {
-	return w->job->metric == KNN_COSINE ? 1 / s->norm[i] : w->scale;
+	return n < most ? (int)n : most;
 }
 
-/* Rows first .. first+n-1 of the set, scaled. */
-static int load(const struct knn_work *w, const struct knn_set *s, int64_t first, int n, float *to)
+static bool within(const struct knn *job)
 {
-	if (s->fetch(s, first, n, to)) return -1;
-	for (int i = 0; i < n; i++)
-		pair_scale(to + (size_t)i * (size_t)s->width, s->width, row_scale(w, s, first + i));
+	return job->base == job->query;
+}
+
+static double pairs(const struct knn *job, double rows)
+{
+	return rows * (double)job->base->count - (within(job) ? rows * (rows - PASS_TILE) / 2 : 0);
+}
+
+static int advance(struct search *s, int from, int rows, bool both)
+{
+	struct knn *job = s->job;
+
+	if (stop_check() || pass_run(&s->pass, from, rows, both)) return -1;
+	s->done += (double)rows * s->pass.tile_n;
+	if (job->tick) job->tick(job->ctx, fmin(s->done / s->all, 1));
 	return 0;
 }
 
-static void load_queries(void *ctx, int64_t part, int worker)
+/* The tiles first .. last-1 of base rows for the whole block. */
+static int run_tiles(struct search *s, int64_t first, int64_t last)
 {
-	struct knn_work *w = ctx;
-	int i = (int)part * FEW, n = w->n - i < FEW ? w->n - i : FEW;
-
-	(void)worker;
-	if (load(w, w->job->query, w->first + i, n, w->query + (size_t)i * (size_t)w->job->query->width))
-		fault_at(&w->fault, w->first + i);
-}
-
-static void load_tile(void *ctx, int64_t part, int worker)
-{
-	struct knn_work *w = ctx;
-	const struct knn_set *s = w->job->base;
-	int i = (int)part * FEW, n = w->base_n - i < FEW ? w->base_n - i : FEW;
-
-	(void)worker;
-	if (load(w, s, w->base_first + i, n, w->tile + (size_t)i * (size_t)s->width))
-		fault_at(&w->fault, w->base_first + i);
-	for (int j = i; j < i + n; j++) {
-		double norm = s->norm[w->base_first + j] * w->scale;
-		w->half[j] = (float)(norm * norm / 2);
-	}
-}
-
-static float slack(const struct knn_work *w, int64_t query, double longest)
-{
-	double width = w->job->base->width;
-	double norm = w->job->metric == KNN_COSINE ? 1 : w->job->query->norm[query] * w->scale;
-	double relative = (width + 8) * 1.03 * norm * longest + 4 * longest * longest;
-
-	return (float)(relative * 0x1p-24 + width * 0x1p-120);
-}
-
-/* The distance of the rows in b->x and b->y, in double, and their score on the scale of the products. */
-static struct ranked measure_pair(const struct knn_work *w, const struct bench *b, int64_t query, uint32_t at)
-{
-	const struct knn *job = w->job;
-	struct ranked r = { .at = at, .key = knn_key(job->base, at) };
-	double length = job->query->norm[query], unit = w->scale * w->scale;
-
-	if (job->metric == KNN_IP) {
-		r.distance = -pair_dot(b->x, b->y, job->base->width);
-		r.score = -r.distance * unit;
-		return r;
-	}
-	r.distance = pair_distance2(b->x, b->y, job->base->width);
-	r.score = job->metric == KNN_COSINE ? 1 - r.distance / 2 : (length * length - r.distance) / 2 * unit;
-	return r;
-}
-
-/* Row i of the set to[width] in double, of norm 1 for KNN_COSINE. */
-static int fetch_wide(const struct knn_work *w, const struct knn_set *s, int64_t i, float *row, double *to)
-{
-	if (s->fetch(s, i, 1, row)) return -1;
-	pair_widen(to, row, s->width, w->job->metric == KNN_COSINE ? 1 / s->norm[i] : 1);
+	for (int64_t at = first; at < last; at += PASS_TILE)
+		if (pass_tile(&s->pass, at, at_most(last - at, PASS_TILE)) || advance(s, 0, s->pass.row_n, false)) return -1;
 	return 0;
 }
 
-static int by_distance(const void *a, const void *b)
+/* Each tile of the stretch in itself, all of its pairs both ways: then no list is empty any more. */
+static int run_diagonal(struct search *s)
 {
-	const struct ranked *x = a, *y = b;
-	if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
-	if (x->key != y->key) return x->key < y->key ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
-}
-
-/* Measures query i's candidates and leaves them in the worker's list, nearest first. */
-static int rank(struct knn_work *w, int i, struct bench *b)
-{
-	const struct knn *job = w->job;
-	const struct shortlist *l = &w->list[i];
-
-	if (fetch_wide(w, job->query, w->first + i, b->row, b->x)) return -1;
-	for (int c = 0; c < l->n; c++) {
-		if (fetch_wide(w, job->base, l->c[c].at, b->row, b->y)) return -1;
-		b->ranked[c] = measure_pair(w, b, w->first + i, l->c[c].at);
-	}
-	qsort(b->ranked, (size_t)l->n, sizeof *b->ranked, by_distance);
-	return 0;
-}
-
-/* Makes room in a full list.  Only rows that tie to within rounding fill it: these are measured, and k remain. */
-static int make_room(struct knn_work *w, int i, struct bench *b)
-{
-	struct shortlist *l = &w->list[i];
-	double longest = w->job->metric == KNN_COSINE ? 1 : w->job->base->longest * w->scale;
-
-	shortlist_prune(l, b->scratch);
-	if (l->n <= l->room / 2) return 0;
-	if (rank(w, i, b)) return -1;
-	float all = slack(w, w->first + i, longest);
-	for (int c = 0; c < l->k; c++)
-		l->c[c] = (struct candidate){ (float)b->ranked[c].score, all, b->ranked[c].at };
-	l->n = l->k;
-	return 0;
-}
-
-/* Takes what may be among the k best of scores s[base_n] of query i. */
-static int take(struct knn_work *w, int i, float *s, struct bench *b)
-{
-	struct shortlist *l = &w->list[i];
-	const struct knn_set *base = w->job->base;
-	uint64_t key = knn_key(w->job->query, w->first + i);
-	float e = slack(w, w->first + i, w->tile_longest);
-
-	if (w->job->metric == KNN_L2)
-		for (int j = 0; j < w->base_n; j++) s[j] -= w->half[j];
-	for (int j = 0; w->job->others && j < w->base_n; j++)
-		if (knn_key(base, w->base_first + j) == key) s[j] = -INFINITY;
-	if (isinf(l->floor)) shortlist_raise(l, s, w->base_n, e);
-	float threshold = shortlist_threshold(l, e);
-	for (int j = -1; (j = pair_reach(s, j + 1, w->base_n, threshold)) < w->base_n;) {
-		if (isinf(s[j])) continue;
-		l->c[l->n++] = (struct candidate){ s[j], e, (uint32_t)(w->base_first + j) };
-		if (l->n < l->room) continue;
-		if (make_room(w, i, b)) return -1;
-		threshold = shortlist_threshold(l, e);
+	for (int64_t at = s->from; at < s->to; at += PASS_TILE) {
+		int n = at_most(s->to - at, PASS_TILE);
+		if (pass_rows(&s->pass, at, n) || pass_tile(&s->pass, at, n) || advance(s, 0, n, false)) return -1;
 	}
 	return 0;
 }
 
-static void search_strip(void *ctx, int64_t part, int worker)
+/* The block with the later tiles of the stretch, for both; the queries before a tile are whole tiles.  A tile takes at
+ * once no more rows than it has seen: its floors would be out of date. */
+static int run_later(struct search *s)
 {
-	struct knn_work *w = ctx;
-	struct bench *b = &w->bench[worker];
-	int width = w->job->base->width, from = (int)part * w->strip;
-	int n = w->n - from < w->strip ? w->n - from : w->strip;
+	struct pass *p = &s->pass;
 
-	blas_sgemm(false, true, n, w->base_n, width, 1, w->query + (size_t)from * (size_t)width, width,
-		w->tile, width, 0, b->scores, TILE);
-	for (int i = 0; i < n; i++)
-		if (take(w, from + i, b->scores + (size_t)i * TILE, b)) {
-			fault_at(&w->fault, w->first + from + i);
-			return;
+	for (int64_t at = p->row_first + PASS_TILE; at < s->to; at += PASS_TILE) {
+		int rows = at_most(at - p->row_first, p->row_n), n;
+		if (pass_tile(p, at, at_most(s->to - at, PASS_TILE))) return -1;
+		for (int from = 0; from < rows; from += n) {
+			n = at_most(p->row_first - s->from + from, rows - from);
+			if (n < PASS_TILE) n = at_most(rows - from, PASS_TILE);
+			if (advance(s, from, n, true)) return -1;
 		}
+	}
+	return 0;
 }
 
-static void finish(void *ctx, int64_t i, int worker)
+static void finish_row(void *ctx, int64_t i, int worker)
 {
-	struct knn_work *w = ctx;
-	struct bench *b = &w->bench[worker];
-	int k = w->job->k;
+	struct search *s = ctx;
+	int k = s->job->k, row = s->piece_first + (int)i;
+	const struct ranked *r = pass_finish(&s->pass, row, worker);
 
-	shortlist_prune(&w->list[i], b->scratch);
-	if (w->list[i].n < k)
-		fail("%s: key %" PRIu64 ": %d neighbours, expected %d", w->job->query->name,
-			knn_key(w->job->query, w->first + i), w->list[i].n, k);
-	if (w->list[i].n < k || rank(w, (int)i, b)) {
-		fault_at(&w->fault, w->first + i);
+	if (!r) {
+		fault_at(&s->pass.fault, s->pass.row_first + row);
 		return;
 	}
 	for (int c = 0; c < k; c++) {
-		double d = b->ranked[c].distance;
-		w->at[i * k + c] = b->ranked[c].at;
-		w->distance[i * k + c] = w->job->metric == KNN_IP ? d : sqrt(d);
+		s->at[i * k + c] = r[c].at;
+		s->distance[i * k + c] = s->job->metric == KNN_IP ? r[c].distance : sqrt(r[c].distance);
 	}
 }
 
-static int search_tile(struct knn_work *w)
+static int finish_block(struct search *s)
 {
-	const struct knn_set *s = w->job->base;
-	int64_t left = s->count - w->base_first;
+	struct pass *p = &s->pass;
 
-	w->base_n = left < TILE ? (int)left : TILE;
-	w->tile_longest = 0;
-	for (int j = 0; j < w->base_n; j++)
-		w->tile_longest = fmax(w->tile_longest,
-			s->norm[w->base_first + j] * row_scale(w, s, w->base_first + j));
-	par_for((w->base_n + FEW - 1) / FEW, w, load_tile);
-	if (fault_told(&w->fault)) return -1;
-	par_for((w->n + w->strip - 1) / w->strip, w, search_strip);
-	return fault_told(&w->fault);
-}
-
-int knn_search(struct knn *job, int64_t first, int n, uint32_t *at, double *distance)
-{
-	struct knn_work *w = job->work;
-
-	must(n >= 1 && n <= job->block && first >= 0 && first <= job->query->count - n);
-	w->first = first;
-	w->n = n;
-	w->at = at;
-	w->distance = distance;
-	w->fault.at = -1;
-	w->strip = n / (2 * par_threads());
-	w->strip = w->strip > STRIP ? STRIP : w->strip < FEW ? FEW : w->strip;
-	for (int i = 0; i < n; i++)
-		w->list[i] = (struct shortlist){ .c = w->candidates + (size_t)i * (size_t)w->room,
-			.room = w->room, .k = job->k, .floor = -INFINITY };
-	par_for((n + FEW - 1) / FEW, w, load_queries);
-	if (fault_told(&w->fault)) return -1;
-	for (w->base_first = 0; w->base_first < job->base->count; w->base_first += TILE) {
-		if (stop_check() || search_tile(w)) return -1;
-		if (job->tick) job->tick(job->tick_ctx, (double)(w->base_first + w->base_n) / (double)job->base->count);
+	for (s->piece_first = 0; s->piece_first < p->row_n; s->piece_first += s->piece) {
+		int n = at_most(p->row_n - s->piece_first, s->piece);
+		par_for(n, s, finish_row);
+		if (stop_check() || fault_told(&p->fault)) return -1;
+		if (s->job->take(s->job->ctx, p->row_first + s->piece_first, n, s->at, s->distance)) return -1;
 	}
-	par_for(n, w, finish);
-	return fault_told(&w->fault);
+	return 0;
 }
 
-static int bench_open(struct bench *b, size_t width, size_t room)
+static int run_stretch(struct search *s)
 {
-	b->scores = mem_big((size_t)STRIP * TILE, sizeof *b->scores, "a tile of scores");
-	b->row = mem_big(width, sizeof *b->row, "a row");
-	b->x = mem_big(2 * width, sizeof *b->x, "two rows");
-	b->y = b->x + width;
-	b->scratch = mem_big(room, sizeof *b->scratch, "candidates");
-	b->ranked = mem_big(room, sizeof *b->ranked, "candidates");
-	return b->scores && b->row && b->x && b->scratch && b->ranked ? 0 : -1;
+	struct knn *job = s->job;
+	bool both = within(job);
+
+	for (int64_t i = 0; i < s->to - s->from; i++)
+		s->list[i] = (struct shortlist){ .c = s->candidates + (size_t)i * (size_t)s->pass.room,
+			.room = s->pass.room, .k = job->k, .floor = -INFINITY };
+	s->pass.list_first = s->from;
+	if (both && run_diagonal(s)) return -1;
+	for (int64_t at = s->from; at < s->to; at += s->pass.block) {
+		if (pass_rows(&s->pass, at, at_most(s->to - at, s->pass.block))) return -1;
+		if (both ? run_later(s) || run_tiles(s, 0, s->from) || run_tiles(s, s->to, job->base->count)
+			: run_tiles(s, 0, job->base->count)) return -1;
+		if (finish_block(s)) return -1;
+	}
+	return 0;
 }
 
-int knn_open(struct knn *job)
+/* Whole tiles of rows within memory; at least one. */
+static int64_t tiles_in(size_t bytes, size_t each, int64_t most)
 {
-	size_t width = (size_t)job->base->width, k = (size_t)job->k;
-	struct knn_work *w = job->work = mem_new(1, sizeof *w);
-	double longest = fmax(job->base->longest, job->query->longest);
-	int exponent = 0;
+	int64_t tiles = (int64_t)(bytes / each / PASS_TILE);
+
+	return tiles < 1 ? PASS_TILE : tiles * PASS_TILE < most ? tiles * PASS_TILE : most;
+}
+
+static int search_open(struct search *s, int64_t rows)
+{
+	struct knn *job = s->job;
+	size_t memory = job->memory_bytes ? job->memory_bytes : MEMORY_BYTES;
+	int64_t all = (rows + PASS_TILE - 1) / PASS_TILE * PASS_TILE;
+
+	s->pass.job = job;
+	s->pass.room = 2 * job->k + 28;
+	size_t each = (size_t)s->pass.room * sizeof *s->candidates + sizeof *s->list;
+	s->stretch = tiles_in(memory, each, all);
+	s->pass.block = (int)tiles_in(BLOCK_BYTES, quant_bytes(job->query->width, QUANT_LEFT),
+		s->stretch < BLOCK ? s->stretch : BLOCK);
+	s->piece = job->k > PIECE / PASS_STRIP ? PASS_STRIP : PIECE / job->k;
+	s->piece = s->piece < s->pass.block ? s->piece : s->pass.block;
+	size_t piece = (size_t)s->piece * (size_t)job->k;
+	s->at = mem_big(piece, sizeof *s->at, "neighbours");
+	s->distance = mem_big(piece, sizeof *s->distance, "distances");
+	s->candidates = mem_big((size_t)s->stretch, (size_t)s->pass.room * sizeof *s->candidates, "candidates");
+	s->pass.list = s->list = mem_big((size_t)s->stretch, sizeof *s->list, "candidates");
+	return s->at && s->distance && s->candidates && s->list ? pass_open(&s->pass) : -1;
+}
+
+int knn_search(struct knn *job, int64_t first, int64_t last)
+{
+	struct search s = { .job = job };
+	bool bad;
 
 	must(job->base->norm && job->query->norm && job->k >= 1 && job->query->width == job->base->width);
-	frexp(longest, &exponent);
-	w->job = job;
-	w->scale = ldexp(1, -exponent);
-	w->room = (int)(4 * k + 64);
-	size_t rows = BLOCK_BYTES / (width * sizeof *w->query);
-	size_t lists = BLOCK_BYTES / ((size_t)w->room * sizeof *w->candidates);
-	size_t block = rows < lists ? rows : lists;
-	job->block = block > BLOCK ? BLOCK : block < BLOCK_MIN ? BLOCK_MIN : (int)block;
-	if (job->block > job->query->count) job->block = (int)job->query->count;
-	w->query = mem_big((size_t)job->block, width * sizeof *w->query, "a block of queries");
-	w->tile = mem_big(TILE, width * sizeof *w->tile, "a tile of rows");
-	w->half = mem_big(TILE, sizeof *w->half, "a tile of norms");
-	w->candidates = mem_big((size_t)job->block, (size_t)w->room * sizeof *w->candidates, "candidates");
-	w->list = mem_new((size_t)job->block, sizeof *w->list);
-	w->bench = mem_new((size_t)par_threads(), sizeof *w->bench);
-	bool good = w->query && w->tile && w->half && w->candidates;
-	for (int t = 0; good && t < par_threads(); t++) good = !bench_open(&w->bench[t], width, (size_t)w->room);
-	if (!good) knn_close(job);
-	return good ? 0 : -1;
-}
-
-void knn_close(struct knn *job)
-{
-	struct knn_work *w = job->work;
-
-	for (int t = 0; w && w->bench && t < par_threads(); t++) {
-		free(w->bench[t].scores);
-		free(w->bench[t].row);
-		free(w->bench[t].x);
-		free(w->bench[t].scratch);
-		free(w->bench[t].ranked);
+	must(first >= 0 && first <= last && last <= job->query->count);
+	job->effort = (struct knn_effort){ 0 };
+	if (first == last) return 0;
+	bad = search_open(&s, last - first);
+	for (int64_t at = first; !bad && at < last; at += s.stretch)
+		s.all += pairs(job, (double)(last - at < s.stretch ? last - at : s.stretch));
+	for (s.from = first; !bad && s.from < last; s.from = s.to) {
+		s.to = last - s.from < s.stretch ? last : s.from + s.stretch;
+		bad = run_stretch(&s);
 	}
-	if (w) {
-		free(w->bench);
-		free(w->query);
-		free(w->tile);
-		free(w->half);
-		free(w->candidates);
-		free(w->list);
-	}
-	free(w);
-	job->work = NULL;
+	if (!bad) pass_effort(&s.pass, &job->effort);
+	pass_close(&s.pass);
+	free(s.at);
+	free(s.distance);
+	free(s.candidates);
+	free(s.list);
+	return bad ? -1 : 0;
 }

@@ -1,12 +1,14 @@
-/* knn: exact nearest neighbours by blocked products.
+/* knn: exact nearest neighbours by blocked products of small integers.
  *
- * Float products propose, doubles decide: every float score comes with a bound on its rounding error, whatever these
- * bounds cannot rule out is measured again in double from the rows themselves, and ties go to the lower key.
- * The answer therefore depends neither on blocks nor on threads nor on the BLAS. */
+ * Rows rounded to 8 bits propose, 16 bits choose, doubles decide: the rounding of every row is measured and bounds the
+ * error of its products, whatever these bounds cannot rule out is measured again, in the end in double from the rows
+ * themselves, and ties go to the lower key.  The answer depends neither on blocks nor on threads nor on the processor.
+ * Among the rows of one set each pair is multiplied once, for both. */
 #ifndef IC_KNN_H
 #define IC_KNN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum knn_metric {
@@ -35,20 +37,28 @@ uint64_t knn_key(const struct knn_set *, int64_t i);
  * zero, and otherwise rows too long for distances in float. */
 int knn_measure(struct knn_set *, enum knn_metric);
 
+/* What a search did, beside multiplying every pair in 8 bits. */
+struct knn_effort {
+	int64_t refined;                     /* pairs multiplied in 16 bits */
+	int64_t measured;                    /* pairs measured in double */
+	int64_t undecided;                   /* queries for which these were more than k */
+};
+
 struct knn {
-	const struct knn_set *base, *query;  /* measured; may be the same */
+	const struct knn_set *base, *query;  /* measured; may be the same, then each pair is multiplied once */
 	enum knn_metric metric;
 	int k;
 	bool others;                         /* never a base row with the query's own key */
-	int block;                           /* queries that one knn_search takes at most; set by knn_open */
+	size_t memory_bytes;                 /* at most so much for candidates, though always for some; 0: 4 GiB */
+	/* Takes the k nearest base rows of the queries first .. first+n-1, nearest first: positions at[n][k],
+	 * distance[n][k], borrowed; called in order; 0, or -1 after fail() to stop. */
+	int (*take)(void *ctx, int64_t first, int n, const uint32_t *at, const double *distance);
 	void (*tick)(void *ctx, double share);   /* called as the search goes on; NULL: not */
-	void *tick_ctx;
-	struct knn_work *work;
+	void *ctx;
+	struct knn_effort effort;            /* by knn_search */
 };
 
-int knn_open(struct knn *);              /* after filling the fields above; 0 or -1 after fail() */
-/* The k nearest base rows of the queries first .. first+n-1, nearest first: positions at[n][k], distance[n][k]. */
-int knn_search(struct knn *, int64_t first, int n, uint32_t *at, double *distance);
-void knn_close(struct knn *);            /* accepts a zeroed struct */
+/* The neighbours of the queries first .. last-1; 0, or -1 after fail(). */
+int knn_search(struct knn *, int64_t first, int64_t last);
 
 #endif

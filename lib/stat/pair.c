@@ -1,5 +1,8 @@
 /* pair: eight running sums, always the same eight, so that every vector width adds in the same order. */
 #include "lib/stat/pair.h"
+#include "kernels/cpu/near.h"
+
+#include <math.h>
 
 /* One body, compiled several times and chosen when the program is loaded: before the sanitizers are up, and by a
  * name that clang 14 does not link. */
@@ -9,7 +12,7 @@
 #define WIDE
 #endif
 
-enum { LANES = 8, CHUNK = 64 };
+enum { LANES = 8, ROUND_LANES = 16 };
 
 static double sum8(const double *s)
 {
@@ -65,15 +68,69 @@ WIDE double pair_distance2(const double *x, const double *y, int n)
 	return sum8(s);
 }
 
-WIDE int pair_reach(const float *s, int from, int n, float threshold)
+static inline void centre_few(float *x, const double *mean, double by, int n, double *square, double *dot)
 {
-	int i = from;
-
-	for (; i + CHUNK <= n; i += CHUNK) {
-		int any = 0;
-		for (int j = 0; j < CHUNK; j++) any |= s[i + j] >= threshold;
-		if (any) break;
+	for (int l = 0; l < n; l++) {
+		double d = (double)x[l] * by - mean[l];
+		square[l] += d * d;
+		dot[l] += d * mean[l];
+		x[l] = (float)d;
 	}
-	while (i < n && !(s[i] >= threshold)) i++;
-	return i;
+}
+
+WIDE double pair_centre(float *x, const double *mean, double by, int n, double *dot)
+{
+	double s[LANES] = { 0 }, t[LANES] = { 0 };
+	int i = 0;
+
+	for (; i + LANES <= n; i += LANES) centre_few(x + i, mean + i, by, LANES, s, t);
+	centre_few(x + i, mean + i, by, n - i, s, t);
+	*dot = sum8(t);
+	return sum8(s);
+}
+
+WIDE float pair_most(const float *x, int n)
+{
+	float most[ROUND_LANES] = { 0 };
+	int i = 0;
+
+	for (; i + ROUND_LANES <= n; i += ROUND_LANES)
+		for (int l = 0; l < ROUND_LANES; l++) {
+			float v = fabsf(x[i + l]);
+			most[l] = v > most[l] ? v : most[l];
+		}
+	for (int l = 0; l < ROUND_LANES; l++) most[0] = most[l] > most[0] ? most[l] : most[0];
+	for (; i < n; i++) most[0] = fabsf(x[i]) > most[0] ? fabsf(x[i]) : most[0];
+	return most[0];
+}
+
+/* Adding and taking away 1.5 * 2^23 rounds to a whole number. */
+static inline void round_few(const float *x, int n, float step, float inverse, int16_t *fine, float *coarse_lost,
+	float *fine_lost)
+{
+	const float whole = 0x1.8p23f;
+
+	for (int l = 0; l < n; l++) {
+		float q = x[l] * inverse + whole - whole;
+		int f = (int)q;
+		float coarse = x[l] - (float)((f + NEAR_COARSE / 2) >> 6) * (step * NEAR_COARSE);
+		fine[l] = (int16_t)f;
+		coarse_lost[l] += coarse * coarse;
+		fine_lost[l] += (x[l] - q * step) * (x[l] - q * step);
+	}
+}
+
+WIDE void pair_round(const float *x, int n, float step, int16_t *fine, float lost[2])
+{
+	float coarse[ROUND_LANES] = { 0 }, rest[ROUND_LANES] = { 0 }, inverse = 1 / step;
+	int i = 0;
+
+	for (; i + ROUND_LANES <= n; i += ROUND_LANES)
+		round_few(x + i, ROUND_LANES, step, inverse, fine + i, coarse, rest);
+	round_few(x + i, n - i, step, inverse, fine + i, coarse, rest);
+	lost[0] = lost[1] = 0;
+	for (int l = 0; l < ROUND_LANES; l++) {
+		lost[0] += coarse[l];
+		lost[1] += rest[l];
+	}
 }

@@ -11,30 +11,29 @@
 #include <math.h>
 #include <stdlib.h>
 
+struct radii { int k; double *radius; };
+
+static int take_radii(void *ctx, int64_t first, int n, const uint32_t *at, const double *distance)
+{
+	const struct radii *r = ctx;
+
+	(void)at;
+	for (int i = 0; i < n; i++)
+		r->radius[first + i] = distance[(size_t)(i + 1) * (size_t)r->k - 1];
+	return 0;
+}
+
 /* The k-th smallest distance of each row to the others, radius[count]; rows are told apart by
  * position, not by key. */
 static int radii(const struct knn_set *set, int k, double *radius)
 {
+	struct radii r = { k, radius };
 	struct knn_set rows = *set;
 	rows.keys = NULL;
 	struct knn knn = { .base = &rows, .query = &rows, .metric = KNN_L2, .k = k,
-		.others = true };
-	int bad = knn_open(&knn);
+		.others = true, .take = take_radii, .ctx = &r };
 
-	if (bad) return -1;
-	size_t block = (size_t)knn.block;
-	uint32_t *at = mem_new(block, (size_t)k * sizeof *at);
-	double *distance = mem_new(block, (size_t)k * sizeof *distance);
-	for (int64_t i = 0; i < rows.count && !bad; i += knn.block) {
-		int n = rows.count - i < knn.block ? (int)(rows.count - i) : knn.block;
-		bad = knn_search(&knn, i, n, at, distance);
-		for (int j = 0; j < n && !bad; j++)
-			radius[i + j] = distance[(size_t)(j + 1) * (size_t)k - 1];
-	}
-	free(at);
-	free(distance);
-	knn_close(&knn);
-	return bad;
+	return knn_search(&knn, 0, rows.count);
 }
 
 struct count {

@@ -14,10 +14,8 @@ struct shortlist {
 	double floor;                        /* at least k rows seen have true scores of at least this */
 };
 
-/* The float t such that score >= t for every score that may, with this slack, reach the floor. */
-float shortlist_threshold(const struct shortlist *, float slack);
-/* Raises the floor from the scores of rows not yet added, s[n], when these alone allow it. */
-void shortlist_raise(struct shortlist *, const float *s, int n, float slack);
+/* The k-th largest of v[n], which is reordered. */
+double shortlist_kth(double *v, int n, int k);
 /* Raises the floor from the candidates and drops those below it; scratch[room]. */
 void shortlist_prune(struct shortlist *, double *scratch);
 

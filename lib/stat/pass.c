@@ -1,0 +1,326 @@
+/* pass: strips of queries first, each with its own lists, then groups of base rows with theirs: no list has two owners,
+ * and its candidates come in the same order for any number of threads. */
+#include "lib/stat/pass.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/par.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FEW = 16, PANEL = 2 * NEAR_RIGHT, GROUPS = PASS_TILE / PASS_GROUP, OFFERS = PASS_STRIP * PASS_GROUP };
+
+/* A base row that may be near a query, and perhaps the other way round. */
+struct hit { float most; int at; bool left, right; };    /* most: the largest that its score can be */
+struct offer { struct candidate c; int to; };
+
+/* What one thread works on. */
+struct bench {
+	struct rank rank;
+	float *rows;                         /* [FEW][width] */
+	int32_t *products;                   /* [PASS_STRIP][PASS_TILE] */
+	uint8_t *mark;                       /* [PASS_TILE] */
+	struct hit *hit;                     /* [PASS_TILE] */
+	double *scratch;                     /* [room or PASS_TILE] */
+	struct knn_effort effort;
+};
+
+static int bench_open(struct bench *b, const struct pass *p)
+{
+	size_t scratch = (size_t)(p->room > PASS_TILE ? p->room : PASS_TILE);
+
+	b->rows = mem_big((size_t)p->job->base->width * FEW, sizeof *b->rows, "a few rows");
+	b->products = mem_big((size_t)PASS_STRIP * PASS_TILE, sizeof *b->products, "products");
+	b->mark = mem_new(PASS_TILE, 1);
+	b->hit = mem_new(PASS_TILE, sizeof *b->hit);
+	b->scratch = mem_big(scratch, sizeof *b->scratch, "candidates");
+	return rank_open(&b->rank, p->job->base, p->job->query, &p->ground, p->room) ||
+		!b->rows || !b->products || !b->scratch ? -1 : 0;
+}
+
+int pass_open(struct pass *p)
+{
+	const struct knn *job = p->job;
+	size_t strips = (size_t)(p->block / PASS_STRIP);
+	bool bad = ground_open(&p->ground, job->metric, job->base, job->query);
+
+	p->near = near_best();
+	p->fault.at = -1;
+	p->floor = mem_new(PASS_TILE, sizeof *p->floor);
+	p->bench = mem_new((size_t)par_threads(), sizeof *p->bench);
+	p->offered = mem_new(strips, GROUPS * sizeof *p->offered);
+	if (job->base == job->query)
+		bad = !(p->offers = mem_big(strips * GROUPS, OFFERS * sizeof *p->offers, "candidates")) || bad;
+	bad = bad || quant_open(&p->rows, job->query->width, p->block, QUANT_LEFT) ||
+		quant_open(&p->tile, job->base->width, PASS_TILE, QUANT_RIGHT);
+	for (int t = 0; !bad && t < par_threads(); t++) bad = bench_open(&p->bench[t], p);
+	if (bad) pass_close(p);
+	return bad ? -1 : 0;
+}
+
+void pass_close(struct pass *p)
+{
+	for (int t = 0; p->bench && t < par_threads(); t++) {
+		struct bench *b = &p->bench[t];
+		rank_close(&b->rank);
+		free(b->rows);
+		free(b->products);
+		free(b->mark);
+		free(b->hit);
+		free(b->scratch);
+	}
+	free(p->bench);
+	free(p->floor);
+	free(p->offered);
+	free(p->offers);
+	quant_close(&p->rows);
+	quant_close(&p->tile);
+	ground_close(&p->ground);
+	*p = (struct pass){ .job = p->job };
+}
+
+void pass_effort(const struct pass *p, struct knn_effort *e)
+{
+	for (int t = 0; t < par_threads(); t++) {
+		e->refined += p->bench[t].effort.refined;
+		e->measured += p->bench[t].effort.measured;
+		e->undecided += p->bench[t].effort.undecided;
+	}
+}
+
+/* Few rows of a set into a block or tile. */
+static void load(struct pass *p, struct quant *q, const struct knn_set *s, int64_t first, int n, int part, int worker)
+{
+	int from = part * FEW, few = n - from < FEW ? n - from : FEW;
+	float *rows = p->bench[worker].rows;
+
+	if (s->fetch(s, first + from, few, rows)) {
+		fault_at(&p->fault, first + from);
+		return;
+	}
+	for (int i = 0; i < few; i++)
+		quant_set(q, from + i, &p->ground, ground_scale(&p->ground, s, first + from + i),
+			rows + (size_t)i * (size_t)s->width);
+}
+
+static void load_rows(void *ctx, int64_t part, int worker)
+{
+	struct pass *p = ctx;
+	load(p, &p->rows, p->job->query, p->row_first, p->row_n, (int)part, worker);
+}
+
+static void load_tile(void *ctx, int64_t part, int worker)
+{
+	struct pass *p = ctx;
+	load(p, &p->tile, p->job->base, p->tile_first, p->tile_n, (int)part, worker);
+}
+
+int pass_rows(struct pass *p, int64_t first, int n)
+{
+	must(n >= 1 && n <= p->block);
+	p->row_first = first;
+	p->row_n = n;
+	par_for((n + FEW - 1) / FEW, p, load_rows);
+	return fault_told(&p->fault);
+}
+
+int pass_tile(struct pass *p, int64_t first, int n)
+{
+	must(n >= 1 && n <= PASS_TILE);
+	p->tile_first = first;
+	p->tile_n = n;
+	par_for((n + FEW - 1) / FEW, p, load_tile);
+	return fault_told(&p->fault);
+}
+
+static struct shortlist *list_of(const struct pass *p, int64_t row)
+{
+	return &p->list[row - p->list_first];
+}
+
+/* Makes room in a full list.  Only rows that tie to within the rounding of 16 bits fill it: these are measured, and k
+ * remain. */
+static int make_room(struct pass *p, struct bench *b, int64_t query, double addend)
+{
+	struct shortlist *l = list_of(p, query);
+
+	shortlist_prune(l, b->scratch);
+	if (l->n <= l->room - l->room / 8) return 0;
+	b->effort.measured += l->n;
+	if (rank_measure(&b->rank, query, addend, l)) return -1;
+	for (int c = 0; c < l->k; c++) l->c[c] = rank_candidate(&b->rank.list[c]);
+	l->n = l->k;
+	return 0;
+}
+
+/* The first k candidates are a floor, too. */
+static int add(struct pass *p, struct bench *b, int64_t query, double addend, struct candidate c)
+{
+	struct shortlist *l = list_of(p, query);
+
+	if (!((double)c.score + (double)c.slack >= l->floor)) return 0;
+	l->c[l->n++] = c;
+	return l->n == l->room || (l->n == l->k && isinf(l->floor)) ? make_room(p, b, query, addend) : 0;
+}
+
+static struct candidate candidate(double score, double slack, int64_t at)
+{
+	return (struct candidate){ (float)score, (float)((slack + fabs(score) * 0x1p-22) * (1 + 0x1p-22)), (uint32_t)at };
+}
+
+/* The pair of query i and base row h->at, in 16 bits. */
+static int refine(struct pass *p, struct bench *b, int i, const struct hit *h)
+{
+	int64_t row = p->row_first + i, column = p->tile_first + h->at;
+	bool left = h->left && (double)h->most >= list_of(p, row)->floor;
+	double slack;
+
+	if (!left && !h->right) return 0;
+	if (p->job->others && knn_key(p->job->query, row) == knn_key(p->job->base, column)) return 0;
+	double dot = quant_dot(&p->rows, i, &p->tile, h->at, p->near, &slack);
+	b->effort.refined++;
+	if (h->right) {
+		struct candidate c = candidate(dot + p->rows.addend[i], slack, row);
+		int slot = i / PASS_STRIP * GROUPS + h->at / PASS_GROUP;
+		if (c.score + c.slack >= p->floor[h->at])
+			p->offers[(size_t)slot * OFFERS + (size_t)p->offered[slot]++] = (struct offer){ c, h->at };
+	}
+	if (!left) return 0;
+	return add(p, b, row, p->rows.addend[i], candidate(dot + p->tile.addend[h->at], slack, column));
+}
+
+/* Base rows from .. from+n-1 of the tile, as one thread takes them. */
+struct panel { int from, n; struct near_rows y; };
+
+/* The marked base rows as hits; returns how many are for the query. */
+static int collect(struct bench *b, const struct near_row *x, const struct panel *t, const int32_t *products, int *hits)
+{
+	const struct near_rows *y = &t->y;
+	int left = 0, n = 0;
+
+	for (int from = 0; from < t->n; from += 8) {
+		uint64_t eight;
+		memcpy(&eight, b->mark + from, sizeof eight);
+		if (!eight) continue;
+		for (int j = from; j < from + 8; j++) {
+			if (!b->mark[j]) continue;
+			float most = (float)products[j] * (x->step * y->step[j]) +
+				(x->norm * y->rest[j] + x->rest * y->norm[j]) + y->bias[j];
+			b->hit[n++] = (struct hit){ most, t->from + j, b->mark[j] & 1, b->mark[j] & 2 };
+			left += b->mark[j] & 1;
+		}
+	}
+	*hits = n;
+	return left;
+}
+
+/* A floor as single precision, never above it. */
+static float lower(double floor)
+{
+	return nextafterf((float)floor, -INFINITY);
+}
+
+/* Where there are more hits than neighbours, as for a list still empty, the likely ones first: they raise the floor. */
+static int take_row(struct pass *p, struct bench *b, int i, const struct panel *t, const int32_t *products)
+{
+	const struct quant *q = &p->rows;
+	struct near_row x = { q->step[i], q->norm[i], q->rest[i], q->bias[i], lower(list_of(p, p->row_first + i)->floor) };
+	int hits, k = p->job->k;
+
+	if (!p->near->scan(products, t->n, &x, &t->y, b->mark)) return 0;
+	int left = collect(b, &x, t, products, &hits);
+	float likely = -INFINITY;
+	if (left > k) {
+		for (int h = left = 0; h < hits; h++)
+			if (b->hit[h].left) b->scratch[left++] = (double)b->hit[h].most;
+		likely = (float)shortlist_kth(b->scratch, left, k);
+	}
+	for (int pass = 0; pass < 2; pass++)
+		for (int h = 0; h < hits; h++)
+			if ((b->hit[h].most >= likely) == !pass && refine(p, b, i, &b->hit[h])) return -1;
+	return 0;
+}
+
+/* The strip's rows from .. from+n-1 against a panel. */
+static int run_panel(struct pass *p, struct bench *b, int from, int n, const struct panel *t)
+{
+	int wide = p->rows.wide, columns = (t->n + NEAR_RIGHT - 1) / NEAR_RIGHT * NEAR_RIGHT;
+	int rows = (n + NEAR_LEFT - 1) / NEAR_LEFT * NEAR_LEFT;
+
+	p->near->products(p->rows.left + (size_t)from * (size_t)wide, rows,
+		p->tile.right + (size_t)t->from * (size_t)wide, p->tile.sum + t->from, columns, wide,
+		b->products, PASS_TILE);
+	for (int i = 0; i < n; i++)
+		if (take_row(p, b, from + i, t, b->products + (size_t)i * PASS_TILE)) {
+			fault_at(&p->fault, p->row_first + from + i);
+			return -1;
+		}
+	return 0;
+}
+
+/* In narrow panels, so that rows measured again are still in the cache; but lists still empty see the whole tile, the
+ * best of which are a good floor. */
+static void run_strip(void *ctx, int64_t strip, int worker)
+{
+	struct pass *p = ctx;
+	const struct quant *q = &p->tile;
+	int from = p->run_first + (int)strip * PASS_STRIP, end = p->run_first + p->run_n;
+	int n = end - from < PASS_STRIP ? end - from : PASS_STRIP, width = PANEL;
+
+	for (int i = 0; i < n; i++)
+		if (isinf(list_of(p, p->row_first + from + i)->floor)) width = PASS_TILE;
+	for (int at = 0; at < p->tile_n; at += width) {
+		struct panel t = { at, p->tile_n - at < width ? p->tile_n - at : width,
+			{ q->step + at, q->norm + at, q->rest + at, q->bias + at, p->floor + at } };
+		if (run_panel(p, &p->bench[worker], from, n, &t)) return;
+	}
+}
+
+/* What all strips offer to a group of the tile's rows. */
+static void run_group(void *ctx, int64_t group, int worker)
+{
+	struct pass *p = ctx;
+	int strips = p->block / PASS_STRIP;
+
+	for (int s = 0; s < strips; s++) {
+		int slot = s * GROUPS + (int)group;
+		const struct offer *o = p->offers + (size_t)slot * OFFERS;
+		for (int i = 0; i < p->offered[slot]; i++)
+			if (add(p, &p->bench[worker], p->tile_first + o[i].to, p->tile.addend[o[i].to], o[i].c)) {
+				fault_at(&p->fault, p->tile_first + o[i].to);
+				return;
+			}
+		p->offered[slot] = 0;
+	}
+}
+
+int pass_run(struct pass *p, int from, int n, bool both)
+{
+	must(from % PASS_STRIP == 0 && from + n <= p->row_n);
+	for (int j = 0; j < p->tile_n; j++)
+		p->floor[j] = both ? lower(list_of(p, p->tile_first + j)->floor) : INFINITY;
+	p->run_first = from;
+	p->run_n = n;
+	par_for((n + PASS_STRIP - 1) / PASS_STRIP, p, run_strip);
+	if (both) par_for(GROUPS, p, run_group);
+	return fault_told(&p->fault);
+}
+
+const struct ranked *pass_finish(struct pass *p, int i, int worker)
+{
+	int64_t query = p->row_first + i;
+	struct bench *b = &p->bench[worker];
+	struct shortlist *l = list_of(p, query);
+
+	shortlist_prune(l, b->scratch);
+	if (l->n < l->k) {
+		fail("%s: key %" PRIu64 ": %d neighbours, expected %d", p->job->query->name,
+			knn_key(p->job->query, query), l->n, l->k);
+		return NULL;
+	}
+	b->effort.measured += l->n;
+	b->effort.undecided += l->n > l->k;
+	return rank_measure(&b->rank, query, p->rows.addend[i], l) ? NULL : b->rank.list;
+}

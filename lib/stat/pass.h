@@ -1,0 +1,43 @@
+/* pass: a block of queries against a tile of base rows: products of bytes for all pairs, of 16 bits for those that the
+ * bounds leave, into the shortlists of the queries and, among the rows of one set, into those of the base rows too. */
+#ifndef IC_PASS_H
+#define IC_PASS_H
+
+#include "lib/stat/fault.h"
+#include "lib/stat/quant.h"
+#include "lib/stat/rank.h"
+
+/* Strips of queries and groups of base rows are what one thread works on. */
+enum { PASS_STRIP = 16 * NEAR_LEFT, PASS_TILE = 4 * PASS_STRIP, PASS_GROUP = PASS_TILE / 8 };
+
+struct pass {
+	const struct knn *job;               /* first five fields: the caller's */
+	int block;                           /* queries at most, a multiple of PASS_TILE */
+	int room;                            /* candidates that a shortlist holds */
+	struct shortlist *list;              /* of the queries from list_first on; inside one set also of base rows */
+	int64_t list_first;
+	struct ground ground;
+	struct quant rows, tile;
+	int64_t row_first, tile_first;
+	int row_n, tile_n;
+	int run_first, run_n;                /* the queries of the block at work */
+	const struct near_set *near;
+	float *floor;                        /* [PASS_TILE]: of the tile's lists, infinite unless both */
+	struct offer *offers;                /* [strips][groups][PASS_STRIP * PASS_GROUP]: for the tile's lists */
+	int *offered;                        /* [strips][groups] */
+	struct bench *bench;                 /* [threads] */
+	struct fault fault;
+};
+
+int pass_open(struct pass *);                /* 0, or -1 after fail() with the struct closed */
+void pass_close(struct pass *);              /* accepts a zeroed struct */
+
+int pass_rows(struct pass *, int64_t first, int n);   /* takes up queries; 0, or -1 after fail() */
+int pass_tile(struct pass *, int64_t first, int n);   /* takes up base rows */
+/* The n queries of the block from `from` on, whole strips, against the tile; both: the tile's rows take these, too. */
+int pass_run(struct pass *, int from, int n, bool both);
+/* Measures the candidates of the query i rows on into the worker's list: its neighbours, nearest first. */
+const struct ranked *pass_finish(struct pass *, int i, int worker);
+void pass_effort(const struct pass *, struct knn_effort *);   /* adds what was done */
+
+#endif

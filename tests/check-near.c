@@ -1,0 +1,107 @@
+/* check-near: the integer loops of every instruction set of this CPU against the plain ones. */
+#include "kernels/cpu/near.h"
+#include "lib/base/mem.h"
+#include "lib/base/rng.h"
+#include "tests/tap.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { M = 2 * NEAR_LEFT, N = 3 * NEAR_RIGHT, WIDE = 4160 };
+
+/* The extremes now and then, whose products would be the first to overflow. */
+static int value(struct rng *r, int most)
+{
+	uint32_t kind = rng_below(r, 4);
+	return kind == 0 ? most : kind == 1 ? -most : (int)rng_below(r, 2 * (uint32_t)most + 1) - most;
+}
+
+static void check_products(const struct near_set *near, int width, bool extreme)
+{
+	uint8_t *left = mem_big(M, (size_t)width, "left");
+	int8_t *right = mem_big(N, (size_t)width, "right");
+	int32_t sum[N] = { 0 }, want[M * N], got[M * (N + 1)];
+	struct rng r = rng_at(1, (uint64_t)width);
+	int bad = 0;
+
+	for (int i = 0; i < M * width; i++) left[i] = (uint8_t)(128 + (extreme ? 127 : value(&r, 127)));
+	for (int i = 0; i < N * width; i++) right[i] = (int8_t)(extreme ? -127 : value(&r, 127));
+	for (int i = 0; i < N * width; i++)
+		sum[i / (NEAR_RIGHT * width) * NEAR_RIGHT + i / 4 % NEAR_RIGHT] += right[i];
+	near_base.products(left, M, right, sum, N, width, want, N);
+	near->products(left, M, right, sum, N, width, got, N + 1);
+	for (int i = 0; i < M; i++) bad += memcmp(want + i * N, got + i * (N + 1), N * sizeof *want) != 0;
+	ok(!bad, "%s: products of bytes, width %d%s", near->name, width, extreme ? ", all extreme" : "");
+	ok(!extreme || want[0] == -127 * 127 * width, "%s: their value, width %d", near->name, width);
+	free(left);
+	free(right);
+}
+
+static void check_dot(const struct near_set *near, int width)
+{
+	int16_t *x = mem_new((size_t)width, sizeof *x), *y = mem_new((size_t)width, sizeof *y);
+	struct rng r = rng_at(2, (uint64_t)width);
+
+	for (int i = 0; i < width; i++) x[i] = y[i] = NEAR_MOST;
+	ok(near->dot(x, y, width) == (int64_t)width * NEAR_MOST * NEAR_MOST, "%s: a dot of extremes, width %d",
+		near->name, width);
+	for (int i = 0; i < width; i++) x[i] = (int16_t)value(&r, NEAR_MOST), y[i] = (int16_t)value(&r, NEAR_MOST);
+	ok(near->dot(x, y, width) == near_base.dot(x, y, width), "%s: a dot, width %d", near->name, width);
+	free(x);
+	free(y);
+}
+
+/* Every row within the bound is marked, and none that is far outside. */
+static void check_scan(const struct near_set *near, int n)
+{
+	float p[5][N];
+	int32_t c[N];
+	uint8_t hit[N + 8];
+	struct rng r = rng_at(3, (uint64_t)n);
+	int bad = 0, hits = 0;
+	struct near_row x = { .01f, 3, .02f, -.5f, 1 };
+	struct near_rows y = { p[0], p[1], p[2], p[3], p[4] };
+
+	for (int j = 0; j < n; j++) {
+		c[j] = (int)rng_below(&r, 20001) - 10000;
+		for (int i = 0; i < 5; i++) p[i][j] = (float)rng_uniform(&r) * (i == 2 ? .02f : i == 0 ? .05f : 1);
+	}
+	memset(hit, 0xff, sizeof hit);
+	int found = near->scan(c, n, &x, &y, hit);
+	for (int j = 0; j < n; j++) {
+		double v = (double)c[j] * (double)x.step * (double)p[0][j] + (double)x.norm * (double)p[2][j] +
+			(double)x.rest * (double)p[1][j];
+		double left = v + (double)p[3][j] - (double)x.floor, right = v + (double)x.bias - (double)p[4][j];
+		bad += (fabs(left) > 1e-5 && (hit[j] & 1) != (left > 0)) ||
+			(fabs(right) > 1e-5 && hit[j] >> 1 != (right > 0));
+		hits += hit[j] != 0;
+	}
+	for (int j = n; j < (n + 7) / 8 * 8; j++) bad += hit[j] != 0;
+	ok(!bad && hits == found && hits > 0 && hits < n, "%s: a scan of %d marks %d", near->name, n, hits);
+}
+
+static void check(const struct near_set *near)
+{
+	static const int widths[] = { 32, 64, 96, 288, 2048, 2080, WIDE };
+
+	for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+		check_products(near, widths[i], false);
+		check_dot(near, widths[i]);
+	}
+	check_products(near, WIDE, true);
+	check_scan(near, N);
+	check_scan(near, N - 5);
+}
+
+int main(void)
+{
+	const struct near_set *best = near_best();
+
+	check(&near_base);
+#ifdef __x86_64__
+	if (best != &near_base) check(&near_avx2);
+	if (best == &near_avx512vnni) check(&near_avx512vnni);
+#endif
+	return done_testing();
+}
