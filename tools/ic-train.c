@@ -7,8 +7,7 @@
 #include "lib/base/opt.h"
 #include "lib/base/par.h"
 #include "lib/base/say.h"
-#include "lib/gan/data.h"
-#include "lib/gan/watch.h"
+#include "lib/gan/train.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,11 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char *out, *init, *preset, *flipped, *tape_file, *augment;
-static int ch, batch = 32, accumulate = 1, d_steps = 1, device;
+static int ch, batch = 32, accumulate = 1, d_steps = 1, device, kept, on_collapse;
 static int64_t steps = -1, seed, every = 10000, ema_start = 100;
 static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995;
 static bool by_class, flip, dry_run, profile;
@@ -71,6 +69,11 @@ static const struct opt opts[] = {
 	  OPT_STR, &plan.score, 0, 0 },
 	{ 0, "score-samples", "N", "samples to measure it with", OPT_INT, &plan.samples, 2,
 	  1 << 24 },
+	{ 0, "patience", "N", "stop after this many scores without a better one (0: never)", OPT_INT,
+	  &plan.patience, 0, 1 << 30 },
+	{ 0, "keep", "K", "keep the last K states as FILE.STEP", OPT_INT, &kept, 0, 1 << 20 },
+	{ 0, "on-collapse", "warn|rollback|stop", "what to do when training has collapsed", OPT_WORD,
+	  &on_collapse, 0, 0 },
 	{ 0, "dry-run", NULL, "print sizes, memory and time, and write nothing", OPT_FLAG, &dry_run,
 	  0, 0 },
 	{ 0, "profile", NULL, "at the end print the time of each kind of step", OPT_FLAG, &profile,
@@ -184,121 +187,54 @@ static int first_state(struct gan *g, const struct data *d)
 	return gan_init(g, init, (uint64_t)seed) || check_init(&g->c, &want, d) ? -1 : 0;
 }
 
-/* What an interrupted run of the same command left in part (if given), else the first state. */
-static int start(struct gan *g, struct data *d, const char *part)
+/* The state an interrupted run left, when it can be taken up; else says what can be done. */
+static int take_up(struct gan *g, const struct ring *r)
 {
 	struct gan left;
 
+	if (gan_load(&left, r->part)) {
+		int64_t step = r->keep ? ring_newest(r, INT64_MAX) : -1;
+		char *what = mem_text("%s", why());
+		if (step >= 0)
+			fail("%s; %s.%" PRId64 " is an earlier state: moved to %s the run goes on "
+			     "from it",
+			     what, r->name, step, r->part);
+		free(what);
+		return -1;
+	}
+	if (same_run(r->part, &left, g)) {
+		gan_free(&left);
+		return -1;
+	}
+	gan_free(g);
+	*g = left;
+	note("%s: going on after step %" PRId64, r->part, g->step);
+	return ring_resume(r, g->step);
+}
+
+/* What an interrupted run of the same command left (unless dry), else fresh weights. */
+static int start(struct gan *g, struct data *d, const struct ring *r, bool *fresh)
+{
+	*fresh = true;
 	if (by_class && !d->images.info.labelled)
 		return fail("%s: has no labels, expected some for --class", rows_path(&d->images));
 	d->class_cond = by_class;
 	d->flip = flip;
-	d->seed = (uint64_t)seed;
 	if (first_state(g, d)) return -1;
 	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
 	g->options = options_text(g);
-	if (!part || access(part, F_OK)) return 0;
-	if (gan_load(&left, part) || same_run(part, &left, g)) {
-		if (!common.force) return -1;
-		note("%s; starting afresh", why());
-		return 0;
+	if (!dry_run && !access(r->part, F_OK)) {
+		*fresh = take_up(g, r);
+		if (*fresh && !common.force) return -1;
+		if (*fresh) note("%s; starting afresh", why());
 	}
-	gan_free(g);
-	*g = left;
-	note("%s: going on after step %" PRId64, part, g->step);
-	return 0;
-}
-
-static double seconds(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
+	return *fresh && !dry_run ? ring_begin(r, common.force) : 0;
 }
 
 /* Images of each kind that a step shows the generator. */
 static int64_t a_step(void)
 {
 	return (int64_t)batch * accumulate;
-}
-
-/* Looks due by a step, beside the one at the start. */
-static int64_t looks(int64_t step)
-{
-	return step * a_step() / every;
-}
-
-static int draw_fakes(struct phases *p, struct data *d, int64_t number, struct diffaug *a)
-{
-	struct phase_input *in = &p->in;
-
-	data_augment(d, number, a);
-	return data_fake(d, number, batch, biggan_dim_z(&p->s->c), in->z, in->y, in->f);
-}
-
-static int d_batch(struct phases *p, struct data *d, int64_t fake, int64_t real)
-{
-	return draw_fakes(p, d, fake, &p->d.aug) ||
-	       data_real(d, real, batch, p->in.x, p->in.xy, p->in.xf) || phase_d_step(p);
-}
-
-static int g_batch(struct phases *p, struct data *d, int64_t fake)
-{
-	return draw_fakes(p, d, fake, &p->g.aug) || phase_g_step(p);
-}
-
-/* d_steps moves of the discriminator, one of the generator; each batch has numbers of its own. */
-static int one_step(struct phases *p, struct data *d)
-{
-	int64_t real = p->s->step * d_steps * accumulate,
-		fake = p->s->step * (d_steps + 1) * accumulate;
-
-	for (int k = 0; k < d_steps * accumulate; k++)
-		if (d_batch(p, d, fake++, real++)) return -1;
-	for (int k = 0; k < accumulate; k++)
-		if (g_batch(p, d, fake++)) return -1;
-	return 0;
-}
-
-static void show_progress(const struct phases *p, const struct watch *w, int64_t first,
-			  double spent)
-{
-	double rate = spent > 0 ? (double)((p->s->step - first) * a_step()) / spent : 0;
-	char score[32] = "", left[48] = "";
-
-	if (!isnan(w->last_score)) snprintf(score, sizeof score, "  fd %.4g", w->last_score);
-	if (minutes > 0) snprintf(left, sizeof left, "  %.1f of %g min", spent / 60, minutes);
-	progress("training", p->s->step * a_step(), steps > 0 ? steps * a_step() : -1,
-		 "step %" PRId64 "  D %.3f + %.3f  G %.3f%s  %.0f images/s%s", p->s->step,
-		 p->d_real, p->d_fake, p->g_loss, score, rate, left);
-}
-
-/* Steps until the limit; a look and a checkpoint at the start, each time another `every` images have
- * gone by, and at the end. */
-static int train(struct phases *p, struct data *d, struct watch *w, const char *part)
-{
-	struct gan *g = p->s;
-	int64_t first = g->step;
-	double begin = seconds();
-
-	if (!g->step && watch_look(w, a_step())) return -1;
-	for (;;) {
-		double spent = seconds() - begin;
-		if ((steps >= 0 && g->step >= steps) || (minutes >= 0 && spent >= 60 * minutes))
-			break;
-		if (stop_asked()) {
-			progress_end();
-			return gan_save(g, part) ? -1 : stop_check();
-		}
-		if (one_step(p, d) || watch_step(w, p)) return -1;
-		show_progress(p, w, first, spent);
-		if (looks(g->step) == looks(g->step - 1)) continue;
-		if (watch_look(w, a_step()) || gan_save(g, part)) return -1;
-	}
-	progress_end();
-	if (g->step && looks(g->step) == looks(g->step - 1) && watch_look(w, a_step()))
-		return -1;
-	return gan_save(g, part);
 }
 
 static int64_t trained(const struct params *ps)
@@ -346,12 +282,12 @@ static int rehearse(struct phases *p, struct data *d)
 	double begin = 0;
 
 	for (int round = 0; round < 2; round++) {
-		begin = seconds();
+		begin = say_seconds();
 		for (int k = 0; k < d_steps; k++)
-			if (d_batch(p, d, k, k)) return -1;
-		if (g_batch(p, d, d_steps)) return -1;
+			if (train_d_batch(p, d, k, k)) return -1;
+		if (train_g_batch(p, d, d_steps)) return -1;
 	}
-	double spent = seconds() - begin;
+	double spent = say_seconds() - begin;
 	record_int(&r, "images", d->n);
 	record_int(&r, "side", p->s->c.resolution);
 	record_int(&r, "generator", trained(&p->s->gp));
@@ -374,51 +310,64 @@ static int dump(const struct tape *t)
 	return fclose(f) ? fail("%s:", tape_file) : 0;
 }
 
-/* From the state in place to the end; the number of images that it took. */
-static int whole_run(struct phases *p, struct data *d, struct backend *b, const char *part,
-		     int64_t *images)
+static void tell(const char *line)
 {
-	struct gan *g = p->s;
-	struct watch w = { 0 };
-	int64_t first = g->step;
-	int bad = watch_open(&w, g, b, &plan, g->step ? 1 + looks(g->step) : 0);
+	warn("%s", line);
+}
 
+/* From the state in place to the end; the number of images that it took. */
+static int whole_run(struct train *r, struct backend *b, int64_t *images)
+{
+	struct phases *p = r->p;
+	struct watch w = { 0 };
+	int64_t first = p->s->step;
+	int bad = watch_open(&w, p->s, b, &plan, r->fresh);
+
+	r->w = &w;
 	tape_profile(p->d.t, profile);
 	tape_profile(p->g.t, profile);
-	bad = bad || train(p, d, &w, part);
+	bad = bad || train_run(r);
 	if (!bad && profile) {
 		tape_profile_print(p->d.t, stderr);
 		tape_profile_print(p->g.t, stderr);
 	}
-	*images = (g->step - first) * a_step();
+	*images = (p->s->step - first) * a_step();
 	watch_close(&w);
 	return bad;
 }
 
-/* part NULL: a dry run. */
 static int run(char **operand, int n, const char *part, int64_t *images)
 {
 	static const char *const devices[] = { "cpu", "ref" };
 	struct data d;
 	struct gan g = { 0 };
 	struct phases p = { 0 };
-	struct recipe r = { .batch = batch,
-			    .accumulate = accumulate,
-			    .d_steps = d_steps,
-			    .g = { lr_g, 0, 0.999, 1e-6 },
-			    .d = { lr_d, 0, 0.999, 1e-6 },
-			    .ema_decay = ema,
-			    .ema_start = ema_start,
-			    .aug = policy };
+	struct recipe recipe = { .batch = batch,
+				 .accumulate = accumulate,
+				 .d_steps = d_steps,
+				 .g = { lr_g, 0, 0.999, 1e-6 },
+				 .d = { lr_d, 0, 0.999, 1e-6 },
+				 .ema_decay = ema,
+				 .ema_start = ema_start,
+				 .aug = policy };
+	struct train r = { .p = &p,
+			   .d = &d,
+			   .ring = { out, part, kept, plan.score },
+			   .steps = steps,
+			   .minutes = minutes,
+			   .on_collapse = (enum on_collapse)on_collapse,
+			   .tell = tell };
 	struct backend *b = backend_new(devices[device], par_threads());
 	int bad = data_open(&d, operand[0], n > 1 ? operand[1] : NULL, n > 1 ? operand[2] : NULL,
 			    flipped);
 
 	if (!bad && n > 1 && !plan.instances) plan.instances = operand[1];
-	bad = bad || start(&g, &d, part) || phase_open(&p, &g, &r, b);
+	plan.a_step = a_step();
+	plan.every = every;
+	bad = bad || start(&g, &d, &r.ring, &r.fresh) || phase_open(&p, &g, &recipe, b);
 	if (!bad && tape_file) bad = dump(p.g.t);
 	if (!bad) announce(&g, &p, d.n);
-	bad = bad || (part ? whole_run(&p, &d, b, part, images) : rehearse(&p, &d));
+	bad = bad || (dry_run ? rehearse(&p, &d) : whole_run(&r, b, images));
 	phase_close(&p);
 	gan_free(&g);
 	data_close(&d);
@@ -457,9 +406,12 @@ static void check_use(int operands)
 		       operands);
 	if (diffaug_parse(&policy, augment)) misuse("--diffaug: %s", why());
 	if (flipped && operands == 1) misuse("--flipped: no features given");
+	if (plan.patience && !plan.score) misuse("--patience: no scores without --score");
+	if (on_collapse == TRAIN_ROLLBACK && !kept) misuse("--on-collapse rollback: needs --keep");
 	if (dry_run) return;
 	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
-	if (steps < 0 && minutes < 0) misuse("no end given: --steps or --minutes");
+	if (steps < 0 && minutes < 0 && !plan.patience)
+		misuse("no end given: --steps, --minutes or --patience");
 }
 
 int main(int argc, char **argv)
@@ -477,10 +429,6 @@ int main(int argc, char **argv)
 		part = mem_text("%s.part", out);
 	}
 	if (run(argv + i, argc - i, part, &images)) die();
-	if (part && rename(part, out)) {
-		fail("%s:", out);
-		die();
-	}
 	free(part);
 	return done(images, "images");
 }

@@ -21,7 +21,7 @@ static volatile sig_atomic_t stopped_by;
 static double started;
 static bool line_shown;                      /* a progress line is on the terminal */
 
-static double now(void)
+double say_seconds(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
@@ -38,7 +38,7 @@ void say_start(void)
 {
 	struct sigaction act = { .sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND };
 
-	started = now();
+	started = say_seconds();
 	sigemptyset(&act.sa_mask);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
@@ -164,7 +164,7 @@ void progress(const char *what, int64_t done, int64_t total, const char *fmt, ..
 	va_list ap;
 
 	if (!progress_wanted() || atomic_flag_test_and_set(&busy)) return;
-	double time = now();
+	double time = say_seconds();
 	if (time - last >= 0.1) {
 		last = time;
 		va_start(ap, fmt);
@@ -195,7 +195,7 @@ int binary_stdin(void)
 
 static void report(int64_t items, const char *unit)
 {
-	double wall = now() - started, cpu;
+	double wall = say_seconds() - started, cpu;
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);

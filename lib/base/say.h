@@ -12,6 +12,7 @@ _Noreturn void misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2))
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* one line on stderr, even with -q */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* one line on stderr, not with -q */
 
+double say_seconds(void);                    /* of a clock that only goes forward, for durations */
 void say_start(void);                        /* once, by opt_parse: signal handlers and the clock of the closing report */
 bool stop_asked(void);                       /* SIGINT, SIGTERM or SIGUSR1 has come; in any thread */
 int stop_check(void);                        /* 0, or -1 after fail("stopped by SIGTERM ...") */

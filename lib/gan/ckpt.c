@@ -1,11 +1,13 @@
 /* ckpt: checkpoints as safetensors with published names (ic-ckpt(5)). */
 #include "lib/gan/state.h"
+#include "lib/gan/sentinel.h"
 #include "formats/weights.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/gan/named.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +66,23 @@ static float *largest(const struct gan *s)
 	return mem_new(n, sizeof(float));
 }
 
+/* What is there once a score was measured, and once the run went back. */
+static void add_history(struct tensors *t, const struct gan *s)
+{
+	if (s->best.real) {
+		add_meta(t, "best", "%.17g", s->best.score);
+		add_meta(t, "best_step", "%" PRId64, s->best.step);
+		add_meta(t, "best_real", "%016" PRIx64, s->best.real);
+		add_meta(t, "best_samples", "%d", s->best.samples);
+	}
+	if (s->setback.count) {
+		add_meta(t, "returns", "%d", s->setback.count);
+		add_meta(t, "return_from", "%" PRId64, s->setback.from);
+		add_meta(t, "return_to", "%" PRId64, s->setback.to);
+		add_meta(t, "return_why", "%s", sentinel_word((enum collapse)s->setback.how));
+	}
+}
+
 int gan_save(const struct gan *s, const char *path)
 {
 	struct part part[PARTS];
@@ -79,6 +98,7 @@ int gan_save(const struct gan *s, const char *path)
 	add_meta(&t, "features", "%016" PRIx64, s->from.features);
 	add_meta(&t, "neighbours", "%016" PRIx64, s->from.neighbours);
 	tensors_add_meta(&t, "options", s->options ? s->options : "");
+	add_history(&t, s);
 	list_parts(s, part);
 	for (int k = 0; k < PARTS; k++)
 		for (int i = 0; i < part[k].named.ps->n; i++) {
@@ -104,16 +124,38 @@ static uint64_t meta_number(const struct tensors *t, const char *name, int base)
 	return s ? strtoull(s, NULL, base) : 0;
 }
 
+static int64_t meta_step(const struct tensors *t, const char *name)
+{
+	return (int64_t)(meta_number(t, name, 10) & INT64_MAX);
+}
+
+static void read_history(struct gan *s, const struct tensors *t)
+{
+	const char *best = tensors_meta(t, "best"), *how = tensors_meta(t, "return_why");
+
+	if (best) {
+		s->best.score = strtod(best, NULL);
+		s->best.step = meta_step(t, "best_step");
+		s->best.real = meta_number(t, "best_real", 16);
+		s->best.samples = (int)(meta_number(t, "best_samples", 10) & INT_MAX);
+	}
+	s->setback.count = (int)(meta_number(t, "returns", 10) & INT_MAX);
+	s->setback.from = meta_step(t, "return_from");
+	s->setback.to = meta_step(t, "return_to");
+	s->setback.how = (int)sentinel_named(how ? how : "");
+}
+
 static void read_meta(struct gan *s, const struct tensors *t)
 {
 	const char *options = tensors_meta(t, "options");
 
-	s->step = (int64_t)(meta_number(t, "step", 10) & INT64_MAX);
+	s->step = meta_step(t, "step");
 	s->seed = meta_number(t, "seed", 10);
 	s->from.images = meta_number(t, "images", 16);
 	s->from.features = meta_number(t, "features", 16);
 	s->from.neighbours = meta_number(t, "neighbours", 16);
 	s->options = options ? mem_text("%s", options) : NULL;
+	read_history(s, t);
 }
 
 /* Every part, and nothing else. */

@@ -115,6 +115,12 @@ void data_close(struct data *d)
 	*d = (struct data){ 0 };
 }
 
+void data_seed(struct data *d, uint64_t seed)
+{
+	d->seed = seed;
+	d->epoch = -1;                       /* its order was another seed's */
+}
+
 int data_feature(struct rows *r, int64_t i, real *f)
 {
 	struct block b;

@@ -22,6 +22,7 @@ struct data {
 int data_open(struct data *, const char *images, const char *features, const char *near,
 	      const char *flipped);
 void data_close(struct data *);              /* accepts a zeroed struct */
+void data_seed(struct data *, uint64_t seed);   /* of all draws from here on */
 
 /* Real images, number `batch_number` of the run: index i of a shuffled epoch gives features of i, image
  * and label of a uniformly drawn neighbour of i; without instances image and label of i.

@@ -208,15 +208,21 @@ void phase_close(struct phases *p)
 	*p = (struct phases){ 0 };
 }
 
+void phase_restart(struct phases *p)
+{
+	p->d_moves = p->d.batches = p->g.batches = 0;
+	p->lost = false;
+}
+
 /* Runs a phase; after a loss that is not finite, again to name the first such value. */
 static int run(struct phases *p, struct phase *f, const char *name)
 {
 	tape_run(f->t);
 	if (isfinite(*tape_value(f->t, f->loss))) return 0;
+	p->lost = true;
 	tape_run_checked(f->t);
 	val bad = tape_first_bad(f->t);
-	return fail("step %lld: the %s's loss is not finite; the first such value is %s",
-		    (long long)p->s->step + 1, name,
+	return fail("the %s's loss is not finite; the first such value is %s", name,
 		    bad < 0 ? "in its input" : tape_name(f->t, bad));
 }
 

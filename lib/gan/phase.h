@@ -45,6 +45,7 @@ struct phases {
 	real *arena;                         /* of both programs */
 	real *scores;                        /* of D's last batch */
 	double d_real, d_fake, g_loss;       /* of the last batches, undivided */
+	bool lost;                           /* a loss was not finite */
 };
 
 /* 0, or -1 after fail(). */
@@ -56,9 +57,10 @@ int phase_plan(struct phases *, struct gan *, const struct recipe *, struct back
 struct phase_bytes { size_t activations, workspace, inputs; };
 struct phase_bytes phase_bytes(struct phases *);
 void phase_close(struct phases *);           /* accepts a zeroed struct */
+void phase_restart(struct phases *);         /* the state is another: forgets a step half done */
 
 /* One batch; with the last of `accumulate` the weights move.  G's move also counts the step and moves
- * the average.  0; -1 after fail() naming the first value that is not finite. */
+ * the average.  0; -1 after fail() naming the first value that is not finite, with lost set. */
 int phase_d_step(struct phases *);
 int phase_g_step(struct phases *);
 const real *phase_scores(const struct phases *);   /* of D's last batch: [2 batch], fake first; borrowed */

@@ -49,3 +49,17 @@ void gan_free(struct gan *s)
 	free(s->options);
 	*s = (struct gan){ 0 };
 }
+
+int gan_restore(struct gan *s, const struct gan *from)
+{
+	real *const to[] = { s->g, s->ema, s->gm, s->gv, s->d, s->dm, s->dv };
+	real *const of[] = { from->g,  from->ema, from->gm, from->gv,
+			     from->d, from->dm,  from->dv };
+
+	if (s->gp.total != from->gp.total || s->dp.total != from->dp.total)
+		return fail("a state of networks of another size");
+	for (size_t i = 0; i < LEN(to); i++)
+		memcpy(to[i], of[i], (i < 4 ? s->gp.total : s->dp.total) * sizeof **to);
+	s->step = from->step;
+	return 0;
+}

@@ -8,6 +8,21 @@
 
 struct lineage { uint64_t images, features, neighbours; };   /* ids of the stores trained on */
 
+/* The averaged generator with the lowest score so far (lib/gan/watch.h). */
+struct best {
+	double score;
+	int64_t step;
+	uint64_t real;                       /* id of the features measured to; 0: no score yet */
+	int samples;
+};
+
+/* The last return to an earlier state after a collapse. */
+struct setback {
+	int count;                           /* returns so far */
+	int64_t from, to;                    /* steps: where the run collapsed, where it went on */
+	int how;                             /* enum collapse, lib/gan/sentinel.h */
+};
+
 struct gan {
 	struct biggan c;
 	struct params gp, dp;
@@ -16,6 +31,8 @@ struct gan {
 	int64_t step;                        /* steps done */
 	uint64_t seed;
 	struct lineage from;
+	struct best best;
+	struct setback setback;
 	char *options;                       /* "name = value" lines of the run that wrote it; NULL or owned */
 };
 
@@ -28,6 +45,9 @@ int gan_new(struct gan *, const struct biggan *, uint64_t seed);   /* initialise
  * architecture is theirs.  0, or -1 after fail(). */
 int gan_init(struct gan *, const char *list, uint64_t seed);
 void gan_free(struct gan *);                 /* accepts a zeroed struct */
+/* Weights, moments and step of another state, in place: tapes that read them stay valid.
+ * -1 after fail() when its networks have other sizes. */
+int gan_restore(struct gan *, const struct gan *from);
 
 int gan_save(const struct gan *, const char *path);                /* path.new, fsync, rename: replaces path */
 int gan_load(struct gan *, const char *path);                      /* every tensor found with its shape, or fail() */

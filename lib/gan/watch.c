@@ -19,45 +19,120 @@ static int cut(FILE *f, const char *path, long at)
 	return 0;
 }
 
-/* Keeps the lines of steps up to the present one; a device or pipe is only written to. */
-static int open_log(struct watch *w)
+static int flush(FILE *f, const char *path)
 {
-	char *line = NULL;
+	return fflush(f) || ferror(f) ? fail("%s:", path) : 0;
+}
+
+static int64_t looks(const struct watch *w, int64_t step)
+{
+	return step * w->plan.a_step / w->plan.every;
+}
+
+bool watch_due(const struct watch *w)
+{
+	return !w->s->step || looks(w, w->s->step) != looks(w, w->s->step - 1);
+}
+
+bool watch_enough(const struct watch *w)
+{
+	const struct gan *s = w->s;
+
+	return w->plan.patience && looks(w, s->step) - looks(w, s->best.step) >= w->plan.patience;
+}
+
+/* The line of a return to this step; "" when the state is of no such step. */
+static void say_return(const struct watch *w, char line[200])
+{
+	const struct gan *s = w->s;
+
+	*line = 0;
+	if (s->setback.count && s->setback.to == s->step)
+		snprintf(line, 200,
+			 "{\"step\":%" PRId64 ",\"images\":%" PRId64
+			 ",\"returns\":%d,\"return_from\":%" PRId64 ",\"collapse\":\"%s\"}\n",
+			 s->step, s->step * w->plan.a_step, s->setback.count, s->setback.from,
+			 sentinel_word((enum collapse)s->setback.how));
+}
+
+static bool is_file(FILE *f)
+{
+	struct stat st;
+	return !fstat(fileno(f), &st) && S_ISREG(st.st_mode);
+}
+
+/* Keeps the lines of steps up to the present one, and says how it came to be present; a device or
+ * pipe is only written to. */
+static int rewind_log(struct watch *w)
+{
+	char *line = NULL, back[200];
 	size_t room = 0;
 	long keep = 0;
 	long long step;
-	struct stat st;
-	bool file = stat(w->plan.log, &st) || S_ISREG(st.st_mode);
 
-	if (!(w->log = fopen(w->plan.log, !file ? "w" : w->s->step ? "a+" : "w+")))
-		return fail("%s:", w->plan.log);
-	if (!file) return 0;
+	say_return(w, back);
 	rewind(w->log);
-	while (getline(&line, &room, w->log) > 0 && line[strlen(line) - 1] == '\n' &&
-	       sscanf(line, "{\"step\":%lld", &step) == 1 && step <= w->s->step) keep = ftell(w->log);
+	while (!w->fresh && is_file(w->log) && getline(&line, &room, w->log) > 0 &&
+	       line[strlen(line) - 1] == '\n' && sscanf(line, "{\"step\":%lld", &step) == 1 &&
+	       step <= w->s->step && strcmp(line, back))
+		keep = ftell(w->log);
 	free(line);
-	return cut(w->log, w->plan.log, keep);
+	if (is_file(w->log) && cut(w->log, w->plan.log, keep)) return -1;
+	fputs(back, w->log);
+	return flush(w->log, w->plan.log);
+}
+
+static int open_log(struct watch *w)
+{
+	struct stat st;
+	bool special = !stat(w->plan.log, &st) && !S_ISREG(st.st_mode);
+
+	w->log = fopen(w->plan.log, special ? "w" : w->fresh ? "w+" : "a+");
+	return w->log ? rewind_log(w) : fail("%s:", w->plan.log);
 }
 
 /* Keeps the rows of the looks so far. */
-static int open_pictures(struct watch *w, int64_t looks)
+static int rewind_pictures(struct watch *w)
 {
-	struct pam p = { 0 };
+	const char *path = w->plan.pictures;
+	struct pam p = { .f = w->pictures, .path = path };
 	struct pam_head h;
 	uint8_t *rgb = NULL;
-	const char *path = w->plan.pictures;
+	int64_t rows = w->fresh ? 0 : 1 + looks(w, w->s->step);
 	int got = 1;
 
-	if (!(w->pictures = fopen(path, looks ? "r+" : "w+"))) return fail("%s:", path);
-	p = (struct pam){ .f = w->pictures, .path = path };
-	for (int64_t i = 0; i < looks * WATCH_COLUMNS && got > 0; i++) got = pam_read(&p, &h, &rgb);
+	rewind(w->pictures);
+	for (int64_t i = 0; i < rows * WATCH_COLUMNS && got > 0; i++) got = pam_read(&p, &h, &rgb);
 	free(rgb);
 	if (got <= 0)
 		return got < 0 ? -1
 			       : fail("%s: fewer than the %lld rows of pictures this run had "
 				      "written",
-				      path, (long long)looks);
+				      path, (long long)rows);
 	return cut(w->pictures, path, ftell(w->pictures));
+}
+
+static int open_pictures(struct watch *w)
+{
+	w->pictures = fopen(w->plan.pictures, w->fresh ? "w+" : "r+");
+	return w->pictures ? rewind_pictures(w) : fail("%s:", w->plan.pictures);
+}
+
+int watch_rewind(struct watch *w)
+{
+	w->fresh = false;
+	if (w->log && rewind_log(w)) return -1;
+	return w->pictures ? rewind_pictures(w) : 0;
+}
+
+static int sync_file(FILE *f, const char *path)
+{
+	return f && is_file(f) && fsync(fileno(f)) ? fail("%s:", path) : 0;
+}
+
+int watch_sync(struct watch *w)
+{
+	return sync_file(w->log, w->plan.log) || sync_file(w->pictures, w->plan.pictures);
 }
 
 /* Position of word in "a|b|c", or -1. */
@@ -71,6 +146,15 @@ static int word_in(const char *list, const char *word)
 		if (!list[m]) return -1;
 		list += m + 1;
 	}
+}
+
+/* Scores compare when they are to the same features, from as many samples. */
+static void begin_best(struct watch *w, uint64_t real_)
+{
+	struct best *b = &w->s->best;
+
+	if (b->real == real_ && b->samples == w->plan.samples) return;
+	*b = (struct best){ INFINITY, w->s->step, real_, w->plan.samples };
 }
 
 /* The network that made the real features, and their moments. */
@@ -106,6 +190,7 @@ static int open_score(struct watch *w)
 	}
 	w->mean = mem_new((size_t)d, sizeof *w->mean);
 	if (!(w->cov = mem_big((size_t)d * (size_t)d, sizeof *w->cov, path))) goto end;
+	begin_best(w, real_.info.id);
 	bad = moments_end(&m, w->mean, w->cov);
 end:
 	free(row);
@@ -115,9 +200,9 @@ end:
 }
 
 int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct watch_plan *plan,
-	       int64_t looks)
+	       bool fresh)
 {
-	*w = (struct watch){ .plan = *plan, .s = s, .last_score = NAN };
+	*w = (struct watch){ .plan = *plan, .s = s, .last_score = NAN, .fresh = fresh };
 	if (plan->instances && features_open(&w->instances, plan->instances)) goto fail;
 	if (plan->instances && s->c.instance_cond && w->instances.info.width != s->c.features) {
 		fail("%s: rows of %d, expected %d", plan->instances, w->instances.info.width,
@@ -127,7 +212,7 @@ int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct w
 	if ((plan->pictures || plan->score) && sampler_open(&w->sampler, s, WATCH_COLUMNS, b))
 		goto fail;
 	if (plan->log && open_log(w)) goto fail;
-	if (plan->pictures && open_pictures(w, looks)) goto fail;
+	if (plan->pictures && open_pictures(w)) goto fail;
 	if (plan->score && open_score(w)) goto fail;
 	return 0;
 fail:
@@ -147,11 +232,6 @@ void watch_close(struct watch *w)
 	*w = (struct watch){ 0 };
 }
 
-static int flush(FILE *f, const char *path)
-{
-	return fflush(f) || ferror(f) ? fail("%s:", path) : 0;
-}
-
 static double mean_of(const real *x, int n)
 {
 	double sum = 0;
@@ -159,7 +239,7 @@ static double mean_of(const real *x, int n)
 	return sum / n;
 }
 
-int watch_step(struct watch *w, const struct phases *p)
+int watch_step(struct watch *w, const struct phases *p, const struct vitals *v)
 {
 	int n = p->r.batch;
 	const real *score = phase_scores(p);
@@ -168,9 +248,18 @@ int watch_step(struct watch *w, const struct phases *p)
 	fprintf(w->log,
 		"{\"step\":%" PRId64 ",\"images\":%" PRId64
 		",\"d_real\":%.9g,\"d_fake\":%.9g,\"g\":%.9g,"
-		"\"score_real\":%.9g,\"score_fake\":%.9g}\n",
-		w->s->step, w->s->step * n * p->r.accumulate, p->d_real, p->d_fake, p->g_loss,
-		mean_of(score + n, n), mean_of(score, n));
+		"\"score_real\":%.9g,\"score_fake\":%.9g,\"norm\":%.9g,\"variance\":%.9g}\n",
+		w->s->step, w->s->step * w->plan.a_step, p->d_real, p->d_fake, p->g_loss,
+		mean_of(score + n, n), mean_of(score, n), v->norm, v->variance);
+	return flush(w->log, w->plan.log);
+}
+
+int watch_collapse(struct watch *w, int64_t step, enum collapse how)
+{
+	if (!w->log) return 0;
+	fprintf(w->log,
+		"{\"step\":%" PRId64 ",\"images\":%" PRId64 ",\"collapse\":\"%s\"}\n", step,
+		step * w->plan.a_step, sentinel_word(how));
 	return flush(w->log, w->plan.log);
 }
 
@@ -253,14 +342,25 @@ static int measure(struct watch *w)
 	return bad;
 }
 
-int watch_look(struct watch *w, int64_t a_step)
+/* The score in the state and in the log; a NaN is not better than anything. */
+static int note_score(struct watch *w, bool *better)
 {
-	if (w->pictures && show(w)) return -1;
-	if (!w->mean) return 0;
-	if (measure(w)) return -1;
+	struct best *b = &w->s->best;
+
+	*better = w->last_score < b->score;
+	if (*better) b->score = w->last_score, b->step = w->s->step;
 	if (!w->log) return 0;
 	fprintf(w->log,
-		"{\"step\":%" PRId64 ",\"images\":%" PRId64 ",\"fd\":%.9g,\"samples\":%d}\n",
-		w->s->step, w->s->step * a_step, w->last_score, w->plan.samples);
+		"{\"step\":%" PRId64 ",\"images\":%" PRId64
+		",\"fd\":%.9g,\"samples\":%d,\"best_step\":%" PRId64 "%s}\n",
+		w->s->step, w->s->step * w->plan.a_step, w->last_score, w->plan.samples, b->step,
+		watch_enough(w) ? ",\"stop\":\"patience\"" : "");
 	return flush(w->log, w->plan.log);
+}
+
+int watch_look(struct watch *w, bool *better)
+{
+	*better = false;
+	if (w->pictures && show(w)) return -1;
+	return w->mean ? measure(w) || note_score(w, better) : 0;
 }

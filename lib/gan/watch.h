@@ -6,6 +6,7 @@
 #include "formats/features.h"
 #include "lib/gan/phase.h"
 #include "lib/gan/sample.h"
+#include "lib/gan/sentinel.h"
 #include "lib/nets/nets.h"
 
 #include <stdio.h>
@@ -18,6 +19,8 @@ struct watch_plan {
 	const char *instances;               /* features to condition on; needed when instances condition */
 	const char *score;                   /* features of real pictures to measure the Frechet distance to */
 	int samples;                         /* for the score */
+	int patience;                        /* looks without a better score that end the run; 0: never */
+	int64_t a_step, every;               /* images: of one step; between two looks */
 };
 
 struct watch {
@@ -27,16 +30,23 @@ struct watch {
 	struct features instances;
 	FILE *log, *pictures;
 	struct net net;
+	bool fresh;
 	double *mean, *cov;                  /* of the real features: [width], [width][width]; NULL without a score */
 	double last_score;                   /* NaN before the first */
 };
 
-/* looks: how many the run has had up to its present step; what files hold beyond that and beyond the step is cut off, so a fresh run
- * (looks 0) empties them.  0, or -1 after fail(). */
-int watch_open(struct watch *, struct gan *, struct backend *, const struct watch_plan *, int64_t looks);
-int watch_step(struct watch *, const struct phases *);   /* after a step: its log line, when one is due */
-/* A row of pictures, the score, and its log line; images a step, to count them. */
-int watch_look(struct watch *, int64_t a_step);
+/* fresh: the run begins, and empties what it writes; else what is beyond the state's step is cut off.
+ * 0, or -1 after fail(). */
+int watch_open(struct watch *, struct gan *, struct backend *, const struct watch_plan *, bool fresh);
+/* The state is an earlier one: cuts off what is beyond it, and records that. */
+int watch_rewind(struct watch *);
+bool watch_due(const struct watch *);        /* at step 0, and each time another `every` images are seen */
+int watch_step(struct watch *, const struct phases *, const struct vitals *);   /* a log line */
+int watch_collapse(struct watch *, int64_t step, enum collapse);                /* a log line */
+/* A row of pictures, the score, and its log line; *better: it is the lowest so far. */
+int watch_look(struct watch *, bool *better);
+bool watch_enough(const struct watch *);     /* patience is at its end */
+int watch_sync(struct watch *);              /* all of it on disk, as a checkpoint of this step will be */
 void watch_close(struct watch *);            /* accepts a zeroed struct */
 
 #endif

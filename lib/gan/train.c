@@ -1,0 +1,174 @@
+/* train: a run from its present state to its end. */
+#include "lib/gan/train.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/say.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int draw_fakes(struct phases *p, struct data *d, int64_t number, struct diffaug *a)
+{
+	struct phase_input *in = &p->in;
+
+	data_augment(d, number, a);
+	return data_fake(d, number, p->r.batch, biggan_dim_z(&p->s->c), in->z, in->y, in->f);
+}
+
+int train_d_batch(struct phases *p, struct data *d, int64_t fake, int64_t real_)
+{
+	return draw_fakes(p, d, fake, &p->d.aug) ||
+	       data_real(d, real_, p->r.batch, p->in.x, p->in.xy, p->in.xf) || phase_d_step(p);
+}
+
+int train_g_batch(struct phases *p, struct data *d, int64_t fake)
+{
+	return draw_fakes(p, d, fake, &p->g.aug) || phase_g_step(p);
+}
+
+/* d_steps moves of the discriminator, one of the generator; each batch has numbers of its own. */
+static int one_step(struct phases *p, struct data *d)
+{
+	int n = p->r.accumulate, m = p->r.d_steps;
+	int64_t real_ = p->s->step * m * n, fake = p->s->step * (m + 1) * n;
+
+	for (int k = 0; k < m * n; k++)
+		if (train_d_batch(p, d, fake++, real_++)) return -1;
+	for (int k = 0; k < n; k++)
+		if (train_g_batch(p, d, fake++)) return -1;
+	return 0;
+}
+
+/* After each return to an earlier state the draws are those of another seed, so that the run does
+ * not meet the same fate again; the step between seeds is that of SplitMix64. */
+static void reseed(struct train *r)
+{
+	const struct gan *g = r->p->s;
+
+	data_seed(r->d, g->seed + (uint64_t)g->setback.count * 0x9e3779b97f4a7c15);
+}
+
+/* A look, and the state after it under the name `as`. */
+static int look(struct train *r, const char *as)
+{
+	bool better;
+
+	if (watch_look(r->w, &better) || watch_sync(r->w)) return -1;
+	return ring_save(&r->ring, r->p->s, better, as);
+}
+
+static void tell(struct train *r, int64_t step, const char *what)
+{
+	char *line = mem_text("step %" PRId64 ": %s", step, what);
+
+	r->tell(line);
+	free(line);
+}
+
+/* To the newest state before the collapse, with other draws from there on. */
+static int go_back(struct train *r, int64_t step, enum collapse how, const char *what)
+{
+	struct gan *g = r->p->s;
+
+	if (g->setback.count >= TRAIN_RETURNS)
+		return fail("step %" PRId64 ": %s; given up after %d returns to earlier states",
+			    step, what, TRAIN_RETURNS);
+	if (ring_return(&r->ring, g, step, (int)how)) return -1;
+	tell(r, step, what);
+	tell(r, g->step, "gone back to here, with other draws");
+	phase_restart(r->p);
+	reseed(r);
+	return watch_rewind(r->w);
+}
+
+/* What is to be done about a collapse; with weights or losses that are not finite there is no
+ * going on. */
+static int collapsed(struct train *r, int64_t step, enum collapse how, const char *what)
+{
+	if (r->on_collapse == TRAIN_ROLLBACK) return go_back(r, step, how, what);
+	if (watch_collapse(r->w, step, how)) return -1;
+	if (r->on_collapse == TRAIN_STOP || how == COLLAPSE_NOT_FINITE)
+		return fail("step %" PRId64 ": %s", step, what);
+	if (how != r->ill) tell(r, step, what);
+	r->ill = how;
+	return 0;
+}
+
+/* What is due after a step: its log line, a judgement of its health, a look. */
+static int attend(struct train *r)
+{
+	int64_t now = r->p->s->step;
+	char what[160];
+
+	if (now % WATCH_LOG_STEPS && !watch_due(r->w)) return 0;
+	struct vitals v = sentinel_read(r->p);
+	enum collapse how = sentinel_judge(&v);
+	if (watch_step(r->w, r->p, &v)) return -1;
+	sentinel_say(&v, how, what);
+	if (how == COLLAPSE_NONE) r->ill = how;
+	else if (collapsed(r, now, how, what)) return -1;
+	return r->p->s->step == now && watch_due(r->w) ? look(r, r->ring.part) : 0;
+}
+
+/* One step, or back to before it. */
+static int advance(struct train *r)
+{
+	if (!one_step(r->p, r->d)) return attend(r);
+	if (!r->p->lost) return -1;
+	char *what = mem_text("%s", why());
+	int bad = collapsed(r, r->p->s->step + 1, COLLAPSE_NOT_FINITE, what);
+
+	free(what);
+	return bad;
+}
+
+/* The output: the state of the last look, or of one more. */
+static int finish(struct train *r)
+{
+	const char *part = r->ring.part, *name = r->ring.name;
+
+	progress_end();
+	if (watch_enough(r->w)) tell(r, r->p->s->step, "the score has not become better for long");
+	if (watch_due(r->w)) return rename(part, name) ? fail("%s:", name) : 0;
+	if (look(r, name)) return -1;
+	return unlink(part) && errno != ENOENT ? fail("%s:", part) : 0;
+}
+
+static void show_progress(const struct train *r, int64_t first, double spent)
+{
+	const struct phases *p = r->p;
+	int64_t now = p->s->step, each = r->w->plan.a_step;
+	double rate = spent > 0 ? (double)((now - first) * each) / spent : 0;
+	char score[32] = "", left[48] = "";
+
+	if (!isnan(r->w->last_score)) snprintf(score, sizeof score, "  fd %.4g", r->w->last_score);
+	if (r->minutes > 0)
+		snprintf(left, sizeof left, "  %.1f of %g min", spent / 60, r->minutes);
+	progress("training", now * each, r->steps > 0 ? r->steps * each : -1,
+		 "step %" PRId64 "  D %.3f + %.3f  G %.3f%s  %.0f images/s%s", now, p->d_real,
+		 p->d_fake, p->g_loss, score, rate, left);
+}
+
+int train_run(struct train *r)
+{
+	struct gan *g = r->p->s;
+	int64_t first = g->step;
+	double begin = say_seconds(), spent = 0;
+
+	reseed(r);
+	if (r->fresh && look(r, r->ring.part)) return -1;
+	while ((r->steps < 0 || g->step < r->steps) && !watch_enough(r->w) &&
+	       (r->minutes < 0 || spent < 60 * r->minutes)) {
+		if (stop_asked()) {
+			progress_end();
+			return watch_sync(r->w) || gan_save(g, r->ring.part) ? -1 : stop_check();
+		}
+		if (advance(r)) return -1;
+		spent = say_seconds() - begin;
+		show_progress(r, first, spent);
+	}
+	return finish(r);
+}

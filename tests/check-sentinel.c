@@ -1,0 +1,100 @@
+/* check-sentinel: each kind of collapse, in numbers and in networks made to show it. */
+#include "lib/gan/sentinel.h"
+#include "lib/base/fail.h"
+#include "lib/base/rng.h"
+#include "tests/tap.h"
+
+#include <string.h>
+
+static enum collapse judge(bool finite_, double gap, double norm, double variance)
+{
+	struct vitals v = { finite_, gap, norm, "linear.sv0", variance };
+	return sentinel_judge(&v);
+}
+
+static void check_bounds(void)
+{
+	ok(judge(true, 2, 30, 0.1) == COLLAPSE_NONE, "a sound run");
+	ok(judge(true, -3, 0, 0.1) == COLLAPSE_NONE, "fakes above real, no spectral norms: sound");
+	ok(judge(true, 100, 1000, 4.0 / 65025) == COLLAPSE_NONE, "the bounds themselves are sound");
+	ok(judge(false, 2, 30, 0.1) == COLLAPSE_NOT_FINITE, "not finite comes first");
+	ok(judge(true, 100.1, 30, 0.1) == COLLAPSE_GAP, "a gap beyond 100");
+	ok(judge(true, 0, 30, 0.1) == COLLAPSE_GAP, "no gap at all");
+	ok(judge(true, 2, 1001, 0.1) == COLLAPSE_NORM, "a norm beyond 1000");
+	ok(judge(true, 2, 30, 6e-5) == COLLAPSE_VARIANCE, "pictures that are alike");
+}
+
+static void check_words(void)
+{
+	struct vitals v = { true, 2, 1234, "linear.sv0", 0.1 };
+	char text[160];
+	int same = 0;
+
+	for (int c = COLLAPSE_NONE; c <= COLLAPSE_VARIANCE; c++)
+		same += (int)sentinel_named(sentinel_word((enum collapse)c)) == c;
+	ok(same == 5, "words read back");
+	ok(sentinel_named("plague") == COLLAPSE_NONE, "an unknown word is none");
+	sentinel_say(&v, COLLAPSE_NORM, text);
+	ok(!strcmp(text, "linear.sv0: the spectral norm is 1234, expected at most 1000"),
+	   "what is said names the layer");
+}
+
+static void fill(real *x, size_t n, uint64_t stream)
+{
+	struct rng r = rng_at(3, stream);
+	for (size_t i = 0; i < n; i++) x[i] = (real)rng_normal(&r) / 2;
+}
+
+/* A step of small networks on noise, after one weight tensor was multiplied. */
+static struct vitals after_step(const char *tensor, real factor)
+{
+	struct biggan c = biggan_default();
+	struct gan g;
+	struct phases p;
+	struct recipe r = { .batch = 4, .accumulate = 1, .d_steps = 1,
+			    .g = { 2e-4, 0, 0.999, 1e-6 }, .d = { 4e-4, 0, 0.999, 1e-6 } };
+	struct backend *b = backend_new("cpu", 1);
+
+	c.resolution = 32;
+	c.g_ch = c.d_ch = 2;
+	c.features = 16;
+	must(!gan_new(&g, &c, 5));
+	int i = param_find(&g.gp, tensor);
+	for (size_t k = 0; k < shape_count(g.gp.p[i].s); k++) g.g[g.gp.p[i].at + k] *= factor;
+	must(!phase_open(&p, &g, &r, b));
+	fill(p.in.z, 4 * (size_t)biggan_dim_z(&c), 1);
+	fill(p.in.f, 4 * 16, 2);
+	fill(p.in.xf, 4 * 16, 3);
+	fill(p.in.x, 4 * 32 * 32 * 3, 4);
+	must(!phase_d_step(&p) && !phase_g_step(&p));
+	struct vitals v = sentinel_read(&p);
+	v.where = strstr(v.where, "linear") ? "linear" : "another";
+	phase_close(&p);
+	gan_free(&g);
+	backend_free(b);
+	return v;
+}
+
+static void check_networks(void)
+{
+	struct vitals v = after_step("linear.weight", 1);
+	ok(sentinel_judge(&v) == COLLAPSE_NONE && v.norm > 0.5 && v.norm < 2,
+	   "new networks are sound, of norm %.3g, gap %.3g, variance %.3g", v.norm, v.gap,
+	   v.variance);
+	v = after_step("linear.weight", 5000);
+	ok(sentinel_judge(&v) == COLLAPSE_NORM && !strcmp(v.where, "linear"),
+	   "a first layer of norm %.4g is found", v.norm);
+	v = after_step("output_layer.0.gain", 0);
+	ok(sentinel_judge(&v) == COLLAPSE_VARIANCE, "pictures that are alike are found, %.2g",
+	   v.variance);
+	v = after_step("shared.weight", (real)NAN);      /* read by no loss without classes */
+	ok(sentinel_judge(&v) == COLLAPSE_NOT_FINITE, "a weight that is not finite is found");
+}
+
+int main(void)
+{
+	check_bounds();
+	check_words();
+	check_networks();
+	return done_testing();
+}
