@@ -1,13 +1,11 @@
-/* check-embed: features of EfficientNet-Lite0 against PyTorch, with published and with formula
- * weights; rows must not depend on the other pictures or on the threads; damaged weights are
- * refused by name. */
+/* check-embed: features of photographs by the EfficientNet-Lite0 that comes with the programs,
+ * against PyTorch; rows must not depend on the other pictures or on the threads. */
 #include "formats/npy.h"
 #include "formats/pam.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
 #include "lib/nets/nets.h"
-#include "tests/formula.h"
 #include "tests/tap.h"
 
 #include <stdlib.h>
@@ -82,48 +80,6 @@ static void check_set(int protocol, const char *weights, const char *pictures,
 	drop(&s);
 }
 
-enum damage { NONE, MISSING, SHAPE, NOT_FINITE, EXTRA };
-
-/* Formula weights with the names and shapes of the published file, perhaps damaged in the stem. */
-static char *formula_file(enum damage damage)
-{
-	const char *dir = getenv("TMP");
-	char *path = mem_text("%s/formula.safetensors", dir ? dir : "/tmp");
-	struct tensors from, w = { 0 };
-	float **x;
-
-	must(!tensors_open(&from, WEIGHTS));
-	x = mem_new((size_t)from.n, sizeof *x);
-	for (int i = 0; i < from.n; i++) {
-		struct tensor t = from.t[i];
-		bool stem = !strcmp(t.name, "_conv_stem.weight");
-		x[i] = formula_weight("efficientnet_lite0/", &t, 2);
-		if (stem && damage == NOT_FINITE) x[i][5] = NAN;
-		if (stem && damage == SHAPE) t.shape[0] = 3, t.shape[1] = 32;
-		if (!stem || damage != MISSING)
-			tensors_add(&w, t.name, DT_F32, t.rank, t.shape, x[i]);
-	}
-	if (damage == EXTRA)
-		tensors_add(&w, "_blocks.16._bn1.weight", DT_F32, 1, (int64_t[]){ 1 }, x[0]);
-	must(!tensors_save(&w, path, true));
-	for (int i = 0; i < from.n; i++) free(x[i]);
-	free(x);
-	tensors_close(&w);
-	tensors_close(&from);
-	return path;
-}
-
-static void check_damage(enum damage damage, const char *text)
-{
-	char *path = formula_file(damage);
-	struct net net;
-
-	ok(nets_open(&net, 0, LITE, NET_POOL, path) == -1 && strstr(why(), text) && !net.s, "refused: %s",
-		why());
-	remove(path);
-	free(path);
-}
-
 /* Rows of all pictures, so many at a time. */
 static float *rows_of(const struct set *s, int together, int threads)
 {
@@ -168,15 +124,6 @@ int main(void)
 	check_set(ICGAN, WEIGHTS, "64", "64-icgan", false);
 	check_set(LITE, WEIGHTS, "32", "32-lite", false);
 	check_set(LITE, NULL, "128", "128-lite", false);
-	char *path = formula_file(NONE);
-	check_set(LITE, path, "formula-64", "formula-64", false);
-	check_set(LITE, path, "formula-128", "formula-128", false);
-	remove(path);
-	free(path);
-	check_damage(MISSING, "_conv_stem.weight is missing");
-	check_damage(SHAPE, "_conv_stem.weight: found [3,32,3,3], expected [32,3,3,3]");
-	check_damage(NOT_FINITE, "_conv_stem.weight: element 5 is not finite");
-	check_damage(EXTRA, "_blocks.16._bn1.weight");
 	check_independence();
 	return done_testing();
 }

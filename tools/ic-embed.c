@@ -46,7 +46,7 @@ static const struct opt opts[] = {
 struct source {
 	const char *path;
 	bool square, is_pam, ended;
-	int side;                            /* of squares; 0 unknown yet */
+	int side;                            /* when all are squares of one side */
 	int64_t total;                       /* as announced; -1 unknown */
 	struct rows rows;
 	struct block block;
@@ -118,7 +118,7 @@ static int source_open(struct source *s, const char *path, bool square)
 		if (pam_open(&s->pam, s->path) || pam_ahead(s)) return -1;
 		if (s->ended) return fail("%s: found no pictures", s->path);
 		s->first = s->head;
-		s->side = s->head.width;
+		if (square) s->side = s->head.width;
 		if (s->head.of) s->total = s->head.of;
 		return 0;
 	}
@@ -132,7 +132,7 @@ static int source_open(struct source *s, const char *path, bool square)
 	if (square && i->height != i->im_width)
 		return fail("%s: found pictures of %dx%d, expected squares (ic-pack crops)",
 			s->path, i->im_width, i->height);
-	s->side = i->height;
+	if (i->height == i->im_width) s->side = i->height;
 	s->total = i->count;
 	return 0;
 }
@@ -209,7 +209,7 @@ static int sink_open(struct sink *k, const char *path, bool mirrored, const stru
 	if (rows_meta_add(&info, "net", "%s", net->name) ||
 		rows_meta_add(&info, "weights", "%016" PRIx64, net->weights) ||
 		rows_meta_add(&info, "protocol", "%s", net->protocol) ||
-		(s->square && rows_meta_add(&info, "side", "%d", s->side)) ||
+		(s->side && rows_meta_add(&info, "side", "%d", s->side)) ||
 		inherit_handling(&s->rows.info, &info) ||
 		(layer && rows_meta_add(&info, "layer", "%s", net->layer)) ||
 		(mirrored && rows_meta_add(&info, "mirrored", "yes")))

