@@ -270,7 +270,7 @@ static void check_direct(int net, const struct tensors *w, val (*build)(struct f
 {
 	struct folded f = folded_start(w, eps);
 	struct tape *t = tape_new();
-	struct backend *b = backend_new("cpu", 2);
+	struct backend *b = backend_new("cpu", 1);
 	char input[96];
 	int pixels = h * wide;
 	real *x = mem_new((size_t)pixels * 3, sizeof *x);

@@ -109,6 +109,21 @@ static real *hold(struct folded *f, size_t n)
 	return p;
 }
 
+/* to[t][i][o] = scale[o] w[o][i][t], n = i taps + t; a few o together, which fill cache lines. */
+static void transpose(real *to, const float *w, const double *scale, size_t out, size_t n,
+	size_t taps)
+{
+	enum { TOGETHER = 16 };
+
+	for (size_t from = 0; from < out; from += TOGETHER) {
+		size_t end = from + TOGETHER < out ? from + TOGETHER : out;
+		for (size_t k = 0; k < n; k++) {
+			real *row = to + (k % taps * (n / taps) + k / taps) * out;
+			for (size_t o = from; o < end; o++) row[o] = (real)(w[o * n + k] * scale[o]);
+		}
+	}
+}
+
 /* How the weights of a layer lie in the file, and what is folded into them. */
 struct source { const char *name, *norm; bool biased; int rank; int64_t shape[4]; };
 
@@ -124,11 +139,7 @@ static int fold(struct folded *f, const struct source *s)
 	int bad = !bias || (s->norm ? fetch_norm(f, s->norm, (int)out, scale, bias) :
 		fetch_bias(f, s->name, s->biased, (int)out, scale, bias));
 
-	for (size_t o = 0; o < out && !bad; o++)
-		for (size_t i = 0; i < depth; i++)
-			for (size_t t = 0; t < taps; t++)
-				to[(t * depth + i) * out + o] =
-					(real)(w[(o * depth + i) * taps + t] * scale[o]);
+	if (!bad) transpose(to, w, scale, out, depth * taps, taps);
 	free(scale);
 	free(w);
 	return bad ? -1 : 0;
