@@ -15,6 +15,19 @@ redone()
 	demo -n "$@" | sed -n "s|^pipelines/timed $out/\([^ ]*\) .*|\1|p" | sort
 }
 
+# The training pictures nearest to samples, in the same folder.
+copies()
+{
+	make --no-print-directory -f pipelines/memorisation.mk OUT="$out" IMAGES=160 NEIGHBOURS=5 \
+		train="--minutes 0.02 --score-samples 32" SAMPLES=40 "$@"
+}
+
+# column N FILE: that field of each line but the first.
+column()
+{
+	tail -n +2 "$2" | cut -f "$1"
+}
+
 ok "the demo runs from pictures to its table" demo
 cp "$TMP/.out" "$TMP/table"
 ok "the table has the three distances" grep -qE '^real, held out +[0-9.]+$' "$TMP/table"
@@ -22,6 +35,22 @@ ok "sheet" test -s "$out/sheet.png"
 ok "curves" test -s "$out/curves.png"
 ok "progress" test -s "$out/progress.png"
 check_same "a second run redoes nothing" "redone" true
+ok "samples beside the training pictures nearest to them" copies
+cp "$out/memorisation.tsv" "$TMP/samples"
+check_same "a line for each sample" "column 1 $TMP/samples" "seq 0 39"
+check_same "nine quantiles" "column 1 $out/memorisation.quantiles.tsv | tr '\n' ' '" "printf '0 .01 .05 .25 .5 .75 .95 .99 1 '"
+ok "they grow" eval 'column 2 "$out/memorisation.quantiles.tsv" | sort -gc && column 3 "$out/memorisation.quantiles.tsv" | sort -gc'
+check_same "the least and the largest distance" "sed -n '2p;\$p' $out/memorisation.quantiles.tsv | cut -f 2" \
+	"column 4 $TMP/samples | sort -g | sed -n '1p;\$p'"
+ok "a sheet of them" test -s "$out/memorisation.png"
+check_same "the sheet has the nearest" "cut -f 4 $out/memorisation/shown" "column 4 $TMP/samples | sort -g | head -n 20"
+# Copies of training pictures in place of samples are found out: the first 40, each its own instance.
+seq 0 39 >"$TMP/keys"
+ic-store pam --keys "$TMP/keys" "$out/images.mdb" | LC_ALL=C sed 's/^# ic key=\([0-9]*\) .*/&  instance=\1 seed=0/' \
+	>"$out/memorisation/samples.pam"
+ok "copies in place of samples" copies
+check_same "are nearest to what they copy" "column 3 $out/memorisation.tsv" "cat $TMP/keys"
+check_same "at no distance, nearer than any real picture" "column 4,5 $out/memorisation.tsv | sort -u" "printf '0\t0.000000\n'"
 check_same "other training: the run and what comes from it" "redone train=--steps=2" \
 	"printf '%s\n' run.fid.tsv run.safetensors"
 check_same "other neighbours: not the features, not the instances" "redone NEIGHBOURS=4" \
