@@ -74,6 +74,7 @@ static int build_d(struct phases *p, struct backend *b)
 	keep(t, d->score);
 	keep(t, d->loss);
 	keep_grads(d, &d->d);
+	if (p->r.recompute) tape_recompute(t);
 	return tape_measure(t, b, true);
 }
 
@@ -93,6 +94,7 @@ static int build_g(struct phases *p, struct backend *b)
 	keep(t, g->fake);
 	keep(t, g->loss);
 	keep_grads(g, &g->g);
+	if (p->r.recompute) tape_recompute(t);
 	return tape_measure(t, b, true);
 }
 

@@ -15,6 +15,7 @@ struct recipe {
 	double ema_decay;
 	int64_t ema_start;
 	struct diffaug_policy aug;
+	bool recompute;                      /* less memory, more time, the same results */
 };
 
 /* What a phase reads; the caller fills it before each batch. */

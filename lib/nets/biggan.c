@@ -241,10 +241,14 @@ val biggan_g(struct scope *s, const struct biggan *c, val z, val y, val f)
 	h = reshape(t, h, shape4(n, 4, 4, p->g_out[0] * ch));
 	for (int i = 0; i < p->g_stages; i++) {
 		snprintf(block, sizeof block, "blocks.%d.0", i);
+		segment(t);
 		h = g_block(s, c, block, h, concat(t, e, slice(t, z, 3, (i + 1) * k, k), 3));
 		snprintf(block, sizeof block, "blocks.%d.1", i);
-		if (i == p->g_attention) h = layer_attention(s, block, h, c->sn_eps);
+		if (i != p->g_attention) continue;
+		segment(t);
+		h = layer_attention(s, block, h, c->sn_eps);
 	}
+	segment(t);
 	h = layer_norm_relu(s, "output_layer.0", h, scope_param(s, "output_layer.0.gain"),
 			    scope_param(s, "output_layer.0.bias"), 1e-5);
 	return hyptan(t, layer_conv(s, "output_layer.2", h, c->sn_eps, true));
@@ -280,9 +284,12 @@ val biggan_d(struct scope *s, const struct biggan *c, val x, val y, val f)
 	     c->instance_cond == (f >= 0));
 	for (int i = 0; i < p->d_blocks; i++) {
 		snprintf(block, sizeof block, "blocks.%d.0", i);
+		segment(t);
 		x = d_block(s, c, block, x, i == 0, i < p->d_down);
 		snprintf(block, sizeof block, "blocks.%d.1", i);
-		if (i == p->d_attention) x = layer_attention(s, block, x, c->sn_eps);
+		if (i != p->d_attention) continue;
+		segment(t);
+		x = layer_attention(s, block, x, c->sn_eps);
 	}
 	val h = lrelu(t, x, 0);
 	h = sum_to(t, h, shape4(d.d[0], 1, 1, tape_shape(t, h).d[3]));

@@ -27,7 +27,9 @@ void tape_dump(const struct tape *t, FILE *f)
 		for (int k = 0; k < 7; k++) fprintf(f, "%d,", i->a.i[k]);
 		fprintf(f, "%g,%g\t%d\t%d\t", (double)i->a.f[0], (double)i->a.f[1], i->live,
 			i->group);
-		if (i->stored) fprintf(f, "%zu\t", i->at);
+		if (i->again >= 0)
+			fprintf(f, "%zu,%zu\t", t->life[i->life].at, t->life[i->again].at);
+		else if (i->life >= 0) fprintf(f, "%zu\t", t->life[i->life].at);
 		else fprintf(f, "-\t");
 		fprintf(f, "%s%s\n", i->kept ? "kept " : "", i->label ? i->label : "");
 	}

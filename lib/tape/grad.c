@@ -194,6 +194,9 @@ static void back(struct back *b, val y, val g)
 void grads(struct tape *t, val y, val gy, const val *x, val *gx, int n)
 {
 	int end = t->n;
+
+	if (!t->forward) t->forward = end;
+	t->segment = 0;
 	bool *active = mem_new((size_t)end, sizeof *active);
 	struct back b = { t, mem_new((size_t)end, sizeof(val)), active };
 

@@ -6,6 +6,9 @@
 
 enum { OP_LEAF = OP_COUNT, OP_ALIAS };       /* beside the kernels' ops: a leaf; the same data in another shape */
 
+/* Steps between which a value has memory, and where; at: place in the arena, in reals. */
+struct life { val v; int first, last; size_t at; real *p; };
+
 struct instr {
 	int op;
 	int n_in;
@@ -16,19 +19,23 @@ struct instr {
 	real *owned;                         /* OP_LEAF: constants of the tape */
 	char *label;
 	bool kept, detached;
+	int segment;                         /* from 1; 0: none */
 
 	/* filled by plan */
 	bool live;
 	int group;                           /* the chain it runs in, or -1 */
 	bool stored;                         /* has memory of its own */
-	int first, last;                     /* steps between which its memory is in use */
-	size_t at;                           /* place in the arena, in reals */
-	real *p;
+	int step;                            /* that it runs in */
+	val next;                            /* instruction of that step, or -1 */
+	int redo;                            /* the segment that it is computed again with, or 0 */
+	int life, again;                     /* its memory, then and again, or -1 */
 };
 
 /* One call of the interpreter: a kernel, or a chain of element-wise ones. */
 struct step {
 	val v;                               /* the instruction, or the sink of the chain, for names */
+	val member;                          /* its first instruction */
+	int redo;                            /* only those computed again with this segment; 0: all */
 	struct view y, x[OP_INPUTS];
 	struct chain chain;                  /* n 0: a single kernel */
 	double seconds;
@@ -38,10 +45,15 @@ struct step {
 struct tape {
 	struct instr *ins;
 	int n, room;
+	int segments, segment;               /* so far; the present one or 0 */
+	val forward;                         /* the first instruction after grads; 0: none yet */
+	bool recompute;
 
 	struct backend *b;
 	struct step *step;
 	int n_steps;
+	struct life *life;
+	int n_lives;
 	real *arena;                         /* owned, or NULL: the caller's */
 	size_t arena_bytes, scratch_bytes;
 	bool measured, placed, profiled;
@@ -52,5 +64,17 @@ val tape_emit(struct tape *, int op, struct shape, int n_in, const val *in, cons
 val tape_root(const struct tape *, val);     /* through aliases to the value that owns the data */
 bool shape_same(struct shape, struct shape);
 void plan_chains(struct tape *);             /* sets group and stored of every live instruction */
+void plan_recompute(struct tape *);          /* sets redo and repeats steps */
+
+/* Neither dead, nor a leaf or an alias. */
+static inline bool tape_runs(const struct instr *i)
+{
+	return i->live && i->op != OP_LEAF && i->op != OP_ALIAS;
+}
+
+static inline bool step_has(const struct step *s, const struct instr *i)
+{
+	return !s->redo || i->redo == s->redo;
+}
 
 #endif

@@ -16,37 +16,56 @@ static void mark_live(struct tape *t)
 	}
 }
 
-static bool runs(const struct instr *i)
+/* A step for each instruction, or for each chain at its place. */
+static void order_steps(struct tape *t)
 {
-	return i->live && i->op != OP_LEAF && i->op != OP_ALIAS;
+	t->step = mem_new((size_t)t->n + 1, sizeof *t->step);
+	for (val v = 0; v < t->n; v++) {
+		struct instr *i = &t->ins[v];
+		if (!tape_runs(i) || (i->group >= 0 && i->group != v)) continue;
+		i->step = t->n_steps;
+		t->step[t->n_steps++] = (struct step){ .v = v, .member = -1 };
+	}
+	for (val v = t->n - 1; v >= 0; v--) {
+		struct instr *i = &t->ins[v];
+		if (!tape_runs(i)) continue;
+		if (i->group >= 0) i->step = t->ins[i->group].step;
+		i->next = t->step[i->step].member;
+		t->step[i->step].member = v;
+	}
+}
+
+/* The memory of a value that step k writes or reads; NULL: none. */
+static struct life *life_at(const struct tape *t, val v, int k)
+{
+	const struct instr *i = &t->ins[tape_root(t, v)];
+
+	if (i->again >= 0 && k >= t->life[i->again].first) return &t->life[i->again];
+	return i->life >= 0 ? &t->life[i->life] : NULL;
 }
 
 /* A value is in use from the step that writes it to the last that reads it; kept ones to the end. */
 static void lifetimes(struct tape *t)
 {
-	int *when = mem_new((size_t)t->n, sizeof *when);
-
-	t->step = mem_new((size_t)t->n + 1, sizeof *t->step);
-	for (val v = 0; v < t->n; v++) {
-		if (!runs(&t->ins[v]) || (t->ins[v].group >= 0 && t->ins[v].group != v)) continue;
-		when[v] = t->n_steps;
-		t->step[t->n_steps++].v = v;
-	}
-	for (val v = 0; v < t->n; v++) {
-		struct instr *i = &t->ins[v];
-		if (!runs(i)) continue;
-		i->first = i->last = when[i->group >= 0 ? i->group : v];
-	}
-	for (val v = 0; v < t->n; v++) {
-		const struct instr *i = &t->ins[v];
-		for (int k = 0; k < i->n_in && runs(i); k++) {
-			struct instr *r = &t->ins[tape_root(t, i->in[k])];
-			if (r->last < i->first) r->last = i->first;
+	t->life = mem_new(2 * (size_t)t->n + 1, sizeof *t->life);
+	for (val v = 0; v < t->n; v++) t->ins[v].life = t->ins[v].again = -1;
+	for (int k = 0; k < t->n_steps; k++) {
+		const struct step *s = &t->step[k];
+		for (val v = s->member; v >= 0; v = t->ins[v].next) {
+			struct instr *i = &t->ins[v];
+			if (!step_has(s, i)) continue;
+			for (int j = 0; j < i->n_in; j++) {
+				struct life *r = life_at(t, i->in[j], k);
+				if (r) r->last = k;
+			}
+			if (!i->stored) continue;
+			*(s->redo ? &i->again : &i->life) = t->n_lives;
+			t->life[t->n_lives++] = (struct life){ .v = v, .first = k, .last = k };
 		}
 	}
 	for (val v = 0; v < t->n; v++)
-		if (t->ins[v].kept) t->ins[v].last = t->n_steps;
-	free(when);
+		if (t->ins[v].kept && t->ins[v].life >= 0)
+			t->life[t->ins[v].life].last = t->n_steps;
 }
 
 static size_t padded(struct shape s)
@@ -57,8 +76,8 @@ static size_t padded(struct shape s)
 static int larger_first(const void *a, const void *b, void *tape)
 {
 	const struct tape *t = tape;
-	val v = *(const val *)a, w = *(const val *)b;
-	size_t x = padded(t->ins[v].s), y = padded(t->ins[w].s);
+	int v = *(const int *)a, w = *(const int *)b;
+	size_t x = padded(t->ins[t->life[v].v].s), y = padded(t->ins[t->life[w].v].s);
 
 	return x != y ? (x < y ? 1 : -1) : v - w;
 }
@@ -66,27 +85,26 @@ static int larger_first(const void *a, const void *b, void *tape)
 /* Largest first, each at the lowest place free for its whole life. */
 static size_t place_all(struct tape *t)
 {
-	val *order = mem_new((size_t)t->n, sizeof *order),
-	    *placed = mem_new((size_t)t->n, sizeof *placed);
-	int n = 0, m = 0;
+	int n = t->n_lives;
+	int *order = mem_new((size_t)n, sizeof *order), *placed = mem_new((size_t)n, sizeof *placed);
 	size_t top = 0;
 
-	for (val v = 0; v < t->n; v++)
-		if (runs(&t->ins[v]) && t->ins[v].stored) order[n++] = v;
-	qsort_r(order, (size_t)n, sizeof *order, larger_first, t);
+	for (int k = 0; k < n; k++) order[k] = k;
+	if (n) qsort_r(order, (size_t)n, sizeof *order, larger_first, t);
 	for (int k = 0; k < n; k++) {
-		struct instr *i = &t->ins[order[k]];
-		size_t at = 0, need = padded(i->s);
+		struct life *l = &t->life[order[k]];
+		size_t at = 0, need = padded(t->ins[l->v].s);
 		int j;
-		for (j = 0; j < m; j++) {            /* placed is sorted by place */
-			const struct instr *o = &t->ins[placed[j]];
-			if (o->last < i->first || i->last < o->first) continue;
+		for (j = 0; j < k; j++) {            /* placed is sorted by place */
+			const struct life *o = &t->life[placed[j]];
+			if (o->last < l->first || l->last < o->first) continue;
 			if (o->at >= at + need) break;
-			if (o->at + padded(o->s) > at) at = o->at + padded(o->s);
+			size_t end = o->at + padded(t->ins[o->v].s);
+			if (end > at) at = end;
 		}
-		i->at = at;
+		l->at = at;
 		if (at + need > top) top = at + need;
-		for (j = m++; j > 0 && t->ins[placed[j - 1]].at > at; j--) placed[j] = placed[j - 1];
+		for (j = k; j > 0 && t->life[placed[j - 1]].at > at; j--) placed[j] = placed[j - 1];
 		placed[j] = order[k];
 	}
 	free(order);
@@ -94,35 +112,42 @@ static size_t place_all(struct tape *t)
 	return top;
 }
 
-static struct view view_of(const struct tape *t, val v)
+static real nowhere[1];                      /* the address of all values until they have memory */
+
+static struct view view_at(const struct tape *t, val v, int k)
 {
-	return (struct view){ t->ins[tape_root(t, v)].p, t->ins[v].s };
+	const struct instr *i = &t->ins[tape_root(t, v)];
+	const struct life *l = life_at(t, v, k);
+	real *p = l ? l->p : i->op != OP_LEAF ? NULL : t->placed ? (real *)i->leaf : nowhere;
+
+	return (struct view){ p, t->ins[v].s };
 }
 
-/* The members of the chain whose place is `at`, in order; `of` maps an instruction to its number in the chain. */
-static void build_chain(struct tape *t, struct step *s, int *of)
+/* The members of the chain of step k, in order; `of` maps an instruction to its number in the chain. */
+static void build_chain(struct tape *t, int k, int *of)
 {
 	int n = 0;
+	struct step *s = &t->step[k];
 	struct shape space =
 		t->ins[s->v].op == OP_sum_to ? tape_shape(t, t->ins[s->v].in[0]) : t->ins[s->v].s;
 	struct chain_step *c = (struct chain_step *)s->chain.step;
 
 	if (!c) c = mem_new(CHAIN_MAX, sizeof *c);
-
-	for (val v = 0; v < t->n; v++) {
+	for (val v = s->member; v >= 0; v = t->ins[v].next) {
 		const struct instr *i = &t->ins[v];
-		if (!runs(i) || i->group != s->v) continue;
+		if (!step_has(s, i)) continue;
 		must(n < CHAIN_MAX);
 		struct chain_step *e = &c[n];
 		*e = (struct chain_step){ .op = (enum op)i->op, .a = i->a, .inputs = i->n_in };
-		for (int k = 0; k < i->n_in; k++) {
-			val r = tape_root(t, i->in[k]);
-			bool inside = t->ins[r].op != OP_LEAF && t->ins[r].group == s->v;
-			e->in[k] = view_of(t, i->in[k]);
-			e->from[k] = inside ? of[r] : -1;
-			if (inside) e->in[k].p = NULL;
+		for (int j = 0; j < i->n_in; j++) {
+			val r = tape_root(t, i->in[j]);
+			const struct instr *from = &t->ins[r];
+			bool inside = from->op != OP_LEAF && from->group == s->v && step_has(s, from);
+			e->in[j] = view_at(t, i->in[j], k);
+			e->from[j] = inside ? of[r] : -1;
+			if (inside) e->in[j].p = NULL;
 		}
-		e->out = (struct view){ i->stored ? i->p : NULL, i->s };
+		e->out = view_at(t, v, k);
 		of[v] = n++;
 	}
 	s->chain = (struct chain){ space, n, c };
@@ -131,18 +156,14 @@ static void build_chain(struct tape *t, struct step *s, int *of)
 static void build_steps(struct tape *t)
 {
 	int *of = mem_new((size_t)t->n, sizeof *of);
-	int *members = mem_new((size_t)t->n, sizeof *members);
 
-	for (val v = 0; v < t->n; v++)
-		if (runs(&t->ins[v]) && t->ins[v].group >= 0) members[t->ins[v].group]++;
 	for (int k = 0; k < t->n_steps; k++) {
 		struct step *s = &t->step[k];
 		const struct instr *i = &t->ins[s->v];
-		s->y = view_of(t, s->v);
-		for (int j = 0; j < i->n_in; j++) s->x[j] = view_of(t, i->in[j]);
-		if (i->group >= 0 && members[i->group] > 1) build_chain(t, s, of);
+		s->y = view_at(t, s->v, k);
+		for (int j = 0; j < i->n_in; j++) s->x[j] = view_at(t, i->in[j], k);
+		if (i->group >= 0 && t->ins[s->member].next >= 0) build_chain(t, k, of);
 	}
-	free(members);
 	free(of);
 }
 
@@ -169,7 +190,7 @@ static int check_ops(const struct tape *t)
 {
 	for (val v = 0; v < t->n; v++) {
 		const struct instr *i = &t->ins[v];
-		if (runs(i) && !t->b->op[i->op])
+		if (tape_runs(i) && !t->b->op[i->op])
 			return fail("backend %s has no op %s", t->b->name, op_name[i->op]);
 	}
 	return 0;
@@ -177,21 +198,18 @@ static int check_ops(const struct tape *t)
 
 int tape_measure(struct tape *t, struct backend *b, bool fuse)
 {
-	static real nowhere[1];              /* the address of all values until they have memory */
-
 	must(!t->measured);
 	t->measured = true;
 	t->b = b;
 	mark_live(t);
 	if (check_ops(t)) return -1;
-	for (val v = 0; v < t->n; v++) t->ins[v].stored = runs(&t->ins[v]);
+	for (val v = 0; v < t->n; v++) t->ins[v].stored = tape_runs(&t->ins[v]);
 	if (fuse && b->chain) plan_chains(t);
+	order_steps(t);
+	if (t->recompute) plan_recompute(t);
 	lifetimes(t);
 	t->arena_bytes = place_all(t) * sizeof(real);
-	for (val v = 0; v < t->n; v++) {
-		struct instr *i = &t->ins[v];
-		i->p = i->op == OP_LEAF || i->stored ? nowhere : NULL;
-	}
+	for (int k = 0; k < t->n_lives; k++) t->life[k].p = nowhere;
 	build_steps(t);
 	t->scratch_bytes = scratch_of(t);
 	return 0;
@@ -204,13 +222,11 @@ int tape_place(struct tape *t, real *arena)
 		return fail("no memory for %.1f MiB of scratch", (double)t->scratch_bytes / 1048576);
 	if (!arena) arena = t->arena = mem_big(t->arena_bytes, 1, "arena of the tape");
 	if (!arena) return -1;
-	for (val v = 0; v < t->n; v++) {
-		struct instr *i = &t->ins[v];
-		must(!i->live || i->op != OP_LEAF || i->leaf);
-		i->p = i->op == OP_LEAF ? (real *)i->leaf : i->stored ? arena + i->at : NULL;
-	}
-	build_steps(t);
+	for (val v = 0; v < t->n; v++)
+		must(!t->ins[v].live || t->ins[v].op != OP_LEAF || t->ins[v].leaf);
+	for (int k = 0; k < t->n_lives; k++) t->life[k].p = arena + t->life[k].at;
 	t->placed = true;
+	build_steps(t);
 	return 0;
 }
 
@@ -234,7 +250,7 @@ size_t tape_sum_bytes(const struct tape *t)
 	size_t n = 0;
 
 	for (val v = 0; v < t->n; v++)
-		if (runs(&t->ins[v])) n += padded(t->ins[v].s) * sizeof(real);
+		if (tape_runs(&t->ins[v])) n += padded(t->ins[v].s) * sizeof(real);
 	return n;
 }
 
@@ -242,9 +258,8 @@ int64_t tape_flops(const struct tape *t)
 {
 	int64_t n = 0;
 
-	for (val v = 0; v < t->n; v++) {
-		const struct instr *i = &t->ins[v];
-		if (!runs(i)) continue;
+	for (int k = 0; k < t->n_steps; k++) {
+		const struct instr *i = &t->ins[t->step[k].v];
 		const struct shape *x = &t->ins[i->in[0]].s,
 				   *w = i->n_in > 1 ? &t->ins[i->in[1]].s : NULL;
 		if (i->op == OP_conv || i->op == OP_conv_act)
@@ -260,18 +275,14 @@ int64_t tape_flops(const struct tape *t)
 
 int tape_check_plan(const struct tape *t)
 {
-	for (val v = 0; v < t->n; v++) {
-		const struct instr *a = &t->ins[v];
-		if (!runs(a) || !a->stored) continue;
-		for (val w = 0; w < v; w++) {
-			const struct instr *b = &t->ins[w];
-			if (!runs(b) || !b->stored || a->last < b->first || b->last < a->first)
-				continue;
-			if (a->at < b->at + padded(b->s) && b->at < a->at + padded(a->s))
-				return fail("values %d and %d are both alive at step %d and share "
-					    "memory",
-					    w, v, a->first > b->first ? a->first : b->first);
+	for (int i = 0; i < t->n_lives; i++)
+		for (int j = 0; j < i; j++) {
+			const struct life *a = &t->life[i], *b = &t->life[j];
+			bool apart = a->at >= b->at + padded(t->ins[b->v].s) ||
+				     b->at >= a->at + padded(t->ins[a->v].s);
+			if (apart || a->last < b->first || b->last < a->first) continue;
+			return fail("values %d and %d are both alive at step %d and share memory",
+				    b->v, a->v, a->first > b->first ? a->first : b->first);
 		}
-	}
 	return 0;
 }

@@ -71,7 +71,7 @@ const real *tape_value(const struct tape *t, val v)
 	const struct instr *i = &t->ins[tape_root(t, v)];
 
 	must(t->placed && (i->kept || i->op == OP_LEAF));
-	return i->p;
+	return i->op == OP_LEAF ? i->leaf : t->life[i->life].p;
 }
 
 void tape_profile(struct tape *t, bool on)

@@ -21,6 +21,7 @@ void tape_free(struct tape *t)
 	for (val v = 0; v < t->n; v++) free(t->ins[v].owned), free(t->ins[v].label);
 	for (int i = 0; i < t->n_steps; i++) free((void *)t->step[i].chain.step);
 	free(t->step);
+	free(t->life);
 	free(t->arena);
 	free(t->ins);
 	free(t);
@@ -46,7 +47,7 @@ val tape_emit(struct tape *t, int op, struct shape s, int n_in, const val *in, c
 		t->ins = mem_grow(t->ins, (size_t)t->room, sizeof *t->ins);
 	}
 	struct instr *i = &t->ins[t->n];
-	*i = (struct instr){ .op = op, .n_in = n_in, .s = s, .group = -1 };
+	*i = (struct instr){ .op = op, .n_in = n_in, .s = s, .group = -1, .segment = t->segment };
 	for (int k = 0; k < n_in; k++) {
 		must(in[k] >= 0 && in[k] < t->n);
 		i->in[k] = in[k];
@@ -376,6 +377,17 @@ void keep(struct tape *t, val v)
 {
 	must(!t->measured);
 	t->ins[tape_root(t, v)].kept = true;
+}
+
+void segment(struct tape *t)
+{
+	t->segment = ++t->segments;
+}
+
+void tape_recompute(struct tape *t)
+{
+	must(!t->measured);
+	t->recompute = true;
 }
 
 void tape_label(struct tape *t, val v, const char *fmt, ...)

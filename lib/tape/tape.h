@@ -84,6 +84,11 @@ val grad(struct tape *, val y, val x);
 void keep(struct tape *, val);
 const real *tape_value(const struct tape *, val); /* kept values and leaves, after tape_plan */
 
+/* Starts a segment of the forward pass, which lasts until the next or until grads: what a tape that recomputes gives up after it,
+ * but for what other segments read, and computes again before its derivative (Chen et al. 2016, arXiv 1604.06174). */
+void segment(struct tape *);
+void tape_recompute(struct tape *);               /* less memory, the same results; before the plan */
+
 /* Dead code, lifetimes, fused chains, and what an arena for the values must hold; nothing is allocated, and leaves may still be
  * unbound.  No more building afterwards.  fuse false: one kernel an instruction.  0, or -1 after fail(). */
 int tape_measure(struct tape *, struct backend *, bool fuse);
@@ -96,7 +101,7 @@ void tape_run(struct tape *);
 size_t tape_arena_bytes(const struct tape *);
 size_t tape_scratch_bytes(const struct tape *);   /* of the backend, for the step that needs most */
 size_t tape_sum_bytes(const struct tape *);       /* what all values would take without reuse */
-int64_t tape_flops(const struct tape *);          /* multiply-adds of conv and matmul in one run */
+int64_t tape_flops(const struct tape *);          /* multiply-adds of conv and matmul in one run; once measured */
 val tape_first_bad(const struct tape *);          /* after tape_run_checked: first instruction with a non-finite result, or -1 */
 void tape_run_checked(struct tape *);             /* one by one, remembering the first non-finite value */
 const char *tape_name(const struct tape *, val);  /* op and name, for messages */
