@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { BATCH = 3, CLASSES = 5, STEPS = 3 };
+enum { BATCH = 3, CLASSES = 5, STEPS = 2 };
 
 static struct biggan small(int resolution, int ch, bool class_cond, bool instance_cond)
 {
@@ -110,8 +110,7 @@ static void compare(const char *backend, int resolution, int ch, bool class_cond
 		if (of_d) same_d = same_d && same_gradients(&p[0].d, &p[1].d, &s[0].dp);
 		else same_g = same_g && same_gradients(&p[0].g, &p[1].g, &s[0].gp);
 	}
-	ok(tape_arena_bytes(p[1].d.t) < tape_arena_bytes(p[0].d.t) &&
-	   tape_arena_bytes(p[1].g.t) < tape_arena_bytes(p[0].g.t), "less memory in both phases");
+	ok(phase_bytes(&p[1]).activations < phase_bytes(&p[0]).activations, "less memory");
 	ok(same_d, "%s, %d pixels, class %d, instance %d, %d to a step: gradients of D", backend,
 	   resolution, class_cond, instance_cond, accumulate);
 	ok(same_g, "and of G");

@@ -21,7 +21,7 @@ static const char *out, *init, *preset, *flipped, *tape_file, *augment;
 static int ch, batch = 32, accumulate = 1, d_steps = 1, device, kept, on_collapse;
 static int64_t steps = -1, seed, every = 10000, ema_start = 100;
 static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995;
-static bool by_class, flip, dry_run, profile;
+static bool by_class, flip, dry_run, profile, recompute;
 static struct diffaug_policy policy;
 static struct watch_plan plan = { .samples = 1024 };
 
@@ -80,6 +80,9 @@ static const struct opt opts[] = {
 	  0, 0 },
 	{ 0, "dump-tape", "FILE", "write the generator step's program as TSV", OPT_STR, &tape_file,
 	  0, 0 },
+	{ 0, "recompute", NULL,
+	  "a third or more less memory for activations, a sixth more work, the same result",
+	  OPT_FLAG, &recompute, 0, 0 },
 	{ 'd', "device", "cpu|ref", "where to compute", OPT_WORD, &device, 0, 0 },
 	OPT_COMMON
 };
@@ -349,7 +352,8 @@ static int run(char **operand, int n, const char *part, int64_t *images)
 				 .d = { lr_d, 0, 0.999, 1e-6 },
 				 .ema_decay = ema,
 				 .ema_start = ema_start,
-				 .aug = policy };
+				 .aug = policy,
+				 .recompute = recompute };
 	struct train r = { .p = &p,
 			   .d = &d,
 			   .ring = { out, part, kept, plan.score },
