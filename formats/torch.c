@@ -320,31 +320,48 @@ static int add_pair(struct torch_reader *r, const struct pickle_item *key,
 	return bad;
 }
 
-/* MoCo keeps two encoders, of which the first is the network; DataParallel puts "module." before
- * every name. */
+/* What training puts before the names of a network, the outermost first: before all of them, or
+ * before those that are the network while the rest are another. */
+static const struct { const char *text; bool rest; } wraps[] = {
+	{ "module.", false },                /* DataParallel */
+	{ "encoder_q.", true },              /* MoCo: the other encoder, the queue */
+	{ "backbone.", true },               /* DINO: the head */
+	{ "encoder.", false }, { "model.", false }, { "net.", false },
+};
+
+static int begin_so(const struct tensors *t, const char *text)
+{
+	int n = 0;
+
+	for (int i = 0; i < t->n; i++) n += !strncmp(t->t[i].name, text, strlen(text));
+	return n;
+}
+
 static void strip_names(struct tensors *t)
 {
-	static const char *const prefix[] = { "module.encoder_q.", "module." };
+	char prefix[64] = "", longer[64];
+	int with = t->n, kept = 0;
 
-	for (size_t k = 0; k < LEN(prefix); k++) {
-		size_t length = strlen(prefix[k]);
-		int with = 0, kept = 0;
-		for (int i = 0; i < t->n; i++) with += !strncmp(t->t[i].name, prefix[k], length);
-		if (!with || (k && with < t->n)) continue;
-		for (int i = 0; i < t->n; i++) {
-			char *name = t->t[i].name;
-			if (strncmp(name, prefix[k], length)) {
-				tensors_add_meta(t, "left out", name);
-				free(name);
-				continue;
-			}
-			memmove(name, name + length, strlen(name) - length + 1);
-			t->t[kept++] = t->t[i];
-		}
-		t->n = kept;
-		tensors_add_meta(t, "stripped", prefix[k]);
-		return;
+	for (size_t k = 0; k < LEN(wraps); k++) {
+		snprintf(longer, sizeof longer, "%s%s", prefix, wraps[k].text);
+		int n = begin_so(t, longer);
+		if (!n || (n < with && !wraps[k].rest)) continue;
+		with = n;
+		strcpy(prefix, longer);
 	}
+	size_t length = strlen(prefix);
+	for (int i = 0; i < t->n; i++) {
+		char *name = t->t[i].name;
+		if (strncmp(name, prefix, length)) {
+			tensors_add_meta(t, "left out", name);
+			free(name);
+			continue;
+		}
+		memmove(name, name + length, strlen(name) - length + 1);
+		t->t[kept++] = t->t[i];
+	}
+	t->n = kept;
+	if (length) tensors_add_meta(t, "stripped", prefix);
 }
 
 static int by_text(const void *a, const void *b)

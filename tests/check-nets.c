@@ -317,6 +317,29 @@ static void check_refused(int net, struct tensors w, const char *text)
 	tensors_close(&w);
 }
 
+/* What SwAV and MoCo leave beside a ResNet is passed over, and listed; what a larger one has is
+ * not. */
+static void check_beside(struct tensors *w)
+{
+	static const char *const beside[] = {
+		"projection_head.1.running_mean", "prototypes.weight", "fc.2.bias",
+	};
+	static const float more = 1;
+	struct net n;
+	int listed = 0;
+
+	for (size_t i = 0; i < LEN(beside); i++)
+		tensors_add(w, beside[i], DT_F32, 1, (int64_t[]){ 1 }, &more);
+	ok(!nets_from(&n, RESNET, 0, NET_POOL, w), "what SwAV and MoCo add is passed over");
+	for (int i = 0; i < n.n_ignored; i++)
+		for (size_t k = 0; k < LEN(beside); k++) listed += !strcmp(n.ignored[i], beside[k]);
+	ok(listed == LEN(beside), "and listed");
+	nets_close(&n);
+	tensors_add(w, "layer3.6.conv1.weight", DT_F32, 1, (int64_t[]){ 1 }, &more);
+	ok(nets_from(&n, RESNET, 0, NET_POOL, w) == -1 && strstr(why(), "layer3.6.conv1.weight"),
+		"what a ResNet-101 adds is refused: %s", why());
+}
+
 static void check_refusals(void)
 {
 	static const float more = 1;
@@ -357,6 +380,7 @@ int main(void)
 			check_direct(net, &w, efficientnet_lite0, 1e-3, "direct96", 96, 64, 1);
 		if (net == RESNET)
 			check_direct(net, &w, resnet50, 1e-5, "direct64", 64, 64, sqrt(3));
+		if (net == RESNET) check_beside(&w);
 		if (net == FID)
 			check_direct(net, &w, inception_fid, 1e-3, "direct75", 75, 91, 1);
 		tensors_close(&w);

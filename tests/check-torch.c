@@ -238,6 +238,9 @@ int main(void)
 	check_meta(WEIGHTS "zip_longtail.pth", "chosen", "state_dict_best/feat_model");
 	check_meta(WEIGHTS "zip_moco.pth", "stripped", "module.encoder_q.");
 	check_meta(WEIGHTS "zip_moco.pth", "left out", "module.encoder_k.conv1.weight");
+	check_meta(WEIGHTS "zip_dino.pth", "chosen", "teacher");
+	check_meta(WEIGHTS "zip_dino.pth", "stripped", "module.backbone.");
+	check_meta(WEIGHTS "zip_dino.pth", "left out", "module.head.mlp.0.weight");
 	check_meta(WEIGHTS "legacy_swav.pth.tar", "stripped", "module.");
 	check_meta(WEIGHTS "zip_dtypes.pth", "left out", "c64");
 	check_cuts(WEIGHTS "zip_basic.pth");

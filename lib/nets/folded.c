@@ -209,8 +209,9 @@ static bool is_ignored(const struct folded *f, const char *name)
 
 	for (int i = 0; i < f->n_ignored; i++) {
 		size_t n = strlen(f->ignored[i]);
-		bool is_end = *f->ignored[i] == '.';
-		if (m >= n && !strncmp(is_end ? name + m - n : name, f->ignored[i], n)) return true;
+		const char *part = f->ignored[i];
+		if (*part == '.' ? m >= n && !strcmp(name + m - n, part) :
+			!strncmp(name, part, n) && (name[n] == '.' || !name[n])) return true;
 	}
 	return false;
 }

@@ -47,7 +47,8 @@ val folded_conv(struct folded *, val x, val more, const struct folded_layer *);
 val folded_dense(struct folded *, val x, const char *name, int out, bool biased);
 val folded_mean(struct folded *, val x);     /* over all pixels: [N,1,1,C] */
 
-/* Tensors whose names begin so ("x.") or end so (".x") need not be used; the text is borrowed. */
+/* Tensors of this part of the network ("x" or "x.*"), or with this ending (".x"), need not be used;
+ * the text is borrowed. */
 void folded_ignore(struct folded *, const char *part);
 
 /* After the last layer: 0, or -1 after fail(): a layer failed, or a tensor of the file was neither

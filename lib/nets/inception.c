@@ -154,6 +154,6 @@ val inception_fid(struct folded *f, val x)
 
 val inception_torchvision(struct folded *f, val x)
 {
-	folded_ignore(f, "AuxLogits.");
+	folded_ignore(f, "AuxLogits");
 	return inception(&(struct inception){ f, false }, x);
 }

@@ -93,14 +93,17 @@ static int worker_open(struct worker *w, struct net *net)
 	return folded_finish(&s->layers) ? -1 : tape_plan(w->t, w->b, true);
 }
 
-/* The tensors of the file that the network has no use for. */
+/* The tensors of the file that the network has no use for, and those its reader left out. */
 static void list_ignored(struct net *net, const struct tensors *from)
 {
 	const bool *used = net->s->layers.used;
 
-	net->ignored = mem_new((size_t)from->n, sizeof *net->ignored);
+	net->ignored = mem_new((size_t)(from->n + from->n_meta), sizeof *net->ignored);
 	for (int i = 0; i < from->n; i++)
 		if (!used[i]) net->ignored[net->n_ignored++] = mem_text("%s", from->t[i].name);
+	for (int i = 0; i < from->n_meta; i++)
+		if (!strcmp(from->meta[i].name, "left out"))
+			net->ignored[net->n_ignored++] = mem_text("%s", from->meta[i].value);
 }
 
 static int start(struct net *net, const struct tensors *from)

@@ -36,8 +36,8 @@ val resnet50(struct folded *f, val x)
 {
 	static const int blocks[4] = { 3, 4, 6, 3 };
 
-	folded_ignore(f, "projection_head.");        /* SwAV */
-	folded_ignore(f, "prototypes.");
+	folded_ignore(f, "projection_head");        /* SwAV */
+	folded_ignore(f, "prototypes");
 	x = layer(f, x, -1, "", "conv1", "bn1", 7, 2, 64, ACT_RELU);
 	x = maxpool(f->t, x, 3, 3, 2, (struct pads){ 1, 1, 1, 1 });
 	for (int s = 0; s < 4; s++)
