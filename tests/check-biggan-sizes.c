@@ -1,11 +1,13 @@
 /* check-biggan-sizes: the networks of all 21 published configurations have the published numbers of
- * trained values. */
+ * trained values; those of two have the published names, shapes and order. */
 #include "tests/tap.h"
 #include "lib/base/fail.h"
 #include "lib/nets/biggan.h"
 
-/* COCO-Stuff, ImageNet-LT, ImageNet.  Unlabelled IC-GAN keeps the table of a thousand classes that it
- * does not train. */
+#include <string.h>
+
+/* COCO-Stuff, ImageNet-LT, ImageNet.  Unlabelled IC-GAN keeps the table of a thousand classes that
+ * it does not train. */
 static const struct config {
 	const char *name;
 	int resolution, ch;
@@ -39,9 +41,61 @@ static int64_t trained(struct params *ps)
 {
 	int64_t n = 0;
 
-	for (int i = 0; i < ps->n; i++) n += ps->p[i].trained ? (int64_t)shape_count(ps->p[i].s) : 0;
+	for (int i = 0; i < ps->n; i++)
+		if (ps->p[i].trained) n += (int64_t)shape_count(ps->p[i].s);
 	param_free(ps);
 	return n;
+}
+
+/* name, "d,d,..." and whether it is trained, as the table has them. */
+static bool same_line(const struct param *p, const char *want)
+{
+	char line[256];
+	int n = snprintf(line, sizeof line, "%s\t", p->name);
+
+	for (int k = 0; k < p->rank; k++)
+		n += snprintf(line + n, sizeof line - (size_t)n, "%s%d", k ? "," : "",
+			      (int)p->shape[k]);
+	snprintf(line + n, sizeof line - (size_t)n, "\t%s", p->trained ? "yes" : "no");
+	return !strcmp(line, want);
+}
+
+/* The lines of one network in the table, tensor by tensor. */
+static void check_names(const char *network, struct params *ps)
+{
+	FILE *f = fopen("tests/golden/names.tsv", "r");
+	char line[256];
+	size_t length = strlen(network);
+	int i = 0;
+	bool good = f;
+
+	while (good && fgets(line, sizeof line, f)) {
+		line[strcspn(line, "\n")] = 0;
+		if (strncmp(line, network, length) || line[length] != '\t') continue;
+		good = i < ps->n && same_line(&ps->p[i++], line + length + 1);
+	}
+	ok(good && i == ps->n && i > 80, "%s: names, shapes and order of %d tensors%s%s", network,
+	   ps->n, good ? "" : ", not ", good ? "" : line);
+	if (f) fclose(f);
+	param_free(ps);
+}
+
+static void check_tables(void)
+{
+	struct biggan c = biggan_default(), cc = c;
+	struct params ps;
+
+	cc.resolution = 128;
+	cc.g_ch = cc.d_ch = 96;
+	cc.class_cond = true;
+	biggan_g_params(&c, &ps);
+	check_names("icgan64.G", &ps);
+	biggan_d_params(&c, &ps);
+	check_names("icgan64.D", &ps);
+	biggan_g_params(&cc, &ps);
+	check_names("cc_icgan128.G", &ps);
+	biggan_d_params(&cc, &ps);
+	check_names("cc_icgan128.D", &ps);
 }
 
 static void check_512(void)
@@ -77,5 +131,6 @@ int main(void)
 		   (long long)n, (long long)m);
 	}
 	check_512();
+	check_tables();
 	return done_testing();
 }
