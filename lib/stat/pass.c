@@ -22,7 +22,6 @@ struct bench {
 	float *rows;                         /* [FEW][width] */
 	int32_t *products;                   /* [PASS_STRIP][PASS_TILE] */
 	uint8_t *mark;                       /* [PASS_TILE] */
-	struct hit *hit;                     /* [PASS_TILE] */
 	double *scratch;                     /* [room or PASS_TILE] */
 	struct knn_effort effort;
 };
@@ -34,7 +33,6 @@ static int bench_open(struct bench *b, const struct pass *p)
 	b->rows = mem_big((size_t)p->job->base->width * FEW, sizeof *b->rows, "a few rows");
 	b->products = mem_big((size_t)PASS_STRIP * PASS_TILE, sizeof *b->products, "products");
 	b->mark = mem_new(PASS_TILE, 1);
-	b->hit = mem_new(PASS_TILE, sizeof *b->hit);
 	b->scratch = mem_big(scratch, sizeof *b->scratch, "candidates");
 	return rank_open(&b->rank, p->job->base, p->job->query, &p->ground, p->room) ||
 		!b->rows || !b->products || !b->scratch ? -1 : 0;
@@ -68,7 +66,6 @@ void pass_close(struct pass *p)
 		free(b->rows);
 		free(b->products);
 		free(b->mark);
-		free(b->hit);
 		free(b->scratch);
 	}
 	free(p->bench);
@@ -191,91 +188,105 @@ static int refine(struct pass *p, struct bench *b, int i, const struct hit *h)
 	return add(p, b, row, p->rows.addend[i], candidate(dot + p->tile.addend[h->at], slack, column));
 }
 
-/* Base rows from .. from+n-1 of the tile, as one thread takes them. */
-struct panel { int from, n; struct near_rows y; };
-
-/* The marked base rows as hits; returns how many are for the query. */
-static int collect(struct bench *b, const struct near_row *x, const struct panel *t, const int32_t *products, int *hits)
-{
-	const struct near_rows *y = &t->y;
-	int left = 0, n = 0;
-
-	for (int from = 0; from < t->n; from += 8) {
-		uint64_t eight;
-		memcpy(&eight, b->mark + from, sizeof eight);
-		if (!eight) continue;
-		for (int j = from; j < from + 8; j++) {
-			if (!b->mark[j]) continue;
-			float most = (float)products[j] * (x->step * y->step[j]) +
-				(x->norm * y->rest[j] + x->rest * y->norm[j]) + y->bias[j];
-			b->hit[n++] = (struct hit){ most, t->from + j, b->mark[j] & 1, b->mark[j] & 2 };
-			left += b->mark[j] & 1;
-		}
-	}
-	*hits = n;
-	return left;
-}
-
 /* A floor as single precision, never above it. */
 static float lower(double floor)
 {
 	return nextafterf((float)floor, -INFINITY);
 }
 
-/* Where there are more hits than neighbours, as for a list still empty, the likely ones first: they raise the floor. */
-static int take_row(struct pass *p, struct bench *b, int i, const struct panel *t, const int32_t *products)
+static struct near_row row_of(const struct pass *p, int i)
 {
 	const struct quant *q = &p->rows;
-	struct near_row x = { q->step[i], q->norm[i], q->rest[i], q->bias[i], lower(list_of(p, p->row_first + i)->floor) };
-	int hits, k = p->job->k;
-
-	if (!p->near->scan(products, t->n, &x, &t->y, b->mark)) return 0;
-	int left = collect(b, &x, t, products, &hits);
-	float likely = -INFINITY;
-	if (left > k) {
-		for (int h = left = 0; h < hits; h++)
-			if (b->hit[h].left) b->scratch[left++] = (double)b->hit[h].most;
-		likely = (float)shortlist_kth(b->scratch, left, k);
-	}
-	for (int pass = 0; pass < 2; pass++)
-		for (int h = 0; h < hits; h++)
-			if ((b->hit[h].most >= likely) == !pass && refine(p, b, i, &b->hit[h])) return -1;
-	return 0;
+	return (struct near_row){ q->step[i], q->norm[i], q->rest[i], q->bias[i],
+		lower(list_of(p, p->row_first + i)->floor) };
 }
 
-/* The strip's rows from .. from+n-1 against a panel. */
-static int run_panel(struct pass *p, struct bench *b, int from, int n, const struct panel *t)
+/* The strip's rows from .. from+n-1 by base rows at .. at+width-1 of the tile. */
+static void multiply(struct pass *p, int from, int n, int at, int width, int32_t *c)
 {
-	int wide = p->rows.wide, columns = (t->n + NEAR_RIGHT - 1) / NEAR_RIGHT * NEAR_RIGHT;
+	size_t wide = (size_t)p->rows.wide;
 	int rows = (n + NEAR_LEFT - 1) / NEAR_LEFT * NEAR_LEFT;
+	int columns = (width + NEAR_RIGHT - 1) / NEAR_RIGHT * NEAR_RIGHT;
 
-	p->near->products(p->rows.left + (size_t)from * (size_t)wide, rows,
-		p->tile.right + (size_t)t->from * (size_t)wide, p->tile.sum + t->from, columns, wide,
-		b->products, PASS_TILE);
-	for (int i = 0; i < n; i++)
-		if (take_row(p, b, from + i, t, b->products + (size_t)i * PASS_TILE)) {
-			fault_at(&p->fault, p->row_first + from + i);
-			return -1;
-		}
+	p->near->products(p->rows.left + (size_t)from * wide, rows, p->tile.right + (size_t)at * wide,
+		p->tile.sum + at, columns, (int)wide, c, PASS_TILE);
+}
+
+/* The largest that the score of the row x with base row j can be, its product being c. */
+static float most_of(const struct near_row *x, const struct quant *y, int j, int32_t c)
+{
+	return (float)c * (x->step * y->step[j]) + (x->norm * y->rest[j] + x->rest * y->norm[j]) + y->bias[j];
+}
+
+/* A list that is still empty takes all: a floor for it are the k likely ones of the tile, which will come again. */
+static int find_floor(struct pass *p, struct bench *b, int i, const int32_t *products)
+{
+	struct shortlist *l = list_of(p, p->row_first + i);
+	struct near_row x = row_of(p, i);
+	int k = l->k;
+
+	if (!isinf(l->floor) || p->tile_n <= k) return 0;
+	for (int j = 0; j < p->tile_n; j++) b->scratch[j] = (double)most_of(&x, &p->tile, j, products[j]);
+	double likely = shortlist_kth(b->scratch, p->tile_n, k + 1);
+	for (int j = 0; j < p->tile_n && isinf(l->floor); j++) {
+		struct hit h = { most_of(&x, &p->tile, j, products[j]), j, true, false };
+		if ((double)h.most >= likely && refine(p, b, i, &h)) return -1;
+	}
+	l->n = 0;
 	return 0;
 }
 
-/* In narrow panels, so that rows measured again are still in the cache; but lists still empty see the whole tile, the
- * best of which are a good floor. */
+/* What a scan of n base rows of the tile, from `at` on, has marked. */
+static int take_marked(struct pass *p, struct bench *b, int i, const struct near_row *x, int at, int n,
+	const int32_t *products)
+{
+	for (int from = 0; from < n; from += 8) {
+		uint64_t eight;
+		memcpy(&eight, b->mark + from, sizeof eight);
+		for (int j = from; eight && j < from + 8; j++) {
+			if (!b->mark[j]) continue;
+			struct hit h = { most_of(x, &p->tile, at + j, products[j]), at + j, b->mark[j] & 1, b->mark[j] & 2 };
+			if (refine(p, b, i, &h)) return -1;
+		}
+	}
+	return 0;
+}
+
+static int take_row(struct pass *p, struct bench *b, int i, int at, int n, const int32_t *products)
+{
+	const struct quant *q = &p->tile;
+	struct near_row x = row_of(p, i);
+	struct near_rows y = { q->step + at, q->norm + at, q->rest + at, q->bias + at, p->floor + at };
+
+	return p->near->scan(products, n, &x, &y, b->mark) ? take_marked(p, b, i, &x, at, n, products) : 0;
+}
+
+/* Panels of the tile are narrow, so that what is multiplied again in 16 bits is still in the cache. */
+static int take_panels(struct pass *p, struct bench *b, int from, int n, bool empty)
+{
+	for (int at = 0; at < p->tile_n; at += PANEL) {
+		int width = p->tile_n - at < PANEL ? p->tile_n - at : PANEL;
+		int32_t *c = b->products + (empty ? at : 0);
+		if (!empty) multiply(p, from, n, at, width, c);
+		for (int i = 0; i < n; i++)
+			if (take_row(p, b, from + i, at, width, c + (size_t)i * PASS_TILE)) return from + i;
+	}
+	return -1;
+}
+
 static void run_strip(void *ctx, int64_t strip, int worker)
 {
 	struct pass *p = ctx;
-	const struct quant *q = &p->tile;
-	int from = p->run_first + (int)strip * PASS_STRIP, end = p->run_first + p->run_n;
-	int n = end - from < PASS_STRIP ? end - from : PASS_STRIP, width = PANEL;
+	struct bench *b = &p->bench[worker];
+	int from = p->run_first + (int)strip * PASS_STRIP, end = p->run_first + p->run_n, bad = -1;
+	int n = end - from < PASS_STRIP ? end - from : PASS_STRIP;
+	bool empty = isinf(list_of(p, p->row_first + from)->floor);
 
-	for (int i = 0; i < n; i++)
-		if (isinf(list_of(p, p->row_first + from + i)->floor)) width = PASS_TILE;
-	for (int at = 0; at < p->tile_n; at += width) {
-		struct panel t = { at, p->tile_n - at < width ? p->tile_n - at : width,
-			{ q->step + at, q->norm + at, q->rest + at, q->bias + at, p->floor + at } };
-		if (run_panel(p, &p->bench[worker], from, n, &t)) return;
-	}
+	if (empty) multiply(p, from, n, 0, p->tile_n, b->products);
+	for (int i = 0; empty && bad < 0 && i < n; i++)
+		if (find_floor(p, b, from + i, b->products + (size_t)i * PASS_TILE)) bad = from + i;
+	if (bad < 0) bad = take_panels(p, b, from, n, empty);
+	if (bad >= 0) fault_at(&p->fault, p->row_first + bad);
 }
 
 /* What all strips offer to a group of the tile's rows. */

@@ -8,7 +8,7 @@
 #include "lib/stat/rank.h"
 
 /* Strips of queries and groups of base rows are what one thread works on. */
-enum { PASS_STRIP = 16 * NEAR_LEFT, PASS_TILE = 4 * PASS_STRIP, PASS_GROUP = PASS_TILE / 8 };
+enum { PASS_STRIP = 8 * NEAR_LEFT, PASS_TILE = 8 * PASS_STRIP, PASS_GROUP = PASS_TILE / 8 };
 
 struct pass {
 	const struct knn *job;               /* first five fields: the caller's */
