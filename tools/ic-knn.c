@@ -16,13 +16,15 @@
 
 static const char *const metric_name[] = { "cosine", "l2", "ip" };
 static const char *out, *range;
-static int k = 50, metric;
+static int k = 50, metric, memory = 4096;
 
 static const struct opt opts[] = {
 	{ 'k', "neighbours", "N", "neighbours of each row", OPT_INT, &k, 1, 4096 },
 	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR, &out, 0, 0 },
 	{ 0, "metric", METRICS, "what is near", OPT_WORD, &metric, 0, 0 },
 	{ 0, "rows", "A:B", "only the neighbours of rows A to B-1, counted from 0", OPT_STR, &range, 0, 0 },
+	{ 0, "memory", "MIB", "for candidates at most; with less, more pairs are multiplied twice", OPT_INT, &memory, 1,
+		1 << 24 },
 	OPT_COMMON
 };
 
@@ -188,6 +190,18 @@ static int tally_store(struct search *s)
 	return got;
 }
 
+/* How far the bounds reached, for the rows of this run. */
+static void tell_effort(const struct search *s)
+{
+	const struct knn_effort *e = &s->knn.effort;
+	double rows = (double)(s->last - s->at);
+
+	if (rows > 0)
+		note("for each row 8 bits left %.1f pairs to 16 bits and these %.1f to double precision; %.2f%% of the rows "
+			"needed more than %d", (double)e->refined / rows, (double)e->measured / rows,
+			100 * (double)e->undecided / rows, k);
+}
+
 static void report(const struct search *s)
 {
 	const struct tally *t = &s->tally;
@@ -220,6 +234,7 @@ static int run(struct search *s)
 	s->knn.query = s->query == &s->other ? &s->query_set : &s->base_set;
 	s->knn.metric = (enum knn_metric)metric;
 	s->knn.k = k;
+	s->knn.memory_bytes = (size_t)memory << 20;
 	s->knn.take = write_rows;
 	s->knn.tick = tick;
 	s->knn.ctx = s;
@@ -227,6 +242,7 @@ static int run(struct search *s)
 	s->row = mem_new((size_t)k, 2 * sizeof *s->row);
 	if (knn_search(&s->knn, s->at, s->last) || rows_seal(&s->to)) return -1;
 	if (s->store && tally_store(s)) return -1;
+	tell_effort(s);
 	report(s);
 	return 0;
 }

@@ -27,7 +27,7 @@ static double now(void)
 static float *unit_rows(int n, int d)
 {
 	struct rng r = rng_at(1, 0);
-	float *x = mem_new((size_t)n * (size_t)d, sizeof *x);
+	float *x = mem_big((size_t)n * (size_t)d, sizeof *x, "rows");
 
 	for (size_t i = 0; i < (size_t)n * (size_t)d; i++) x[i] = (float)rng_normal(&r);
 	for (int i = 0; i < n; i++) {

@@ -135,6 +135,9 @@ ok "no cut stream passes" test -z "$survived"
 # A store taken up again is the same store.
 text 12000 40 4 | ic-store load - -o l.mdb 2>/dev/null
 ok "a longer search" ic-knn -k 100 l.mdb -o whole.mdb
+ok "with little memory, several stretches of rows" ic-knn --memory 5 -k 100 l.mdb -o less.mdb
+ok "the same, byte for byte" cmp less.mdb whole.mdb
+ok "told how far the bounds reached" sh -c 'ic-knn --memory 5 --rows :2000 -k 100 l.mdb 2>&1 >/dev/null | grep -q "8 bits left [1-9]"'
 ic-knn -q -t 1 -k 100 l.mdb -o part.mdb >/dev/null 2>stopped &
 pid=$!
 for i in $(seq 600); do
