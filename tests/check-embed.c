@@ -56,13 +56,13 @@ static double distance(const float *got, const float *want, int n)
 	return sqrt(d / w);
 }
 
-static void check_set(int protocol, const char *weights, const char *pictures,
-	const char *features, bool mirrored)
+static void check_set(int protocol, enum net_layer layer, const char *weights,
+	const char *pictures, const char *features, bool mirrored)
 {
 	struct set s = load(pictures, features);
 	struct net net;
 
-	if (ok(!nets_open(&net, 0, protocol, NET_POOL, weights), "%s: weights", features)) {
+	if (ok(!nets_open(&net, 0, protocol, layer, weights), "%s: weights", features)) {
 		float *f = mem_new((size_t)MAX * (size_t)net.width, sizeof *f);
 		must(s.want.shape[1] == net.width && s.n > 0);
 		ok(!nets_features(&net, s.n, s.picture, mirrored, f),
@@ -119,11 +119,12 @@ static void check_independence(void)
 
 int main(void)
 {
-	check_set(LITE, WEIGHTS, "64", "64-lite", false);
-	check_set(LITE, WEIGHTS, "64", "64-flipped", true);
-	check_set(ICGAN, WEIGHTS, "64", "64-icgan", false);
-	check_set(LITE, WEIGHTS, "32", "32-lite", false);
-	check_set(LITE, NULL, "128", "128-lite", false);
+	check_set(LITE, NET_POOL, WEIGHTS, "64", "64-lite", false);
+	check_set(LITE, NET_POOL, WEIGHTS, "64", "64-flipped", true);
+	check_set(LITE, NET_LOGITS, WEIGHTS, "64", "64-logits", false);
+	check_set(ICGAN, NET_POOL, WEIGHTS, "64", "64-icgan", false);
+	check_set(LITE, NET_POOL, WEIGHTS, "32", "32-lite", false);
+	check_set(LITE, NET_POOL, NULL, "128", "128-lite", false);
 	check_independence();
 	return done_testing();
 }

@@ -95,4 +95,5 @@ for side, images in sets.items():
         worst = max([worst] + [float((features(single, x.float()) - r).norm() / r.norm()) for x, r in zip(inputs, rows)])
         if side == "64" and protocol == "lite":
             write_rows("64-flipped", [features(model, x.flip(3)) for x in inputs])
+            write_rows("64-logits", [model(x)[0].detach() for x in inputs])
 print(f"PyTorch in float32 against float64: relative {worst:.2g}")
