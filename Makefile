@@ -24,6 +24,11 @@ endif
 # What a tape needs, with real = double, for tests/check-*-f64.c.
 SRC64    := $(filter-out lib/stat/% lib/gan/watch.c kernels/cpu/%,$(SRC)) $(filter kernels/cpu/blas.c,$(SRC))
 OBJ      := $(SRC:%.c=$B/obj/%.o)
+# The CUDA backend is a library that programs load when asked to: by nvcc where there is one, and for
+# the tests by gcc over an emulated device.
+NVCC     := $(shell command -v nvcc)
+CU       := $(wildcard kernels/cuda/*.cu)
+GPUS     ?= 80 90
 OBJ64    := $(SRC64:%.c=$B/f64/obj/%.o)
 TOOLS    := $(patsubst tools/%.c,%,$(wildcard tools/ic-*.c))
 CHECKS   := $(patsubst tests/%.c,%,$(wildcard tests/check-*.c))
@@ -35,7 +40,7 @@ TESTS     = $(CHECKS:%=$B/tests/%) $(wildcard tests/*.t tests/tools/*.t) \
 .PHONY: all help tests check check-now demo bench asan fuzz install uninstall deps deps-clang fuzz-now clean
 .DELETE_ON_ERROR:
 .SECONDARY:
-all: $(TOOLS:%=$B/bin/%)
+all: $(TOOLS:%=$B/bin/%) $(if $(NVCC),$B/lib/libic-cuda.so)
 
 help:                   # this list
 	@sed -n 's/^\([a-z][a-z]*\):[^#]*# /\1	/p' Makefile
@@ -44,6 +49,7 @@ $B/found:
 	@mkdir -p $(@D)
 	@for m in $(MODULES); do pkg-config --exists $${m%:*} || { \
 		echo "$${m%:*} is missing: install the Debian package $${m#*:}, or run \`make deps'" >&2; exit 1; }; done
+	@[ -n "$(NVCC)" ] || echo "no nvcc: the programs are built without CUDA"
 	@touch $@
 
 $B/obj/%_avx512.o $B/f64/obj/%_avx512.o: SIMD = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
@@ -55,6 +61,22 @@ $B/obj/%.o: %.c | $B/found
 $B/f64/obj/%.o: %.c | $B/found
 	@mkdir -p $(@D)
 	$(COMPILE) -DIC_DOUBLE -c -o $@ $<
+
+$B/cuda/%.o: kernels/cuda/%.cu kernels/kernels.h kernels/ops.def kernels/cuda/cuda.h
+	@mkdir -p $(@D)
+	$(NVCC) -O3 -I. $(foreach g,$(GPUS),-gencode arch=compute_$g,code=sm_$g) -Xcompiler -fPIC,-Wall -c -o $@ $<
+$B/lib/libic-cuda.so: $(CU:kernels/cuda/%.cu=$B/cuda/%.o) $B/host/kernels/ops.o
+	@mkdir -p $(@D)
+	$(NVCC) -shared -o $@ $^
+$B/host/%.o: %.cu | $B/found
+	@mkdir -p $(@D)
+	$(COMPILE) -x c -fPIC -c -o $@ $<
+$B/host/%.o: %.c | $B/found
+	@mkdir -p $(@D)
+	$(COMPILE) -fPIC -c -o $@ $<
+$B/tests/libic-cuda-host.so: $(CU:%.cu=$B/host/%.o) $B/host/kernels/cuda/host.o $B/host/kernels/ops.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -shared -o $@ $^ -lm
 
 $B/libic.a: $(OBJ)
 $B/f64/libic-tape.a: $(OBJ64)
@@ -92,7 +114,7 @@ deps-clang:
 # The second make sees the pkg-config results of what deps has just installed.
 check: deps             # all tests; the last line is "N passed, N failed"
 	@$(MAKE) check-now
-tests: all $(filter $B/%,$(TESTS)) $(FUZZ:%=$B/tests/replay-%)
+tests: all $(filter $B/%,$(TESTS)) $(FUZZ:%=$B/tests/replay-%) $B/tests/libic-cuda-host.so
 check-now: tests
 	@BIN=$B/bin tests/run.sh $(TESTS)
 asan: deps              # the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -115,6 +137,7 @@ demo: deps              # pictures to samples: DATA=fashion|emoji|FOLDER IMAGES=
 SHARE    := $(DESTDIR)$(PREFIX)/share
 install: all            # into PREFIX (and DESTDIR)
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(TOOLS:%=$B/bin/%)
+	[ ! -e $B/lib/libic-cuda.so ] || install -D -t $(DESTDIR)$(PREFIX)/lib $B/lib/libic-cuda.so
 	for n in 1 5 7; do for m in man/*.$$n; do install -D -m 644 -t $(SHARE)/man/man$$n $$m; done; done
 	for d in presets weights; do for f in pipelines/$$d/*; do \
 		[ ! -e $$f ] || install -D -m 644 -t $(SHARE)/ic/$$d $$f; done; done
@@ -123,8 +146,8 @@ install: all            # into PREFIX (and DESTDIR)
 uninstall:              # what install put there
 	rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%) $(TOOLS:%=$(SHARE)/bash-completion/completions/%)
 	for m in man/*.[157]; do rm -f $(SHARE)/man/man$${m##*.}/$${m##*/}; done
-	rm -rf $(SHARE)/ic
+	rm -rf $(SHARE)/ic $(DESTDIR)$(PREFIX)/lib/libic-cuda.so
 clean:                  # build/
 	rm -rf $B
 
--include $(shell find $B/obj $B/f64 -name '*.d' 2>/dev/null)
+-include $(shell find $B/obj $B/f64 $B/host -name '*.d' 2>/dev/null)

@@ -12,6 +12,10 @@ typedef double real;
 typedef float real;
 #endif
 
+#ifdef __cplusplus                           /* nvcc */
+extern "C" {
+#endif
+
 struct shape { int d[4]; };                  /* N H W C; all at least 1 */
 struct view { real *p; struct shape s; };    /* dense, C innermost, 64-byte aligned */
 struct attr { int i[10]; real f[2]; };       /* meaning per op: see ops.def */
@@ -54,18 +58,42 @@ struct backend {
 	void *work;                          /* the scratch of the running op, 64-byte aligned, planned before the run */
 	size_t work_bytes;
 	int threads;
+
+	/* A device with memory of its own: ops read and write there, scratch included.  All NULL: the host's. */
+	void *(*take)(struct backend *, size_t bytes);   /* 256-byte aligned; NULL: no memory */
+	void (*give)(struct backend *, void *);
+	void (*put)(struct backend *, void *to, const void *from, size_t bytes);   /* from the host's memory */
+	void (*get)(struct backend *, void *to, const void *from, size_t bytes);   /* to it, once computed */
+	void (*copy)(struct backend *, void *to, const void *from, size_t bytes);  /* within the device's */
+	const char *(*fault)(struct backend *);   /* the first failure, with its kernel; NULL: none */
+	void (*close)(struct backend *);
+	void *device;                        /* what the backend keeps */
 };
 
-/* New table by name: "ref" or "cpu"; NULL when unknown.  threads 0: all. */
+/* New table by name: "ref", "cpu", or "cuda-" and how products read their operands: f32, tf32, bf16
+ * (sums are f32).  NULL: unknown, or it cannot run here; backend_why() says which.  threads 0: all. */
 struct backend *backend_new(const char *name, int threads);
+const char *backend_why(void);
 void backend_free(struct backend *);         /* NULL is fine */
 int backend_reserve(struct backend *, size_t bytes);   /* work holds that many from now on; 0, or -1: no memory */
-const char *backend_names(void);             /* "ref, cpu" */
+const char *backend_names(void);             /* "ref, cpu, cuda-f32, ..." */
+
+/* Memory that its ops compute in, 64-byte aligned: of the device, or the host's. */
+void *backend_take(struct backend *, size_t bytes);    /* NULL: no memory */
+void backend_give(struct backend *, void *);           /* NULL is fine */
+void backend_put(struct backend *, void *to, const void *from, size_t bytes);
+void backend_get(struct backend *, void *to, const void *from, size_t bytes);   /* waits for what was begun */
+void backend_copy(struct backend *, void *to, const void *from, size_t bytes);
+const char *backend_fault(struct backend *); /* the first failure of a device, with its kernel; NULL: none */
 
 extern const char *const op_name[OP_COUNT];
 extern const int op_inputs[OP_COUNT];
 enum op_class { EW, REDUCE, MOVE, LINEAR, OTHER };   /* EW: element-wise with broadcasting, may join a chain */
 extern const enum op_class op_klass[OP_COUNT];
+
+#ifdef __cplusplus
+}
+#endif
 
 static inline size_t shape_count(struct shape s)
 {

@@ -34,9 +34,8 @@ static real *all_images(struct gan *g, int batch)
 	for (int i = 0; i < SAMPLES; i += batch) {
 		int have = SAMPLES - i < batch ? SAMPLES - i : batch;
 		for (int k = 0; k < batch; k++) fill(&s, &g->c, k, k < have ? i + k : i);
-		sampler_run(&s);
-		memcpy(out + (size_t)i * n, tape_value(s.t, s.image),
-		       (size_t)have * n * sizeof *out);
+		must(!sampler_run(&s));
+		memcpy(out + (size_t)i * n, s.pixels, (size_t)have * n * sizeof *out);
 	}
 	sampler_close(&s);
 	backend_free(b);

@@ -9,6 +9,7 @@
 #include "lib/base/rng.h"
 #include "lib/base/say.h"
 #include "lib/gan/sample.h"
+#include "lib/tape/device.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -21,7 +22,7 @@ enum { STREAM_INSTANCE = 0x1A, MOST_SEEDS = 1000000 };
 
 static int64_t count, each, seed;
 static const char *seeds, *noise;
-static int between, between_noises, batch = 32, class_ = -1, device;
+static int between, between_noises, batch = 32, class_ = -1, device, precision;
 static double truncation = INFINITY;
 
 static const struct opt opts[] = {
@@ -43,7 +44,9 @@ static const struct opt opts[] = {
 	{ 's', "seed", "N", "seed of noise and of the drawing of instances", OPT_LONG, &seed, 0,
 	  LARGEST_SEED },
 	{ 'b', "batch", "N", "samples computed together", OPT_INT, &batch, 1, 4096 },
-	{ 'd', "device", "cpu|ref", "where to compute", OPT_WORD, &device, 0, 0 },
+	{ 'd', "device", DEVICES, "where to compute", OPT_WORD, &device, 0, 0 },
+	{ 0, "precision", PRECISIONS, "of the factors in products on a GPU", OPT_WORD, &precision, 0,
+	  0 },
 	OPT_COMMON
 };
 
@@ -195,7 +198,7 @@ static int run(struct job *j)
 		for (int k = 0; k < batch && !bad; k++)
 			bad = fill(j, k < n ? i + k : i, k, &h[k]);
 		if (bad) break;
-		sampler_run(&j->s);
+		bad = sampler_run(&j->s);
 		for (int k = 0; k < n && !bad; k++) {
 			sampler_rgb(&j->s, k, rgb);
 			bad = pam_write(stdout, &h[k], rgb);
@@ -333,7 +336,6 @@ static void job_close(struct job *j)
 
 int main(int argc, char **argv)
 {
-	static const char *const devices[] = { "cpu", "ref" };
 	struct job j = { .noises = 0 };
 
 	blas_start(argv);
@@ -345,9 +347,9 @@ int main(int argc, char **argv)
 	check_options();
 	if (seeds) parse_seeds(&j);
 	if (job_open(&j, argv[i], i + 1 < argc ? argv[i + 1] : NULL)) die();
-	struct backend *b = backend_new(devices[device], par_threads());
-	if (sampler_open(&j.s, &j.g, batch, b) || run(&j)) die();
-	backend_free(b);
+	struct backend *b = device_open(device, precision, par_threads());
+	if (!b || sampler_open(&j.s, &j.g, batch, b) || run(&j)) die();
 	job_close(&j);
+	backend_free(b);
 	return done(count, "samples");
 }

@@ -14,7 +14,7 @@ const struct rows *cpu_rows(void)
 	return &rows_base;
 }
 
-void cpu_fill(struct backend *b)
+int cpu_fill(struct backend *b)
 {
 	ref_fill(b);
 	cpu_ew_fill(b);
@@ -44,4 +44,5 @@ void cpu_fill(struct backend *b)
 	HAS(avgpool);
 #undef HAS
 #undef HAS_SCRATCH
+	return 0;
 }

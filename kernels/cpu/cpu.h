@@ -6,7 +6,7 @@
 
 enum { CPU_ALONE = 65536 };                  /* elements not worth a second thread */
 
-void cpu_fill(struct backend *);             /* the whole table */
+int cpu_fill(struct backend *);              /* the whole table; 0 */
 
 /* ew.c, chain.c: all element-wise ops and sum_to */
 void cpu_ew_fill(struct backend *);

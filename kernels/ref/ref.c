@@ -7,7 +7,8 @@ static op_fn *const table[OP_COUNT] = {
 #undef OP
 };
 
-void ref_fill(struct backend *b)
+int ref_fill(struct backend *b)
 {
 	for (int i = 0; i < OP_COUNT; i++) b->op[i] = table[i];
+	return 0;
 }

@@ -8,7 +8,7 @@
 #include "kernels/ops.def"
 #undef OP
 
-void ref_fill(struct backend *);             /* the whole table */
+int ref_fill(struct backend *);              /* the whole table; 0 */
 
 /* Where element n, h, w, c of a dense value is; a dimension of 1 is broadcast. */
 static inline size_t ref_at(struct shape s, int n, int h, int w, int c)

@@ -19,10 +19,11 @@ int sampler_open(struct sampler *p, struct gan *s, int batch, struct backend *b)
 	p->g = scope_open(p->t, &s->gp, s->ema, false);
 	p->z = mem_new((size_t)(batch * p->dim_z), sizeof *p->z);
 	if (c->class_cond) p->y = mem_new((size_t)batch, sizeof *p->y);
+	p->pixels = mem_new((size_t)batch * (size_t)(3 * p->side * p->side), sizeof *p->pixels);
 	if (c->instance_cond) p->f = mem_new((size_t)batch * (size_t)c->features, sizeof *p->f);
-	val z = leaf(p->t, shape4(batch, 1, 1, p->dim_z), p->z);
-	val y = p->y ? leaf(p->t, shape4(batch, 1, 1, 1), p->y) : -1;
-	val f = p->f ? leaf(p->t, shape4(batch, 1, 1, c->features), p->f) : -1;
+	val z = input(p->t, shape4(batch, 1, 1, p->dim_z), p->z);
+	val y = p->y ? input(p->t, shape4(batch, 1, 1, 1), p->y) : -1;
+	val f = p->f ? input(p->t, shape4(batch, 1, 1, c->features), p->f) : -1;
 	p->image = biggan_g(&p->g, c, z, y, f);
 	keep(p->t, p->image);
 	if (!tape_plan(p->t, b, true)) return 0;
@@ -30,15 +31,17 @@ int sampler_open(struct sampler *p, struct gan *s, int batch, struct backend *b)
 	return -1;
 }
 
-void sampler_run(struct sampler *p)
+int sampler_run(struct sampler *p)
 {
-	tape_run(p->t);
+	if (tape_run(p->t)) return -1;
+	tape_read(p->t, p->image, p->pixels);
+	return 0;
 }
 
 void sampler_rgb(const struct sampler *p, int i, uint8_t *rgb)
 {
 	size_t n = (size_t)p->side * (size_t)p->side * 3;
-	const real *x = tape_value(p->t, p->image) + (size_t)i * n;
+	const real *x = p->pixels + (size_t)i * n;
 
 	for (size_t k = 0; k < n; k++)
 		rgb[k] = (uint8_t)fmin(255, fmax(0, floor(((double)x[k] + 1) * 127.5 + 0.5)));
@@ -51,6 +54,7 @@ void sampler_close(struct sampler *p)
 	free(p->z);
 	free(p->y);
 	free(p->f);
+	free(p->pixels);
 	*p = (struct sampler){ 0 };
 }
 

@@ -11,11 +11,12 @@ struct sampler {
 	/* [batch][dim_z], [batch] or NULL, [batch][features] or NULL: filled by the caller */
 	real *z, *y, *f;
 	val image;
+	real *pixels;                        /* [batch][side][side][3] in [-1,1], after a run */
 };
 
 /* 0, or -1 after fail(). */
 int sampler_open(struct sampler *, struct gan *, int batch, struct backend *);
-void sampler_run(struct sampler *);
+int sampler_run(struct sampler *);           /* 0; -1 after fail() when a device failed */
 /* Image i as bytes, rounded to nearest; [side][side][3]. */
 void sampler_rgb(const struct sampler *, int i, uint8_t *rgb);
 void sampler_close(struct sampler *);        /* accepts a zeroed struct */

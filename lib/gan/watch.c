@@ -284,8 +284,7 @@ static int fill(struct watch *w, int64_t first)
 		for (int j = 0; j < c->features; j++) norm += (double)f[j] * (double)f[j];
 		for (int j = 0; j < c->features; j++) f[j] = (real)((double)f[j] / sqrt(norm));
 	}
-	sampler_run(p);
-	return 0;
+	return sampler_run(p);
 }
 
 static int show(struct watch *w)

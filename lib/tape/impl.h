@@ -16,12 +16,15 @@ struct instr {
 	struct attr a;
 	struct shape s;
 	const real *leaf;                    /* OP_LEAF: where to read */
+	enum { IN_PLACE, INPUT, CONSTANT } kind;   /* OP_LEAF: all but the first are in the host's memory */
 	real *owned;                         /* OP_LEAF: constants of the tape */
 	char *label;
 	bool kept, detached;
 	int segment;                         /* from 1; 0: none */
 
 	/* filled by plan */
+	size_t at;                           /* OP_LEAF: place among the leaves' copies, in reals */
+	real *there;                         /* OP_LEAF: where the ops read it */
 	bool live;
 	int group;                           /* the chain it runs in, or -1 */
 	bool stored;                         /* has memory of its own */
@@ -55,8 +58,10 @@ struct tape {
 	struct life *life;
 	int n_lives;
 	real *arena;                         /* owned, or NULL: the caller's */
+	real *leaves;                        /* copies of the host's in a device's memory, or NULL */
 	size_t arena_bytes, scratch_bytes;
 	bool measured, placed, profiled;
+	bool on_device;                      /* arena and leaves are in its memory */
 	val first_bad;
 };
 

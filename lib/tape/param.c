@@ -189,7 +189,8 @@ val scope_param(struct scope *s, const char *fmt, ...)
 	int i = lookup(s, fmt, ap);
 	va_end(ap);
 	if (s->leaf[i] < 0) {
-		s->leaf[i] = leaf(s->t, s->ps->p[i].s, s->data ? s->data + s->ps->p[i].at : NULL);
+		const real *p = s->data ? s->data + s->ps->p[i].at : NULL;
+		s->leaf[i] = (s->train ? leaf : weight)(s->t, s->ps->p[i].s, p);
 		tape_label(s->t, s->leaf[i], "%s", s->ps->p[i].name);
 	}
 	return s->leaf[i];

@@ -41,7 +41,7 @@ struct scope {
 	struct tape *t;
 	const struct params *ps;
 	real *data;                          /* the leaves read here; NULL: to be measured only */
-	bool train;                          /* batch statistics and advancing buffers */
+	bool train;                          /* batch statistics and advancing buffers; data is where the ops compute */
 	val *leaf;                           /* [ps->n], -1 until used */
 	int n_up;
 	struct { int param; val v; } up[512];   /* new values of buffers */

@@ -118,7 +118,7 @@ static struct view view_at(const struct tape *t, val v, int k)
 {
 	const struct instr *i = &t->ins[tape_root(t, v)];
 	const struct life *l = life_at(t, v, k);
-	real *p = l ? l->p : i->op != OP_LEAF ? NULL : t->placed ? (real *)i->leaf : nowhere;
+	real *p = l ? l->p : i->op != OP_LEAF ? NULL : t->placed ? i->there : nowhere;
 
 	return (struct view){ p, t->ins[v].s };
 }
@@ -215,15 +215,45 @@ int tape_measure(struct tape *t, struct backend *b, bool fuse)
 	return 0;
 }
 
+/* Where the leaves are read: in place, or as copies in the memory of a device. */
+static int place_leaves(struct tape *t)
+{
+	size_t n = 0;
+
+	for (val v = 0; v < t->n; v++) {
+		struct instr *i = &t->ins[v];
+		if (i->op != OP_LEAF || !i->live) continue;
+		must(i->leaf);
+		i->there = (real *)i->leaf;
+		if (i->kind == IN_PLACE) continue;
+		i->at = n;
+		n += padded(i->s);
+	}
+	if (!t->on_device || !n) return 0;
+	if (!(t->leaves = backend_take(t->b, n * sizeof(real))))
+		return fail("no memory for %.1f MiB of weights on the device",
+			    (double)n * sizeof(real) / 1048576);
+	for (val v = 0; v < t->n; v++) {
+		struct instr *i = &t->ins[v];
+		if (i->op == OP_LEAF && i->live && i->kind != IN_PLACE)
+			i->there = t->leaves + i->at;
+	}
+	tape_refresh(t);
+	return 0;
+}
+
 int tape_place(struct tape *t, real *arena)
 {
 	must(t->measured && !t->placed);
 	if (backend_reserve(t->b, t->scratch_bytes))
 		return fail("no memory for %.1f MiB of scratch", (double)t->scratch_bytes / 1048576);
+	t->on_device = t->b->take;
+	if (!arena && t->on_device && !(arena = t->arena = backend_take(t->b, t->arena_bytes)))
+		return fail("no memory for %.1f MiB of values on the device",
+			    (double)t->arena_bytes / 1048576);
 	if (!arena) arena = t->arena = mem_big(t->arena_bytes, 1, "arena of the tape");
 	if (!arena) return -1;
-	for (val v = 0; v < t->n; v++)
-		must(!t->ins[v].live || t->ins[v].op != OP_LEAF || t->ins[v].leaf);
+	if (place_leaves(t)) return -1;
 	for (int k = 0; k < t->n_lives; k++) t->life[k].p = arena + t->life[k].at;
 	t->placed = true;
 	build_steps(t);

@@ -22,9 +22,32 @@ static void run_step(struct tape *t, struct step *s)
 	else t->b->op[i->op](t->b, s->y, s->x, &i->a);
 }
 
-void tape_run(struct tape *t)
+/* Leaves of the host as they are now, into the memory of the device. */
+static void feed(struct tape *t, bool all)
+{
+	for (val v = 0; v < t->n && t->leaves; v++) {
+		struct instr *i = &t->ins[v];
+		if (i->op != OP_LEAF || !i->live || i->kind == IN_PLACE) continue;
+		if (all || i->kind == INPUT)
+			backend_put(t->b, i->there, i->leaf, shape_count(i->s) * sizeof(real));
+	}
+}
+
+void tape_refresh(struct tape *t)
+{
+	feed(t, true);
+}
+
+static int outcome(const struct tape *t)
+{
+	const char *fault = backend_fault(t->b);
+	return fault ? fail("%s: %s", t->b->name, fault) : 0;
+}
+
+int tape_run(struct tape *t)
 {
 	must(t->placed);
+	feed(t, false);
 	for (int k = 0; k < t->n_steps; k++) {
 		struct step *s = &t->step[k];
 		if (!t->profiled) {
@@ -36,27 +59,33 @@ void tape_run(struct tape *t)
 		s->seconds += now() - start;
 		s->calls++;
 	}
+	return outcome(t);
 }
 
-static bool all_finite(struct view v)
+static bool all_finite(struct backend *b, struct view v)
 {
 	size_t n = shape_count(v.s);
+	real *here = b->take ? mem_new(n, sizeof *here) : v.p;   /* a device's values come here */
+	bool finite = true;
 
-	for (size_t i = 0; i < n; i++)
-		if (!isfinite(v.p[i])) return false;
-	return true;
+	if (b->take) backend_get(b, here, v.p, n * sizeof *here);
+	for (size_t i = 0; i < n && finite; i++) finite = isfinite(here[i]);
+	if (b->take) free(here);
+	return finite;
 }
 
 void tape_run_checked(struct tape *t)
 {
 	t->first_bad = -1;
+	feed(t, false);
 	for (int k = 0; k < t->n_steps; k++) {
 		struct step *s = &t->step[k];
 		run_step(t, s);
 		if (t->first_bad >= 0) continue;
-		if (!s->chain.n && !all_finite(s->y)) t->first_bad = s->v;
+		if (!s->chain.n && !all_finite(t->b, s->y)) t->first_bad = s->v;
 		for (int j = 0; j < s->chain.n; j++)
-			if (s->chain.step[j].out.p && !all_finite(s->chain.step[j].out))
+			if (s->chain.step[j].out.p &&
+			    !all_finite(t->b, s->chain.step[j].out))
 				t->first_bad = s->v;
 	}
 }
@@ -71,7 +100,12 @@ const real *tape_value(const struct tape *t, val v)
 	const struct instr *i = &t->ins[tape_root(t, v)];
 
 	must(t->placed && (i->kept || i->op == OP_LEAF));
-	return i->op == OP_LEAF ? i->leaf : t->life[i->life].p;
+	return i->op == OP_LEAF ? i->there : t->life[i->life].p;
+}
+
+void tape_read(const struct tape *t, val v, real *to)
+{
+	backend_get(t->b, to, tape_value(t, v), shape_count(t->ins[v].s) * sizeof *to);
 }
 
 void tape_profile(struct tape *t, bool on)

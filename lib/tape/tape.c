@@ -22,7 +22,12 @@ void tape_free(struct tape *t)
 	for (int i = 0; i < t->n_steps; i++) free((void *)t->step[i].chain.step);
 	free(t->step);
 	free(t->life);
-	free(t->arena);
+	if (!t->on_device) {
+		free(t->arena);
+	} else {
+		backend_give(t->b, t->arena);
+		backend_give(t->b, t->leaves);
+	}
 	free(t->ins);
 	free(t);
 }
@@ -80,6 +85,20 @@ val leaf(struct tape *t, struct shape s, const real *p)
 	return v;
 }
 
+val input(struct tape *t, struct shape s, const real *p)
+{
+	val v = leaf(t, s, p);
+	t->ins[v].kind = INPUT;
+	return v;
+}
+
+val weight(struct tape *t, struct shape s, const real *p)
+{
+	val v = leaf(t, s, p);
+	t->ins[v].kind = CONSTANT;
+	return v;
+}
+
 void tape_bind(struct tape *t, val v, const real *p)
 {
 	must(t->ins[v].op == OP_LEAF && !t->ins[v].owned && !t->placed);
@@ -88,7 +107,7 @@ void tape_bind(struct tape *t, val v, const real *p)
 
 val numbers(struct tape *t, struct shape s, const double *value)
 {
-	val v = leaf(t, s, NULL);
+	val v = weight(t, s, NULL);
 	size_t n = shape_count(s);
 	real *p = mem_new(n, sizeof *p);
 

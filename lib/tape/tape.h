@@ -15,8 +15,12 @@ struct tape;
 struct tape *tape_new(void);
 void tape_free(struct tape *);               /* NULL is fine */
 
-/* Leaves.  The memory is the caller's and is read at every run. */
+/* Leaves.  The memory is the caller's: a leaf's where the ops compute (see backend_take), read in place;
+ * an input's and weights' in the host, from where a device has copies: of inputs at every run, of
+ * weights when they are placed and at tape_refresh. */
 val leaf(struct tape *, struct shape, const real *p);   /* p NULL: bound later, before the first run */
+val input(struct tape *, struct shape, const real *p);
+val weight(struct tape *, struct shape, const real *p);
 void tape_bind(struct tape *, val leaf, const real *p);
 val number(struct tape *, double value);     /* [1,1,1,1], owned by the tape */
 val numbers(struct tape *, struct shape, const double *value);   /* constants copied into the tape */
@@ -82,7 +86,8 @@ val grad(struct tape *, val y, val x);
 
 /* The value survives the run, and is at the returned place of every plan after it. */
 void keep(struct tape *, val);
-const real *tape_value(const struct tape *, val); /* kept values and leaves, after tape_plan */
+void tape_read(const struct tape *, val, real *to);   /* a kept value, into the host's memory */
+const real *tape_value(const struct tape *, val); /* kept values and leaves, where the ops compute */
 
 /* Starts a segment of the forward pass, which lasts until the next or until grads: what a tape that recomputes gives up after it,
  * but for what other segments read, and computes again before its derivative (Chen et al. 2016, arXiv 1604.06174). */
@@ -96,7 +101,8 @@ int tape_measure(struct tape *, struct backend *, bool fuse);
  * one of them keeps then lasts until another runs.  NULL: an arena of its own.  0, or -1 after fail(). */
 int tape_place(struct tape *, real *arena);
 int tape_plan(struct tape *, struct backend *, bool fuse);     /* both, with an arena of its own */
-void tape_run(struct tape *);
+void tape_refresh(struct tape *);
+int tape_run(struct tape *);                 /* 0; -1 after fail() when a device failed */
 /* Once measured: */
 size_t tape_arena_bytes(const struct tape *);
 size_t tape_scratch_bytes(const struct tape *);   /* of the backend, for the step that needs most */

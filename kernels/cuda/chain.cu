@@ -1,0 +1,506 @@
+/* chain: element-wise steps and sums as one pass over their space, each thread a small interpreter;
+ * moments are two such passes, single element-wise ops chains of one step.
+ *
+ * The space is first brought to as few dimensions as its views allow.  A sum runs over its results
+ * and, split in parts that depend on the shape alone, over what adds to each; the parts are added up
+ * in order: the same bytes each time. */
+#include "kernels/cuda/cuda.h"
+
+enum { EACH = 4, ROWS = THREADS / WARP, TARGET_BLOCKS = 528 };   /* 4 for each processor of an H100 */
+
+struct operand {
+	const float *p;
+	int from;                            /* the result of that step, or -1: p */
+	int stride[4];                       /* per dimension; 0: broadcast */
+	int linear;                          /* has every dimension of the space */
+};
+
+struct device_step {
+	int op;
+	float f[2];
+	struct operand in[2];
+	float *out;                          /* NULL: only for the steps after it */
+};
+
+struct space {
+	unsigned count;
+	int rank, n;
+	unsigned d[4];
+	struct device_step step[CHAIN_MAX];
+};
+
+/* Result o is the sum over the dimensions `cut` of where `kept` has it. */
+struct fold {
+	struct space s;
+	struct operand in;
+	int kept[4], n_kept, cut[4], n_cut;
+	unsigned results, terms, part;       /* terms of a result, and how many of them in a part */
+	int lanes_out;                       /* the lanes of a warp are results and not terms */
+	float *partial;                      /* [parts][results][2] */
+};
+
+struct fold_end { const float *partial; float *y; unsigned results; int parts; float factor; };
+
+/* By the exponential that does not overflow. */
+DEVICE float sigmoid(float x)
+{
+	float e = expf(-fabsf(x));
+	return (x < 0 ? e : 1) / (1 + e);
+}
+
+DEVICE float apply(int op, const float *f, float x, float y)
+{
+	switch (op) {
+	case OP_add: return x + y;
+	case OP_sub: return x - y;
+	case OP_mul: return x * y;
+	case OP_scale: return f[0] * x + f[1];
+	case OP_recip: return 1 / x;
+	case OP_sqrt: return sqrtf(x);
+	case OP_exp: return expf(x);
+	case OP_tanh: return tanhf(x);
+	case OP_sigmoid: return sigmoid(x);
+	case OP_softplus: return fmaxf(x, 0) + log1pf(expf(-fabsf(x))) + (x != x ? x : 0);
+	case OP_maxs: return x < f[0] ? f[0] : x;
+	case OP_lrelu: return x > 0 ? x : f[0] * x;
+	case OP_lrelu_g: return x > 0 ? y : f[0] * y;
+	case OP_clamp: return x < f[0] ? f[0] : x > f[1] ? f[1] : x;
+	case OP_clamp_g: return f[0] < x && x < f[1] ? y : 0;
+	default: return x;
+	}
+}
+
+DEVICE float load(const struct space *s, const struct operand *o, unsigned e, const unsigned *i)
+{
+	unsigned at = 0;
+
+	if (o->linear) return o->p[e];
+	for (int k = 0; k < s->rank; k++) at += i[k] * (unsigned)o->stride[k];
+	return o->p[at];
+}
+
+/* All steps at element e, whose indices are i; r: their results. */
+DEVICE void run_steps(const struct space *s, unsigned e, const unsigned *i, float *r)
+{
+	for (int k = 0; k < s->n; k++) {
+		const struct device_step *t = &s->step[k];
+		float x[2];
+		for (int j = 0; j < 2; j++) {
+			const struct operand *o = &t->in[j];
+			x[j] = o->from >= 0 ? r[o->from] : o->p ? load(s, o, e, i) : 0;
+		}
+		r[k] = apply(t->op, t->f, x[0], x[1]);
+		if (t->out) t->out[e] = r[k];
+	}
+}
+
+KERNEL(chain_each, struct space)
+{
+	unsigned first = (unsigned)BLOCK_X * THREADS * EACH + (unsigned)THREAD;
+	float r[CHAIN_MAX];
+	unsigned i[4];
+
+	for (unsigned k = 0, e = first; k < EACH && e < a.count; k++, e += THREADS) {
+		unsigned rest = e;
+		for (int j = a.rank - 1; j > 0; j--) {
+			i[j] = rest % a.d[j];
+			rest /= a.d[j];
+		}
+		i[0] = rest;
+		run_steps(&a, e, i, r);
+	}
+}
+
+/* sum and its rounding error (Knuth's two-sum). */
+struct pair { float sum, error; };
+
+DEVICE void pair_add(struct pair *to, float x)
+{
+	float s = to->sum + x, back = s - to->sum;
+
+	to->error += (to->sum - (s - back)) + (x - back);
+	to->sum = s;
+}
+
+DEVICE void spread(const struct space *s, const int *dim, int n, unsigned at, unsigned *i)
+{
+	for (int k = n - 1; k >= 0; k--) {
+		i[dim[k]] = at % s->d[dim[k]];
+		at /= s->d[dim[k]];
+	}
+}
+
+DEVICE float term(const struct fold *f, unsigned *i, unsigned o, unsigned t, float *r)
+{
+	unsigned e = 0;
+
+	spread(&f->s, f->kept, f->n_kept, o, i);
+	spread(&f->s, f->cut, f->n_cut, t, i);
+	for (int k = 0; k < f->s.rank; k++) e = e * f->s.d[k] + i[k];
+	run_steps(&f->s, e, i, r);
+	return f->in.from >= 0 ? r[f->in.from] : load(&f->s, &f->in, e, i);
+}
+
+DEVICE void put_part(const struct fold *f, unsigned o, struct pair p)
+{
+	float *to = f->partial + 2 * ((size_t)BLOCK_Y * f->results + o);
+
+	to[0] = p.sum;
+	to[1] = p.error;
+}
+
+/* Lanes are results: a block has WARP of them, each of its warps every ROWS-th term. */
+KERNEL(fold_lanes, struct fold)
+{
+	SHARED struct pair part[ROWS][WARP];
+	int lane = THREAD % WARP, row = THREAD / WARP;
+	unsigned o = (unsigned)BLOCK_X * WARP + (unsigned)lane, begin = (unsigned)BLOCK_Y * a.part;
+	unsigned end = begin + a.part < a.terms ? begin + a.part : a.terms, i[4] = { 0 };
+	struct pair sum = { 0, 0 };
+	float r[CHAIN_MAX];
+
+	for (unsigned t = begin + (unsigned)row; o < a.results && t < end; t += ROWS)
+		pair_add(&sum, term(&a, i, o, t, r));
+	part[row][lane] = sum;
+	sync_threads();
+	if (row || o >= a.results) return;
+	for (int k = 1; k < ROWS; k++) {
+		pair_add(&sum, part[k][lane].sum);
+		sum.error += part[k][lane].error;
+	}
+	put_part(&a, o, sum);
+}
+
+/* Lanes are terms: a warp has one result. */
+KERNEL(fold_terms, struct fold)
+{
+	int lane = THREAD % WARP;
+	unsigned o = (unsigned)BLOCK_X * ROWS + (unsigned)(THREAD / WARP),
+		 begin = (unsigned)BLOCK_Y * a.part;
+	unsigned end = begin + a.part < a.terms ? begin + a.part : a.terms, i[4] = { 0 };
+	struct pair sum = { 0, 0 };
+	float r[CHAIN_MAX];
+
+	for (unsigned t = begin + (unsigned)lane; o < a.results && t < end; t += WARP)
+		pair_add(&sum, term(&a, i, o, t, r));
+	for (int lanes = WARP / 2; lanes; lanes /= 2) {
+		float other = shuffle_xor(sum.sum, lanes), error = shuffle_xor(sum.error, lanes);
+		pair_add(&sum, other);
+		sum.error += error;
+	}
+	if (!lane && o < a.results) put_part(&a, o, sum);
+}
+
+KERNEL(fold_parts, struct fold_end)
+{
+	unsigned o = (unsigned)BLOCK_X * THREADS + (unsigned)THREAD;
+	struct pair sum = { 0, 0 };
+
+	if (o >= a.results) return;
+	for (int k = 0; k < a.parts; k++) {
+		const float *p = a.partial + 2 * ((size_t)k * a.results + o);
+		pair_add(&sum, p[0]);
+		sum.error += p[1];
+	}
+	/* what overflowed has no error to add */
+	float whole = sum.sum + sum.error;
+	a.y[o] = (whole == whole ? whole : sum.sum) * a.factor;
+}
+
+/* Every view has both dimensions, or broadcasts both. */
+static bool alike(const struct chain *c, int j, int k)
+{
+	for (int i = 0; i < c->n; i++) {
+		const struct chain_step *s = &c->step[i];
+		if ((s->out.s.d[j] == 1) != (s->out.s.d[k] == 1)) return false;
+		for (int x = 0; x < s->inputs; x++)
+			if (s->from[x] < 0 && (s->in[x].s.d[j] == 1) != (s->in[x].s.d[k] == 1))
+				return false;
+	}
+	return true;
+}
+
+/* The dimensions of s; origin: one of the chain's that each comes from. */
+static void make_dims(struct space *s, const struct chain *c, int *origin)
+{
+	s->rank = 0;
+	s->count = (unsigned)shape_count(c->space);
+	for (int k = 0; k < 4; k++) {
+		if (c->space.d[k] == 1) continue;
+		if (s->rank && alike(c, origin[s->rank - 1], k)) {
+			s->d[s->rank - 1] *= (unsigned)c->space.d[k];
+		} else {
+			s->d[s->rank] = (unsigned)c->space.d[k];
+			origin[s->rank++] = k;
+		}
+	}
+	if (s->rank) return;
+	s->d[0] = 1;
+	origin[s->rank++] = 3;
+}
+
+static struct operand make_operand(const struct space *s, const int *origin, struct view v, int from)
+{
+	struct operand o;
+	unsigned stride = 1;
+
+	memset(&o, 0, sizeof o);
+	o.p = v.p;
+	o.from = from;
+	o.linear = 1;
+	for (int k = s->rank - 1; k >= 0; k--) {
+		bool varies = v.s.d[origin[k]] != 1 || s->d[k] == 1;
+		o.stride[k] = varies ? (int)stride : 0;
+		if (varies) stride *= s->d[k];
+		else o.linear = 0;
+	}
+	return o;
+}
+
+/* Sums keep their place in the numbering as copies of their input that nobody reads. */
+static void make_steps(struct space *s, const struct chain *c, const int *origin)
+{
+	memset(s->step, 0, sizeof s->step);
+	s->n = c->n;
+	for (int i = 0; i < c->n; i++) {
+		const struct chain_step *from = &c->step[i];
+		struct device_step *t = &s->step[i];
+		bool sums = from->op == OP_sum_to && shape_count(from->out.s) < s->count;
+		t->op = from->op == OP_sum_to ? (int)OP_expand : (int)from->op;
+		t->f[0] = from->a.f[0];
+		t->f[1] = from->a.f[1];
+		t->in[1].from = -1;
+		for (int k = 0; k < from->inputs; k++)
+			t->in[k] = make_operand(s, origin, from->in[k], from->from[k]);
+		t->out = sums ? NULL : from->out.p;
+	}
+}
+
+static void make_fold(struct fold *f, const struct chain_step *sum, const int *origin)
+{
+	f->in = make_operand(&f->s, origin, sum->in[0], sum->from[0]);
+	f->n_kept = f->n_cut = 0;
+	f->results = f->terms = 1;
+	for (int k = 0; k < f->s.rank; k++) {
+		if (sum->out.s.d[origin[k]] != 1 || f->s.d[k] == 1) {
+			f->kept[f->n_kept++] = k;
+			f->results *= f->s.d[k];
+		} else {
+			f->cut[f->n_cut++] = k;
+			f->terms *= f->s.d[k];
+		}
+	}
+	f->lanes_out = f->n_kept && f->kept[f->n_kept - 1] == f->s.rank - 1 && f->results > 1;
+}
+
+/* Parts so that the device has enough to do, and each has enough terms. */
+static int parts_of(const struct fold *f)
+{
+	int across = blocks_for(f->results, f->lanes_out ? (int)WARP : (int)ROWS);
+	unsigned enough = f->lanes_out ? 16 * ROWS : 16 * WARP;
+	unsigned most = (f->terms + enough - 1) / enough;
+	unsigned want = (unsigned)((TARGET_BLOCKS + across - 1) / across);
+
+	want = want < most ? want : most;
+	return want > 1 ? (int)want : 1;
+}
+
+static size_t chain_scratch(struct backend *b, const struct chain *c)
+{
+	struct fold f;
+	int origin[4];
+	size_t most = 0;
+
+	(void)b;
+	make_dims(&f.s, c, origin);
+	for (int i = 0; i < c->n; i++) {
+		if (c->step[i].op != OP_sum_to) continue;
+		make_fold(&f, &c->step[i], origin);
+		size_t n = (size_t)parts_of(&f) * f.results * 2 * sizeof(float);
+		if (n > most) most = n;
+	}
+	return most;
+}
+
+/* Only what leads to the sum is run; all of it stays when the pass also stores. */
+static void prune(struct fold *f)
+{
+	bool needed[CHAIN_MAX] = { false };
+
+	if (f->in.from >= 0) needed[f->in.from] = true;
+	for (int i = f->s.n - 1; i >= 0; i--)
+		for (int k = 0; k < 2 && needed[i]; k++)
+			if (f->s.step[i].in[k].from >= 0) needed[f->s.step[i].in[k].from] = true;
+	for (int i = 0; i < f->s.n; i++) {
+		struct device_step *t = &f->s.step[i];
+		t->out = NULL;
+		if (needed[i]) continue;
+		memset(t, 0, sizeof *t);
+		t->op = OP_expand;
+		t->in[0].from = t->in[1].from = -1;
+	}
+}
+
+static void run_fold(struct backend *b, struct fold *f, float *y, double factor)
+{
+	int parts = parts_of(f), across = blocks_for(f->results, f->lanes_out ? (int)WARP : (int)ROWS);
+	struct fold_end e;
+
+	f->part = (f->terms + (unsigned)parts - 1) / (unsigned)parts;
+	f->partial = (float *)b->work;
+	if (f->lanes_out) LAUNCH(b, fold_lanes, across, parts, 1, *f);
+	else LAUNCH(b, fold_terms, across, parts, 1, *f);
+	e.partial = f->partial;
+	e.y = y;
+	e.results = f->results;
+	e.parts = parts;
+	e.factor = (float)factor;
+	LAUNCH(b, fold_parts, blocks_for(f->results, THREADS), 1, 1, e);
+}
+
+void cuda_chain_scaled(struct backend *b, const struct chain *c, double factor)
+{
+	struct fold f;
+	int origin[4];
+	bool stored = false;
+
+	make_dims(&f.s, c, origin);
+	for (int i = 0; i < c->n; i++) {
+		const struct chain_step *s = &c->step[i];
+		if (s->op != OP_sum_to || shape_count(s->out.s) == f.s.count) continue;
+		make_steps(&f.s, c, origin);
+		make_fold(&f, s, origin);
+		if (stored) prune(&f);
+		run_fold(b, &f, s->out.p, factor);
+		stored = true;
+	}
+	if (stored) return;
+	make_steps(&f.s, c, origin);
+	LAUNCH(b, chain_each, blocks_for(f.s.count, THREADS * EACH), 1, 1, f.s);
+}
+
+static void chain(struct backend *b, const struct chain *c)
+{
+	cuda_chain_scaled(b, c, 1);
+}
+
+static struct chain_step make_step(enum op op, struct view y, const struct view *x, int inputs,
+				   const struct attr *a)
+{
+	struct chain_step s;
+
+	memset(&s, 0, sizeof s);
+	s.op = op;
+	if (a) s.a = *a;
+	s.inputs = inputs;
+	s.out = y;
+	s.from[0] = s.from[1] = s.from[2] = -1;
+	for (int k = 0; k < inputs; k++) s.in[k] = x[k];
+	return s;
+}
+
+static void one(struct backend *b, enum op op, int inputs, struct view y, const struct view *x,
+		const struct attr *a)
+{
+	struct chain_step s = make_step(op, y, x, inputs, a);
+	struct chain c;
+
+	c.space = op == OP_sum_to ? x[0].s : y.s;
+	c.n = 1;
+	c.step = &s;
+	cuda_chain_scaled(b, &c, 1);
+}
+
+#define OP(name, inputs, klass, what) DEFINE_##klass(name, inputs)
+#define DEFINE_EW(name, inputs) \
+	static void cuda_##name(struct backend *b, struct view y, const struct view *x, \
+				const struct attr *a) \
+	{ \
+		one(b, OP_##name, inputs, y, x, a); \
+	}
+#define DEFINE_REDUCE(name, inputs)
+#define DEFINE_MOVE(name, inputs)
+#define DEFINE_LINEAR(name, inputs)
+#define DEFINE_OTHER(name, inputs)
+#include "kernels/ops.def"
+#undef OP
+
+DEFINE_EW(sum_to, 1)
+
+static size_t sum_to_scratch(struct backend *b, struct shape y, const struct shape *x,
+			     const struct attr *a)
+{
+	struct view out, in;
+
+	out.p = in.p = NULL;
+	out.s = y;
+	in.s = x[0];
+	struct chain_step s = make_step(OP_sum_to, out, &in, 1, a);
+	struct chain c;
+	c.space = x[0];
+	c.n = 1;
+	c.step = &s;
+	return chain_scratch(b, &c);
+}
+
+static struct shape per_channel(struct shape x)
+{
+	x.d[0] = x.d[1] = x.d[2] = 1;
+	return x;
+}
+
+/* mean = sum(x) / n; variance = sum((x - mean)^2) / n */
+static void moments(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+{
+	struct view mean, var, in[2], inside;
+	struct chain_step s[3];
+	struct chain c;
+	double part = (double)x[0].s.d[3] / (double)shape_count(x[0].s);
+
+	mean.s = var.s = per_channel(x[0].s);
+	mean.p = y.p;
+	var.p = y.p + x[0].s.d[3];
+	inside.p = NULL;
+	inside.s = x[0].s;
+	s[0] = make_step(OP_sum_to, mean, x, 1, a);
+	c.space = x[0].s;
+	c.n = 1;
+	c.step = s;
+	cuda_chain_scaled(b, &c, part);
+
+	in[0] = x[0];
+	in[1] = mean;
+	s[0] = make_step(OP_sub, inside, in, 2, a);
+	in[0] = in[1] = inside;
+	s[1] = make_step(OP_mul, inside, in, 2, a);
+	s[1].from[0] = s[1].from[1] = 0;
+	s[2] = make_step(OP_sum_to, var, &inside, 1, a);
+	s[2].from[0] = 1;
+	c.n = 3;
+	cuda_chain_scaled(b, &c, part);
+}
+
+static size_t moments_scratch(struct backend *b, struct shape y, const struct shape *x,
+			      const struct attr *a)
+{
+	(void)y;
+	return sum_to_scratch(b, per_channel(x[0]), x, a);
+}
+
+void cuda_chain_fill(struct backend *b)
+{
+#define OP(name, inputs, klass, what) FILL_##klass(name)
+#define FILL_EW(name) b->op[OP_##name] = cuda_##name;
+#define FILL_REDUCE(name)
+#define FILL_MOVE(name)
+#define FILL_LINEAR(name)
+#define FILL_OTHER(name)
+#include "kernels/ops.def"
+#undef OP
+	b->op[OP_sum_to] = cuda_sum_to;
+	b->scratch[OP_sum_to] = sum_to_scratch;
+	b->op[OP_moments] = moments;
+	b->scratch[OP_moments] = moments_scratch;
+	b->chain = chain;
+	b->chain_scratch = chain_scratch;
+}

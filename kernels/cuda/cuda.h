@@ -1,0 +1,145 @@
+/* cuda: what the kernels are written in: CUDA C, in the part of it that is also C, so that gcc can
+ * compile them over an emulated device (host.c) and run them where no GPU is.
+ *
+ * A kernel takes one struct, seen as `a`; its threads are in one dimension, THREADS of them. */
+#ifndef IC_CUDA_H
+#define IC_CUDA_H
+
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum { THREADS = 256, WARP = 32 };
+
+enum precision { PRECISION_F32, PRECISION_TF32, PRECISION_BF16 };   /* operands of products */
+
+/* Each file puts its ops into the table. */
+void cuda_chain_fill(struct backend *);
+void cuda_move_fill(struct backend *);
+void cuda_gemm_fill(struct backend *);
+
+/* The steps of a chain run over its space; the sums of its sum_to steps are multiplied by factor. */
+void cuda_chain_scaled(struct backend *, const struct chain *, double factor);
+void cuda_after(struct backend *, const char *kernel);   /* notes the first error with its name */
+int cuda_precision(const struct backend *);
+
+#ifdef __CUDACC__
+
+#include <cuda_runtime.h>
+
+cudaStream_t cuda_stream(struct backend *);
+
+#define KERNEL(name, type) static __global__ void __launch_bounds__(THREADS) name(const __grid_constant__ type a)
+#define LAUNCH(b, name, gx, gy, gz, args) \
+	do { \
+		name<<<dim3((unsigned)(gx), (unsigned)(gy), (unsigned)(gz)), THREADS, 0, \
+		       cuda_stream(b)>>>(args); \
+		cuda_after(b, #name); \
+	} while (0)
+#define DEVICE static __device__ __forceinline__
+#define SHARED __shared__
+#define THREAD ((int)threadIdx.x)
+#define BLOCK_X ((int)blockIdx.x)
+#define BLOCK_Y ((int)blockIdx.y)
+#define BLOCK_Z ((int)blockIdx.z)
+#define GRID_X ((int)gridDim.x)
+#define UNROLL _Pragma("unroll")
+
+DEVICE void sync_threads(void) { __syncthreads(); }
+DEVICE float shuffle_xor(float v, int lanes) { return __shfl_xor_sync(0xffffffffu, v, lanes); }
+DEVICE uint32_t float_bits(float x) { return __float_as_uint(x); }
+DEVICE float bits_float(uint32_t x) { return __uint_as_float(x); }
+
+/* d[16][8] += a[16][8] b[8][8] by one warp, in tf32. */
+DEVICE void mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+	asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+		     "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+		     : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+		     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/* d[16][8] += a[16][16] b[16][8] by one warp, in bf16. */
+DEVICE void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+	asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+		     "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+		     : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+		     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+#else
+
+/* A block runs alone, its threads as fibers: what they share is static. */
+struct host_place { int thread, block[3], grid_x; };
+extern struct host_place host_at;
+void host_run(void (*kernel)(const void *), const void *args, int gx, int gy, int gz);
+void *host_take(size_t bytes);               /* memory of the device: kernels only, and in between these two */
+void host_give(void *);
+void host_open(void);
+void host_shut(void);
+void host_sync(void);                        /* until all threads of the block are here */
+float host_xor(float v, int lanes);          /* of the thread of the warp that is `lanes` away */
+void host_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]);
+void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
+
+#define KERNEL(name, type) \
+	static void name##_body(const type a); \
+	static void name(const void *args) { name##_body(*(const type *)args); } \
+	static void name##_body(const type a)
+#define LAUNCH(b, name, gx, gy, gz, args) \
+	((void)(b), host_run(name, &(args), (int)(gx), (int)(gy), (int)(gz)))
+#define DEVICE static inline
+#define SHARED static
+#define THREAD host_at.thread
+#define BLOCK_X host_at.block[0]
+#define BLOCK_Y host_at.block[1]
+#define BLOCK_Z host_at.block[2]
+#define GRID_X host_at.grid_x
+#define UNROLL
+#define sync_threads host_sync
+#define shuffle_xor host_xor
+#define mma_tf32 host_mma_tf32
+#define mma_bf16 host_mma_bf16
+
+DEVICE uint32_t float_bits(float x)
+{
+	uint32_t bits;
+	memcpy(&bits, &x, 4);
+	return bits;
+}
+
+DEVICE float bits_float(uint32_t bits)
+{
+	float x;
+	memcpy(&x, &bits, 4);
+	return x;
+}
+
+#endif
+
+/* The nearest of the numbers that tensor cores read: 10 bits of mantissa, ties to even; NaN and
+ * infinity stay. */
+DEVICE uint32_t round_tf32(float x)
+{
+	uint32_t u = float_bits(x);
+	if ((u & 0x7f800000u) == 0x7f800000u) return u;
+	return (u + 0xfffu + ((u >> 13) & 1u)) & 0xffffe000u;
+}
+
+/* ... 7 bits, in the upper half of the word. */
+DEVICE uint32_t round_bf16(float x)
+{
+	uint32_t u = float_bits(x);
+	if ((u & 0x7fffffffu) > 0x7f800000u) return 0x7fc0u;
+	return (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+}
+
+static inline int blocks_for(size_t n, int each)
+{
+	return (int)((n + (size_t)each - 1) / (size_t)each);
+}
+
+#endif

@@ -1,0 +1,19 @@
+/* device: where a program computes. */
+#include "lib/tape/device.h"
+#include "lib/base/fail.h"
+
+struct backend *device_open(int device, int precision, int threads)
+{
+	enum { CPU, CUDA, AUTO, REF };
+	static const char *const gpu[] = { "cuda-f32", "cuda-tf32", "cuda-bf16" };
+	struct backend *b = NULL;
+
+	if (device == CUDA || device == AUTO) b = backend_new(gpu[precision], threads);
+	if (!b && device == CUDA) {
+		fail("--device cuda: %s", backend_why());
+		return NULL;
+	}
+	if (!b) b = backend_new(device == REF ? "ref" : "cpu", threads);
+	if (!b) fail("no memory for a backend");
+	return b;
+}

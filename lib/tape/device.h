@@ -1,0 +1,14 @@
+/* device: where a program computes, as its options say. */
+#ifndef IC_DEVICE_H
+#define IC_DEVICE_H
+
+#include "kernels/kernels.h"
+
+#define DEVICES "cpu|cuda|auto|ref"          /* auto: cuda where a GPU answers, else cpu */
+#define PRECISIONS "f32|tf32|bf16"           /* how products on a GPU read their factors; sums are f32 */
+
+/* device, precision: indices into the words above.  NULL after fail(), with the reason; free it with
+ * backend_free(). */
+struct backend *device_open(int device, int precision, int threads);
+
+#endif

@@ -1,0 +1,45 @@
+# cuda: programs on a GPU, here an emulated one: the same pictures as on the processor, near ones where
+# factors are rounded; a library or a GPU that is missing is told.
+. tests/tap.sh
+export IC_CUDA=$(cd "$(dirname "$(command -v ic-sample)")/.." && pwd)/tests/libic-cuda-host.so
+cd "$TMP" || exit 1
+
+fixture()
+{
+	awk 'BEGIN {
+		for (i = 0; i < 12; i++) {
+			printf "P6\n32 32\n255\n"
+			for (p = 0; p < 1024; p++)
+				printf "%c%c%c", 20 + (p * i) % 90, 30 + i, 40 + p % 80
+		}
+	}' | ic-pack --size 32 - -o a.mdb && ic-embed a.mdb -o f.mdb &&
+	ic-knn -k 3 f.mdb -o n.mdb && ic-train a.mdb f.mdb n.mdb -o m.st --ch 2 -b 4 --steps 2
+}
+ok "fixture" fixture
+
+# The largest difference of two files of one length.
+apart()
+{
+	cmp -l "$1" "$2" | awk '
+		function octal(s, n) {
+			for (; s != ""; s = substr(s, 2)) n = 8 * n + substr(s, 1, 1)
+			return n
+		}
+		{ d = octal($2) - octal($3); d = d < 0 ? -d : d; if (d > most) most = d }
+		END { print most + 0 }'
+}
+# within N FILE FILE
+within() { [ "$(stat -c %s "$2")" = "$(stat -c %s "$3")" ] && [ "$(apart "$2" "$3")" -le "$1" ]; }
+
+ok "on the processor" eval 'ic-sample m.st f.mdb -n 4 -b 2 >cpu.pam'
+for kind in f32 tf32 bf16; do
+	ok "on a GPU in $kind" eval "ic-sample m.st f.mdb -n 4 -b 2 -d cuda --precision $kind >$kind.pam"
+done
+ok "f32: within a level" within 1 cpu.pam f32.pam
+ok "tf32: within two levels" within 2 cpu.pam tf32.pam
+ok "bf16: within eight levels" within 8 cpu.pam bf16.pam
+ok "bf16 is not f32" eval '! cmp -s f32.pam bf16.pam'
+IC_CUDA=$TMP/none.so
+fails_with "none.so" "no library" ic-sample m.st f.mdb -n 1 -d cuda
+check_same "auto is the processor then" "ic-sample m.st f.mdb -n 4 -b 2 -d auto" "cat cpu.pam"
+done_testing

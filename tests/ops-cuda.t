@@ -1,0 +1,3 @@
+# ops-cuda: every op of the CUDA backend against ref, its kernels run over an emulated device.
+built=$(dirname "$(command -v ic-sample)")/..
+IC_CUDA=$built/tests/libic-cuda-host.so exec "$built/tests/check-ops" cuda-f32 cuda-tf32 cuda-bf16
