@@ -20,6 +20,7 @@ struct shape { int d[4]; };                  /* N H W C; all at least 1 */
 struct view { real *p; struct shape s; };    /* dense, C innermost, 64-byte aligned */
 struct attr { int i[10]; real f[2]; };       /* meaning per op: see ops.def */
 enum { OP_INPUTS = 4 };                      /* at most; absent ones have p NULL and no size */
+enum conv_scale { CONV_SAME, CONV_UP, CONV_DOWN };   /* i7 of the convolutions */
 
 #define OP(name, inputs, klass, what) OP_##name,
 enum op {

@@ -19,23 +19,37 @@ const struct tile_set *tile_best(void)
 /* One for each way to convolve, with the borders between them. */
 static const struct problem {
 	int N, H, W, I, K, L, O, stride, top, bottom, left, right;
+	enum conv_scale scale;               /* H, W: of x as it is given */
 } problems[] = {
-	{ 3, 8, 8, 16, 3, 3, 32, 1, 1, 1, 1, 1 },        /* wino */
-	{ 2, 9, 11, 32, 3, 3, 16, 1, 1, 0, 2, 1 },       /* wino, ragged tiles */
-	{ 9, 4, 4, 64, 3, 3, 64, 1, 1, 1, 1, 1 },
-	{ 3, 6, 7, 144, 3, 3, 160, 1, 1, 1, 1, 1 },      /* wino_wide */
-	{ 9, 16, 16, 32, 3, 3, 32, 1, 1, 1, 1, 1 },      /* several groups of tiles in dw */
-	{ 3, 9, 8, 24, 3, 3, 3, 1, 1, 1, 1, 1 },         /* few, and few for dx of the next */
-	{ 2, 9, 8, 3, 3, 3, 24, 1, 1, 1, 1, 1 },
-	{ 2, 7, 5, 20, 1, 1, 33, 1, 0, 0, 0, 0 },        /* flat */
-	{ 2, 5, 5, 40, 1, 1, 1100, 1, 0, 0, 0, 0 },      /* by panel */
-	{ 2, 6, 6, 24, 1, 1, 40, 2, 0, 0, 0, 0 },
-	{ 2, 13, 12, 5, 3, 3, 7, 2, 0, 1, 0, 1 },
-	{ 1, 13, 12, 10, 5, 5, 9, 3, 2, 1, 2, 2 },
-	{ 2, 5, 5, 3, 3, 3, 2, 4, 1, 1, 1, 1 },          /* some inputs are seen by no tap */
-	{ 2, 6, 9, 12, 1, 7, 20, 1, 0, 0, 3, 3 },
-	{ 2, 4, 4, 8, 4, 4, 19, 1, 0, 0, 0, 0 },
-	{ 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0 },
+	{ 3, 8, 8, 16, 3, 3, 32, 1, 1, 1, 1, 1, CONV_SAME },  /* wino */
+	{ 2, 9, 11, 32, 3, 3, 16, 1, 1, 0, 2, 1, CONV_SAME },  /* wino, ragged tiles */
+	{ 9, 4, 4, 64, 3, 3, 64, 1, 1, 1, 1, 1, CONV_SAME },
+	{ 3, 6, 7, 144, 3, 3, 160, 1, 1, 1, 1, 1, CONV_SAME },  /* wino_wide */
+	{ 9, 16, 16, 32, 3, 3, 32, 1, 1, 1, 1, 1, CONV_SAME },  /* several groups of tiles in dw */
+	{ 3, 9, 8, 24, 3, 3, 3, 1, 1, 1, 1, 1, CONV_SAME },  /* few, and few for dx of the next */
+	{ 2, 9, 8, 3, 3, 3, 24, 1, 1, 1, 1, 1, CONV_SAME },
+	{ 2, 7, 5, 20, 1, 1, 33, 1, 0, 0, 0, 0, CONV_SAME },  /* flat */
+	{ 2, 5, 5, 40, 1, 1, 1100, 1, 0, 0, 0, 0, CONV_SAME },  /* by panel */
+	{ 2, 6, 6, 24, 1, 1, 40, 2, 0, 0, 0, 0, CONV_SAME },
+	{ 2, 13, 12, 5, 3, 3, 7, 2, 0, 1, 0, 1, CONV_SAME },
+	{ 1, 13, 12, 10, 5, 5, 9, 3, 2, 1, 2, 2, CONV_SAME },
+	{ 2, 5, 5, 3, 3, 3, 2, 4, 1, 1, 1, 1, CONV_SAME },  /* some inputs are seen by no tap */
+	{ 2, 6, 9, 12, 1, 7, 20, 1, 0, 0, 3, 3, CONV_SAME },
+	{ 2, 4, 4, 8, 4, 4, 19, 1, 0, 0, 0, 0, CONV_SAME },
+	{ 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, CONV_SAME },
+	{ 3, 4, 8, 16, 3, 3, 32, 1, 1, 1, 1, 1, CONV_UP },      /* wino of 25 planes */
+	{ 2, 7, 9, 80, 3, 3, 144, 1, 1, 1, 1, 1, CONV_UP },     /* ragged; several blocks and panels */
+	{ 40, 8, 8, 32, 3, 3, 16, 1, 1, 1, 1, 1, CONV_UP },     /* several chunks, groups in dw */
+	{ 2, 3, 5, 160, 3, 3, 288, 1, 1, 1, 1, 1, CONV_UP },    /* one group in dw */
+	{ 3, 8, 16, 32, 3, 3, 16, 1, 1, 1, 1, 1, CONV_DOWN },
+	{ 2, 14, 18, 144, 3, 3, 80, 1, 1, 1, 1, 1, CONV_DOWN },
+	{ 40, 16, 16, 16, 3, 3, 32, 1, 1, 1, 1, 1, CONV_DOWN },
+	{ 2, 6, 10, 160, 3, 3, 288, 1, 1, 1, 1, 1, CONV_DOWN },
+	{ 3, 4, 6, 3, 3, 3, 24, 1, 1, 1, 1, 1, CONV_UP },       /* in two steps */
+	{ 3, 4, 6, 24, 3, 3, 3, 1, 1, 1, 1, 1, CONV_DOWN },
+	{ 2, 1, 1, 16, 3, 3, 16, 1, 1, 1, 1, 1, CONV_UP },
+	{ 2, 5, 4, 16, 3, 3, 16, 2, 0, 0, 1, 2, CONV_UP },
+	{ 2, 9, 11, 16, 3, 3, 16, 1, 0, 1, 1, 2, CONV_DOWN },
 };
 
 static const struct { int batch, m, n, k; } products[] = {
@@ -116,13 +130,15 @@ static void check(enum op op, struct shape s, const struct view *x, const struct
 
 static void check_problem(const struct problem *c)
 {
-	int P = (c->H + c->top + c->bottom - c->K) / c->stride + 1;
-	int Q = (c->W + c->left + c->right - c->L) / c->stride + 1;
+	int up = c->scale == CONV_UP, down = c->scale == CONV_DOWN;
+	int P = (((c->H << up) + c->top + c->bottom - c->K) / c->stride + 1) >> down;
+	int Q = (((c->W << up) + c->left + c->right - c->L) / c->stride + 1) >> down;
 	struct shape xs = { { c->N, c->H, c->W, c->I } }, ws = { { c->K, c->L, c->I, c->O } },
 		ys = { { c->N, P, Q, c->O } };
 	struct view x = { filled(shape_count(xs)), xs }, w = { filled(shape_count(ws)), ws },
 		y = { filled(shape_count(ys)), ys };
-	struct attr a = { .i = { c->stride, c->top, c->bottom, c->left, c->right, c->H, c->W } };
+	struct attr a = { .i = { c->stride, c->top, c->bottom, c->left, c->right, c->H, c->W,
+		(int)c->scale } };
 
 	check(OP_conv, ys, (struct view[]){ x, w }, &a, 4e-6, true);
 	check(OP_conv_dx, xs, (struct view[]){ y, w }, &a, 4e-6, true);

@@ -68,6 +68,14 @@ static val b_conv(struct tape *t, val x, val y)
 {
 	return conv(t, mul(t, x, x), y, 1, (struct pads){ 1, 1, 1, 1 });
 }
+static val b_conv_up(struct tape *t, val x, val y)
+{
+	return conv_up2(t, mul(t, x, x), y);
+}
+static val b_conv_down(struct tape *t, val x, val y)
+{
+	return conv_sum2(t, mul(t, x, x), mul(t, y, y));
+}
 static val b_conv2(struct tape *t, val x, val y)
 {
 	return conv(t, x, mul(t, y, y), 2, (struct pads){ 0, 1, 1, 2 });
@@ -132,6 +140,8 @@ static const struct trial trials[] = {
 	{ "matmul tb", b_mm_tb, S(2, 1, 3, 4), S(2, 1, 5, 4), 3, false },
 	{ "matmul ta tb", b_mm_tt, S(2, 1, 4, 3), S(2, 1, 5, 4), 3, false },
 	{ "conv", b_conv, S(2, 4, 5, 3), S(3, 3, 3, 2), 3, false },
+	{ "conv of up2", b_conv_up, S(2, 2, 3, 3), S(3, 3, 3, 2), 3, false },
+	{ "sum2 of conv", b_conv_down, S(2, 4, 6, 3), S(3, 3, 3, 2), 3, false },
 	{ "conv stride 2", b_conv2, S(2, 5, 6, 3), S(3, 4, 3, 2), 3, false },
 	{ "fir", b_fir, S(2, 4, 5, 3), S(2, 2, 3, 3), 3, false },
 	{ "pick", b_pick, S(3, 1, 1, 4), S(4, 1, 1, 4), 3, false },

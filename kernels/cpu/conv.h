@@ -3,6 +3,7 @@
 #define IC_CONV_H
 
 #include "kernels/cpu/tile.h"
+#include "kernels/kernels.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,13 +39,26 @@ struct corr {
 	float *y;
 	int P, Q, YH, YW, step, y0, x0;
 	int threads;
+	enum conv_scale scale;               /* UP: x stands for up2(x); DOWN: y for its sum2 */
 };
+
+static inline struct view corr_x(const struct corr *c)
+{
+	return (struct view){ (float *)c->x, { { c->N, c->H, c->W, c->t.C } } };
+}
+
+static inline struct view corr_y(const struct corr *c)
+{
+	return (struct view){ c->y, { { c->N, c->P, c->Q, c->t.O } } };
+}
 
 /* The ways: each plans and, when room has a base, runs.
  * direct: any shape, by products over rows of taps.
  * few: few outputs, by one product for all taps and then their sum.
  * wino: 3x3 of stride 1; the planes of the taps stay in the cache.
- * wino_wide: the same for many channels; the planes of the taps are made where they are used. */
+ * wino_wide: the same for many channels; the planes of the taps are made where they are used.
+ * Only wino_wide takes what is scaled, and wino_dw_run of the adjoints in w: such a problem that
+ * does not suit them is for the caller to take apart. */
 void direct_run(const struct corr *, struct room *);
 int direct_strip(const struct corr *, size_t row_bytes);   /* output rows worth doing at a time */
 void few_run(const struct corr *, struct room *);
@@ -61,39 +75,47 @@ struct corr_dw {
 	float *dw;
 	int N, H, W, I, P, Q, O, K, L, stride, top, left;
 	int threads;
+	enum conv_scale scale;
 };
 void direct_dw_run(const struct corr_dw *, struct room *);
 void wino_dw_run(const struct corr_dw *, struct room *);
 bool wino_dw_suits(const struct corr_dw *);
 
-/* The parts of wino: images cut into tiles, 4x4 outputs apart.  The gap of floats keeps the planes'
- * starts from competing for one cache set. */
-enum { WINO_PLANES = 36, WINO_GAP = 16 };
+/* The parts of wino: images cut into tiles, 4x4 outputs apart; with scale, 4x4 pixels of the
+ * smaller image.  The gap of floats keeps the planes' starts from competing for one cache set. */
+enum { WINO_GAP = 16 };
+struct wino_grid { int down, across; };      /* tiles of an image */
 struct wino_source {
 	const float *p;
 	int H, W, C, top, left;
-	int side;                            /* 6: x, mapped by wino_in; 4: dy, by wino_out_t */
-	int down, across;                    /* tiles of an image */
+	int side, step;                      /* of a tile's window: pixels, and from one to the next */
+	bool moves;                          /* a phase's window begins one pixel on */
+	struct wino_grid grid;
 	void (*map)(const float *, ptrdiff_t pixel, ptrdiff_t row, float *planes, ptrdiff_t plane,
 		int channels);
 };
-bool wino_shape(int K, int L, int stride, int I, int O, int P, int Q);
-struct wino_source wino_input(const struct tile_set *, const float *x, int H, int W, int C,
-	int top, int left, int P, int Q);
-struct wino_source wino_gradient(const struct tile_set *, const float *dy, int P, int Q, int O);
-/* Planes of `channels` channels from `first` of one tile, counted over all images;
+const struct wino_maps *wino_maps(const struct tile_set *, enum conv_scale);
+/* Whether it is worth while, of the problem's K, L, stride, top, left, sizes of x and y. */
+bool wino_shape(enum conv_scale, int K, int L, int stride, int top, int left, struct shape x,
+	struct shape y);
+struct wino_source wino_input(const struct wino_maps *, enum conv_scale, struct view x, int top,
+	int left, struct wino_grid);
+struct wino_source wino_gradient(const struct wino_maps *, enum conv_scale, struct view dy,
+	struct wino_grid);
+struct wino_grid wino_grid(enum conv_scale, struct shape x, struct shape y);
+/* Planes of `channels` channels from `first` of one tile, counted over all images, in a phase;
  * window[side][side][channels] is scratch. */
-void wino_load(const struct wino_source *, int64_t tile, int first, int channels, float *planes,
-	ptrdiff_t plane, float *window);
-/* The tile's 4x4 outputs, as far as they lie inside y[P][Q][O], from planes;
+void wino_load(const struct wino_source *, int64_t tile, int phase, int first, int channels,
+	float *planes, ptrdiff_t plane, float *window);
+/* The tile's 4x4 outputs of a phase, as far as they lie inside y, from planes;
  * window[4][4][channels] is scratch. */
-void wino_store(const struct tile_set *, const struct corr *, int64_t tile, int first,
-	int channels, const float *planes, ptrdiff_t plane, float *window);
+void wino_store(const struct wino_maps *, const struct corr *, struct wino_grid, int64_t tile,
+	int phase, int first, int channels, const float *planes, ptrdiff_t plane, float *window);
 
-/* Copies rows [h0, h0 + rows), columns [w0, w0 + cols) and the first `channels` of the image
- * x[H][W][C], zero outside it, to the dense `to`. */
-void conv_window(float *to, const float *x, int H, int W, int C, int channels, int h0, int rows,
-	int w0, int cols);
+/* Copies rows h0, h0 + step, ... and columns w0, w0 + step, ... of the first `channels` of the
+ * image x[H][W][C], zero outside it, to the dense `to`. */
+void conv_window(float *to, const float *x, int H, int W, int C, int channels, int step, int h0,
+	int rows, int w0, int cols);
 
 static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
 static inline int least(int a, int b) { return a < b ? a : b; }

@@ -121,7 +121,8 @@ static void strip(const struct direct *d, int n, int p, int panel, const float *
 		int in_rows = (rows - 1) * c->stride + c->t.K;
 		float *window = d->window + omp_get_thread_num() * d->window_size;
 
-		conv_window(window, image, c->H, c->W, C, C, h, in_rows, -c->left, d->in_cols);
+		conv_window(window, image, c->H, c->W, C, C, 1, h, in_rows, -c->left,
+			d->in_cols);
 		x = window;
 		row = (ptrdiff_t)d->in_cols * C;
 	}

@@ -19,29 +19,42 @@ struct tile {
 	ptrdiff_t as, la, bs, lb;
 };
 
-/* Winograd's F(4x4, 3x3) is over `channels` channels, a multiple of `lanes`; a tile becomes one
- * value in each of 36 planes.  The points are 0, +-sqrt(1/2), +-sqrt(2), infinity: the largest
- * errors are a third of those of the usual 0, +-1, +-2, about those of a plain sum. */
+/* The maps of a Winograd form, each over `channels` channels, a multiple of `lanes`: a tile of 4x4
+ * outputs becomes one value in each of side^2 planes.
+ *
+ * full: F(4x4, 3x3), 36 planes.  The points are 0, +-sqrt(1/2), +-sqrt(2), infinity: the largest
+ * errors are a third of those of the usual 0, +-1, +-2, about those of a plain sum.
+ *
+ * half: 3x3 taps w between an image and one of twice its side, which a pixel of the small one sees
+ * as four phases of 2x2 taps: in rows (w0, w1 + w2) in phase 0 and (w0 + w1, w2) in phase 1, in
+ * columns alike; phase = 2 row + column.  Each is F(4x4, 2x2), 25 planes, of points +-1/2, +-5/4,
+ * infinity. */
+struct wino_maps {
+	int side, phases;
+	/* planes = B' d B of the side x side pixels at x */
+	void (*in)(const float *x, ptrdiff_t pixel, ptrdiff_t row, float *planes, ptrdiff_t plane,
+		int channels);
+	/* y[4][4] = A' planes A */
+	void (*out)(const float *planes, ptrdiff_t plane, float *y, ptrdiff_t pixel, ptrdiff_t row,
+		int channels);
+	/* planes = G w G' of the 3x3 taps at w */
+	void (*taps)(const float *w, ptrdiff_t tap, float *planes, ptrdiff_t plane, int channels,
+		int phase);
+	/* planes = A dy A' of the 4x4 pixels at dy: the adjoint of out */
+	void (*out_t)(const float *dy, ptrdiff_t pixel, ptrdiff_t row, float *planes,
+		ptrdiff_t plane, int channels);
+	/* w[3][3] (phase 0) or w[3][3] + (later ones) = G' (sum of `parts` sets of planes) G: the
+	 * adjoint of taps */
+	void (*taps_t)(const float *planes, ptrdiff_t plane, int parts, ptrdiff_t part, float *w,
+		ptrdiff_t tap, int channels, int phase);
+};
+
 struct tile_set {
 	int lanes;                           /* floats in a vector */
 	int wide;                            /* vectors in the widest tile */
 	int rows[TILE_WIDE + 1];             /* rows of a tile of that many vectors */
 	void (*product[TILE_WIDE + 1])(const struct tile *);
-	/* planes = B' d B of the 6x6 pixels at x */
-	void (*wino_in)(const float *x, ptrdiff_t pixel, ptrdiff_t row, float *planes,
-		ptrdiff_t plane, int channels);
-	/* y[4][4] = A' planes A */
-	void (*wino_out)(const float *planes, ptrdiff_t plane, float *y, ptrdiff_t pixel,
-		ptrdiff_t row, int channels);
-	/* planes = G w G' of the 3x3 taps at w */
-	void (*wino_taps)(const float *w, ptrdiff_t tap, float *planes, ptrdiff_t plane,
-		int channels);
-	/* planes = A dy A' of the 4x4 pixels at dy: the adjoint of wino_out */
-	void (*wino_out_t)(const float *dy, ptrdiff_t pixel, ptrdiff_t row, float *planes,
-		ptrdiff_t plane, int channels);
-	/* w[3][3] = G' (sum of `parts` sets of planes) G: the adjoint of wino_taps */
-	void (*wino_taps_t)(const float *planes, ptrdiff_t plane, int parts, ptrdiff_t part,
-		float *w, ptrdiff_t tap, int channels);
+	struct wino_maps full, half;
 	/* y[q][c] = sum over k < taps_k, l < taps_l of
 	 * x[k row + (q stride + l) channels + c] * w[k w_row + l channels + c] */
 	void (*depthwise)(float *y, int pixels, int channels, const float *x, ptrdiff_t row,

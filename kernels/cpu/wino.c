@@ -6,13 +6,15 @@
 #include <omp.h>
 
 enum {
-	PLANES = WINO_PLANES,
+	PLANES = 36,
 	STRIP_FLOATS = 256 * 1024,           /* planes of a strip: half of a 2 MiB cache */
 };
 
 struct wino {
 	const struct corr *c;
 	struct panels w, u;                  /* taps; their planes, each as panels of depth C */
+	const struct wino_maps *maps;
+	struct wino_grid grid;
 	struct wino_source x;
 	int64_t tiles;
 	int strip;                           /* tiles at a time */
@@ -22,7 +24,8 @@ struct wino {
 
 bool wino_suits(const struct corr *c)
 {
-	return c->step == 1 && wino_shape(c->t.K, c->t.L, c->stride, c->t.C, c->t.O, c->P, c->Q);
+	return c->step == 1 && wino_shape(c->scale, c->t.K, c->t.L, c->stride, c->top, c->left,
+		corr_x(c).s, corr_y(c).s);
 }
 
 static int strip_tiles(int64_t tiles, int I, int O, int threads)
@@ -38,8 +41,10 @@ static struct wino wino_plan(const struct corr *c, struct room *r)
 	struct wino w = { .c = c };
 	int I = c->t.C, O = c->t.O;
 
-	w.x = wino_input(tile_best(), c->x, c->H, c->W, I, c->top, c->left, c->P, c->Q);
-	w.tiles = (int64_t)c->N * w.x.down * w.x.across;
+	w.maps = wino_maps(tile_best(), CONV_SAME);
+	w.grid = wino_grid(CONV_SAME, corr_x(c).s, corr_y(c).s);
+	w.x = wino_input(w.maps, CONV_SAME, corr_x(c), c->top, c->left, w.grid);
+	w.tiles = (int64_t)c->N * w.grid.down * w.grid.across;
 	w.strip = strip_tiles(w.tiles, I, O, c->threads);
 	w.in_plane = (ptrdiff_t)w.strip * I + WINO_GAP;
 	w.out_plane = (ptrdiff_t)w.strip * O + WINO_GAP;
@@ -63,8 +68,8 @@ static void taps_to_planes(const struct wino *w)
 			int width = panels_width(&w->u, panel);
 			ptrdiff_t row = (ptrdiff_t)i * width, tap = (ptrdiff_t)I * width;
 
-			w->u.set->wino_taps(panels_at(&w->w, panel) + row, tap,
-				panels_at(&w->u, panel) + row, w->u_plane, width);
+			w->maps->taps(panels_at(&w->w, panel) + row, tap,
+				panels_at(&w->u, panel) + row, w->u_plane, width, 0);
 		}
 }
 
@@ -92,12 +97,12 @@ static void strip(const struct wino *w, int64_t first)
 	float *out = in + PLANES * w->in_plane, *window = out + PLANES * w->out_plane;
 
 	for (int s = 0; s < tiles; s++)
-		wino_load(&w->x, first + s, 0, I, in + (ptrdiff_t)s * I, w->in_plane, window);
+		wino_load(&w->x, first + s, 0, 0, I, in + (ptrdiff_t)s * I, w->in_plane, window);
 	for (int p = 0; p < PLANES; p++)
 		plane_product(w, in + p * w->in_plane, out + p * w->out_plane, p, tiles);
 	for (int s = 0; s < tiles; s++)
-		wino_store(w->u.set, w->c, first + s, 0, O, out + (ptrdiff_t)s * O, w->out_plane,
-			window);
+		wino_store(w->maps, w->c, w->grid, first + s, 0, 0, O, out + (ptrdiff_t)s * O,
+			w->out_plane, window);
 }
 
 void wino_run(const struct corr *c, struct room *r)

@@ -1,32 +1,43 @@
-/* wino_dw: the adjoint of wino in the taps: per plane a sum over tiles of input column times
- * output row, block by block of channels.  Groups of tiles are summed apart and then in order;
- * groups and strips depend on the shape alone. */
+/* wino_dw: the adjoint of wino and wino_wide in the taps: per plane (and phase) a sum over tiles of
+ * input column times output row, block by block of channels.  Groups of tiles are summed apart and
+ * then in order; groups and strips depend on the shape alone. */
 #include "kernels/cpu/conv.h"
 
 #include <omp.h>
 
 enum {
-	PLANES = WINO_PLANES,
 	STRIP_FLOATS = 192 * 1024,           /* the planes of a strip of tiles, of x and dy */
-	BLOCK_IN = 64, BLOCK_OUT = 128,      /* channels of a block: 1.1 MiB of sums */
-	ITEMS = 16,                          /* blocks times groups, about */
+	BLOCK_IN = 64, BLOCK_OUT = 128,      /* channels of a block: at most 1.1 MiB of sums */
+	ITEMS = 16,                          /* blocks times groups times phases, about */
 	GROUP_TILES = 32,                    /* at least, in a group */
 };
 
 struct wino_dw {
 	const struct corr_dw *c;
 	const struct tile_set *set;
+	const struct wino_maps *maps;
+	int planes, phases;
 	struct wino_source x, dy;
 	int64_t tiles;
 	int strip, groups, across, blocks;   /* blocks along O, and in all */
 	ptrdiff_t x_plane, y_plane, part_plane, per_thread;
 	float *work;
-	float *part;                         /* [block][group] or, with one group, [thread] */
+	float *part;                         /* [block][phase][group] or, with one group, [thread] */
 };
+
+static struct view dw_x(const struct corr_dw *c)
+{
+	return (struct view){ (float *)c->x, { { c->N, c->H, c->W, c->I } } };
+}
+
+static struct view dw_y(const struct corr_dw *c)
+{
+	return (struct view){ (float *)c->dy, { { c->N, c->P, c->Q, c->O } } };
+}
 
 bool wino_dw_suits(const struct corr_dw *c)
 {
-	return wino_shape(c->K, c->L, c->stride, c->I, c->O, c->P, c->Q);
+	return wino_shape(c->scale, c->K, c->L, c->stride, c->top, c->left, dw_x(c).s, dw_y(c).s);
 }
 
 static struct wino_dw dw_plan(const struct corr_dw *c, struct room *r)
@@ -34,21 +45,26 @@ static struct wino_dw dw_plan(const struct corr_dw *c, struct room *r)
 	struct wino_dw w = { .c = c, .set = tile_best() };
 	int in = least(c->I, BLOCK_IN), out = least(c->O, BLOCK_OUT);
 
-	w.x = wino_input(w.set, c->x, c->H, c->W, c->I, c->top, c->left, c->P, c->Q);
-	w.dy = wino_gradient(w.set, c->dy, c->P, c->Q, c->O);
-	w.tiles = (int64_t)c->N * w.x.down * w.x.across;
-	w.strip = most(32, STRIP_FLOATS / (PLANES * (in + out)) / 8 * 8);
+	struct wino_grid grid = wino_grid(c->scale, dw_x(c).s, dw_y(c).s);
+
+	w.maps = wino_maps(w.set, c->scale);
+	w.phases = w.maps->phases;
+	w.planes = w.maps->side * w.maps->side;
+	w.x = wino_input(w.maps, c->scale, dw_x(c), c->top, c->left, grid);
+	w.dy = wino_gradient(w.maps, c->scale, dw_y(c), grid);
+	w.tiles = (int64_t)c->N * grid.down * grid.across;
+	w.strip = most(32, STRIP_FLOATS / (w.planes * (in + out)) / 8 * 8);
 	w.across = ceil_div(c->O, BLOCK_OUT);
 	w.blocks = ceil_div(c->I, BLOCK_IN) * w.across;
-	w.groups = w.blocks >= ITEMS ? 1 : ITEMS / w.blocks;
+	w.groups = most(1, ITEMS / (w.blocks * w.phases));
 	if (w.tiles / GROUP_TILES < w.groups) w.groups = most(1, (int)(w.tiles / GROUP_TILES));
 	w.x_plane = (ptrdiff_t)w.strip * in + WINO_GAP;
 	w.y_plane = (ptrdiff_t)w.strip * out + WINO_GAP;
 	w.part_plane = (ptrdiff_t)in * out + WINO_GAP;
-	w.per_thread = PLANES * (w.x_plane + w.y_plane + most(in, out));
+	w.per_thread = w.planes * (w.x_plane + w.y_plane + most(in, out));
 	w.work = conv_take(r, (size_t)c->threads * (size_t)w.per_thread);
-	int parts = w.groups > 1 ? w.blocks * w.groups : c->threads;
-	w.part = conv_take(r, (size_t)parts * PLANES * (size_t)w.part_plane);
+	int parts = w.groups > 1 ? w.blocks * w.phases * w.groups : c->threads;
+	w.part = conv_take(r, (size_t)parts * (size_t)w.planes * (size_t)w.part_plane);
 	return w;
 }
 
@@ -80,11 +96,11 @@ static struct block block_of(const struct wino_dw *w, int block)
 	return (struct block){ i0, in, o0, out };
 }
 
-static void sum_tiles(const struct wino_dw *w, struct block b, int64_t from, int64_t until,
-	float *part)
+static void sum_tiles(const struct wino_dw *w, struct block b, int phase, int64_t from,
+	int64_t until, float *part)
 {
-	float *x = w->work + omp_get_thread_num() * w->per_thread, *dy = x + PLANES * w->x_plane;
-	float *window = dy + PLANES * w->y_plane;
+	float *x = w->work + omp_get_thread_num() * w->per_thread, *dy = x + w->planes * w->x_plane;
+	float *window = dy + w->planes * w->y_plane;
 
 	for (int64_t at = from; at < until; at += w->strip) {
 		int tiles = until - at < w->strip ? (int)(until - at) : w->strip;
@@ -92,52 +108,70 @@ static void sum_tiles(const struct wino_dw *w, struct block b, int64_t from, int
 		for (int s = 0; s < tiles; s++) {
 			float *xs = x + (ptrdiff_t)s * b.in, *dys = dy + (ptrdiff_t)s * b.out;
 
-			wino_load(&w->x, at + s, b.i0, b.in, xs, w->x_plane, window);
-			wino_load(&w->dy, at + s, b.o0, b.out, dys, w->y_plane, window);
+			wino_load(&w->x, at + s, phase, b.i0, b.in, xs, w->x_plane, window);
+			wino_load(&w->dy, at + s, phase, b.o0, b.out, dys, w->y_plane, window);
 		}
-		for (int p = 0; p < PLANES; p++)
+		for (int p = 0; p < w->planes; p++)
 			plane_product(w, x + p * w->x_plane, b.in, dy + p * w->y_plane, b.out,
 				tiles, part + p * w->part_plane, at > from);
 	}
 }
 
-/* Row i of the block: the groups in order, then from planes to taps. */
-static void finish(const struct wino_dw *w, struct block b, int i, const float *part)
+/* Row i of the block in a phase: the groups in order, then from planes to taps, to which later
+ * phases add. */
+static void finish(const struct wino_dw *w, struct block b, int phase, int i, const float *part)
 {
 	const struct corr_dw *c = w->c;
-
 	float *dw = c->dw + (ptrdiff_t)(b.i0 + i) * c->O + b.o0;
 
-	w->set->wino_taps_t(part + (ptrdiff_t)i * b.out, w->part_plane, w->groups,
-		PLANES * w->part_plane, dw, (ptrdiff_t)c->I * c->O, b.out);
+	w->maps->taps_t(part + (ptrdiff_t)i * b.out, w->part_plane, w->groups,
+		w->planes * w->part_plane, dw, (ptrdiff_t)c->I * c->O, b.out, phase);
+}
+
+/* A block whose tiles are all one group, from beginning to end. */
+static void whole_block(const struct wino_dw *w, int block)
+{
+	struct block b = block_of(w, block);
+	float *part = w->part + omp_get_thread_num() * w->planes * w->part_plane;
+
+	for (int f = 0; f < w->phases; f++) {
+		sum_tiles(w, b, f, 0, w->tiles, part);
+		for (int row = 0; row < b.in; row++) finish(w, b, f, row, part);
+	}
+}
+
+static void run_groups(const struct wino_dw *w)
+{
+	ptrdiff_t size = w->planes * w->part_plane;
+
+#pragma omp for schedule(dynamic)
+	for (int i = 0; i < w->blocks * w->phases * w->groups; i++) {
+		int64_t g = i % w->groups;
+		struct block b = block_of(w, i / w->groups / w->phases);
+
+		sum_tiles(w, b, i / w->groups % w->phases, w->tiles * g / w->groups,
+			w->tiles * (g + 1) / w->groups, w->part + i * size);
+	}
+#pragma omp for collapse(2)
+	for (int i = 0; i < w->blocks; i++)
+		for (int row = 0; row < BLOCK_IN; row++) {
+			struct block b = block_of(w, i);
+
+			for (int f = 0; f < w->phases && row < b.in; f++)
+				finish(w, b, f, row,
+					w->part + (ptrdiff_t)(i * w->phases + f) * w->groups * size);
+		}
 }
 
 void wino_dw_run(const struct corr_dw *c, struct room *r)
 {
 	struct wino_dw w = dw_plan(c, r);
-	ptrdiff_t size = PLANES * w.part_plane;
 
 	if (!r->base) return;
 #pragma omp parallel num_threads(c->threads)
 	{
+		if (w.groups > 1) run_groups(&w);
 #pragma omp for schedule(dynamic)
-		for (int i = 0; i < w.blocks * w.groups; i++) {
-			int64_t g = i % w.groups;
-			struct block b = block_of(&w, i / w.groups);
-			float *part = w.part + (w.groups > 1 ? i : omp_get_thread_num()) * size;
-
-			sum_tiles(&w, b, w.tiles * g / w.groups, w.tiles * (g + 1) / w.groups,
-				part);
-			if (w.groups > 1) continue;
-			for (int row = 0; row < b.in; row++) finish(&w, b, row, part);
-		}
-#pragma omp for collapse(2)
-		for (int i = 0; i < (w.groups > 1 ? w.blocks : 0); i++)
-			for (int row = 0; row < BLOCK_IN; row++) {
-				struct block b = block_of(&w, i);
-				const float *part = w.part + (ptrdiff_t)i * w.groups * size;
-
-				if (row < b.in) finish(&w, b, row, part);
-			}
+		for (int i = 0; i < (w.groups > 1 ? 0 : w.blocks); i++) whole_block(&w, i);
 	}
 }

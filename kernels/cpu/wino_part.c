@@ -1,60 +1,101 @@
-/* wino_part: tiles of images to and from the planes of Winograd's F(4x4, 3x3). */
+/* wino_part: tiles of images to and from the planes of Winograd's F(4x4, 3x3) and F(4x4, 2x2). */
 #include "kernels/cpu/conv.h"
 
 #include <string.h>
 
-bool wino_shape(int K, int L, int stride, int I, int O, int P, int Q)
+const struct wino_maps *wino_maps(const struct tile_set *set, enum conv_scale scale)
 {
-	if (K != 3 || L != 3 || stride != 1 || I % 16 || O % 16) return false;
-	int64_t made = (int64_t)ceil_div(P, 4) * ceil_div(Q, 4) * WINO_PLANES;
-	int64_t plain = (int64_t)P * Q * 9;
+	return scale ? &set->half : &set->full;
+}
 
+/* Of the two images, the one that is cut into tiles of 4x4. */
+static struct shape tiled(enum conv_scale scale, struct shape x, struct shape y)
+{
+	return scale == CONV_UP ? x : y;
+}
+
+struct wino_grid wino_grid(enum conv_scale scale, struct shape x, struct shape y)
+{
+	struct shape s = tiled(scale, x, y);
+
+	return (struct wino_grid){ ceil_div(s.d[1], 4), ceil_div(s.d[2], 4) };
+}
+
+static bool is_twice(struct shape large, struct shape small)
+{
+	return large.d[1] == 2 * small.d[1] && large.d[2] == 2 * small.d[2];
+}
+
+/* The products of planes are to be well below those of nine taps a pixel, 36 of a pair of scales. */
+bool wino_shape(enum conv_scale scale, int K, int L, int stride, int top, int left, struct shape x,
+	struct shape y)
+{
+	struct shape s = tiled(scale, x, y);
+	struct wino_grid g = wino_grid(scale, x, y);
+	int64_t made = (int64_t)g.down * g.across * (scale ? 100 : 36);
+	int64_t plain = (int64_t)s.d[1] * s.d[2] * (scale ? 36 : 9);
+
+	if (K != 3 || L != 3 || stride != 1 || x.d[3] % 16 || y.d[3] % 16) return false;
+	if (scale && (top != 1 || left != 1)) return false;
+	if (scale && !(scale == CONV_UP ? is_twice(y, x) : is_twice(x, y))) return false;
 	return 5 * made <= 4 * plain;
 }
 
-struct wino_source wino_input(const struct tile_set *set, const float *x, int H, int W, int C,
-	int top, int left, int P, int Q)
+struct wino_source wino_input(const struct wino_maps *maps, enum conv_scale scale, struct view x,
+	int top, int left, struct wino_grid grid)
 {
-	return (struct wino_source){ x, H, W, C, top, left, 6, ceil_div(P, 4), ceil_div(Q, 4),
-		set->wino_in };
+	const int *d = x.s.d;
+
+	return (struct wino_source){ x.p, d[1], d[2], d[3], top, left, maps->side,
+		scale == CONV_DOWN ? 2 : 1, scale != CONV_SAME, grid, maps->in };
 }
 
-struct wino_source wino_gradient(const struct tile_set *set, const float *dy, int P, int Q, int O)
+struct wino_source wino_gradient(const struct wino_maps *maps, enum conv_scale scale,
+	struct view dy, struct wino_grid grid)
 {
-	return (struct wino_source){ dy, P, Q, O, 0, 0, 4, ceil_div(P, 4), ceil_div(Q, 4),
-		set->wino_out_t };
+	const int *d = dy.s.d;
+
+	return (struct wino_source){ dy.p, d[1], d[2], d[3], 0, 0, 4,
+		scale == CONV_UP ? 2 : 1, scale == CONV_UP, grid, maps->out_t };
 }
 
-void wino_load(const struct wino_source *s, int64_t tile, int first, int channels, float *planes,
-	ptrdiff_t plane, float *window)
+void wino_load(const struct wino_source *s, int64_t tile, int phase, int first, int channels,
+	float *planes, ptrdiff_t plane, float *window)
 {
-	int per = s->down * s->across, at = (int)(tile % per);
-	int h = at / s->across * 4 - s->top, v = at % s->across * 4 - s->left;
+	int across = s->grid.across, per = s->grid.down * across, at = (int)(tile % per);
+	int h = at / across * 4 * s->step - s->top + (s->moves ? phase / 2 : 0);
+	int v = at % across * 4 * s->step - s->left + (s->moves ? phase % 2 : 0);
+	int span = (s->side - 1) * s->step;
 	const float *image = s->p + tile / per * s->H * s->W * s->C + first;
 
-	if (h >= 0 && v >= 0 && h + s->side <= s->H && v + s->side <= s->W) {
-		s->map(image + ((ptrdiff_t)h * s->W + v) * s->C, s->C, (ptrdiff_t)s->W * s->C,
-			planes, plane, channels);
+	if (h >= 0 && v >= 0 && h + span < s->H && v + span < s->W) {
+		s->map(image + ((ptrdiff_t)h * s->W + v) * s->C, (ptrdiff_t)s->step * s->C,
+			(ptrdiff_t)s->step * s->W * s->C, planes, plane, channels);
 		return;
 	}
-	conv_window(window, image, s->H, s->W, s->C, channels, h, s->side, v, s->side);
+	conv_window(window, image, s->H, s->W, s->C, channels, s->step, h, s->side, v, s->side);
 	s->map(window, channels, s->side * (ptrdiff_t)channels, planes, plane, channels);
 }
 
-void wino_store(const struct tile_set *set, const struct corr *c, int64_t tile, int first,
-	int channels, const float *planes, ptrdiff_t plane, float *window)
+void wino_store(const struct wino_maps *maps, const struct corr *c, struct wino_grid grid,
+	int64_t tile, int phase, int first, int channels, const float *planes, ptrdiff_t plane,
+	float *window)
 {
-	int across = ceil_div(c->Q, 4), per = ceil_div(c->P, 4) * across, O = c->t.O;
-	int p = (int)(tile % per) / across * 4, q = (int)(tile % per) % across * 4;
-	float *y = c->y + ((tile / per * c->P + p) * c->Q + q) * O + first;
+	int step = c->scale == CONV_UP ? 2 : 1, per = grid.down * grid.across, O = c->t.O;
+	int p = (int)(tile % per) / grid.across * 4, q = (int)(tile % per) % grid.across * 4;
+	int rows = least(4, c->P / step - p), cols = least(4, c->Q / step - q);
+	ptrdiff_t pixel = (ptrdiff_t)step * O, row = pixel * c->Q;
+	ptrdiff_t at = (tile / per * c->P + p * step + phase / 2 * (step - 1)) * c->Q
+		+ q * step + phase % 2 * (step - 1);
+	float *y = c->y + at * O + first;
 
-	if (p + 4 <= c->P && q + 4 <= c->Q) {
-		set->wino_out(planes, plane, y, O, (ptrdiff_t)c->Q * O, channels);
+	if (rows == 4 && cols == 4) {
+		maps->out(planes, plane, y, pixel, row, channels);
 		return;
 	}
-	set->wino_out(planes, plane, window, channels, 4 * (ptrdiff_t)channels, channels);
-	for (int i = 0; i < least(4, c->P - p); i++)
-		for (int j = 0; j < least(4, c->Q - q); j++)
-			memcpy(y + ((ptrdiff_t)i * c->Q + j) * O, window + (4 * i + j) * channels,
+	maps->out(planes, plane, window, channels, 4 * (ptrdiff_t)channels, channels);
+	for (int i = 0; i < rows; i++)
+		for (int j = 0; j < cols; j++)
+			memcpy(y + i * row + j * pixel, window + (4 * i + j) * channels,
 				sizeof(float) * (size_t)channels);
 }

@@ -1,32 +1,36 @@
 /* wino_wide: Winograd's F(4x4, 3x3) for many channels, whose 36 planes of taps would not fit in a
  * cache: they are made a panel of outputs and a block of inputs at a time, and used at once on
- * all tiles of a chunk. */
+ * all tiles of a chunk.  And F(4x4, 2x2) between an image and one of twice its side, in four
+ * phases of 25 planes: the phases of UP are those of the outputs, of DOWN those of the inputs,
+ * whose products add up. */
 #include "kernels/cpu/conv.h"
 
 #include <omp.h>
 
 enum {
-	PLANES = WINO_PLANES,
 	WIDE = 16384,                        /* I O with planes of taps larger than 2 MiB */
-	BLOCK = 64,                          /* inputs at a time: planes of taps of 576 KiB */
-	GROUP = 60,                          /* tiles at a time: planes of 64 outputs of 540 KiB */
+	BLOCK = 64,                          /* inputs at a time: 36 planes of taps of 576 KiB */
+	GROUP = 60,                          /* tiles at a time: 36 planes of 64 outputs of 540 KiB */
 };
 
 struct wide {
 	const struct corr *c;
 	struct panels w;                     /* the cut; taps are packed block by block */
+	const struct wino_maps *maps;
+	int planes;
+	struct wino_grid grid;
 	struct wino_source x;
 	int64_t tiles;
 	int group, groups, chunk;            /* tiles of a group, groups and tiles of a chunk */
 	int width;                           /* outputs of the widest panel */
-	ptrdiff_t in_plane, out_plane, u_plane, per_thread;
-	float *in;                           /* planes of x of a chunk */
+	ptrdiff_t in_plane, in_phase, out_plane, u_plane, per_thread;
+	float *in;                           /* planes of x of a chunk, phase by phase */
 	float *work;                         /* per thread: taps, planes of taps and of y, window */
 };
 
 bool wino_wide_suits(const struct corr *c)
 {
-	return wino_suits(c) && (int64_t)c->t.C * c->t.O > WIDE;
+	return wino_suits(c) && (c->scale || (int64_t)c->t.C * c->t.O > WIDE);
 }
 
 static struct wide wide_plan(const struct corr *c, struct room *r)
@@ -36,8 +40,11 @@ static struct wide wide_plan(const struct corr *c, struct room *r)
 	struct room none = { 0 };
 
 	panels_plan(&w.w, &none, BLOCK, c->t.O);
-	w.x = wino_input(w.w.set, c->x, c->H, c->W, I, c->top, c->left, c->P, c->Q);
-	w.tiles = (int64_t)c->N * w.x.down * w.x.across;
+	w.maps = wino_maps(w.w.set, c->scale);
+	w.planes = w.maps->side * w.maps->side;
+	w.grid = wino_grid(c->scale, corr_x(c).s, corr_y(c).s);
+	w.x = wino_input(w.maps, c->scale, corr_x(c), c->top, c->left, w.grid);
+	w.tiles = (int64_t)c->N * w.grid.down * w.grid.across;
 	int64_t share = (w.tiles * w.w.count + c->threads - 1) / c->threads;
 	w.group = share < GROUP ? (int)(share + 5) / 6 * 6 : GROUP;
 	w.groups = ceil_div(2 * c->threads, w.w.count);
@@ -46,14 +53,15 @@ static struct wide wide_plan(const struct corr *c, struct room *r)
 	w.in_plane = (ptrdiff_t)w.chunk * I + WINO_GAP;
 	w.out_plane = (ptrdiff_t)w.group * w.width + WINO_GAP;
 	w.u_plane = (ptrdiff_t)BLOCK * w.width + WINO_GAP;
-	w.per_thread = 9 * BLOCK * w.width + PLANES * (w.u_plane + w.out_plane + most(I, w.width));
-	w.in = conv_take(r, PLANES * (size_t)w.in_plane);
+	w.per_thread = 9 * BLOCK * w.width + w.planes * (w.u_plane + w.out_plane + most(I, w.width));
+	w.in_phase = w.planes * w.in_plane;
+	w.in = conv_take(r, (size_t)w.maps->phases * (size_t)w.in_phase);
 	w.work = conv_take(r, (size_t)c->threads * (size_t)w.per_thread);
 	return w;
 }
 
-static void taps_to_planes(const struct wide *w, int panel, int i0, int count, float *taps,
-	float *u)
+static void taps_to_planes(const struct wide *w, int panel, int phase, int i0, int count,
+	float *taps, float *u)
 {
 	struct taps t = w->c->t;
 	int first = panels_first(&w->w, panel), width = panels_width(&w->w, panel);
@@ -63,35 +71,51 @@ static void taps_to_planes(const struct wide *w, int panel, int i0, int count, f
 	t.C = count;
 	for (int k = 0; k < 9; k++) panels_tap(taps + k * tap, &t, k, first, width);
 	for (int i = 0; i < count; i++)
-		w->w.set->wino_taps(taps + (ptrdiff_t)i * width, tap,
-			u + (ptrdiff_t)i * width, w->u_plane, width);
+		w->maps->taps(taps + (ptrdiff_t)i * width, tap, u + (ptrdiff_t)i * width,
+			w->u_plane, width, phase);
 }
 
-/* Outputs of one panel of the tiles [first, first + tiles), whose planes of x begin at `in`:
- * per plane out[tile][o] += in[tile][i] u[i][o], a block of i at a time. */
-static void panel_group(const struct wide *w, int panel, int64_t first, int tiles, const float *in)
+/* Per plane out[tile][o] = (or with add +=) in[tile][i] u[i][o] for one panel and phase, a block
+ * of i at a time; scratch holds taps and their planes. */
+static void products(const struct wide *w, int panel, int phase, int tiles, const float *in,
+	float *out, float *scratch, bool add)
 {
 	int I = w->c->t.C, width = panels_width(&w->w, panel);
-	float *taps = w->work + omp_get_thread_num() * w->per_thread;
-	float *u = taps + 9 * BLOCK * w->width, *out = u + PLANES * w->u_plane;
-	float *window = out + PLANES * w->out_plane;
+	float *u = scratch + 9 * BLOCK * w->width;
 
 	for (int i0 = 0; i0 < I; i0 += BLOCK) {
 		int count = least(BLOCK, I - i0);
 		struct tile t = {
-			.cols = width, .runs = 1, .run = count, .la = 1, .lb = width, .add = i0 > 0,
+			.cols = width, .runs = 1, .run = count, .la = 1, .lb = width,
+			.add = add || i0 > 0,
 		};
 
-		taps_to_planes(w, panel, i0, count, taps, u);
-		for (int p = 0; p < PLANES; p++) {
+		taps_to_planes(w, panel, phase, i0, count, scratch, u);
+		for (int p = 0; p < w->planes; p++) {
 			t.b = u + p * w->u_plane;
 			tile_rows(w->w.set, &t, width, tiles, in + p * w->in_plane + i0, I,
 				out + p * w->out_plane, width);
 		}
 	}
-	for (int s = 0; s < tiles; s++)
-		wino_store(w->w.set, w->c, first + s, panels_first(&w->w, panel), width,
-			out + (ptrdiff_t)s * width, w->out_plane, window);
+}
+
+/* Outputs of one panel of the tiles [first, first + tiles), whose planes of x begin at `in`. */
+static void panel_group(const struct wide *w, int panel, int64_t first, int tiles, const float *in)
+{
+	int width = panels_width(&w->w, panel), phases = w->maps->phases;
+	float *mine = w->work + omp_get_thread_num() * w->per_thread;
+	float *out = mine + 9 * BLOCK * w->width + w->planes * w->u_plane;
+	float *window = out + w->planes * w->out_plane;
+	bool sum = w->c->scale == CONV_DOWN;
+
+	for (int f = 0; f < phases; f++) {
+		products(w, panel, f, tiles, in + f * w->in_phase, out, mine, sum && f);
+		if (sum && f < phases - 1) continue;
+		for (int s = 0; s < tiles; s++)
+			wino_store(w->maps, w->c, w->grid, first + s, f,
+				panels_first(&w->w, panel), width, out + (ptrdiff_t)s * width,
+				w->out_plane, window);
+	}
 }
 
 void wino_wide_run(const struct corr *c, struct room *r)
@@ -104,12 +128,14 @@ void wino_wide_run(const struct corr *c, struct room *r)
 	for (int64_t first = 0; first < w.tiles; first += w.chunk) {
 		int tiles = w.tiles - first < w.chunk ? (int)(w.tiles - first) : w.chunk;
 		float *mine = w.work + omp_get_thread_num() * w.per_thread;
-		float *window = mine + w.per_thread - PLANES * most(I, w.width);
+		float *window = mine + w.per_thread - w.planes * most(I, w.width);
 
-#pragma omp for
-		for (int s = 0; s < tiles; s++)
-			wino_load(&w.x, first + s, 0, I, w.in + (ptrdiff_t)s * I, w.in_plane,
-				window);
+#pragma omp for collapse(2)
+		for (int f = 0; f < w.maps->phases; f++)
+			for (int s = 0; s < tiles; s++)
+				wino_load(&w.x, first + s, f, 0, I,
+					w.in + f * w.in_phase + (ptrdiff_t)s * I, w.in_plane,
+					window);
 #pragma omp for schedule(dynamic)
 		for (int i = 0; i < w.w.count * w.groups; i++) {
 			int at = i % w.groups * w.group, some = least(w.group, tiles - at);

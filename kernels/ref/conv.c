@@ -1,14 +1,22 @@
 /* ref/conv: convolution, its two adjoints, and the forward-only ones with bias and bounds.  Output pixel p, q reads
- * input pixel p * stride + k - top, q * stride + l - left under tap k, l. */
+ * input pixel p * stride + k - top, q * stride + l - left under tap k, l.  With i7 one of the two images is given at
+ * half its side: read as its up2, or written as its sum2. */
 #include "kernels/ref/ref.h"
 
 #include <stdbool.h>
 
-struct taps { int stride, top, left; };
+/* x_half, y_half: 1 where x or y is given at half its side, else 0. */
+struct taps { int stride, top, left, x_half, y_half; };
 
 static struct taps taps_of(const struct attr *a)
 {
-	return (struct taps){ a->i[0], a->i[1], a->i[3] };
+	return (struct taps){ a->i[0], a->i[1], a->i[3], a->i[7] == CONV_UP, a->i[7] == CONV_DOWN };
+}
+
+/* The shape of an image that is given at half its side. */
+static struct shape grown(struct shape s, int half)
+{
+	return (struct shape){ { s.d[0], s.d[1] << half, s.d[2] << half, s.d[3] } };
 }
 
 static bool inside(struct shape s, int h, int w)
@@ -31,47 +39,72 @@ static int at_most_block(int n)
 	return n < BLOCK ? n : BLOCK;
 }
 
+/* sum[o] += sum of the taps of output pixel p, q over channels of x, for m outputs from the o0. */
+static void add_taps(double *sum, int m, const struct view *x, struct taps t, int n, int p, int q,
+	int o0)
+{
+	struct shape f = x[1].s, in = grown(x[0].s, t.x_half);
+
+	for (int k = 0; k < f.d[0]; k++)
+		for (int l = 0; l < f.d[1]; l++) {
+			int row = p * t.stride + k - t.top, col = q * t.stride + l - t.left;
+			if (!inside(in, row, col)) continue;
+			const real *from = x[0].p + ref_at(x[0].s, n, row >> t.x_half, col >> t.x_half, 0);
+			const real *tap = x[1].p + ref_at(f, k, l, 0, o0);
+			for (int i = 0; i < f.d[2]; i++, tap += f.d[3])
+				for (int o = 0; o < m; o++) sum[o] += (double)from[i] * (double)tap[o];
+		}
+}
+
 void ref_conv(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	struct taps t = taps_of(a);
 	struct shape f = x[1].s, blocks = { { y.s.d[0], y.s.d[1], y.s.d[2], (f.d[3] + BLOCK - 1) / BLOCK } };
+	int each = 1 << t.y_half;
 	double sum[BLOCK] = { 0 };
 
 	(void)b;
 	REF_EACH(blocks) {
 		int m = at_most_block(f.d[3] - c * BLOCK);
-		for (int k = 0; k < f.d[0]; k++)
-			for (int l = 0; l < f.d[1]; l++) {
-				int row = h * t.stride + k - t.top, col = w * t.stride + l - t.left;
-				if (!inside(x[0].s, row, col)) continue;
-				const real *in = x[0].p + ref_at(x[0].s, n, row, col, 0);
-				const real *tap = x[1].p + ref_at(f, k, l, 0, c * BLOCK);
-				for (int i = 0; i < f.d[2]; i++, tap += f.d[3])
-					for (int o = 0; o < m; o++) sum[o] += (double)in[i] * (double)tap[o];
-			}
+		for (int p = h * each; p < (h + 1) * each; p++)
+			for (int q = w * each; q < (w + 1) * each; q++)
+				add_taps(sum, m, x, t, n, p, q, c * BLOCK);
 		store_sums(sum, m, y.p + ref_at(y.s, n, h, w, c * BLOCK));
 	}
+}
+
+/* The same of input pixel row, col over channels of dy, for m inputs from the i0. */
+static void add_taps_back(double *sum, int m, const struct view *x, struct taps t, int n, int row,
+	int col, int i0)
+{
+	struct shape f = x[1].s, out = grown(x[0].s, t.y_half);
+
+	for (int k = 0; k < f.d[0]; k++)
+		for (int l = 0; l < f.d[1]; l++) {
+			int p = row + t.top - k, q = col + t.left - l;
+			if (p % t.stride || q % t.stride) continue;
+			p /= t.stride, q /= t.stride;
+			if (!inside(out, p, q)) continue;
+			const real *dy = x[0].p + ref_at(x[0].s, n, p >> t.y_half, q >> t.y_half, 0);
+			const real *tap = x[1].p + ref_at(f, k, l, i0, 0);
+			for (int i = 0; i < m; i++, tap += f.d[3])
+				for (int o = 0; o < f.d[3]; o++) sum[i] += (double)dy[o] * (double)tap[o];
+		}
 }
 
 void ref_conv_dx(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	struct taps t = taps_of(a);
 	struct shape f = x[1].s, blocks = { { y.s.d[0], y.s.d[1], y.s.d[2], (f.d[2] + BLOCK - 1) / BLOCK } };
+	int each = 1 << t.x_half;
 	double sum[BLOCK] = { 0 };
 
 	(void)b;
 	REF_EACH(blocks) {
 		int m = at_most_block(f.d[2] - c * BLOCK);
-		for (int k = 0; k < f.d[0]; k++)
-			for (int l = 0; l < f.d[1]; l++) {
-				int row = h + t.top - k, col = w + t.left - l;
-				if (row % t.stride || col % t.stride) continue;
-				if (!inside(x[0].s, row / t.stride, col / t.stride)) continue;
-				const real *dy = x[0].p + ref_at(x[0].s, n, row / t.stride, col / t.stride, 0);
-				const real *tap = x[1].p + ref_at(f, k, l, c * BLOCK, 0);
-				for (int i = 0; i < m; i++, tap += f.d[3])
-					for (int o = 0; o < f.d[3]; o++) sum[i] += (double)dy[o] * (double)tap[o];
-			}
+		for (int p = h * each; p < (h + 1) * each; p++)
+			for (int q = w * each; q < (w + 1) * each; q++)
+				add_taps_back(sum, m, x, t, n, p, q, c * BLOCK);
 		store_sums(sum, m, y.p + ref_at(y.s, n, h, w, c * BLOCK));
 	}
 }
@@ -79,7 +112,8 @@ void ref_conv_dx(struct backend *b, struct view y, const struct view *x, const s
 void ref_conv_dw(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	struct taps t = taps_of(a);
-	struct shape out = x[1].s;
+	struct shape in = grown(x[0].s, t.x_half), out = grown(x[1].s, t.y_half);
+	struct shape pixels = { { out.d[0], out.d[1], out.d[2], 1 } };
 	double sum[BLOCK] = { 0 };
 
 	(void)b;
@@ -87,14 +121,13 @@ void ref_conv_dw(struct backend *b, struct view y, const struct view *x, const s
 		for (int l = 0; l < y.s.d[1]; l++)
 			for (int i = 0; i < y.s.d[2]; i++)
 				for (int o = 0; o < y.s.d[3]; o += BLOCK) {
-					struct shape pixels = { { out.d[0], out.d[1], out.d[2], 1 } };
 					int m = at_most_block(y.s.d[3] - o);
 					REF_EACH(pixels) {
 						int row = h * t.stride + k - t.top, col = w * t.stride + l - t.left;
-						if (!inside(x[0].s, row, col)) continue;
-						double in = (double)x[0].p[ref_at(x[0].s, n, row, col, i)];
-						const real *dy = x[1].p + ref_at(out, n, h, w, o + c);
-						for (int j = 0; j < m; j++) sum[j] += in * (double)dy[j];
+						if (!inside(in, row, col)) continue;
+						double v = (double)x[0].p[ref_at(x[0].s, n, row >> t.x_half, col >> t.x_half, i)];
+						const real *dy = x[1].p + ref_at(x[1].s, n, h >> t.y_half, w >> t.y_half, o + c);
+						for (int j = 0; j < m; j++) sum[j] += v * (double)dy[j];
 					}
 					store_sums(sum, m, y.p + ref_at(y.s, k, l, i, o));
 				}

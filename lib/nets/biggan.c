@@ -198,28 +198,20 @@ static val norm(struct scope *s, const struct biggan *c, const char *block, cons
 }
 
 static val block_conv(struct scope *s, const struct biggan *c, const char *block, const char *name,
-		      val x, bool bias)
+		      val x, enum conv_scale scale)
 {
 	char part[64];
 	snprintf(part, sizeof part, "%s.%s", block, name);
-	return layer_conv(s, part, x, c->sn_eps, bias);
+	return layer_conv(s, part, x, scale, c->sn_eps, true);
 }
 
-static val block_bias(struct scope *s, const char *block, const char *name, val x)
-{
-	char part[64];
-	snprintf(part, sizeof part, "%s.%s", block, name);
-	return layer_bias(s, part, x);
-}
-
-/* The 1x1 shortcut runs before its upsampling, which commutes with it. */
+/* The 1x1 shortcut and its bias come before the upsampling, which commutes with them. */
 static val g_block(struct scope *s, const struct biggan *c, const char *block, val x, val y)
 {
 	struct tape *t = s->t;
-	val h = block_conv(s, c, block, "conv1", up2(t, norm(s, c, block, "bn1", x, y)), true);
-	h = block_conv(s, c, block, "conv2", norm(s, c, block, "bn2", h, y), true);
-	val sc = up2(t, block_conv(s, c, block, "conv_sc", x, false));
-	return add(t, h, block_bias(s, block, "conv_sc", sc));
+	val h = block_conv(s, c, block, "conv1", norm(s, c, block, "bn1", x, y), CONV_UP);
+	h = block_conv(s, c, block, "conv2", norm(s, c, block, "bn2", h, y), CONV_SAME);
+	return add(t, h, up2(t, block_conv(s, c, block, "conv_sc", x, CONV_SAME)));
 }
 
 val biggan_g(struct scope *s, const struct biggan *c, val z, val y, val f)
@@ -251,7 +243,7 @@ val biggan_g(struct scope *s, const struct biggan *c, val z, val y, val f)
 	segment(t);
 	h = layer_norm_relu(s, "output_layer.0", h, scope_param(s, "output_layer.0.gain"),
 			    scope_param(s, "output_layer.0.bias"), 1e-5);
-	return hyptan(t, layer_conv(s, "output_layer.2", h, c->sn_eps, true));
+	return hyptan(t, layer_conv(s, "output_layer.2", h, CONV_SAME, c->sn_eps, true));
 }
 
 /* Pooling commutes with the bias and with the 1x1 shortcut and comes before both. */
@@ -260,15 +252,12 @@ static val d_block(struct scope *s, const struct biggan *c, const char *block, v
 {
 	struct tape *t = s->t;
 	struct shape d = tape_shape(t, x);
-	val h = block_conv(s, c, block, "conv1", first ? x : lrelu(t, x, 0), true), sc = x;
-	char part[64];
+	val h = block_conv(s, c, block, "conv1", first ? x : lrelu(t, x, 0), CONV_SAME);
+	val sc = down ? layer_pool2(t, x) : x;
 
-	h = block_conv(s, c, block, "conv2", lrelu(t, h, 0), false);
-	if (down) h = layer_pool2(t, h), sc = layer_pool2(t, sc);
-	h = block_bias(s, block, "conv2", h);
-	snprintf(part, sizeof part, "%s.conv_sc.weight", block);
+	h = block_conv(s, c, block, "conv2", lrelu(t, h, 0), down ? CONV_DOWN : CONV_SAME);
 	if (down || d.d[3] != tape_shape(t, h).d[3])
-		sc = block_conv(s, c, block, "conv_sc", sc, true);
+		sc = block_conv(s, c, block, "conv_sc", sc, CONV_SAME);
 	return add(t, h, sc);
 }
 

@@ -39,18 +39,21 @@ val layer_sn(struct scope *s, const char *name, double eps)
 	return mul(t, w, recip(t, sigma));
 }
 
-val layer_bias(struct scope *s, const char *name, val x)
+static val layer_bias(struct scope *s, const char *name, val x)
 {
 	return add(s->t, x, scope_param(s, "%s.bias", name));
 }
 
-val layer_conv(struct scope *s, const char *name, val x, double eps, bool bias)
+val layer_conv(struct scope *s, const char *name, val x, enum conv_scale scale_, double eps, bool bias)
 {
+	struct tape *t = s->t;
 	val w = layer_sn(s, name, eps);
-	int p = tape_shape(s->t, w).d[0] / 2;
-	val y = conv(s->t, x, w, 1, (struct pads){ p, p, p, p });
+	int p = tape_shape(t, w).d[0] / 2;
+	val y = scale_ == CONV_UP ? conv_up2(t, x, w) : scale_ == CONV_DOWN ? conv_sum2(t, x, w)
+		: conv(t, x, w, 1, (struct pads){ p, p, p, p });
 
-	tape_label(s->t, y, "%s", name);
+	tape_label(t, y, "%s", name);
+	if (scale_ == CONV_DOWN) y = scale(t, y, 0.25, 0);
 	return bias ? layer_bias(s, name, y) : y;
 }
 
@@ -111,15 +114,15 @@ val layer_attention(struct scope *s, const char *name, val x, double eps)
 
 	for (int i = 0; i < 3; i++) {
 		q[i] = layer_conv(s, join(part, name, (const char *[]){ "theta", "phi", "g" }[i]),
-				  x, eps, false);
+				  x, CONV_SAME, eps, false);
 		if (i) q[i] = maxpool2(t, q[i]);
 	}
 	val theta = reshape(t, q[0], shape4(n, 1, pixels, c8)),
 	    phi = reshape(t, q[1], shape4(n, 1, pixels / 4, c8));
 	val beta = softmax(t, matmul(t, theta, phi, false, true));
 	val o = matmul(t, beta, reshape(t, q[2], shape4(n, 1, pixels / 4, c2)), false, false);
-	o = layer_conv(s, join(part, name, "o"), reshape(t, o, shape4(n, d.d[1], d.d[2], c2)), eps,
-		       false);
+	o = layer_conv(s, join(part, name, "o"), reshape(t, o, shape4(n, d.d[1], d.d[2], c2)),
+		       CONV_SAME, eps, false);
 	return add(t, mul(t, o, scope_param(s, "%s.gamma", name)), x);
 }
 

@@ -8,8 +8,8 @@
  * advance.  name: the layer, "blocks.0.0.conv1".  The estimate is differentiated through the weight only. */
 val layer_sn(struct scope *, const char *name, double eps);
 
-val layer_conv(struct scope *, const char *name, val x, double eps, bool bias);    /* spectrally normed, stride 1, same size */
-val layer_bias(struct scope *, const char *name, val x);                           /* x + name.bias per channel */
+/* Spectrally normed, stride 1, same size; CONV_UP: of up2(x), CONV_DOWN: averaged over 2x2 blocks, before the bias. */
+val layer_conv(struct scope *, const char *name, val x, enum conv_scale, double eps, bool bias);
 val layer_dense(struct scope *, const char *name, val x, double eps, bool bias);   /* x[N,1,1,I] -> [N,1,1,O], spectrally normed */
 
 /* Batch norm, then x gain + shift, then relu: gain and shift are [N or 1,1,1,C].  name holds stored_mean and stored_var. */

@@ -17,15 +17,19 @@ static void give(struct back *b, val to, val g)
 	b->g[to] = b->g[to] < 0 ? g : add(b->t, b->g[to], g);
 }
 
-static struct pads pads_of(const struct attr *a)
+/* The convolution of which a is the attributes, or an adjoint's. */
+static val conv_again(struct tape *t, val x, val w, const struct attr *a)
 {
-	return (struct pads){ a->i[1], a->i[2], a->i[3], a->i[4] };
+	struct pads p = { a->i[1], a->i[2], a->i[3], a->i[4] };
+
+	return a->i[7] == CONV_UP ? conv_up2(t, x, w) : a->i[7] == CONV_DOWN ? conv_sum2(t, x, w)
+		: conv(t, x, w, a->i[0], p);
 }
 
 static val conv_dx(struct tape *t, val dy, val w, const struct attr *a, int H, int W)
 {
 	struct shape g = tape_shape(t, dy), k = tape_shape(t, w);
-	struct attr c = { .i = { a->i[0], a->i[1], a->i[2], a->i[3], a->i[4], H, W } };
+	struct attr c = { .i = { a->i[0], a->i[1], a->i[2], a->i[3], a->i[4], H, W, a->i[7] } };
 	val in[2] = { dy, w };
 	return tape_emit(t, OP_conv_dx, shape4(g.d[0], H, W, k.d[2]), 2, in, &c);
 }
@@ -33,7 +37,7 @@ static val conv_dx(struct tape *t, val dy, val w, const struct attr *a, int H, i
 static val conv_dw(struct tape *t, val x, val dy, const struct attr *a, int K, int L)
 {
 	struct shape s = tape_shape(t, x), g = tape_shape(t, dy);
-	struct attr c = { .i = { a->i[0], a->i[1], a->i[2], a->i[3], a->i[4], K, L } };
+	struct attr c = { .i = { a->i[0], a->i[1], a->i[2], a->i[3], a->i[4], K, L, a->i[7] } };
 	val in[2] = { x, dy };
 	return tape_emit(t, OP_conv_dw, shape4(K, L, s.d[3], g.d[3]), 2, in, &c);
 }
@@ -97,12 +101,12 @@ static void conv_back(struct back *b, const struct instr *i, val g)
 		if (b->active[q]) give(b, q, conv_dw(t, p, g, &i->a, w.d[0], w.d[1]));
 		break;
 	case OP_conv_dx:                     /* p = dy, q = w */
-		if (b->active[p]) give(b, p, conv(t, g, q, i->a.i[0], pads_of(&i->a)));
+		if (b->active[p]) give(b, p, conv_again(t, g, q, &i->a));
 		if (b->active[q]) give(b, q, conv_dw(t, g, p, &i->a, w.d[0], w.d[1]));
 		break;
 	case OP_conv_dw:                     /* p = x, q = dy */
 		if (b->active[p]) give(b, p, conv_dx(t, q, g, &i->a, x.d[1], x.d[2]));
-		if (b->active[q]) give(b, q, conv(t, p, g, i->a.i[0], pads_of(&i->a)));
+		if (b->active[q]) give(b, q, conv_again(t, p, g, &i->a));
 		break;
 	}
 }

@@ -66,6 +66,9 @@ val maxpool2(struct tape *, val);
 val matmul(struct tape *, val a, val b, bool ta, bool tb);     /* over the last two dimensions; the first two are equal */
 struct pads { int top, bottom, left, right; };
 val conv(struct tape *, val x, val w, int stride, struct pads);          /* x[N,H,W,I], w[K,L,I,O] */
+/* conv(up2(x), w) and sum2(conv(x, w)) of 3x3 taps, pad 1, without the large image in between. */
+val conv_up2(struct tape *, val x, val w);
+val conv_sum2(struct tape *, val x, val w);
 /* min(max(conv + bias[1,1,1,O] + more, lo), hi); more -1: none.  Depthwise: w[K,L,1,C].  Both are
  * forward only. */
 val conv_act(struct tape *, val x, val w, val bias, val more, int stride, struct pads, double lo,

@@ -12,37 +12,48 @@
 
 static const struct problem {
 	const char *net;
-	int N, H, I, O, K, stride, before, after;
+	int N, H, I, O, K, stride, before, after;   /* H: of x in the large */
+	enum conv_scale scale;
 } problems[] = {
-	{ "biggan-32", 64, 32, 64, 64, 3, 1, 1, 1 },
-	{ "biggan-32", 64, 16, 64, 64, 3, 1, 1, 1 },
-	{ "biggan-32", 64, 8, 64, 64, 3, 1, 1, 1 },
-	{ "biggan-32", 64, 4, 64, 64, 3, 1, 1, 1 },
-	{ "biggan-32", 64, 16, 64, 64, 1, 1, 0, 0 },
-	{ "biggan-32", 64, 32, 3, 64, 3, 1, 1, 1 },
-	{ "biggan-32", 64, 32, 64, 3, 3, 1, 1, 1 },
-	{ "biggan-64", 16, 64, 32, 32, 3, 1, 1, 1 },
-	{ "biggan-64", 16, 32, 64, 128, 3, 1, 1, 1 },
-	{ "biggan-64", 16, 16, 256, 128, 3, 1, 1, 1 },
-	{ "biggan-64", 16, 8, 512, 256, 3, 1, 1, 1 },
-	{ "biggan-64", 16, 4, 512, 512, 3, 1, 1, 1 },
-	{ "biggan-64", 16, 8, 512, 256, 1, 1, 0, 0 },
-	{ "resnet50", 4, 224, 3, 64, 7, 2, 3, 3 },
-	{ "resnet50", 4, 56, 64, 64, 3, 1, 1, 1 },
-	{ "resnet50", 4, 56, 64, 256, 1, 1, 0, 0 },
-	{ "resnet50", 4, 56, 128, 128, 3, 2, 1, 1 },
-	{ "resnet50", 4, 28, 512, 128, 1, 1, 0, 0 },
-	{ "resnet50", 4, 14, 256, 256, 3, 1, 1, 1 },
-	{ "resnet50", 4, 7, 512, 2048, 1, 1, 0, 0 },
-	{ "resnet50", 4, 7, 512, 512, 3, 1, 1, 1 },
-	{ "effnet-lite0", 4, 224, 3, 32, 3, 2, 0, 1 },
-	{ "effnet-lite0", 4, 112, 32, 16, 1, 1, 0, 0 },
-	{ "effnet-lite0", 4, 112, 16, 96, 1, 1, 0, 0 },
-	{ "effnet-lite0", 4, 56, 144, 24, 1, 1, 0, 0 },
-	{ "effnet-lite0", 4, 28, 240, 40, 1, 1, 0, 0 },
-	{ "effnet-lite0", 4, 14, 80, 480, 1, 1, 0, 0 },
-	{ "effnet-lite0", 4, 7, 1152, 192, 1, 1, 0, 0 },
-	{ "effnet-lite0", 4, 7, 320, 1280, 1, 1, 0, 0 },
+	{ "biggan-32", 64, 32, 64, 64, 3, 1, 1, 1, CONV_SAME },
+	{ "biggan-32", 64, 16, 64, 64, 3, 1, 1, 1, CONV_SAME },
+	{ "biggan-32", 64, 8, 64, 64, 3, 1, 1, 1, CONV_SAME },
+	{ "biggan-32", 64, 4, 64, 64, 3, 1, 1, 1, CONV_SAME },
+	{ "biggan-32", 64, 32, 64, 64, 3, 1, 1, 1, CONV_UP },
+	{ "biggan-32", 64, 32, 64, 64, 3, 1, 1, 1, CONV_DOWN },
+	{ "biggan-32", 64, 16, 64, 64, 3, 1, 1, 1, CONV_UP },
+	{ "biggan-32", 64, 8, 64, 64, 3, 1, 1, 1, CONV_UP },
+	{ "biggan-32", 64, 16, 64, 64, 1, 1, 0, 0, CONV_SAME },
+	{ "biggan-32", 64, 32, 3, 64, 3, 1, 1, 1, CONV_SAME },
+	{ "biggan-32", 64, 32, 64, 3, 3, 1, 1, 1, CONV_SAME },
+	{ "biggan-64", 16, 64, 32, 32, 3, 1, 1, 1, CONV_SAME },
+	{ "biggan-64", 16, 32, 64, 128, 3, 1, 1, 1, CONV_SAME },
+	{ "biggan-64", 16, 16, 256, 128, 3, 1, 1, 1, CONV_SAME },
+	{ "biggan-64", 32, 64, 128, 64, 3, 1, 1, 1, CONV_UP },
+	{ "biggan-64", 32, 32, 256, 128, 3, 1, 1, 1, CONV_UP },
+	{ "biggan-64", 32, 16, 512, 256, 3, 1, 1, 1, CONV_UP },
+	{ "biggan-64", 32, 8, 512, 512, 3, 1, 1, 1, CONV_UP },
+	{ "biggan-64", 64, 64, 32, 32, 3, 1, 1, 1, CONV_DOWN },
+	{ "biggan-64", 64, 16, 128, 128, 3, 1, 1, 1, CONV_DOWN },
+	{ "biggan-64", 16, 8, 512, 256, 3, 1, 1, 1, CONV_SAME },
+	{ "biggan-64", 16, 4, 512, 512, 3, 1, 1, 1, CONV_SAME },
+	{ "biggan-64", 16, 8, 512, 256, 1, 1, 0, 0, CONV_SAME },
+	{ "resnet50", 4, 224, 3, 64, 7, 2, 3, 3, CONV_SAME },
+	{ "resnet50", 4, 56, 64, 64, 3, 1, 1, 1, CONV_SAME },
+	{ "resnet50", 4, 56, 64, 256, 1, 1, 0, 0, CONV_SAME },
+	{ "resnet50", 4, 56, 128, 128, 3, 2, 1, 1, CONV_SAME },
+	{ "resnet50", 4, 28, 512, 128, 1, 1, 0, 0, CONV_SAME },
+	{ "resnet50", 4, 14, 256, 256, 3, 1, 1, 1, CONV_SAME },
+	{ "resnet50", 4, 7, 512, 2048, 1, 1, 0, 0, CONV_SAME },
+	{ "resnet50", 4, 7, 512, 512, 3, 1, 1, 1, CONV_SAME },
+	{ "effnet-lite0", 4, 224, 3, 32, 3, 2, 0, 1, CONV_SAME },
+	{ "effnet-lite0", 4, 112, 32, 16, 1, 1, 0, 0, CONV_SAME },
+	{ "effnet-lite0", 4, 112, 16, 96, 1, 1, 0, 0, CONV_SAME },
+	{ "effnet-lite0", 4, 56, 144, 24, 1, 1, 0, 0, CONV_SAME },
+	{ "effnet-lite0", 4, 28, 240, 40, 1, 1, 0, 0, CONV_SAME },
+	{ "effnet-lite0", 4, 14, 80, 480, 1, 1, 0, 0, CONV_SAME },
+	{ "effnet-lite0", 4, 7, 1152, 192, 1, 1, 0, 0, CONV_SAME },
+	{ "effnet-lite0", 4, 7, 320, 1280, 1, 1, 0, 0, CONV_SAME },
 };
 
 static const struct depthwise { int N, H, C, K, stride; } depthwise[] = {
@@ -118,19 +129,21 @@ static double sgemm_rate(int threads)
 static void problem_print(struct backend *b, const struct problem *p, double peak)
 {
 	int P = (p->H + p->before + p->after - p->K) / p->stride + 1;
-	struct shape x = { { p->N, p->H, p->H, p->I } }, y = { { p->N, P, P, p->O } };
+	int H = p->H / (p->scale == CONV_UP ? 2 : 1), before = p->before, after = p->after;
+	double flops = 2e-9 * p->N * P * P * p->K * p->K * p->I * p->O;
+
+	if (p->scale == CONV_DOWN) P /= 2;
+	struct shape x = { { p->N, H, H, p->I } }, y = { { p->N, P, P, p->O } };
 	struct shape w = { { p->K, p->K, p->I, p->O } };
-	double flops = 2e-9 * (double)shape_count(y) * p->K * p->K * p->I;
-	int before = p->before, after = p->after;
-	struct attr a = { .i = { p->stride, before, after, before, after, p->H, p->H } };
+	struct attr a = { .i = { p->stride, before, after, before, after, H, H, (int)p->scale } };
 	double forward = flops / seconds(b, OP_conv, y, (struct shape[]){ x, w }, &a);
 	double dx = flops / seconds(b, OP_conv_dx, x, (struct shape[]){ y, w }, &a);
 
 	a.i[5] = a.i[6] = p->K;
 	double dw = flops / seconds(b, OP_conv_dw, w, (struct shape[]){ x, y }, &a);
-	printf("%s\t%dx%dx%d\t%d-%d\t%dx%d/%d\t%.0f\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\n",
+	printf("%s\t%dx%dx%d\t%d-%d\t%dx%d/%d%s\t%.0f\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\n",
 		p->net, p->N, p->H, p->H, p->I, p->O, p->K, p->K, p->stride,
-		forward, dx, dw, forward / peak, dx / peak, dw / peak);
+		(const char *[]){ "", " up", " down" }[p->scale], forward, dx, dw, forward / peak, dx / peak, dw / peak);
 	fflush(stdout);
 }
 
