@@ -67,7 +67,8 @@ fails_with "left by a run with" "another option does not resume it" ic-train $A 
 ok "the same command does" ic-train $A -o cut.st $small --steps 9 --every 24 --score a.feats.mdb --score-samples 20
 check_same "to the same checkpoint" "cat cut.st" "cat whole.st"
 
-ok "the same with activations computed again" ic-train $A -o again.st $small --steps 9 --every 24 --recompute
+ok "the same with activations computed again" ic-train $A -o again.st $small --steps 9 --every 24 --score a.feats.mdb \
+	--score-samples 20 --recompute
 check_same "the same bytes" "cat again.st" "cat whole.st"
 
 fails_with "exists" "an output that exists is refused" ic-train $A -o whole.st $small --steps 1
