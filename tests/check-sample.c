@@ -78,13 +78,15 @@ static void check_batches(int resolution, int ch)
 
 static void check_truncation(double bound)
 {
-	real free_[DIM], z[DIM];
-	int inside = 0, kept = 0, same = 0;
+	real free_[DIM], z[DIM], moved[DIM];
+	int inside = 0, kept = 0, same = 0, clamped = 0;
 
 	for (uint64_t i = 0; i < 200; i++) {
 		sampler_noise(9, i, DIM, free_);
 		sampler_noise_within(bound, 9, i, DIM, z);
+		sampler_noise_clamped(bound, 9, i, DIM, moved);
 		for (int k = 0; k < DIM; k++) {
+			clamped += moved[k] == (real)fmax(-bound, fmin(bound, (double)free_[k]));
 			inside += fabs((double)z[k]) <= bound;
 			if (fabs((double)free_[k]) > bound) continue;
 			kept++;
@@ -96,6 +98,7 @@ static void check_truncation(double bound)
 	double share = erf(bound / sqrt(2));
 	is_near(kept, 24000 * share, 4 * sqrt(24000 * share * (1 - share)) + 1e-9,
 		"truncation %g: the share of %g drawn inside", bound, share);
+	ok(clamped == 200 * DIM, "truncation %g: or are moved to the bound", bound);
 	ok(same == kept, "truncation %g: those stay as they are", bound);
 }
 

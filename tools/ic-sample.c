@@ -8,6 +8,7 @@
 #include "lib/base/par.h"
 #include "lib/base/rng.h"
 #include "lib/base/say.h"
+#include "lib/gan/closest.h"
 #include "lib/gan/sample.h"
 #include "lib/tape/device.h"
 
@@ -21,11 +22,14 @@ enum { STREAM_INSTANCE = 0x1A, MOST_SEEDS = 1000000 };
 #define LARGEST_SEED 9e15                    /* options are checked as doubles, which hold it */
 
 static int64_t count, each, seed;
-static const char *seeds, *noise;
-static int between, between_noises, batch = 32, class_ = -1, device, precision;
+static const char *model, *seeds, *noise, *weights;
+static int between, between_noises, times, batch = 32, class_ = -1, device, precision;
+static bool clamped;
 static double truncation = INFINITY;
 
 static const struct opt opts[] = {
+	{ 'm', "model", "FILE", "the model; the operand is the instances then", OPT_STR, &model, 0,
+	  0 },
 	{ 'n', "samples", "N", "samples in all, each of an instance drawn at random", OPT_LONG,
 	  &count, 0, 1e12 },
 	{ 0, "each", "K", "K samples of every instance, in order, instead", OPT_LONG, &each, 0,
@@ -39,6 +43,12 @@ static const struct opt opts[] = {
 	{ 0, "between-noises", "N", "N more between each seed or noise row and the next", OPT_INT,
 	  &between_noises, 0, 10000 },
 	{ 0, "truncation", "T", "draw noise outside +-T again", OPT_REAL, &truncation, 0.01, 100 },
+	{ 0, "clamp", NULL, "--truncation: move it to the nearer of -T and T instead", OPT_FLAG,
+	  &clamped, 0, 0 },
+	{ 0, "closest", "N", "--each: make N times as many, keep those closest to their instance",
+	  OPT_INT, &times, 0, 10000 },
+	{ 'w', "weights", "FILE", "--closest: weights of the network that made the instances",
+	  OPT_STR, &weights, 0, 0 },
 	{ 0, "class", "C", "class label of every sample (-1: the instance's own)", OPT_INT, &class_,
 	  -1, 1 << 24 },
 	{ 's', "seed", "N", "seed of noise and of the drawing of instances", OPT_LONG, &seed, 0,
@@ -58,6 +68,8 @@ struct job {
 	struct features rows;                /* --noise */
 	int64_t noises;                      /* of every instance; 0: each sample has its own */
 	real *room;                          /* a second vector, when between two */
+	struct closest c;                    /* --closest */
+	int64_t written;
 };
 
 /* Number `at` of a list, or at a fraction t > 0 of the way from it to the next. */
@@ -124,11 +136,17 @@ static int fill_features(const struct job *j, struct spot p, real *f)
 	return 0;
 }
 
+static void draw_noise(const struct job *j, uint64_t drawn, uint64_t number, real *z)
+{
+	if (clamped) sampler_noise_clamped(truncation, drawn, number, j->s.dim_z, z);
+	else sampler_noise_within(truncation, drawn, number, j->s.dim_z, z);
+}
+
 /* Number `at` of the noises of --seeds or --noise. */
 static int listed_noise(const struct job *j, int64_t at, real *z)
 {
 	if (seeds) {
-		sampler_noise_within(truncation, j->seed[at], 0, j->s.dim_z, z);
+		draw_noise(j, j->seed[at], 0, z);
 		return 0;
 	}
 	if (features_get(&j->rows, at, 1, z)) return -1;
@@ -145,7 +163,7 @@ static int fill_noise(const struct job *j, int64_t i, struct pam_head *h, real *
 	uint64_t drawn = j->seed ? j->seed[p.at] : (uint64_t)seed;
 
 	if (!noise && !(p.t > 0)) snprintf(h->seed, sizeof h->seed, "%" PRIu64, drawn);
-	if (!j->noises) sampler_noise_within(truncation, drawn, (uint64_t)i, j->s.dim_z, z);
+	if (!j->noises) draw_noise(j, drawn, (uint64_t)i, z);
 	else if (listed_noise(j, p.at, z)) return -1;
 	if (!(p.t > 0)) return 0;
 	if (listed_noise(j, p.at + 1, j->room)) return -1;
@@ -185,12 +203,49 @@ static int fill(const struct job *j, int64_t i, int place, struct pam_head *h)
 		       : 0;
 }
 
+/* The closest of an instance that has had all its samples, in their order. */
+static int write_closest(struct job *j)
+{
+	int bad = 0;
+
+	closest_sort(&j->c);
+	for (int k = 0; k < j->c.n && !bad; k++) {
+		struct pam_head *h = &j->c.one[k].head;
+		h->at = j->written++;
+		h->of = count / times;
+		bad = pam_write(stdout, h, j->c.one[k].rgb);
+	}
+	closest_clear(&j->c);
+	return bad;
+}
+
+/* Samples i to i + n - 1. */
+static int write_batch(struct job *j, int64_t i, int n, const struct pam_head *h,
+		       const struct image *picture)
+{
+	int bad = times ? closest_embed(&j->c, n, picture) : 0;
+
+	for (int k = 0; k < n && !bad; k++)
+		if (times) {
+			closest_offer(&j->c, k, &h[k], picture,
+				      j->s.f + (size_t)k * (size_t)j->g.c.features);
+			if (!((i + k + 1) % each)) bad = write_closest(j);
+		} else
+			bad = pam_write(stdout, &h[k], picture[k].rgb);
+	return bad;
+}
+
 /* The tape computes whole batches: the last one is filled up with its first sample again. */
 static int run(struct job *j)
 {
 	struct pam_head *h = mem_new((size_t)batch, sizeof *h);
-	uint8_t *rgb = mem_new((size_t)j->s.side * (size_t)j->s.side, 3);
+	struct image *picture = mem_new((size_t)batch, sizeof *picture);
+	size_t bytes = (size_t)j->s.side * (size_t)j->s.side * 3;
+	uint8_t *rgb = mem_new((size_t)batch, bytes);
 	int bad = 0;
+
+	for (int k = 0; k < batch; k++)
+		picture[k] = (struct image){ j->s.side, j->s.side, rgb + (size_t)k * bytes };
 
 	for (int64_t i = 0; i < count && !bad; i += batch) {
 		int n = count - i < batch ? (int)(count - i) : batch;
@@ -199,14 +254,13 @@ static int run(struct job *j)
 			bad = fill(j, k < n ? i + k : i, k, &h[k]);
 		if (bad) break;
 		bad = sampler_run(&j->s);
-		for (int k = 0; k < n && !bad; k++) {
-			sampler_rgb(&j->s, k, rgb);
-			bad = pam_write(stdout, &h[k], rgb);
-		}
+		for (int k = 0; k < n && !bad; k++) sampler_rgb(&j->s, k, picture[k].rgb);
+		bad = bad || write_batch(j, i, n, h, picture);
 		progress("sampling", i + n, count, "%s", "");
 	}
 	progress_end();
 	free(h);
+	free(picture);
 	free(rgb);
 	return bad;
 }
@@ -254,6 +308,12 @@ static void check_options(void)
 	if (seed && list) misuse("--seed: not with --seeds or --noise, which it would not change");
 	if (noise && isfinite(truncation))
 		misuse("--truncation: not with --noise, whose rows are used as they are");
+	if (clamped && !isfinite(truncation)) misuse("--clamp: expected --truncation");
+	if (times && !each) misuse("--closest: expected --each");
+	if (times > 0 && each > 1000000 / times)
+		misuse("--closest: found %" PRId64 " times %d samples, expected at most 1000000",
+		       each, times);
+	if (weights && !times) misuse("--weights: expected --closest");
 }
 
 static int check_instances(const struct job *j, const char *path)
@@ -294,6 +354,7 @@ static int count_samples(struct job *j)
 {
 	int64_t places = j->t.info.count > 0 ? j->t.info.count : 1;
 
+	if (times) each *= times;
 	if (each) count = each * places;
 	if (!j->noises) return 0;
 	if (j->g.c.class_cond && j->g.c.n_classes > 1 && !j->t.labels && class_ < 0)
@@ -306,7 +367,14 @@ static int count_samples(struct job *j)
 	return 0;
 }
 
-static int job_open(struct job *j, const char *model, const char *path)
+static int open_closest(struct job *j, const char *path)
+{
+	if (!j->g.c.instance_cond)
+		return fail("%s: takes no instances, expected one that does for --closest", model);
+	return closest_open(&j->c, path, &j->t.info, weights, (int)each);
+}
+
+static int job_open(struct job *j, const char *path)
 {
 	if (binary_stdout() || gan_load_sampler(&j->g, model)) return -1;
 	if (!path && j->g.c.instance_cond) path = "-";
@@ -316,6 +384,7 @@ static int job_open(struct job *j, const char *model, const char *path)
 		misuse("standard input can be read once");
 	if (path && (features_open(&j->t, path) || check_instances(j, path))) return -1;
 	if (noise && open_noise(j)) return -1;
+	if (times && open_closest(j, path)) return -1;
 	if (count_samples(j)) return -1;
 	int dim_z = biggan_dim_z(&j->g.c);
 	j->room = mem_new((size_t)(j->g.c.features > dim_z ? j->g.c.features : dim_z),
@@ -327,6 +396,7 @@ static int job_open(struct job *j, const char *model, const char *path)
 static void job_close(struct job *j)
 {
 	sampler_close(&j->s);
+	closest_close(&j->c);
 	features_close(&j->t);
 	features_close(&j->rows);
 	gan_free(&j->g);
@@ -341,14 +411,15 @@ int main(int argc, char **argv)
 	blas_start(argv);
 	int i = opt_parse(argc, argv, "model [instances]", "pictures from a trained model", opts,
 			  LEN(opts));
-	if (i >= argc) misuse("no model given");
-	if (argc - i > 2)
-		misuse("%s: found a third operand, expected a model and instances", argv[i + 2]);
+	if (!model && i < argc) model = argv[i++];
+	if (!model) misuse("no model given");
+	if (argc - i > 1) misuse("%s: found after the instances, expected no more", argv[i + 1]);
 	check_options();
 	if (seeds) parse_seeds(&j);
-	if (job_open(&j, argv[i], i + 1 < argc ? argv[i + 1] : NULL)) die();
+	if (job_open(&j, i < argc ? argv[i] : NULL)) die();
 	struct backend *b = device_open(device, precision, par_threads());
 	if (!b || sampler_open(&j.s, &j.g, batch, b) || run(&j)) die();
+	count = times ? j.written : count;
 	job_close(&j);
 	backend_free(b);
 	return done(count, "samples");

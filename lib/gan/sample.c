@@ -73,6 +73,12 @@ void sampler_noise_within(double bound, uint64_t seed, uint64_t number, int dim_
 		while (fabs((double)z[i]) > bound) z[i] = (real)rng_normal(&r);
 }
 
+void sampler_noise_clamped(double bound, uint64_t seed, uint64_t number, int dim_z, real *z)
+{
+	sampler_noise(seed, number, dim_z, z);
+	for (int i = 0; i < dim_z; i++) z[i] = (real)fmax(-bound, fmin(bound, (double)z[i]));
+}
+
 /* sin((1-t) w) / sin(w) a + sin(t w) / sin(w) b, with w the angle between them; the straight line
  * where w is 0 or pi, which leaves no one arc, and where there is no angle to a vector of zeros. */
 void sampler_between(const real *a, const real *b, double t, int n, real *out)

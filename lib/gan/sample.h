@@ -25,6 +25,8 @@ void sampler_close(struct sampler *);        /* accepts a zeroed struct */
 void sampler_noise(uint64_t seed, uint64_t number, int dim_z, real *z);
 /* The same, but each number outside +-bound drawn again until it is inside. */
 void sampler_noise_within(double bound, uint64_t seed, uint64_t number, int dim_z, real *z);
+/* The same, but numbers outside moved to the bound. */
+void sampler_noise_clamped(double bound, uint64_t seed, uint64_t number, int dim_z, real *z);
 
 /* The point at t in [0,1] of the arc from a[n] to b[n] (Shoemake, SIGGRAPH 1985): equal angles for
  * equal t; unit vectors stay on the sphere, and normal noise keeps its length, which a straight

@@ -135,19 +135,6 @@ int watch_sync(struct watch *w)
 	return sync_file(w->log, w->plan.log) || sync_file(w->pictures, w->plan.pictures);
 }
 
-/* Position of word in "a|b|c", or -1. */
-static int word_in(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (int i = 0; ; i++) {
-		size_t m = strcspn(list, "|");
-		if (m == n && !strncmp(list, word, n)) return i;
-		if (!list[m]) return -1;
-		list += m + 1;
-	}
-}
-
 /* Scores compare when they are to the same features, from as many samples. */
 static void begin_best(struct watch *w, uint64_t real_)
 {
@@ -162,27 +149,13 @@ static int open_score(struct watch *w)
 {
 	struct features real_ = { 0 };
 	struct moments m = { 0 };
-	char net[64] = "", protocol[64] = "", layer[64] = "pool";
 	const char *path = w->plan.score;
 	int bad = -1;
 
 	if (features_open(&real_, path)) return -1;
-	rows_meta(&real_.info, "net", net, sizeof net);
-	rows_meta(&real_.info, "protocol", protocol, sizeof protocol);
-	rows_meta(&real_.info, "layer", layer, sizeof layer);
-	int n = word_in(NETS, net), p = word_in(NETS_PROTOCOLS, protocol), d = real_.info.width;
-	int l = word_in(NETS_LAYERS, layer);
+	int d = real_.info.width;
 	float *row = mem_new((size_t)d, sizeof *row);
-	if (n < 0 || p < 0 || l < 0) {
-		fail("%s: made by network \"%s\", protocol \"%s\"; expected %s and %s", path, net,
-		     protocol, NETS, NETS_PROTOCOLS);
-		goto end;
-	}
-	if (nets_open(&w->net, n, p, (enum net_layer)l, NULL)) goto end;
-	if (w->net.width != d) {
-		fail("%s: rows of %d, expected %d of network %s", path, d, w->net.width, net);
-		goto end;
-	}
+	if (nets_again(&w->net, path, &real_.info, NULL)) goto end;
 	if (moments_open(&m, d)) goto end;
 	for (int64_t i = 0; i < real_.info.count; i++) {
 		if (features_get(&real_, i, 1, row)) goto end;

@@ -10,6 +10,7 @@
 #include "lib/nets/prepare.h"
 #include "lib/nets/resnet.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +157,43 @@ int nets_open(struct net *net, int which, int protocol, enum net_layer layer, co
 	if (weights_open(&from, weights ? weights : path)) return -1;
 	int bad = nets_from(net, which, protocol, layer, &from);
 	tensors_close(&from);
+	return bad;
+}
+
+/* Position of word in "a|b|c", or -1. */
+static int word_in(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (int i = 0; ; i++) {
+		size_t m = strcspn(list, "|");
+		if (m == n && !strncmp(list, word, n)) return i;
+		if (!list[m]) return -1;
+		list += m + 1;
+	}
+}
+
+int nets_again(struct net *net, const char *path, const struct rows_info *rows, const char *weights)
+{
+	char name[64] = "", protocol[64] = "", layer[64] = "pool", hash[17] = "", found[17];
+
+	rows_meta(rows, "net", name, sizeof name);
+	rows_meta(rows, "protocol", protocol, sizeof protocol);
+	rows_meta(rows, "layer", layer, sizeof layer);
+	int n = word_in(NETS, name), p = word_in(NETS_PROTOCOLS, protocol);
+	int l = word_in(NETS_LAYERS, layer);
+	if (n < 0 || p < 0 || l < 0)
+		return fail("%s: made by network \"%s\", protocol \"%s\"; expected %s and %s", path,
+			name, protocol, NETS, NETS_PROTOCOLS);
+	if (nets_open(net, n, p, (enum net_layer)l, weights)) return -1;
+	snprintf(found, sizeof found, "%016" PRIx64, net->weights);
+	int bad = 0;
+	if (net->width != rows->width)
+		bad = fail("%s: rows of %d, expected %d of network %s", path, rows->width,
+			net->width, name);
+	else if (rows_meta(rows, "weights", hash, sizeof hash) && strcmp(hash, found))
+		bad = fail("%s: made with weights %s of %s, found %s", path, hash, name, found);
+	if (bad) nets_close(net);
 	return bad;
 }
 

@@ -3,6 +3,7 @@
 #define IC_NETS_H
 
 #include "formats/image.h"
+#include "formats/rows.h"
 #include "formats/safetensors.h"
 
 #include <stdbool.h>
@@ -33,6 +34,8 @@ struct net {
  * ../../pipelines/weights beside this program.  0, or -1 after fail(). */
 int nets_open(struct net *, int net, int protocol, enum net_layer, const char *weights);
 int nets_from(struct net *, int net, int protocol, enum net_layer, const struct tensors *weights);
+/* The network that made the rows of `path`, as their meta lines say, with the same weights. */
+int nets_again(struct net *, const char *path, const struct rows_info *, const char *weights);
 
 /* n pictures to f[n][width]; mirrored: left and right exchanged.  Each of par_threads() threads
  * takes whole pictures, so a row depends on nothing but its picture. */

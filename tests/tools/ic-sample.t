@@ -91,6 +91,42 @@ ok "a narrow one does" eval \
 check_same "truncated samples do not depend on batches" \
 	"ic-sample m.st f.mdb -n 40 --truncation 1 -b 7" "ic-sample m.st f.mdb -n 40 --truncation 1"
 
+ok "clamped noise is another" eval \
+	'! cmp -s <(ic-sample m.st f.mdb -n 4 --truncation 0.5) <(ic-sample m.st f.mdb -n 4 --truncation 0.5 --clamp)'
+check_same "clamped wide nothing changes" "ic-sample m.st f.mdb -n 4 --truncation 50 --clamp" \
+	"ic-sample m.st f.mdb -n 4"
+check_same "-m names the model" "ic-sample -m m.st f.mdb -n 4" "ic-sample m.st f.mdb -n 4"
+check_same "and the operand is the instances" "ic-store cat f.mdb | ic-sample -n 4 -m m.st" "ic-sample m.st f.mdb -n 4"
+
+# A published file, by class and truncated.
+published="ic-sample $root/tests/golden/generator.pth --truncation 0.7"
+ok "a published generator" eval '$published -n 9 >published.pam'
+for how in "-b 1" "-b 4" "-t 1"; do
+	check_same "the same with $how" "$published -n 9 $how" "cat published.pam"
+	check_same "the same of one class with $how" "$published -n 9 --class 2 --clamp $how" \
+		"$published -n 9 --class 2 --clamp"
+done
+check_same "the first five do not depend on the others" "$published -n 5 | sed 's/of=5/of=9/'" \
+	"head -c \$($published -n 5 | wc -c) published.pam"
+
+# The closest of many: by another way, ic-knn of all their features.
+only1() { ic-store head -n 1 f.mdb | ic-store load -; }
+ok "the closest of forty" eval 'only1 | ic-sample m.st - --each 4 --closest 10 >closest.pam'
+keys() { sed -n 's/^# ic key=\([0-9]*\) .*/\1/p'; }
+check_same "are those that ic-knn finds" "keys <closest.pam" \
+	"only1 >one.ic; ic-sample m.st one.ic --each 40 | ic-embed - | ic-knn -k 4 - one.ic | ic-store dump - |
+		grep -v '^#' | cut -f 2-5 | tr '\t' '\n' | sort -n"
+check_same "each as it is without the choice" "some 2 2 <closest.pam" \
+	"ic-sample m.st one.ic --each 40 | some \$((\$(keys <closest.pam | sed -n 2p) + 1)) \$((\$(keys <closest.pam | sed -n 2p) + 1))"
+ok "of three instances" eval 'ic-sample m.st i.mdb --each 4 --closest 5 >three.pam'
+check_same "four of each" "heads <three.pam" "ic-sample m.st i.mdb --each 4 | heads"
+for how in "-b 1" "-b 7" "-t 1"; do
+	check_same "the same with $how" "ic-sample m.st i.mdb --each 4 --closest 5 $how" "cat three.pam"
+done
+check_same "the closest are pictures to go on with" "ic-embed three.pam | ic-store dump - | grep -vc '^#'" "echo 12"
+fails_with 'made by network ""' "instances that say no network" ic-sample m.st "$root/tests/golden/instances.npy" --each 1 --closest 2
+fails_with "takes no instances" "the closest of a model without instances" ic-sample u.st f.mdb --each 1 --closest 2
+
 ok "noise rows" eval 'noise 3:0 0:3 -1:2 | ic-store load -o z.mdb &&
 	ic-sample m.st i.mdb --noise z.mdb >noise.pam'
 check_same "every instance with every row of noise" "heads <noise.pam" \
@@ -124,6 +160,8 @@ one_line()
 {
 	ic-pack --size 32 "$1" | ic-embed - | ic-sample m.st - -n 8 | ic-grid -o "$2"
 }
+ok "as the page has it" eval 'cp "$root/tests/golden/images/j_420_q95.jpg" cat.jpg &&
+	ic-pack cat.jpg | ic-embed - | ic-sample -m m.st - -n 8 | ic-grid -o cats.png'
 ok "any picture in one line" one_line "$root/tests/golden/images/j_420_q95.jpg" cat.png
 ok "another picture gives others" eval \
 	'one_line "$root/tests/golden/images/p_rgb8.png" dog.png && ! cmp -s cat.png dog.png'
@@ -158,6 +196,11 @@ done
 exits 2 "--seeds with --seed" ic-sample m.st f.mdb --seeds 1 -s 2
 exits 2 "--between without a list" ic-sample m.st f.mdb --each 1 --between 2
 exits 2 "--truncation of rows" ic-sample m.st f.mdb --noise z.mdb --truncation 1
+exits 2 "--clamp without --truncation" ic-sample m.st f.mdb -n 1 --clamp
+exits 2 "--closest without --each" ic-sample m.st f.mdb -n 1 --closest 2
+exits 2 "too many to choose from" ic-sample m.st f.mdb --each 10000 --closest 10000
+exits 2 "--weights without --closest" ic-sample m.st f.mdb -n 1 -w x
+exits 2 "two operands after -m" ic-sample -m m.st f.mdb f.mdb -n 1
 exits 2 "--truncation 0" ic-sample m.st f.mdb -n 1 --truncation 0
 exits 2 "standard input twice" ic-sample m.st - --noise -
 exits 2 "--between without instances" ic-sample u.st --seeds 1 --between 2
