@@ -2,6 +2,7 @@
 #include "lib/gan/named.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/base/par.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,19 +52,48 @@ int named_strangers(const struct tensors *t, const struct named *w, int n)
 	return 0;
 }
 
+struct taking { const struct param **p; const struct tensor **x; real *data; };
+
+static void take_one(void *ctx, int64_t i, int worker)
+{
+	const struct taking *k = ctx;
+
+	(void)worker;
+	param_import(k->p[i], k->x[i]->data, k->data);
+}
+
+/* By way of memory of its own. */
+static int take_widened(const struct param *p, const struct tensor *x, real *data)
+{
+	float *v = mem_big((size_t)x->count, sizeof *v, p->name);
+	int bad = !v || tensor_floats(x, v);
+
+	if (!bad) param_import(p, v, data);
+	free(v);
+	return bad ? -1 : 0;
+}
+
+/* Floats go straight from the file's map into place, by all threads. */
 int named_take(const struct tensors *t, const struct named *w, real *data)
 {
-	for (int i = 0; i < w->ps->n; i++) {
+	size_t most = (size_t)w->ps->n;
+	struct taking k = { mem_new(most, sizeof *k.p), mem_new(most, sizeof *k.x), data };
+	int64_t n = 0;
+	int bad = 0;
+
+	for (int i = 0; i < w->ps->n && !bad; i++) {
 		const struct param *p = &w->ps->p[i];
 		if (!p->trained && !w->buffers) continue;
 		const struct tensor *x = find(t, w->prefix, p);
-		float *v = x ? mem_big((size_t)x->count, sizeof *v, p->name) : NULL;
-		int bad = !v || tensor_floats(x, v);
-		if (!bad) param_import(p, v, data);
-		free(v);
-		if (bad) return -1;
+		if (x && x->type == DT_F32 && (uintptr_t)x->data % _Alignof(float) == 0)
+			k.p[n] = p, k.x[n++] = x;
+		else
+			bad = x ? take_widened(p, x, data) : -1;
 	}
-	return 0;
+	if (!bad) par_for(n, &k, take_one);
+	free(k.p);
+	free(k.x);
+	return bad;
 }
 
 /* A size of a tensor; 0 for what is not there or so large that sums of a few would not fit an
