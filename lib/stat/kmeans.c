@@ -1,10 +1,13 @@
-/* kmeans: rounds of exact assignment (lib/stat/knn.h) and means in double; empty clusters take half of a full one. */
+/* kmeans: rounds of exact assignment (lib/stat/pass.h) and means in double; empty clusters take half of a full one.
+ * The rows are rounded once and stay; a cluster is added up again only when its rows or its centre are others. */
 #include "lib/stat/kmeans.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
+#include "lib/base/say.h"
 #include "lib/stat/mt.h"
 #include "lib/stat/pair.h"
+#include "lib/stat/pass.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -12,6 +15,7 @@
 #include <string.h>
 
 enum { SPLIT_SEED = 1234, RUN_STRIDE = 15486557 };   /* faiss: Clustering.cpp */
+enum { ROOM = 16 };                          /* centres between which a row may be undecided */
 
 struct run {
 	struct kmeans *job;
@@ -20,13 +24,17 @@ struct run {
 	const float *x;
 	struct knn_set rows, centre_set;
 	struct knn search;
-	float *centres;                      /* [k][width] */
+	struct pass pass;                    /* all rows against tiles of centres */
+	struct shortlist *list;              /* [n] */
+	struct candidate *candidates;        /* [n][ROOM] */
+	float *centres, *before;             /* [k][width]; before: in the last round */
 	uint32_t *assign;                    /* [n] */
 	int64_t *start;                      /* [k + 1]: cluster c holds order[start[c]] .. order[start[c + 1] - 1] */
 	uint32_t *order;                     /* [n]: rows by cluster, in order within each */
-	double *sum;                         /* [threads][width] */
+	double *room;                        /* [threads][3][width] */
+	double *objective;                   /* [k]: of its rows, before its centre moved */
+	bool *changed;                       /* [k]: its rows or its centre are not those of the last round */
 	bool same;                           /* no row has changed its centre */
-	double objective;
 };
 
 uint32_t *kmeans_sample(const struct kmeans *job, int64_t rows, int per_centre, int64_t *count)
@@ -41,12 +49,16 @@ uint32_t *kmeans_sample(const struct kmeans *job, int64_t rows, int per_centre, 
 	return p;
 }
 
+static float *centre(const struct run *r, int64_t c)
+{
+	return r->centres + (size_t)c * (size_t)r->width;
+}
+
 static void unit_centres(struct run *r)
 {
 	for (int c = 0; r->job->spherical && c < r->job->k; c++) {
-		float *x = r->centres + (size_t)c * (size_t)r->width;
-		double norm = sqrt(pair_square(x, r->width));
-		if (norm > 0) pair_scale(x, r->width, 1 / norm);
+		double norm = sqrt(pair_square(centre(r, c), r->width));
+		if (norm > 0 && r->changed[c]) pair_scale(centre(r, c), r->width, 1 / norm);
 	}
 }
 
@@ -57,34 +69,44 @@ static int first_centres(struct run *r, int run)
 	if (!p) return -1;
 	mt_permutation(p, r->n, r->job->seed + 1 + (uint32_t)run * RUN_STRIDE);
 	for (int c = 0; c < r->job->k; c++)
-		memcpy(r->centres + (size_t)c * (size_t)r->width, r->x + (size_t)p[c] * (size_t)r->width,
-			(size_t)r->width * sizeof *r->centres);
+		memcpy(centre(r, c), r->x + (size_t)p[c] * (size_t)r->width, (size_t)r->width * sizeof *r->centres);
 	free(p);
+	memset(r->changed, true, (size_t)r->job->k * sizeof *r->changed);
 	unit_centres(r);
 	return 0;
 }
 
-static int take_centres(void *ctx, int64_t first, int n, const uint32_t *at, const double *distance)
+static void choose(void *ctx, int64_t i, int worker)
 {
 	struct run *r = ctx;
+	int64_t at = pass_nearest(&r->pass, (int)i, worker);
 
-	for (int i = 0; i < n; i++) {
-		r->same = r->same && r->assign[first + i] == at[i];
-		r->assign[first + i] = at[i];
-		r->objective += r->job->spherical ? -distance[i] : distance[i] * distance[i];
-	}
-	return 0;
+	if (at < 0) fault_at(&r->pass.fault, i);
+	else r->order[i] = (uint32_t)at;
 }
 
-/* Every row to its centre. */
+/* Every row to its centre, exactly, ties to the lower one. */
 static int assign(struct run *r)
 {
-	free(r->centre_set.norm);
-	r->centre_set.norm = NULL;
-	r->centre_set.longest = 0;
-	r->objective = 0;
+	int k = r->job->k;
+
+	for (int64_t i = 0; i < r->n; i++)
+		r->list[i] = (struct shortlist){ .c = r->candidates + (size_t)i * ROOM, .room = ROOM, .k = 1,
+			.floor = -INFINITY };
+	for (int c = 0; c < k; c += PASS_TILE)
+		if (stop_check() || pass_tile(&r->pass, c, k - c < PASS_TILE ? k - c : PASS_TILE) ||
+			pass_run(&r->pass, 0, (int)r->n, false)) return -1;
+	par_for(r->n, r, choose);
 	r->same = true;
-	return knn_measure(&r->centre_set, r->search.metric) || knn_search(&r->search, 0, r->n) ? -1 : 0;
+	for (int64_t i = 0; i < r->n; i++) {
+		uint32_t from = r->assign[i], to = r->order[i];
+		if (from == to) continue;
+		if (from < (uint32_t)k) r->changed[from] = true;
+		r->changed[to] = true;
+		r->assign[i] = to;
+		r->same = false;
+	}
+	return fault_told(&r->pass.fault);
 }
 
 /* Counting sort of the rows by cluster. */
@@ -101,18 +123,31 @@ static void group(struct run *r)
 	free(next);
 }
 
+/* The objective of a row and its centre, both in double. */
+static double cost(const struct run *r, const double *x, const double *c)
+{
+	return r->job->spherical ? pair_dot(x, c, r->width) : pair_distance2(x, c, r->width);
+}
+
 static void mean_of_cluster(void *ctx, int64_t c, int worker)
 {
 	struct run *r = ctx;
-	double *sum = r->sum + (size_t)worker * (size_t)r->width;
-	float *to = r->centres + (size_t)c * (size_t)r->width;
+	size_t width = (size_t)r->width;
+	double *sum = r->room + (size_t)worker * 3 * width, *row = sum + width, *old = row + width;
 	int64_t count = r->start[c + 1] - r->start[c];
 
+	if (!r->changed[c]) return;
+	r->objective[c] = 0;
 	if (!count) return;
-	memset(sum, 0, (size_t)r->width * sizeof *sum);
-	for (int64_t i = r->start[c]; i < r->start[c + 1]; i++)
-		pair_add(sum, r->x + (size_t)r->order[i] * (size_t)r->width, r->width);
-	for (int j = 0; j < r->width; j++) to[j] = (float)(sum[j] / (double)count);
+	memset(sum, 0, width * sizeof *sum);
+	pair_widen(old, centre(r, c), r->width, 1);
+	for (int64_t i = r->start[c]; i < r->start[c + 1]; i++) {
+		const float *x = r->x + (size_t)r->order[i] * width;
+		pair_add(sum, x, r->width);
+		pair_widen(row, x, r->width, 1);
+		r->objective[c] += cost(r, row, old);
+	}
+	for (size_t j = 0; j < width; j++) centre(r, c)[j] = (float)(sum[j] / (double)count);
 }
 
 /* An empty cluster takes half of cluster j, drawn with probability (count - 1) / (n - k) in rounds; the two
@@ -130,12 +165,12 @@ static int split_empty(struct run *r)
 		if (count[c] != 0) continue;
 		int j = 0;
 		while (!(mt_float(&m) < (float)(((double)count[j] - 1) / (float)(r->n - k)))) j = (j + 1) % k;
-		float *to = r->centres + (size_t)c * (size_t)r->width;
-		float *from = r->centres + (size_t)j * (size_t)r->width;
+		float *to = centre(r, c), *from = centre(r, j);
 		for (int i = 0; i < r->width; i++) {
 			to[i] = from[i] * (i % 2 ? 1 - away : 1 + away);
 			from[i] *= i % 2 ? 1 + away : 1 - away;
 		}
+		r->changed[c] = r->changed[j] = true;
 		count[c] = count[j] / 2;
 		count[j] -= count[c];
 		splits++;
@@ -144,54 +179,86 @@ static int split_empty(struct run *r)
 	return splits;
 }
 
+/* The centres after an assignment. */
+static void move_centres(struct run *r, struct kmeans_step *step)
+{
+	size_t bytes = (size_t)r->width * sizeof *r->centres;
+
+	memcpy(r->before, r->centres, (size_t)r->job->k * bytes);
+	group(r);
+	par_for(r->job->k, r, mean_of_cluster);
+	for (int c = 0; c < r->job->k; c++) step->objective += r->objective[c];
+	step->splits = split_empty(r);
+	unit_centres(r);
+	for (int c = 0; c < r->job->k; c++)
+		r->changed[c] = memcmp(centre(r, c), r->before + (size_t)c * (size_t)r->width, bytes) != 0;
+}
+
 /* One run.  The centres are a function of the assignment alone, so a repeated assignment ends it. */
 static int run_once(struct run *r, int run, struct kmeans_step *last)
 {
 	if (first_centres(r, run)) return -1;
 	memset(r->assign, 0xff, (size_t)r->n * sizeof *r->assign);
-	for (int i = 0; i < r->job->iterations; i++) {
+	r->same = false;
+	for (int i = 0; i < r->job->iterations && !r->same; i++) {
 		*last = (struct kmeans_step){ .run = run, .iteration = i };
 		if (assign(r)) return -1;
-		last->objective = r->objective;
-		group(r);
-		par_for(r->job->k, r, mean_of_cluster);
-		last->splits = split_empty(r);
-		unit_centres(r);
+		move_centres(r, last);
 		if (r->job->step) r->job->step(r->job->step_ctx, last);
-		if (r->same) break;
 	}
 	return 0;
 }
 
+/* The rows, rounded, and their lists. */
+static int rows_open(struct run *r)
+{
+	enum knn_metric metric = r->job->spherical ? KNN_IP : KNN_L2;
+	size_t n = (size_t)r->n;
+
+	if (r->n > INT32_MAX - PASS_TILE)
+		return fail("%" PRId64 " rows to train on, expected at most %d", r->n, INT32_MAX - PASS_TILE);
+	r->list = mem_big(n, sizeof *r->list, "lists of centres");
+	r->candidates = mem_big(n, ROOM * sizeof *r->candidates, "lists of centres");
+	if (!r->list || !r->candidates) return -1;
+	r->rows = knn_rows("rows", r->x, r->n, r->width);
+	r->centre_set = knn_rows("centres", r->centres, r->job->k, r->width);
+	if (knn_measure(&r->rows, metric)) return -1;
+	r->search = (struct knn){ .base = &r->centre_set, .query = &r->rows, .metric = metric, .k = 1 };
+	r->pass = (struct pass){ .job = &r->search, .room = ROOM, .list = r->list,
+		.block = ((int)r->n + PASS_TILE - 1) / PASS_TILE * PASS_TILE };
+	return pass_open(&r->pass) || pass_rows(&r->pass, 0, (int)r->n) ? -1 : 0;
+}
+
 static int run_open(struct run *r, struct kmeans *job, const float *x, int64_t n, int width)
 {
-	enum knn_metric metric = job->spherical ? KNN_IP : KNN_L2;
 	size_t k = (size_t)job->k;
 
 	*r = (struct run){ .job = job, .n = n, .width = width, .x = x };
 	r->centres = mem_big(k * (size_t)width, sizeof *r->centres, "centres");
+	r->before = mem_big(k * (size_t)width, sizeof *r->before, "centres");
 	r->assign = mem_big((size_t)n, sizeof *r->assign, "assignments");
 	r->order = mem_big((size_t)n, sizeof *r->order, "rows by cluster");
 	r->start = mem_new(k + 1, sizeof *r->start);
-	r->sum = mem_new((size_t)par_threads() * (size_t)width, sizeof *r->sum);
-	if (!r->centres || !r->assign || !r->order) return -1;
-	r->rows = knn_rows("rows", x, n, width);
-	r->centre_set = knn_rows("centres", r->centres, job->k, width);
-	if (first_centres(r, 0) || knn_measure(&r->rows, metric) || knn_measure(&r->centre_set, metric)) return -1;
-	r->search = (struct knn){ .base = &r->centre_set, .query = &r->rows, .metric = metric, .k = 1,
-		.take = take_centres, .ctx = r };
-	return 0;
+	r->objective = mem_new(k, sizeof *r->objective);
+	r->changed = mem_new(k, sizeof *r->changed);
+	r->room = mem_new((size_t)par_threads() * 3, (size_t)width * sizeof *r->room);
+	return r->centres && r->before && r->assign && r->order ? rows_open(r) : -1;
 }
 
 static void run_close(struct run *r)
 {
+	pass_close(&r->pass);
 	free(r->rows.norm);
-	free(r->centre_set.norm);
+	free(r->list);
+	free(r->candidates);
 	free(r->centres);
+	free(r->before);
 	free(r->assign);
 	free(r->order);
 	free(r->start);
-	free(r->sum);
+	free(r->objective);
+	free(r->changed);
+	free(r->room);
 }
 
 int kmeans_train(struct kmeans *job, const float *x, int64_t n, int width, float *centres)

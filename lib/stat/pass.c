@@ -42,7 +42,7 @@ int pass_open(struct pass *p)
 {
 	const struct knn *job = p->job;
 	size_t strips = (size_t)(p->block / PASS_STRIP);
-	bool bad = ground_open(&p->ground, job->metric, job->base, job->query);
+	bool bad = ground_open(&p->ground, job->metric, job->query, job->base);
 
 	p->near = near_best();
 	p->fault.at = -1;
@@ -223,11 +223,15 @@ static int find_floor(struct pass *p, struct bench *b, int i, const int32_t *pro
 {
 	struct shortlist *l = list_of(p, p->row_first + i);
 	struct near_row x = row_of(p, i);
-	int k = l->k;
+	int k = l->k + p->job->others;
+	double likely = -INFINITY;
 
-	if (!isinf(l->floor) || p->tile_n <= k) return 0;
-	for (int j = 0; j < p->tile_n; j++) b->scratch[j] = (double)most_of(&x, &p->tile, j, products[j]);
-	double likely = shortlist_kth(b->scratch, p->tile_n, k + 1);
+	if (!isinf(l->floor) || p->tile_n < k) return 0;
+	for (int j = 0; j < p->tile_n; j++) {
+		b->scratch[j] = (double)most_of(&x, &p->tile, j, products[j]);
+		likely = b->scratch[j] > likely ? b->scratch[j] : likely;
+	}
+	if (k > 1) likely = shortlist_kth(b->scratch, p->tile_n, k);
 	for (int j = 0; j < p->tile_n && isinf(l->floor); j++) {
 		struct hit h = { most_of(&x, &p->tile, j, products[j]), j, true, false };
 		if ((double)h.most >= likely && refine(p, b, i, &h)) return -1;
@@ -334,4 +338,16 @@ const struct ranked *pass_finish(struct pass *p, int i, int worker)
 	b->effort.measured += l->n;
 	b->effort.undecided += l->n > l->k;
 	return rank_measure(&b->rank, query, p->rows.addend[i], l) ? NULL : b->rank.list;
+}
+
+int64_t pass_nearest(struct pass *p, int i, int worker)
+{
+	int64_t query = p->row_first + i;
+	struct bench *b = &p->bench[worker];
+	struct shortlist *l = list_of(p, query);
+
+	shortlist_prune(l, b->scratch);
+	if (l->n == 1) return l->c[0].at;
+	if (rank_measure(&b->rank, query, p->rows.addend[i], l)) return -1;
+	return b->rank.list[0].at;
 }
