@@ -78,6 +78,11 @@ static bool ic_field(struct pam_head *h, char *name)
 		return number(value, 10, INT64_MAX, &n) ? h->at = (int64_t)n, true : false;
 	if (!strcmp(name, "of"))
 		return number(value, 10, INT64_MAX, &n) ? h->of = (int64_t)n, true : false;
+	if (!strcmp(name, "seen")) {
+		h->in_training = number(value, 10, INT64_MAX, &n);
+		if (h->in_training) h->seen = (int64_t)n;
+		return h->in_training;
+	}
 	if (strcmp(name, "seed")) return true;
 	if (!number(value, 10, UINT64_MAX, &n)) return false;
 	snprintf(h->seed, sizeof h->seed, "%" PRIu64, n);
@@ -332,6 +337,7 @@ int pam_write(FILE *f, const struct pam_head *h, const uint8_t *pixels)
 	if (h->from) fprintf(f, " from=%016" PRIx64, h->from);
 	if (h->root) fprintf(f, " root=%016" PRIx64, h->root);
 	if (h->instanced) fprintf(f, " instance=%" PRIu64, h->instance);
+	if (h->in_training) fprintf(f, " seen=%" PRId64, h->seen);
 	if (*h->seed) fprintf(f, " seed=%s", h->seed);
 	fprintf(f, "\nWIDTH %d\nHEIGHT %d\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n", h->width,
 		h->height);

@@ -17,6 +17,8 @@ struct pam_head {
 	uint64_t from, root;                 /* ids: the store or checkpoint; where keys count */
 	bool instanced;
 	uint64_t instance;                   /* key of the conditioning instance */
+	bool in_training;
+	int64_t seen;                        /* images training had seen when it made this */
 	char seed[24];                       /* the sample's seed as decimal text; "" none */
 };
 

@@ -149,19 +149,24 @@ static int encode(png_structp png, png_infop info, FILE *f, const uint8_t *rgb, 
 	return 0;
 }
 
+int image_put_png(FILE *f, const char *name, const uint8_t *rgb, int height, int width)
+{
+	struct input out = { .name = name, .what = "writing PNG" };
+	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &out, on_error, on_warning);
+	png_infop info = png ? png_create_info_struct(png) : NULL;
+
+	must(info);
+	int bad = encode(png, info, f, rgb, height, width);
+	png_destroy_write_struct(&png, &info);
+	return bad;
+}
+
 int image_write_png(const char *path, const uint8_t *rgb, int height, int width)
 {
-	struct input out = { .name = path, .what = "writing PNG" };
 	struct part part;
 
 	if (part_open(&part, path, true)) return -1;
-	png_structp png =
-		png_create_write_struct(PNG_LIBPNG_VER_STRING, &out, on_error, on_warning);
-	png_infop info = png ? png_create_info_struct(png) : NULL;
-	must(info);
-	int bad = encode(png, info, part.f, rgb, height, width);
-	png_destroy_write_struct(&png, &info);
-	if (!bad) return part_close(&part);
+	if (!image_put_png(part.f, path, rgb, height, width)) return part_close(&part);
 	part_drop(&part);
 	return -1;
 }

@@ -27,7 +27,12 @@ meta()
 
 # Of eleven steps, with a look at 0, 3, 6, 9 and 11.
 shown="--every 12 --keep 3 --score f.mdb --score-samples 8"
-ok "a run of eleven steps" ic-train $data -o w.st $small $shown --steps 11 --log w.jsonl --pictures w.pam
+# What a run of that name writes.
+out()
+{
+	echo "-o $1.st $small $shown --log $1.jsonl --pictures $1.pam --tb $1.tb"
+}
+ok "a run of eleven steps" ic-train $data $(out w) --steps 11
 check_same "the last three states are kept" "ls w.st*" "printf 'w.st%s\n' '' .11 .6 .9 .best"
 check_same "the last of them is the output" "cat w.st.11" "cat w.st"
 ok "an earlier one samples" eval 'ic-sample w.st.6 f.mdb -n 2 | ic-grid -o w.png -'
@@ -40,26 +45,52 @@ check_same "the best is the one of the lowest score" 'best_step w.jsonl' \
 check_same "the log says at each score which is the best" "tail -n 1 w.jsonl | sed 's/.*best_step\":\([0-9]*\).*/\1/'" \
 	"best_step w.jsonl"
 
-# Killed over and over, as soon as any file of it is replaced, or the state to go on from is.
+check_same "the pictures say what training had seen" "grep -a '^# ic' w.pam | sed -n 's/.*seen=//p' | uniq -c | tr -s ' '" \
+	"printf ' 16 %s\n' 0 12 24 36 44"
+check_same "so do the events: a version, a sheet each time, the step of ten" \
+	"grep -ao 'samples\|brain.Event:2\|loss/g' w.tb/* | sort | uniq -c | tr -s ' '" \
+	"printf ' %s\n' '1 brain.Event:2' '1 loss/g' '5 samples'"
+
+same_files()
+{
+	local f
+	for f in st st.9 st.6 st.best jsonl pam tb/events.out.tfevents.ic-train; do
+		cmp $1.$f w.$f >&2 || return
+	done
+	! ls $1.* | grep -E 'part|new$' >&2
+}
+
+# Killed over and over, as soon as any file of it changes, or the state to go on from does.
 killed()
 {
-	local pid old watched
-	for watched in 'k.st*' k.st.part 'k.st*' k.st.part 'k.st*' k.st.part 'k.st*' k.st.part; do
-		old=$(stat -c %n%i%Y $watched 2>/dev/null)
-		ic-train $data -o k.st $small $shown --steps 11 --log k.jsonl --pictures k.pam & pid=$!
-		while [ "$(stat -c %n%i%Y $watched 2>/dev/null)" = "$old" ]; do sleep 0.01; done
-		kill -KILL $pid
+	local pid old watched kills=0
+	for watched in 'k.*' 'k.st.[0b]*' k.st.part 'k.tb/*' k.st.part k.jsonl k.st.part 'k.st*' k.pam; do
+		old=$(stat -c %n%i%Y%s $watched 2>/dev/null)
+		ic-train $data $(out k) --steps 11 & pid=$!
+		while [ "$(stat -c %n%i%Y%s $watched 2>/dev/null)" = "$old" ]; do sleep 0.01; done
+		kill -KILL $pid && kills=$((kills + 1))
 		wait $pid
-		[ $? -eq 137 ] || return
+		[ ! -e k.st ] || break
 	done
-	[ ! -e k.st ] && [ -e k.st.part ] &&
-		ic-train $data -o k.st $small $shown --steps 11 --log k.jsonl --pictures k.pam
+	echo "$kills kills" >&2
+	[ $kills -gt 4 ] && { [ -e k.st ] || ic-train $data $(out k) --steps 11; }
 }
-ok "killed whenever a file appears, it ends all the same" killed
-ls k.st.* | grep -qE 'part|new$' && tap_result 1 "nothing is left over" || tap_result 0 "nothing is left over"
-for f in st st.9 st.6 st.best jsonl pam; do
-	check_same "$f of the killed run is that of the whole one" "cat k.$f" "cat w.$f"
-done
+ok "killed whenever a file changes, it ends all the same" killed
+ok "with all files those of the whole run" same_files k
+
+# What is left when a kill comes after the log and before the state.
+ahead()
+{
+	cp w.st.6 x.st.part && cp w.st.6 x.st.6 && cp w.st.9 x.st.9 && cp w.jsonl x.jsonl && cp w.pam x.pam &&
+		cp -r w.tb x.tb || return
+	printf '{"step":11,"ima' >>x.jsonl
+	printf 'P7\n# ic key=0' >>x.pam
+	printf '\37\0\0\0\0\0\0\0abcdefgh' >>x.tb/*
+	meta w.st.best step >step && [ "$(cat step)" -gt 6 ] || cp w.st.best x.st.best
+	ic-train $data $(out x) --steps 11
+}
+ok "files ahead of the state are taken back to it" ahead
+ok "and end as those of the whole run" same_files x
 
 # The newest state damaged.
 ok "a run of six steps" eval 'ic-train $data -o d.st $small $shown --steps 6 && mv d.st d.st.part && head -c 5000 d.st.6 >d.st.part2 &&
@@ -110,29 +141,30 @@ nan_at()
 }
 poisoned()
 {
-	ic-train $data -o "$1" $small --every 12 --keep 2 --steps 6 --log "$2" && rm "$1" &&
-		cp "$1.6" "$1.part" && nan_at "$1.part"
+	ic-train $data -o "$1.st" $small --every 12 --keep 2 --steps 6 --log "$1.jsonl" --tb "$1.tb" && rm "$1.st" &&
+		cp "$1.st.6" "$1.st.part" && nan_at "$1.st.part"
 }
 go="$small --every 12 --keep 2 --steps 11"
-ok "a state with a NaN" poisoned n.st n.jsonl
+ok "a state with a NaN" poisoned n
 fails_with "step 7: the discriminator's loss is not finite" "what is not finite ends the run, even with warn" \
-	ic-train $data -o n.st $go --log n.jsonl
-ok "rollback goes on from before" ic-train $data -o n.st $go --log n.jsonl --on-collapse rollback
+	ic-train $data -o n.st $go --log n.jsonl --tb n.tb
+ok "rollback goes on from before" ic-train $data -o n.st $go --log n.jsonl --tb n.tb --on-collapse rollback
 check_same "and says so in the log" "grep returns n.jsonl" \
 	"echo '{\"step\":6,\"images\":24,\"returns\":1,\"return_from\":7,\"collapse\":\"not finite\"}'"
 ok "the same run without the NaN" ic-train $data -o m.st $go
 ok "from there its draws were others" eval '! cmp -s n.st m.st'
-ok "the same again" poisoned o.st o.jsonl
+ok "the same again" poisoned o
 returning()
 {
 	local pid
-	ic-train $data -o o.st $go --log o.jsonl --on-collapse rollback & pid=$!
+	ic-train $data -o o.st $go --log o.jsonl --tb o.tb --on-collapse rollback & pid=$!
 	while [ "$(meta o.st.part returns)" != 1 ] && kill -0 $pid; do :; done
 	kill -KILL $pid && wait $pid
 	[ $? -eq 137 ]
 }
 ok "killed when it has gone back" returning
-ok "and resumed" ic-train $data -o o.st $go --log o.jsonl --on-collapse rollback
+ok "and resumed" ic-train $data -o o.st $go --log o.jsonl --tb o.tb --on-collapse rollback
 check_same "ends with the same state" "cat o.st" "cat n.st"
-check_same "and the same log" "cat o.jsonl" "cat n.jsonl"
+check_same "the same log" "cat o.jsonl" "cat n.jsonl"
+check_same "and the same events" "cat o.tb/*" "cat n.tb/*"
 done_testing

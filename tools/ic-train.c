@@ -59,9 +59,10 @@ static const struct opt opts[] = {
 	{ 's', "seed", "N", "seed of weights, noise and order", OPT_LONG, &seed, 0, 9e15 },
 	{ 0, "every", "N", "images between checkpoints, pictures and scores", OPT_LONG, &every, 1,
 	  1e15 },
-	{ 0, "log", "FILE", "losses and scores, JSON lines", OPT_STR, &plan.log, 0, 0 },
+	{ 0, "log", "FILE", "losses and scores, JSON lines", OPT_STR, &plan.trail.log, 0, 0 },
 	{ 0, "pictures", "FILE", "samples of fixed noise through time, a PAM stream of 16 a row",
-	  OPT_STR, &plan.pictures, 0, 0 },
+	  OPT_STR, &plan.trail.pictures, 0, 0 },
+	{ 0, "tb", "DIR", "losses, scores and pictures for TensorBoard", OPT_STR, &plan.trail.board, 0, 0 },
 	{ 0, "instances", "FILE",
 	  "features to condition pictures and scores on (default: the training features)", OPT_STR,
 	  &plan.instances, 0, 0 },
@@ -215,10 +216,9 @@ static int take_up(struct gan *g, const struct ring *r)
 	return ring_resume(r, g->step);
 }
 
-/* What an interrupted run of the same command left (unless dry), else fresh weights. */
-static int start(struct gan *g, struct data *d, const struct ring *r, bool *fresh)
+/* What an interrupted run of the same command left (unless dry), else the first state. */
+static int start(struct gan *g, struct data *d, const struct ring *r)
 {
-	*fresh = true;
 	if (by_class && !d->images.info.labelled)
 		return fail("%s: has no labels, expected some for --class", rows_path(&d->images));
 	d->class_cond = by_class;
@@ -226,12 +226,13 @@ static int start(struct gan *g, struct data *d, const struct ring *r, bool *fres
 	if (first_state(g, d)) return -1;
 	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
 	g->options = options_text(g);
-	if (!dry_run && !access(r->part, F_OK)) {
-		*fresh = take_up(g, r);
-		if (*fresh && !common.force) return -1;
-		if (*fresh) note("%s; starting afresh", why());
+	if (dry_run) return 0;
+	if (!access(r->part, F_OK)) {
+		if (!take_up(g, r)) return 0;
+		if (!common.force) return -1;
+		note("%s; starting afresh", why());
 	}
-	return *fresh && !dry_run ? ring_begin(r, common.force) : 0;
+	return ring_begin(r, common.force);
 }
 
 /* Images of each kind that a step shows the generator. */
@@ -324,7 +325,7 @@ static int whole_run(struct train *r, struct backend *b, int64_t *images)
 	struct phases *p = r->p;
 	struct watch w = { 0 };
 	int64_t first = p->s->step;
-	int bad = watch_open(&w, p->s, b, &plan, r->fresh);
+	int bad = watch_open(&w, p->s, b, &plan);
 
 	r->w = &w;
 	tape_profile(p->d.t, profile);
@@ -366,9 +367,9 @@ static int run(char **operand, int n, const char *part, int64_t *images)
 			    flipped);
 
 	if (!bad && n > 1 && !plan.instances) plan.instances = operand[1];
-	plan.a_step = a_step();
+	plan.trail.a_step = a_step();
 	plan.every = every;
-	bad = bad || start(&g, &d, &r.ring, &r.fresh) || phase_open(&p, &g, &recipe, b);
+	bad = bad || start(&g, &d, &r.ring) || phase_open(&p, &g, &recipe, b);
 	if (!bad && tape_file) bad = dump(p.g.t);
 	if (!bad) announce(&g, &p, d.n);
 	bad = bad || (dry_run ? rehearse(&p, &d) : whole_run(&r, b, images));

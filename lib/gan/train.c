@@ -56,7 +56,7 @@ static int look(struct train *r, const char *as)
 {
 	bool better;
 
-	if (watch_look(r->w, &better) || watch_sync(r->w)) return -1;
+	if (watch_look(r->w, &better)) return -1;
 	return ring_save(&r->ring, r->p->s, better, as);
 }
 
@@ -140,7 +140,7 @@ static int finish(struct train *r)
 static void show_progress(const struct train *r, int64_t first, double spent)
 {
 	const struct phases *p = r->p;
-	int64_t now = p->s->step, each = r->w->plan.a_step;
+	int64_t now = p->s->step, each = r->w->plan.trail.a_step;
 	double rate = spent > 0 ? (double)((now - first) * each) / spent : 0;
 	char score[32] = "", left[48] = "";
 
@@ -159,12 +159,12 @@ int train_run(struct train *r)
 	double begin = say_seconds(), spent = 0;
 
 	reseed(r);
-	if (r->fresh && look(r, r->ring.part)) return -1;
+	if (watch_fresh(r->w) && (gan_save(g, r->ring.part) || look(r, r->ring.part))) return -1;
 	while ((r->steps < 0 || g->step < r->steps) && !watch_enough(r->w) &&
 	       (r->minutes < 0 || spent < 60 * r->minutes)) {
 		if (stop_asked()) {
 			progress_end();
-			return watch_sync(r->w) || gan_save(g, r->ring.part) ? -1 : stop_check();
+			return trail_sync(&r->w->trail) || gan_save(g, r->ring.part) ? -1 : stop_check();
 		}
 		if (advance(r)) return -1;
 		spent = say_seconds() - begin;

@@ -17,7 +17,6 @@ struct train {
 	int64_t steps;                       /* the end; negative: another */
 	double minutes;
 	enum on_collapse on_collapse;
-	bool fresh;                          /* nothing has been shown of this run yet */
 	void (*tell)(const char *line);      /* what people should know while it goes on */
 	enum collapse ill;                   /* what the last look at its health said */
 };

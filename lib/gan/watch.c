@@ -1,6 +1,5 @@
 /* watch: log, pictures through time and score of a training run. */
 #include "lib/gan/watch.h"
-#include "formats/pam.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/stat/frechet.h"
@@ -10,28 +9,20 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static int cut(FILE *f, const char *path, long at)
-{
-	if (fflush(f) || ftruncate(fileno(f), at) || fseek(f, at, SEEK_SET)) return fail("%s:", path);
-	return 0;
-}
-
-static int flush(FILE *f, const char *path)
-{
-	return fflush(f) || ferror(f) ? fail("%s:", path) : 0;
-}
 
 static int64_t looks(const struct watch *w, int64_t step)
 {
-	return step * w->plan.a_step / w->plan.every;
+	return step * w->plan.trail.a_step / w->plan.every;
 }
 
 bool watch_due(const struct watch *w)
 {
 	return !w->s->step || looks(w, w->s->step) != looks(w, w->s->step - 1);
+}
+
+bool watch_fresh(const struct watch *w)
+{
+	return !w->s->step && !w->s->setback.count;
 }
 
 bool watch_enough(const struct watch *w)
@@ -51,88 +42,16 @@ static void say_return(const struct watch *w, char line[200])
 		snprintf(line, 200,
 			 "{\"step\":%" PRId64 ",\"images\":%" PRId64
 			 ",\"returns\":%d,\"return_from\":%" PRId64 ",\"collapse\":\"%s\"}\n",
-			 s->step, s->step * w->plan.a_step, s->setback.count, s->setback.from,
+			 s->step, s->step * w->plan.trail.a_step, s->setback.count, s->setback.from,
 			 sentinel_word((enum collapse)s->setback.how));
-}
-
-static bool is_file(FILE *f)
-{
-	struct stat st;
-	return !fstat(fileno(f), &st) && S_ISREG(st.st_mode);
-}
-
-/* Keeps the lines of steps up to the present one, and says how it came to be present; a device or
- * pipe is only written to. */
-static int rewind_log(struct watch *w)
-{
-	char *line = NULL, back[200];
-	size_t room = 0;
-	long keep = 0;
-	long long step;
-
-	say_return(w, back);
-	rewind(w->log);
-	while (!w->fresh && is_file(w->log) && getline(&line, &room, w->log) > 0 &&
-	       line[strlen(line) - 1] == '\n' && sscanf(line, "{\"step\":%lld", &step) == 1 &&
-	       step <= w->s->step && strcmp(line, back))
-		keep = ftell(w->log);
-	free(line);
-	if (is_file(w->log) && cut(w->log, w->plan.log, keep)) return -1;
-	fputs(back, w->log);
-	return flush(w->log, w->plan.log);
-}
-
-static int open_log(struct watch *w)
-{
-	struct stat st;
-	bool special = !stat(w->plan.log, &st) && !S_ISREG(st.st_mode);
-
-	w->log = fopen(w->plan.log, special ? "w" : w->fresh ? "w+" : "a+");
-	return w->log ? rewind_log(w) : fail("%s:", w->plan.log);
-}
-
-/* Keeps the rows of the looks so far. */
-static int rewind_pictures(struct watch *w)
-{
-	const char *path = w->plan.pictures;
-	struct pam p = { .f = w->pictures, .path = path };
-	struct pam_head h;
-	uint8_t *rgb = NULL;
-	int64_t rows = w->fresh ? 0 : 1 + looks(w, w->s->step);
-	int got = 1;
-
-	rewind(w->pictures);
-	for (int64_t i = 0; i < rows * WATCH_COLUMNS && got > 0; i++) got = pam_read(&p, &h, &rgb);
-	free(rgb);
-	if (got <= 0)
-		return got < 0 ? -1
-			       : fail("%s: fewer than the %lld rows of pictures this run had "
-				      "written",
-				      path, (long long)rows);
-	return cut(w->pictures, path, ftell(w->pictures));
-}
-
-static int open_pictures(struct watch *w)
-{
-	w->pictures = fopen(w->plan.pictures, w->fresh ? "w+" : "r+");
-	return w->pictures ? rewind_pictures(w) : fail("%s:", w->plan.pictures);
 }
 
 int watch_rewind(struct watch *w)
 {
-	w->fresh = false;
-	if (w->log && rewind_log(w)) return -1;
-	return w->pictures ? rewind_pictures(w) : 0;
-}
+	char line[200];
 
-static int sync_file(FILE *f, const char *path)
-{
-	return f && is_file(f) && fsync(fileno(f)) ? fail("%s:", path) : 0;
-}
-
-int watch_sync(struct watch *w)
-{
-	return sync_file(w->log, w->plan.log) || sync_file(w->pictures, w->plan.pictures);
+	say_return(w, line);
+	return trail_rewind(&w->trail, w->s->step, 1 + looks(w, w->s->step), line);
 }
 
 /* Scores compare when they are to the same features, from as many samples. */
@@ -140,7 +59,7 @@ static void begin_best(struct watch *w, uint64_t real_)
 {
 	struct best *b = &w->s->best;
 
-	if (b->real == real_ && b->samples == w->plan.samples) return;
+	if (b->real == real_ && b->samples == w->plan.samples && !watch_fresh(w)) return;
 	*b = (struct best){ INFINITY, w->s->step, real_, w->plan.samples };
 }
 
@@ -172,20 +91,20 @@ end:
 	return bad;
 }
 
-int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct watch_plan *plan,
-	       bool fresh)
+int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct watch_plan *plan)
 {
-	*w = (struct watch){ .plan = *plan, .s = s, .last_score = NAN, .fresh = fresh };
+	bool shown = plan->trail.pictures || plan->trail.board;
+
+	*w = (struct watch){ .plan = *plan, .s = s, .last_score = NAN };
 	if (plan->instances && features_open(&w->instances, plan->instances)) goto fail;
 	if (plan->instances && s->c.instance_cond && w->instances.info.width != s->c.features) {
 		fail("%s: rows of %d, expected %d", plan->instances, w->instances.info.width,
 		     s->c.features);
 		goto fail;
 	}
-	if ((plan->pictures || plan->score) && sampler_open(&w->sampler, s, WATCH_COLUMNS, b))
-		goto fail;
-	if (plan->log && open_log(w)) goto fail;
-	if (plan->pictures && open_pictures(w)) goto fail;
+	if ((shown || plan->score) && sampler_open(&w->sampler, s, TRAIL_PICTURES, b)) goto fail;
+	if (trail_open(&w->trail, &plan->trail, watch_fresh(w))) goto fail;
+	if (watch_fresh(w) ? trail_rewind(&w->trail, 0, 0, "") : watch_rewind(w)) goto fail;
 	if (plan->score && open_score(w)) goto fail;
 	return 0;
 fail:
@@ -198,8 +117,7 @@ void watch_close(struct watch *w)
 	sampler_close(&w->sampler);
 	features_close(&w->instances);
 	nets_close(&w->net);
-	if (w->log) fclose(w->log);
-	if (w->pictures) fclose(w->pictures);
+	trail_close(&w->trail);
 	free(w->mean);
 	free(w->cov);
 	*w = (struct watch){ 0 };
@@ -216,27 +134,33 @@ int watch_step(struct watch *w, const struct phases *p, const struct vitals *v)
 {
 	int n = p->r.batch;
 	const real *score = phase_scores(p);
+	struct tfevents *b = &w->trail.board;
+	double real_ = mean_of(score + n, n), fake = mean_of(score, n);
 
-	if (!w->log || w->s->step % WATCH_LOG_STEPS) return 0;
-	fprintf(w->log,
-		"{\"step\":%" PRId64 ",\"images\":%" PRId64
-		",\"d_real\":%.9g,\"d_fake\":%.9g,\"g\":%.9g,"
-		"\"score_real\":%.9g,\"score_fake\":%.9g,\"norm\":%.9g,\"variance\":%.9g}\n",
-		w->s->step, w->s->step * w->plan.a_step, p->d_real, p->d_fake, p->g_loss,
-		mean_of(score + n, n), mean_of(score, n), v->norm, v->variance);
-	return flush(w->log, w->plan.log);
+	if (w->s->step % WATCH_LOG_STEPS) return 0;
+	if (b->f) {
+		tfevents_scalar(b, "loss/d_real", p->d_real);
+		tfevents_scalar(b, "loss/d_fake", p->d_fake);
+		tfevents_scalar(b, "loss/g", p->g_loss);
+		tfevents_scalar(b, "score/real", real_);
+		tfevents_scalar(b, "score/fake", fake);
+		tfevents_scalar(b, "health/norm", v->norm);
+		tfevents_scalar(b, "health/variance", v->variance);
+		if (trail_event(&w->trail, w->s->step)) return -1;
+	}
+	return trail_log(&w->trail, w->s->step,
+			 "\"d_real\":%.9g,\"d_fake\":%.9g,\"g\":%.9g,\"score_real\":%.9g,"
+			 "\"score_fake\":%.9g,\"norm\":%.9g,\"variance\":%.9g",
+			 p->d_real, p->d_fake, p->g_loss, real_, fake, v->norm, v->variance);
 }
 
 int watch_collapse(struct watch *w, int64_t step, enum collapse how)
 {
-	if (!w->log) return 0;
-	fprintf(w->log,
-		"{\"step\":%" PRId64 ",\"images\":%" PRId64 ",\"collapse\":\"%s\"}\n", step,
-		step * w->plan.a_step, sentinel_word(how));
-	return flush(w->log, w->plan.log);
+	return trail_log(&w->trail, step, "\"collapse\":\"%s\"", sentinel_word(how));
 }
 
-/* Samples number first.. of the run's seed on instances in turn; class labels in turn when no instances are there. */
+/* Samples number first.. of the run's seed on instances in turn; class labels in turn when no
+ * instances are there. */
 static int fill(struct watch *w, int64_t first)
 {
 	struct sampler *p = &w->sampler;
@@ -245,7 +169,8 @@ static int fill(struct watch *w, int64_t first)
 	for (int k = 0; k < p->batch; k++) {
 		int64_t i = first + k,
 			at = w->instances.info.count > 0 ? i % w->instances.info.count : 0;
-		sampler_noise(w->s->seed, (uint64_t)i, p->dim_z, p->z + (size_t)k * (size_t)p->dim_z);
+		sampler_noise(w->s->seed, (uint64_t)i, p->dim_z,
+			      p->z + (size_t)k * (size_t)p->dim_z);
 		if (p->y)
 			p->y[k] = (real)(w->instances.labels
 						 ? w->instances.labels[at] % (uint32_t)c->n_classes
@@ -262,19 +187,15 @@ static int fill(struct watch *w, int64_t first)
 
 static int show(struct watch *w)
 {
-	size_t side = (size_t)w->sampler.side;
-	uint8_t *rgb = mem_new(side * side, 3);
+	size_t side = (size_t)w->sampler.side, bytes = side * side * 3;
+	uint8_t *rgb = mem_new(TRAIL_PICTURES, bytes);
 	int bad = fill(w, 0);
 
-	for (int k = 0; k < WATCH_COLUMNS && !bad; k++) {
-		struct pam_head h = {
-			.width = (int)side, .height = (int)side, .channels = 3, .key = (uint64_t)k
-		};
-		sampler_rgb(&w->sampler, k, rgb);
-		bad = pam_write(w->pictures, &h, rgb);
-	}
+	for (int k = 0; k < TRAIL_PICTURES && !bad; k++)
+		sampler_rgb(&w->sampler, k, rgb + (size_t)k * bytes);
+	bad = bad || trail_show(&w->trail, w->s->step, rgb, (int)side);
 	free(rgb);
-	return bad || flush(w->pictures, w->plan.pictures);
+	return bad ? -1 : 0;
 }
 
 static int measure(struct watch *w)
@@ -283,14 +204,14 @@ static int measure(struct watch *w)
 	struct frechet fd;
 	int d = w->net.width, bad = moments_open(&m, d);
 	size_t bytes = (size_t)w->sampler.side * (size_t)w->sampler.side * 3;
-	uint8_t *rgb = mem_new(WATCH_COLUMNS, bytes);
-	struct image at[WATCH_COLUMNS];
-	float *f = mem_new(WATCH_COLUMNS * (size_t)d, sizeof *f);
+	uint8_t *rgb = mem_new(TRAIL_PICTURES, bytes);
+	struct image at[TRAIL_PICTURES];
+	float *f = mem_new(TRAIL_PICTURES * (size_t)d, sizeof *f);
 	double *mean = mem_new((size_t)d, sizeof *mean), *cov = NULL, *cov_real = NULL;
 
-	for (int64_t i = 0; i < w->plan.samples && !bad; i += WATCH_COLUMNS) {
-		int n = w->plan.samples - i < WATCH_COLUMNS ? (int)(w->plan.samples - i)
-							    : WATCH_COLUMNS;
+	for (int64_t i = 0; i < w->plan.samples && !bad; i += TRAIL_PICTURES) {
+		int n = w->plan.samples - i < TRAIL_PICTURES ? (int)(w->plan.samples - i)
+							    : TRAIL_PICTURES;
 		bad = fill(w, i);
 		for (int k = 0; k < n && !bad; k++) {
 			int side = w->sampler.side;
@@ -314,25 +235,27 @@ static int measure(struct watch *w)
 	return bad;
 }
 
-/* The score in the state and in the log; a NaN is not better than anything. */
+/* The score in the state and in the files; a NaN is not better than anything. */
 static int note_score(struct watch *w, bool *better)
 {
 	struct best *b = &w->s->best;
+	int64_t step = w->s->step;
 
 	*better = w->last_score < b->score;
-	if (*better) b->score = w->last_score, b->step = w->s->step;
-	if (!w->log) return 0;
-	fprintf(w->log,
-		"{\"step\":%" PRId64 ",\"images\":%" PRId64
-		",\"fd\":%.9g,\"samples\":%d,\"best_step\":%" PRId64 "%s}\n",
-		w->s->step, w->s->step * w->plan.a_step, w->last_score, w->plan.samples, b->step,
-		watch_enough(w) ? ",\"stop\":\"patience\"" : "");
-	return flush(w->log, w->plan.log);
+	if (*better) b->score = w->last_score, b->step = step;
+	if (w->trail.board.f) {
+		tfevents_scalar(&w->trail.board, "fd", w->last_score);
+		if (trail_event(&w->trail, step)) return -1;
+	}
+	return trail_log(&w->trail, step, "\"fd\":%.9g,\"samples\":%d,\"best_step\":%" PRId64 "%s",
+			 w->last_score, w->plan.samples, b->step,
+			 watch_enough(w) ? ",\"stop\":\"patience\"" : "");
 }
 
 int watch_look(struct watch *w, bool *better)
 {
 	*better = false;
-	if (w->pictures && show(w)) return -1;
-	return w->mean ? measure(w) || note_score(w, better) : 0;
+	if ((w->plan.trail.pictures || w->plan.trail.board) && show(w)) return -1;
+	if (w->mean && (measure(w) || note_score(w, better))) return -1;
+	return trail_sync(&w->trail);
 }

@@ -1,0 +1,170 @@
+/* trail: the files that a run writes as it goes. */
+#include "lib/gan/trail.h"
+#include "formats/pam.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_file(FILE *f)
+{
+	struct stat st;
+	return !fstat(fileno(f), &st) && S_ISREG(st.st_mode);
+}
+
+static int cut(FILE *f, const char *path, long at)
+{
+	if (fflush(f) || ftruncate(fileno(f), at) || fseek(f, at, SEEK_SET))
+		return fail("%s:", path);
+	return 0;
+}
+
+static int flush(FILE *f, const char *path)
+{
+	return fflush(f) || ferror(f) ? fail("%s:", path) : 0;
+}
+
+int trail_open(struct trail *t, const struct trail_plan *plan, bool fresh)
+{
+	struct stat st;
+	bool special = plan->log && !stat(plan->log, &st) && !S_ISREG(st.st_mode);
+
+	*t = (struct trail){ .plan = *plan };
+	if (plan->log && !(t->log = fopen(plan->log, special ? "w" : fresh ? "w+" : "a+"))) {
+		fail("%s:", plan->log);
+		goto fail;
+	}
+	if (plan->pictures && !(t->pictures = fopen(plan->pictures, fresh ? "w+" : "r+"))) {
+		fail("%s:", plan->pictures);
+		goto fail;
+	}
+	if (plan->board && tfevents_open(&t->board, plan->board, fresh)) goto fail;
+	return 0;
+fail:
+	trail_close(t);
+	return -1;
+}
+
+void trail_close(struct trail *t)
+{
+	if (t->log) fclose(t->log);
+	if (t->pictures) fclose(t->pictures);
+	tfevents_close(&t->board);
+	*t = (struct trail){ 0 };
+}
+
+/* Keeps the whole lines of steps up to this one, without the last. */
+static int rewind_log(struct trail *t, int64_t step, const char *last)
+{
+	char *line = NULL;
+	size_t room = 0;
+	long keep = 0;
+	long long at;
+
+	rewind(t->log);
+	while (is_file(t->log) && getline(&line, &room, t->log) > 0 &&
+	       line[strlen(line) - 1] == '\n' && sscanf(line, "{\"step\":%lld", &at) == 1 &&
+	       at <= step && strcmp(line, last))
+		keep = ftell(t->log);
+	free(line);
+	if (is_file(t->log) && cut(t->log, t->plan.log, keep)) return -1;
+	fputs(last, t->log);
+	return flush(t->log, t->plan.log);
+}
+
+static int rewind_pictures(struct trail *t, int64_t rows)
+{
+	const char *path = t->plan.pictures;
+	struct pam p = { .f = t->pictures, .path = path };
+	struct pam_head h;
+	uint8_t *rgb = NULL;
+	int got = 1;
+
+	rewind(t->pictures);
+	for (int64_t i = 0; i < rows * TRAIL_PICTURES && got > 0; i++) got = pam_read(&p, &h, &rgb);
+	free(rgb);
+	if (got < 0) return -1;
+	if (!got)
+		return fail("%s: fewer than the %lld rows of pictures this run had written", path,
+			    (long long)rows);
+	return cut(t->pictures, path, ftell(t->pictures));
+}
+
+int trail_rewind(struct trail *t, int64_t step, int64_t rows, const char *line)
+{
+	if (t->log && rewind_log(t, step, line)) return -1;
+	if (t->pictures && rewind_pictures(t, rows)) return -1;
+	return t->board.f ? tfevents_rewind(&t->board, step) : 0;
+}
+
+int trail_log(struct trail *t, int64_t step, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!t->log) return 0;
+	fprintf(t->log, "{\"step\":%" PRId64 ",\"images\":%" PRId64 ",", step,
+		step * t->plan.a_step);
+	va_start(ap, fmt);
+	vfprintf(t->log, fmt, ap);
+	va_end(ap);
+	fputs("}\n", t->log);
+	return flush(t->log, t->plan.log);
+}
+
+static int show_row(struct trail *t, int64_t step, const uint8_t *rgb, int side)
+{
+	struct pam_head h = { .width = side, .height = side, .channels = 3, .in_training = true,
+			      .seen = step * t->plan.a_step };
+
+	for (int k = 0; k < TRAIL_PICTURES; k++) {
+		h.key = (uint64_t)k;
+		if (pam_write(t->pictures, &h, rgb + (size_t)k * (size_t)side * (size_t)side * 3))
+			return -1;
+	}
+	return flush(t->pictures, t->plan.pictures);
+}
+
+/* Four rows of four. */
+static int show_square(struct trail *t, const uint8_t *rgb, int side)
+{
+	size_t n = (size_t)side, line = 3 * n;
+	uint8_t *square = mem_new(TRAIL_PICTURES * n, line);
+
+	for (size_t k = 0; k < TRAIL_PICTURES; k++)
+		for (size_t y = 0; y < n; y++)
+			memcpy(square + ((k / 4 * n + y) * 4 + k % 4) * line,
+			       rgb + (k * n + y) * line, line);
+	int bad = tfevents_picture(&t->board, "samples", square, 4 * side, 4 * side);
+	free(square);
+	return bad;
+}
+
+int trail_show(struct trail *t, int64_t step, const uint8_t *rgb, int side)
+{
+	if (t->pictures && show_row(t, step, rgb, side)) return -1;
+	if (!t->board.f) return 0;
+	return show_square(t, rgb, side) || trail_event(t, step) ? -1 : 0;
+}
+
+int trail_event(struct trail *t, int64_t step)
+{
+	return tfevents_put(&t->board, step, (double)(step * t->plan.a_step));
+}
+
+static int sync_file(FILE *f, const char *path)
+{
+	return f && is_file(f) && fsync(fileno(f)) ? fail("%s:", path) : 0;
+}
+
+int trail_sync(struct trail *t)
+{
+	return sync_file(t->log, t->plan.log) || sync_file(t->pictures, t->plan.pictures) ||
+			       sync_file(t->board.f, t->board.path)
+		       ? -1
+		       : 0;
+}
