@@ -380,34 +380,56 @@ static void check_tiles(void)
 {
 	enum { M = 1300, N = 2100 };
 	static float x[N][2];
-	struct seen s = { N, mem_new(M, N * sizeof(int)), 0 };
+	struct seen s = { N, mem_new(N, N * sizeof(int)), 0 };
 
 	for (int i = 0; i < N; i++) {
 		x[i][0] = (float)i;
 		x[i][1] = 1;
 	}
 	struct knn_set a = knn_rows("a", x[0], M, 2), b = knn_rows("b", x[0], N, 2);
-	must(!tiles_run(&(struct tiles){ &a, &b, see_tile, &s, "tiles" }));
+	struct tiles all = { .a = &a, .b = &b, .visit = see_tile, .ctx = &s, .what = "tiles" };
+	must(!tiles_run(&all));
 	for (int i = 0; i < M * N; i++) s.wrong += s.times[i] != 1;
 	ok(!s.wrong, "tiles: every product once");
+	memset(s.times, 0, N * N * sizeof *s.times);
+	all.a = &b;
+	all.half = true;
+	must(!tiles_run(&all));
+	for (int i = 0; i < N * N; i++)
+		s.wrong += s.times[i] != (i % N / TILES_SIDE >= i / N / TILES_SIDE);
+	ok(!s.wrong, "half of the tiles: those not below the diagonal");
 	free(s.times);
 }
 
 enum { MANY = 1300, LINE = 3 };              /* more rows than a tile has */
 
-/* Sum of the kernel over the pairs of two sets, over those of different positions when same. */
-static double kernel_sum(float (*a)[LINE], float (*b)[LINE], bool same)
+static double kernel(const float *a, const float *b)
 {
-	double sum = 0;
+	double k = 1;
 
-	for (int i = 0; i < MANY; i++)
+	for (int c = 0; c < LINE; c++) k += (double)a[c] * (double)b[c] / LINE;
+	return k * k * k;
+}
+
+/* h(a_i) = mean_{j /= i} k(a_i, a_j) - mean_j k(a_i, b_j): adds the means of both parts over i to
+ * *own and *other; returns the variance of h over MANY. */
+static double projected(float (*a)[LINE], float (*b)[LINE], double *own, double *other)
+{
+	double h[MANY], mean = 0, square = 0;
+
+	for (int i = 0; i < MANY; i++) {
+		double within = 0, across = 0;
 		for (int j = 0; j < MANY; j++) {
-			double k = 1;
-			for (int c = 0; c < LINE; c++)
-				k += (double)a[i][c] * (double)b[j][c] / LINE;
-			if (!same || i != j) sum += k * k * k;
+			if (i != j) within += kernel(a[i], a[j]) / (MANY - 1);
+			across += kernel(a[i], b[j]) / MANY;
 		}
-	return sum;
+		h[i] = within - across;
+		mean += h[i] / MANY;
+		*own += within / MANY;
+		*other += across / MANY;
+	}
+	for (int i = 0; i < MANY; i++) square += (h[i] - mean) * (h[i] - mean);
+	return square / (MANY - 1) / MANY;
 }
 
 /* Balls of k = 1 around x = 2 i and y = 2 i + 1/2 have radius 2: each y is in those of the two x
@@ -416,7 +438,7 @@ static void check_many(void)
 {
 	static float x[MANY][LINE], y[MANY][LINE];
 	struct rng r = rng_at(5, 0);
-	double pairs = (double)MANY * (MANY - 1);
+	double own = 0, other = 0, variance;
 	struct kid k;
 
 	for (int i = 0; i < MANY; i++)
@@ -425,10 +447,10 @@ static void check_many(void)
 			y[i][c] = (float)rng_normal(&r) + 1;
 		}
 	struct knn_set a = knn_rows("a", x[0], MANY, LINE), b = knn_rows("b", y[0], MANY, LINE);
-	double want = (kernel_sum(x, x, true) + kernel_sum(y, y, true)) / pairs -
-		2 * kernel_sum(x, y, false) / MANY / MANY;
+	variance = projected(x, y, &own, &other) + projected(y, x, &own, &other);
 	must(!kid_distance(&k, &a, &b));
-	is_near(k.value / want, 1, 1e-12, "kernel distance over several tiles");
+	is_near(k.value / (own - other), 1, 1e-12, "kernel distance over several tiles");
+	is_near(k.error / (2 * sqrt(variance)), 1, 1e-10, "its standard error over several tiles");
 	memset(x, 0, sizeof x);
 	memset(y, 0, sizeof y);
 	for (int i = 0; i < MANY; i++) {

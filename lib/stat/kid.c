@@ -11,27 +11,48 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-struct sums { double *of; bool same; };      /* of[i]: the sum of k(a_i, b_j); same: over j /= i */
+/* rows[i]: the sum of k(a_i, b_j) over j, over j /= i when both sets are the same; columns[j]: over
+ * i.  Bands add to their own lines of `banded`, which are joined in order. */
+struct sums { double *rows, *columns, (*banded)[TILES_SIDE]; bool same; };
 
 static void add_tile(void *ctx, const struct tile *t)
 {
 	struct sums *s = ctx;
+	double *column = s->banded[t->band];
 
 	for (int i = 0; i < t->m; i++) {
 		double sum = 0;
 		for (int j = 0; j < t->n; j++) {
 			double k = t->dot[(size_t)i * (size_t)t->n + (size_t)j] / t->width + 1;
-			if (!s->same || t->row + i != t->column + j) sum += k * k * k;
+			if (s->same && t->row + i == t->column + j) continue;
+			sum += k * k * k;
+			column[j] += k * k * k;
 		}
-		s->of[t->row + i] += sum;
+		s->rows[t->row + i] += sum;
 	}
 }
 
-static int add_all(double *of, const struct knn_set *a, const struct knn_set *b, bool same)
+/* Within one set the blocks on the diagonal have all their sums in the rows. */
+static void join(void *ctx, int64_t row, int64_t column, int n)
 {
-	struct sums s = { of, same };
-	return tiles_run(&(struct tiles){ a, b, add_tile, &s, "kernel distance" });
+	struct sums *s = ctx;
+
+	for (int b = 0; b < TILES_BANDS && !(s->same && row == column); b++)
+		for (int j = 0; j < n; j++) s->columns[column + j] += s->banded[b][j];
+	memset(s->banded, 0, TILES_BANDS * sizeof *s->banded);
+}
+
+static int add_all(double *rows, double *columns, const struct knn_set *a, const struct knn_set *b,
+	bool same)
+{
+	struct sums s = { rows, columns, mem_new(TILES_BANDS, sizeof *s.banded), same };
+	int bad = tiles_run(&(struct tiles){ .a = a, .b = b, .half = same, .visit = add_tile,
+		.join = join, .ctx = &s, .what = "kernel distance" });
+
+	free(s.banded);
+	return bad;
 }
 
 /* The mean of own / (n - 1) and of other / m over the n rows; the variance of their difference
@@ -69,14 +90,13 @@ static void conclude(struct kid *k, double *const sums[4], int64_t m, int64_t n)
 
 int kid_distance(struct kid *k, const struct knn_set *x, const struct knn_set *y)
 {
-	const struct knn_set *const pair[4][2] = { { x, x }, { x, y }, { y, y }, { y, x } };
-	double *sums[4] = { 0 };
-	int bad = 0;
+	double *sums[4];
 
-	for (int i = 0; i < 4 && !bad; i++) {
-		sums[i] = mem_new((size_t)pair[i][0]->count, sizeof *sums[i]);
-		bad = add_all(sums[i], pair[i][0], pair[i][1], !(i & 1));
-	}
+	for (int i = 0; i < 4; i++)
+		sums[i] = mem_new((size_t)(i < 2 ? x : y)->count, sizeof *sums[i]);
+	int bad = add_all(sums[0], sums[0], x, x, true) ||
+		add_all(sums[1], sums[3], x, y, false) ||
+		add_all(sums[2], sums[2], y, y, true) ? -1 : 0;
 	if (!bad) conclude(k, sums, x->count, y->count);
 	for (int i = 0; i < 4; i++) free(sums[i]);
 	return bad;

@@ -104,7 +104,8 @@ int prdc_count(struct prdc *p, const struct knn_set *x, const struct knn_set *y)
 	struct count c = { x, y, radius_x, radius_y, p->closed, mem_new((size_t)x->count, 1),
 		mem_new((size_t)x->count, 1), mem_new((size_t)y->count, sizeof *c.inside) };
 	int bad = radii(x, p->k, radius_x) || radii(y, p->k, radius_y) ||
-		tiles_run(&(struct tiles){ y, x, judge_tile, &c, "balls" }) ? -1 : 0;
+		tiles_run(&(struct tiles){ .a = y, .b = x, .visit = judge_tile, .ctx = &c,
+			.what = "balls" }) ? -1 : 0;
 	*p = (struct prdc){ .k = p->k, .closed = p->closed };
 	if (!bad) conclude(p, &c);
 	free(radius_x);

@@ -5,9 +5,12 @@
 
 #include "lib/stat/knn.h"
 
+enum { TILES_SIDE = 1024, TILES_BAND = 128, TILES_BANDS = TILES_SIDE / TILES_BAND };
+
 struct tile {
 	int64_t row, column;                 /* rows row.. of a, column.. of b */
-	int m, n, width;                     /* m and n of them */
+	int m, n, width;                     /* m and n of them, m at most TILES_BAND */
+	int band;                            /* which of its block, below TILES_BANDS */
 	const double *a, *b;                 /* [m][width], [n][width] */
 	const double *dot;                   /* [m][n] = a b^T */
 };
@@ -16,7 +19,10 @@ struct tile {
  * never two at a time. */
 struct tiles {
 	const struct knn_set *a, *b;         /* of one width */
+	bool half;                           /* a is b: leave out the blocks below the diagonal */
 	void (*visit)(void *ctx, const struct tile *);
+	/* When all bands of the block at row, column, n rows of b wide, are visited; or NULL. */
+	void (*join)(void *ctx, int64_t row, int64_t column, int n);
 	void *ctx;
 	const char *what;                    /* for progress */
 };
