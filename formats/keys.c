@@ -1,4 +1,4 @@
-/* keys: reads a list of keys; of a text only the beginning of a line matters, however long it is. */
+/* keys: reads a list of keys; only the beginning of a line matters, however long it is. */
 #include "formats/keys.h"
 #include "formats/npy_rows.h"
 #include "lib/base/fail.h"

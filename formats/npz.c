@@ -251,8 +251,8 @@ int npz_write(const char *path, const struct npz *s, bool force)
 
 	if (w > WIDTH_MAX)
 		return fail("%s: %d columns, expected up to %d", path, i->width, WIDTH_MAX);
-	char *text = mem_text("rows=%" PRId64 "\nid=%016" PRIx64 "\nfrom=%016" PRIx64 "\nroot=%016" PRIx64
-		"\n%s", i->count, i->id, i->from, rows_root(i), i->meta);
+	char *text = mem_text("rows=%" PRId64 "\nid=%016" PRIx64 "\nfrom=%016" PRIx64
+		"\nroot=%016" PRIx64 "\n%s", i->count, i->id, i->from, rows_root(i), i->meta);
 	int64_t n = (int64_t)strlen(text);
 	struct member m[] = {
 		{ .name = "mu.npy", .t = { .type = DT_F64, .rank = 1, .shape = { w }, .count = w,

@@ -101,7 +101,7 @@ static void check_moved(void)
 	must(!sliced_distance(&d, &a, &a, 100, 1));
 	ok(d == 0, "sliced distance of a set to itself");
 	must(!sliced_distance(&d, &a, &b, 4000, 1));
-	is_near(d / 48, 1, 0.05, "sliced distance of a set that is moved, its rows in another order");
+	is_near(d / 48, 1, 0.05, "sliced distance of a set that is moved and in another order");
 	must(!sliced_distance(&again, &a, &c, 4000, 1));
 	is_near(again / d, 1, 1e-12, "sliced distance: a set of each row twice is the same set");
 	must(!sliced_distance(&again, &a, &b, 4000, 2));
@@ -134,7 +134,7 @@ static void check_passes(void)
 
 	for (int i = 0; i < ROWS; i++) x[i] = (float)i;
 	struct knn_set a = knn_rows("a", x, ROWS, 1), b = knn_rows("b", x + ROWS / 2, ROWS / 2, 1);
-	/* Quantiles t of [0, 1] at t and at (1 + t) / 2: the integral of ((1 - t) / 2)^2 is 1/12. */
+	/* Quantile u is at u and at (1 + u) / 2: the integral of ((1 - u) / 2)^2 is 1/12. */
 	must(!sliced_distance(&d, &a, &b, 100, 1));
 	is_near(d / (3.0 / 12 * ROWS * (double)ROWS), 1, 1e-4, "sliced distance in two passes");
 	free(x);
@@ -201,7 +201,8 @@ static void check_counts(void)
 	groups_by_label(&s, sorted, LEN(labels));
 	ok(s.n == 3 && !strcmp(s.group[0].name, "1") && !strcmp(s.group[2].name, "7"),
 		"a group for each class");
-	ok(group_pick(&s.group[1], NULL, labels, LEN(labels), at) == 1 && at[0] == 3, "and its row");
+	ok(group_pick(&s.group[1], NULL, labels, LEN(labels), at) == 1 && at[0] == 3,
+		"and its row");
 	groups_close(&s);
 	must(!groups_parse(&s, "some:file"));
 	uint64_t *list = mem_new(4, sizeof *list);

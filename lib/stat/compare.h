@@ -32,7 +32,7 @@ struct compare_side { const struct knn_set *rows; struct stats stats; };
 struct scores {
 	struct frechet fd;
 	double error;                        /* the standard error of the distance */
-	double half, endless;                /* without the bias of few generated rows, in two ways */
+	double half, endless;                /* without the bias of few generated rows: two ways */
 	struct kid kid;
 	struct prdc prdc;
 	double mind;

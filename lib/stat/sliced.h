@@ -1,5 +1,5 @@
-/* sliced: the Monge Inception Distance (Berthet et al., arXiv 2605.06797): what it costs to move one
- * set of rows onto another, along random directions. */
+/* sliced: the Monge Inception Distance (Berthet et al., arXiv 2605.06797): what it costs to move
+ * one set of rows onto another, along random directions. */
 #ifndef IC_SLICED_H
 #define IC_SLICED_H
 

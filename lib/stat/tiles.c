@@ -11,7 +11,8 @@
 struct work {
 	const struct tiles *t;
 	float *room;                         /* [TILES_SIDE][width] */
-	double *a, *b, *dot;                 /* [TILES_SIDE][width] twice, [TILES_SIDE][TILES_SIDE] */
+	double *a, *b;                       /* [TILES_SIDE][width] */
+	double *dot;                         /* [TILES_SIDE][TILES_SIDE] */
 	int64_t row, column;
 	int m, n;
 };
@@ -35,7 +36,8 @@ static void multiply_band(void *ctx, int64_t band, int worker)
 	struct work *w = ctx;
 	int width = w->t->a->width, at = (int)band * TILES_BAND, m = at_most(w->m - at, TILES_BAND);
 	struct tile tile = { .row = w->row + at, .column = w->column, .m = m, .n = w->n,
-		.width = width, .band = (int)band, .a = w->a + (size_t)at * (size_t)width, .b = w->b };
+		.width = width, .band = (int)band, .a = w->a + (size_t)at * (size_t)width,
+		.b = w->b };
 	double *dot = w->dot + (size_t)at * (size_t)w->n;
 
 	(void)worker;

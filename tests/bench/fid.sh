@@ -1,8 +1,8 @@
 #!/bin/bash
 # fid.sh: what ic-fid costs, on rows of 2048: the distance from statistics beside scipy's, that of ROWS rows against
 # stored statistics, and the metrics over pairs of rows at two sizes.  Each may allocate ALLOWED MiB and no more; what is
-# mapped of stores comes on top in the peak.  PEER is a python with scipy (else nothing is compared): on one thread,
-# where it loses no time waiting, with the kernels our programs would choose; the best of REPEATS by CPU time.
+# mapped of stores comes on top in the peak.  PEER is a python with scipy (else nothing is compared), alternately with
+# ours on one core and on all; the best of REPEATS.
 cd "$(dirname "$0")/../.." || exit
 PEER=${PEER:-python3}
 REPEATS=${REPEATS:-2}
@@ -10,14 +10,18 @@ ROWS=${ROWS:-50000}
 PAIRS=${PAIRS:-4000 8000}
 ALLOWED=${ALLOWED:-768}
 bin=${BIN:-build/bin}
-core=$(awk '/^flags/ { print / avx512f / ? "SkylakeX" : / avx2 / ? "Haswell" : ""; exit }' /proc/cpuinfo)
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 
 rows() { "$bin/../bench/fid" rows "$1" 2048 "$2" "$3" || exit; }
 
-# best FILE: of lines "wall CPU value" the one with the least CPU time.
-best() { sort -t "$(printf '\t')" -k 2,2g "$1" | head -n 1; }
+# compare WHAT COLUMN CORES: the least times of ours and of the peer.
+compare()
+{
+	paste <(sort -t "$(printf '\t')" -k "$2,${2}g" "$tmp/ours.$3" | head -n 1) \
+		<(sort -t "$(printf '\t')" -k "$2,${2}g" "$tmp/peer.$3" | head -n 1) | awk -F '\t' -v OFS='\t' -v what="$1" -v c="$2" '{
+		print what, $c, $(c + 3), sprintf("%.1f", $(c + 3) / $c), $3, $6 }'
+}
 
 # cost WHAT COMMAND...: one line from the closing report of a program.
 cost()
@@ -45,11 +49,12 @@ for n in $PAIRS; do
 done
 "$PEER" -c 'import scipy' 2>/dev/null || { echo "# no scipy for $PEER: nothing to compare with"; exit 0; }
 for _ in $(seq "$REPEATS"); do
-	"$bin/../bench/fid" distance "$tmp/real.npz" "$tmp/fake.npz" >>"$tmp/ours" || exit
-	OPENBLAS_NUM_THREADS=1 OPENBLAS_CORETYPE=$core "$PEER" tests/bench/peer/fid.py "$tmp/real.npz" "$tmp/fake.npz" \
-		2>/dev/null >>"$tmp/peer" || exit
+	for cores in 0 "0-$(($(nproc) - 1))"; do
+		taskset -c "$cores" "$bin/../bench/fid" distance "$tmp/real.npz" "$tmp/fake.npz" >>"$tmp/ours.$cores" || exit
+		taskset -c "$cores" "$PEER" tests/bench/peer/fid.py "$tmp/real.npz" "$tmp/fake.npz" \
+			2>/dev/null >>"$tmp/peer.$cores" || exit
+	done
 done
-printf '#distance from statistics\twall_s\tcpu_s\tvalue\n'
-printf 'ours\t%s\n' "$(best "$tmp/ours")"
-printf "$("$PEER" -c 'import scipy; print("scipy", scipy.__version__)')\t%s\n" "$(best "$tmp/peer")"
-paste <(best "$tmp/ours") <(best "$tmp/peer") | awk -F '\t' '{ printf "#ratio of CPU times\t\t%.1f\t\n", $5 / $2 }'
+printf '#distance from statistics\tours_s\tscipy_s\tratio\tours\tscipy %s\n' "$("$PEER" -c 'import scipy; print(scipy.__version__)')"
+compare "CPU time on one core" 2 0
+compare "time on $(nproc) cores" 1 "0-$(($(nproc) - 1))"
