@@ -570,22 +570,94 @@ static size_t matmul_scratch(struct backend *b, struct shape y, const struct sha
 	return scratch_of(&g);
 }
 
+static void convolve(struct backend *b, int kind, struct view y, const struct view *x,
+		     const struct attr *at)
+{
+	struct shape in[2] = { x[0].s, x[1].s };
+	struct gemm g = make_conv(kind, y.s, in, at);
+
+	split(&g, 1);
+	run(b, &g, kind, 1, y, x);
+}
+
+static size_t convolve_scratch(int kind, struct shape y, const struct shape *x, const struct attr *at)
+{
+	struct gemm g = make_conv(kind, y, x, at);
+
+	split(&g, 1);
+	return scratch_of(&g);
+}
+
+/* Which image of a scaled convolution (i7) is given at half its side: an input, or -1: the result. */
+static int halved(int kind, const struct attr *at)
+{
+	int up = at->i[7] == CONV_UP;
+
+	if (kind == CONV_DW) return up ? 0 : 1;
+	return up == (kind == CONV) ? 0 : -1;
+}
+
+static struct shape doubled(struct shape s)
+{
+	s.d[1] *= 2;
+	s.d[2] *= 2;
+	return s;
+}
+
+static size_t large_bytes(struct shape s)
+{
+	return (shape_count(doubled(s)) * sizeof(float) + 255) / 256 * 256;
+}
+
+/* The large image is in the scratch: up2 of an input, or what sum2 makes the result of. */
+static void convolve_scaled(struct backend *b, int kind, struct view y, const struct view *x,
+			    const struct attr *at)
+{
+	struct attr same = *at;
+	struct view in[2] = { x[0], x[1] }, large, small;
+	char *work = (char *)b->work;
+	int which = halved(kind, at);
+
+	same.i[7] = CONV_SAME;
+	small = which < 0 ? y : x[which];
+	large.p = (float *)work;
+	large.s = doubled(small.s);
+	if (which < 0) y = large;
+	else in[which] = large;
+	if (which >= 0) b->op[OP_up2](b, large, &small, &same);
+	b->work = work + large_bytes(small.s);
+	convolve(b, kind, y, in, &same);
+	b->work = work;
+	if (which < 0) b->op[OP_sum2](b, small, &large, &same);
+}
+
+static size_t convolve_scaled_scratch(int kind, struct shape y, const struct shape *x,
+				      const struct attr *at)
+{
+	struct attr same = *at;
+	struct shape in[2] = { x[0], x[1] };
+	int which = halved(kind, at);
+	size_t bytes = large_bytes(which < 0 ? y : x[which]);
+
+	same.i[7] = CONV_SAME;
+	if (which < 0) y = doubled(y);
+	else in[which] = doubled(in[which]);
+	return bytes + convolve_scratch(kind, y, in, &same);
+}
+
 #define DEFINE_CONV(name, kind) \
 	static void name(struct backend *b, struct view y, const struct view *x, \
 			 const struct attr *at) \
 	{ \
-		struct shape in[2] = { x[0].s, x[1].s }; \
-		struct gemm g = make_conv(kind, y.s, in, at); \
-		split(&g, 1); \
-		run(b, &g, kind, 1, y, x); \
+		if (at->i[7]) convolve_scaled(b, kind, y, x, at); \
+		else convolve(b, kind, y, x, at); \
 	} \
 	static size_t name##_scratch(struct backend *b, struct shape y, const struct shape *x, \
 				     const struct attr *at) \
 	{ \
-		struct gemm g = make_conv(kind, y, x, at); \
 		(void)b; \
-		split(&g, 1); \
-		return scratch_of(&g); \
+		return at->i[7] ? convolve_scaled_scratch(kind, y, x, at) \
+				: convolve_scratch(kind, y, x, at); \
 	}
 DEFINE_CONV(conv, CONV)
 DEFINE_CONV(conv_dx, CONV_DX)
