@@ -56,4 +56,13 @@ check_same "other training: the run and what comes from it" "redone train=--step
 check_same "other neighbours: not the features, not the instances" "redone NEIGHBOURS=4" \
 	"printf '%s\n' images.near.mdb run.fid.tsv run.safetensors untrained.fid.tsv untrained.safetensors"
 check_same "other pictures: everything" "redone IMAGES=200 | wc -l" "ls $out/*.time | wc -l"
+
+# Instances chosen in three ways, for the same model.
+instances()
+{
+	make --no-print-directory -f pipelines/instances.mk OUT="$out" IMAGES=160 NEIGHBOURS=5 \
+		train="--minutes 0.02 --score-samples 32" COUNTS=20
+}
+ok "a model on instances chosen in three ways" instances
+check_same "has a distance for each" "grep -cE '^(kmeans-20|random-20|balanced-20|all pictures|real, held out) +[0-9.]+$' $TMP/.out" "echo 5"
 done_testing

@@ -7,11 +7,17 @@
 #include "lib/base/say.h"
 #include "lib/stat/kmeans.h"
 #include "lib/stat/pair.h"
+#include "lib/stat/pick.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define METHODS "kmeans|random|balanced"         /* in the order of enum method */
+enum method { KMEANS, RANDOM, BALANCED };
+
+static const char *const method_name[] = { "kmeans", "random", "balanced" };
+static int method;
 static const char *out, *centres_path, *assign_path;
 static int k = 1000, iterations = 100, restarts = 1, per_centre = 256;
 static int64_t seed = 1234;
@@ -21,6 +27,7 @@ static const struct opt opts[] = {
 	{ 'k', "clusters", "N", "number of centres", OPT_INT, &k, 1, 1 << 20 },
 	{ 'o', "output", "FILE", "store of the nearest rows; without it a row stream on stdout", OPT_STR, &out, 0, 0 },
 	{ 's', "seed", "N", "seed of the random choices", OPT_LONG, &seed, 0, UINT32_MAX },
+	{ 0, "method", METHODS, "which rows stand for all", OPT_WORD, &method, 0, 0 },
 	{ 0, "iterations", "N", "rounds at most", OPT_INT, &iterations, 1, 1000000 },
 	{ 0, "restarts", "N", "runs from other first centres; the best is kept", OPT_INT, &restarts, 1, 1000 },
 	{ 0, "per-centre", "N", "train on at most N rows per centre (0: all)", OPT_INT, &per_centre, 0, 1 << 30 },
@@ -74,6 +81,9 @@ static int input_open(struct job *j)
 
 static int describe(struct rows_info *info)
 {
+	if (method != KMEANS)
+		return rows_meta_add(info, "instances", "%s", method_name[method]) ||
+			rows_meta_add(info, "seed", "%" PRId64, seed) ? -1 : 0;
 	return rows_meta_add(info, "kmeans", "%d", k) || rows_meta_add(info, "seed", "%" PRId64, seed) ||
 		rows_meta_add(info, "iterations", "%d", iterations) || rows_meta_add(info, "restarts", "%d", restarts) ||
 		rows_meta_add(info, "per_centre", "%d", per_centre) || rows_meta_add(info, "spherical", "%d", spherical) ||
@@ -130,7 +140,10 @@ static void step(void *ctx, const struct kmeans_step *s)
 	record_int(&r, "iteration", s->iteration);
 	record_real(&r, "objective", s->objective);
 	record_real(&r, "objective_per_row", s->objective / (double)j->trained);
+	record_real(&r, "imbalance", s->imbalance);
+	record_int(&r, "changed", s->changed);
 	record_int(&r, "splits", s->splits);
+	record_real(&r, "shift", s->shift);
 	record_end(&r);
 }
 
@@ -182,21 +195,37 @@ static int write_assign(struct job *j)
 	return bad ? -1 : rows_seal(&j->to_assign);
 }
 
-static int run(struct job *j)
+/* The nearest rows of k centres. */
+static int cluster(struct job *j)
 {
 	j->kmeans = (struct kmeans){ .k = k, .iterations = iterations, .restarts = restarts, .seed = (uint32_t)seed,
 		.spherical = spherical, .step = step, .step_ctx = j };
-	if (input_open(j) || outputs_open(j)) return -1;
 	if (knn_measure(&j->raw, KNN_COSINE) || load_training(j)) return -1;
 	j->centres = mem_big((size_t)k, (size_t)j->unit.width * sizeof *j->centres, "centres");
-	j->nearest = mem_new((size_t)k, sizeof *j->nearest);
 	if (!j->centres || kmeans_train(&j->kmeans, j->train, j->trained, j->unit.width, j->centres)) return -1;
 	free(j->train);
 	j->train = NULL;
 	if (knn_measure(&j->unit, KNN_L2)) return -1;
-	if (kmeans_nearest(&j->unit, j->centres, k, distinct, j->nearest)) return -1;
+	return kmeans_nearest(&j->unit, j->centres, k, distinct, j->nearest);
+}
+
+static int choose(struct job *j)
+{
+	const struct features *f = &j->from;
+
+	j->nearest = mem_new((size_t)k, sizeof *j->nearest);
+	if (method == KMEANS) return cluster(j);
+	if (method == RANDOM) return pick_random(f->info.count, k, (uint32_t)seed, j->nearest);
+	if (!f->labels) return fail("%s: rows without labels, which --method balanced needs", j->path);
+	return pick_balanced(f->labels, f->info.count, k, (uint32_t)seed, j->nearest);
+}
+
+static int run(struct job *j)
+{
+	if (input_open(j) || outputs_open(j) || choose(j)) return -1;
 	if (write_centres(j) || write_assign(j) || write_nearest(j)) return -1;
-	note("%d centres of %" PRId64 " rows; %d of their nearest rows are repeated", k, j->trained, j->repeated);
+	if (method == KMEANS)
+		note("%d centres of %" PRId64 " rows; %d of their nearest rows are repeated", k, j->trained, j->repeated);
 	return 0;
 }
 
@@ -207,6 +236,8 @@ int main(int argc, char **argv)
 	blas_start(argv);
 	int i = opt_parse(argc, argv, "[FEATURES]", "feature rows to the rows nearest to k centres", opts, LEN(opts));
 	if (argc - i > 1) misuse("found %d operands, expected one", argc - i);
+	if (method != KMEANS && (centres_path || assign_path))
+		misuse("--centres and --assign need --method kmeans, found %s", method_name[method]);
 	j.path = i < argc ? argv[i] : "-";
 	int bad = run(&j);
 	free(j.raw.norm);

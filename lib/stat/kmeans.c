@@ -34,7 +34,6 @@ struct run {
 	double *room;                        /* [threads][3][width] */
 	double *objective;                   /* [k]: of its rows, before its centre moved */
 	bool *changed;                       /* [k]: its rows or its centre are not those of the last round */
-	bool same;                           /* no row has changed its centre */
 };
 
 uint32_t *kmeans_sample(const struct kmeans *job, int64_t rows, int per_centre, int64_t *count)
@@ -86,7 +85,7 @@ static void choose(void *ctx, int64_t i, int worker)
 }
 
 /* Every row to its centre, exactly, ties to the lower one. */
-static int assign(struct run *r)
+static int assign(struct run *r, int64_t *changed)
 {
 	int k = r->job->k;
 
@@ -97,14 +96,13 @@ static int assign(struct run *r)
 		if (stop_check() || pass_tile(&r->pass, c, k - c < PASS_TILE ? k - c : PASS_TILE) ||
 			pass_run(&r->pass, 0, (int)r->n, false)) return -1;
 	par_for(r->n, r, choose);
-	r->same = true;
 	for (int64_t i = 0; i < r->n; i++) {
 		uint32_t from = r->assign[i], to = r->order[i];
 		if (from == to) continue;
 		if (from < (uint32_t)k) r->changed[from] = true;
 		r->changed[to] = true;
 		r->assign[i] = to;
-		r->same = false;
+		++*changed;
 	}
 	return fault_told(&r->pass.fault);
 }
@@ -190,8 +188,16 @@ static void move_centres(struct run *r, struct kmeans_step *step)
 	for (int c = 0; c < r->job->k; c++) step->objective += r->objective[c];
 	step->splits = split_empty(r);
 	unit_centres(r);
-	for (int c = 0; c < r->job->k; c++)
-		r->changed[c] = memcmp(centre(r, c), r->before + (size_t)c * (size_t)r->width, bytes) != 0;
+	for (int c = 0; c < r->job->k; c++) {
+		const float *before = r->before + (size_t)c * (size_t)r->width;
+		double share = (double)(r->start[c + 1] - r->start[c]) / (double)r->n;
+		r->changed[c] = memcmp(centre(r, c), before, bytes) != 0;
+		pair_widen(r->room, centre(r, c), r->width, 1);
+		pair_widen(r->room + r->width, before, r->width, 1);
+		step->shift += pair_distance2(r->room, r->room + r->width, r->width);
+		step->imbalance += r->job->k * share * share;
+	}
+	step->shift = sqrt(step->shift / r->job->k);
 }
 
 /* One run.  The centres are a function of the assignment alone, so a repeated assignment ends it. */
@@ -199,12 +205,12 @@ static int run_once(struct run *r, int run, struct kmeans_step *last)
 {
 	if (first_centres(r, run)) return -1;
 	memset(r->assign, 0xff, (size_t)r->n * sizeof *r->assign);
-	r->same = false;
-	for (int i = 0; i < r->job->iterations && !r->same; i++) {
+	for (int i = 0; i < r->job->iterations; i++) {
 		*last = (struct kmeans_step){ .run = run, .iteration = i };
-		if (assign(r)) return -1;
+		if (assign(r, &last->changed)) return -1;
 		move_centres(r, last);
 		if (r->job->step) r->job->step(r->job->step_ctx, last);
+		if (!last->changed) break;
 	}
 	return 0;
 }

@@ -4,7 +4,14 @@
 
 #include "lib/stat/knn.h"
 
-struct kmeans_step { int run, iteration, splits; double objective; };   /* objective: before the centres moved */
+struct kmeans_step {
+	int run, iteration;
+	double objective;                    /* before the centres moved */
+	double imbalance;                    /* k times the sum of squared shares: 1 when all clusters have as many rows */
+	int64_t changed;                     /* rows that have another centre than in the round before */
+	int splits;                          /* empty clusters given half of another */
+	double shift;                        /* how far the centres moved: the root of the mean square */
+};
 
 struct kmeans {
 	int k, iterations, restarts;

@@ -57,7 +57,33 @@ check_same "one thread and three" "ic-kmeans -t 1 -k 7 f.mdb" "ic-kmeans -t 3 -k
 check_same "a stream is the same as the store" "ic-kmeans -k 7 f.mdb" "ic-store cat f.mdb | ic-kmeans -k 7"
 check_same "sub-sampled, too" "ic-kmeans -k 7 --per-centre 10 f.mdb" "ic-store cat f.mdb | ic-kmeans -k 7 --per-centre 10"
 check_same "as JSON" "ic-kmeans -q --json -k 4 f.mdb -f -o p.mdb | tail -n 1" \
-	"tail -n 1 rounds.tsv | awk '{ printf \"{\\\"run\\\":%s,\\\"iteration\\\":%s,\\\"objective\\\":%s,\\\"objective_per_row\\\":%s,\\\"splits\\\":%s}\\n\", \$1, \$2, \$3, \$4, \$5 }'"
+	"tail -n 1 rounds.tsv | awk '{ printf \"{\\\"run\\\":%s,\\\"iteration\\\":%s,\\\"objective\\\":%s,\\\"objective_per_row\\\":%s,\\\"imbalance\\\":%s,\\\"changed\\\":%s,\\\"splits\\\":%s,\\\"shift\\\":%s}\\n\", \$1, \$2, \$3, \$4, \$5, \$6, \$7, \$8 }'"
+ok "all rows get a centre in the first round, none another one in the last" \
+	awk 'NR == 2 && $6 != 400 { exit 1 } { last = $6 } END { exit last != 0 }' rounds.tsv
+ok "at rest the centres stay" test "$(awk 'END { print $8 }' rounds.tsv)" = 0
+imbalance()
+{
+	ic-store dump a.mdb | awk -v told="$(awk 'END { print $5 }' rounds.tsv)" '!/^#/ { n[$2]++ }
+		END { for (c in n) s += 4 * (n[c] / 400) ^ 2; exit !((s - told) ^ 2 < 1e-18) }'
+}
+ok "imbalance of the clusters" imbalance
+
+# Rows that no clustering has chosen.
+picked()
+{
+	ic-kmeans -q -k "$1" --method "$2" f.mdb | ic-store dump - | grep -v '^#'
+}
+ok "random rows are different rows" test "$(picked 200 random | cut -f 1 | sort -u | wc -l)" = 200
+ok "of the features" test "$(picked 200 random | sort | comm -12 - <(ic-store dump f.mdb | sort) | wc -l)" = 200
+check_same "all rows, at random" "picked 400 random | cut -f 1 | sort -n" "ic-store dump f.mdb | grep -v '^#' | cut -f 1"
+ok "of each label as many" test "$(picked 40 balanced | cut -f 2 | sort | uniq -c | awk '{ print $1 }' | tr '\n' ' ')" = "10 10 10 10 "
+ok "or one more" test "$(picked 6 balanced | cut -f 2 | sort | uniq -c | awk '{ print $1 }' | sort | tr '\n' ' ')" = "1 1 2 2 "
+check_same "until there are no more" "picked 400 balanced | cut -f 1 | sort -n" "picked 400 random | cut -f 1 | sort -n"
+check_same "again the same" "picked 40 balanced" "picked 40 balanced"
+exits 2 "random rows have no centres" ic-kmeans -k 4 --method random --centres x.mdb f.mdb
+grep -v '^#' f.txt | cut -f 1,3- | { sed -n '1,/^#meta/p' f.txt; printf '#key\tvalues\n'; cat; echo '#end'; } |
+	ic-store load - -o plain.mdb 2>/dev/null
+fails_with "plain.mdb: rows without labels" "balanced without labels" ic-kmeans -k 4 --method balanced plain.mdb
 different()
 {
 	! cmp -s <(eval "$1") <(eval "$2")
