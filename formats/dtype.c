@@ -89,7 +89,8 @@ int tensor_floats(const struct tensor *t, float *out)
 
 int tensor_ints(const struct tensor *t, int64_t *out)
 {
-	bool is_signed = t->type == DT_I64 || t->type == DT_I32 || t->type == DT_I16 || t->type == DT_I8;
+	bool is_signed = t->type == DT_I64 || t->type == DT_I32 || t->type == DT_I16 ||
+		t->type == DT_I8;
 	size_t size = dtype_size(t->type);
 
 	if (!is_signed && t->type != DT_U8 && t->type != DT_U16 && t->type != DT_U32)

@@ -55,8 +55,8 @@ static const struct opt opts[] = {
 	  LARGEST_SEED },
 	{ 'b', "batch", "N", "samples computed together", OPT_INT, &batch, 1, 4096 },
 	{ 'd', "device", DEVICES, "where to compute", OPT_WORD, &device, 0, 0 },
-	{ 0, "precision", PRECISIONS, "of the factors in products on a GPU", OPT_WORD, &precision, 0,
-	  0 },
+	{ 0, "precision", PRECISIONS, "of the factors in products on a GPU", OPT_WORD, &precision,
+	  0, 0 },
 	OPT_COMMON
 };
 

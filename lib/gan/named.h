@@ -16,7 +16,8 @@ struct named { const char *prefix; const struct params *ps; bool buffers; };
 int named_generator(const struct tensors *, const char *prefix, struct biggan *);
 /* d_ch, for a discriminator beside that generator. */
 int named_discriminator(const struct tensors *, const char *prefix, struct biggan *);
-/* Every parameter is there with its shape: to be asked before anything of that size is allocated. */
+/* Every parameter is there with its shape: to be asked before anything of that size is
+ * allocated. */
 int named_check(const struct tensors *, const struct named *);
 /* Every tensor belongs to one of the n networks, or begins with none of their prefixes. */
 int named_strangers(const struct tensors *, const struct named *, int n);
