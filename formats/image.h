@@ -20,7 +20,7 @@ int image_decode(struct image *, const char *name, const void *bytes, size_t n, 
 int image_decode_jpeg(struct image *, const char *name, const void *bytes, size_t n, bool orient);   /* formats/jpeg.c */
 int image_decode_png(struct image *, const char *name, const void *bytes, size_t n, int alpha_on);   /* formats/png.c */
 int image_decode_pnm(struct image *, const char *name, const void *bytes, size_t n);                 /* formats/pam.c */
-int image_put_png(FILE *, const char *name, const uint8_t *rgb, int height, int width);   /* name: for messages */
+int image_put_png(FILE *, const char *name, const uint8_t *rgb, int height, int width);
 int image_write_png(const char *path, const uint8_t *rgb, int height, int width);   /* path.part, renamed; "-" stdout */
 
 #endif

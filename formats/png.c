@@ -152,7 +152,8 @@ static int encode(png_structp png, png_infop info, FILE *f, const uint8_t *rgb, 
 int image_put_png(FILE *f, const char *name, const uint8_t *rgb, int height, int width)
 {
 	struct input out = { .name = name, .what = "writing PNG" };
-	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &out, on_error, on_warning);
+	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &out, on_error,
+						  on_warning);
 	png_infop info = png ? png_create_info_struct(png) : NULL;
 
 	must(info);

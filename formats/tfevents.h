@@ -27,7 +27,8 @@ struct tfevents {
 	size_t n;
 };
 
-/* A file in a folder, which is made when it is not there.  fresh: empties it.  0, or -1 after fail(). */
+/* A file in a folder, which is made when it is not there.  fresh: empties it.  0, or -1 after
+ * fail(). */
 int tfevents_open(struct tfevents *, const char *folder, bool fresh);
 /* Cuts off what is beyond the last whole event in order with steps up to this one. */
 int tfevents_rewind(struct tfevents *, int64_t step);

@@ -110,7 +110,8 @@ static void check_picture(void)
 	read_file();
 	const unsigned char *p = frame(1, &n);
 	const unsigned char *png = p ? memmem(p, n, "\x89PNG", 4) : NULL;
-	ok(p && memmem(p, n, "\x0a\x05sheet\x22", 8) && memmem(p, n, "\x08\x05\x10\x04\x18\x03\x22", 7),
+	ok(p && memmem(p, n, "\x0a\x05sheet\x22", 8) &&
+		   memmem(p, n, "\x08\x05\x10\x04\x18\x03\x22", 7),
 	   "its tag, height 5, width 4, colours 3");
 	ok(png && !image_decode(&back, "png", png, n - (size_t)(png - p), -1, false) &&
 		   !memcmp(back.rgb, rgb, sizeof rgb),
@@ -146,8 +147,8 @@ static void check_rewind(void)
 			read_file();
 			same += size == bytes && !memcmp(file, whole, size);
 		}
-	ok(same == tried, "cut at each byte, taken up at three steps: the same file (%d of %d)", same,
-	   tried);
+	ok(same == tried, "cut at each byte, taken up at three steps: the same file (%d of %d)",
+	   same, tried);
 }
 
 static void check_refusals(void)

@@ -28,7 +28,7 @@ static const struct opt opts[] = {
 	OPT_COMMON,
 };
 
-struct cell { struct image image; bool labelled; uint32_t label; };
+struct cell { struct image image; uint64_t label; };
 
 /* One operand: a stream that takes `columns` places of every row. */
 struct group { char *path, *title; int columns, rows, x; int64_t n; struct cell *cell; };
@@ -74,12 +74,11 @@ static int add_picture(struct grid *g, struct group *u, const struct pam_head *h
 		u->cell = mem_grow(u->cell, u->n ? 2 * (size_t)u->n : 1, sizeof *u->cell);
 	struct cell *c = &u->cell[u->n++];
 	*c = (struct cell){ { head->height, head->width, mem_new(bytes, 1) },
-			    head->labelled,
-			    head->label };
+			    head->labelled ? head->label : (uint64_t)head->seen };
 	memcpy(c->image.rgb, pixels, bytes);
 	if (head->height > g->height) g->height = head->height;
 	if (head->width > g->width) g->width = head->width;
-	return labels && !head->labelled
+	return labels && !head->labelled && !head->in_training
 		       ? fail("%s: picture %" PRId64 " has no label", u->path, u->n - 1)
 		       : 0;
 }
@@ -170,9 +169,9 @@ static void draw_group(const struct grid *g, struct sheet *s, const struct group
 		const struct cell *c = &u->cell[i];
 		int y = g->top + (int)(i / u->columns) * g->line;
 		int x = u->x + (int)(i % u->columns) * (g->width + gap);
-		char text[16];
+		char text[24];
 		sheet_picture(s, y, x, g->height, g->width, &c->image);
-		snprintf(text, sizeof text, "%" PRIu32, c->label);
+		snprintf(text, sizeof text, "%" PRIu64, c->label);
 		if (labels) sheet_text(s, y + g->height + 1, x, 1, text);
 	}
 }

@@ -53,7 +53,8 @@ bool stop_asked(void)
 int stop_check(void)
 {
 	if (!stopped_by) return 0;
-	return fail("stopped by SIG%s; the same command goes on from here", sigabbrev_np(stopped_by));
+	return fail("stopped by SIG%s; the same command goes on from here",
+		    sigabbrev_np(stopped_by));
 }
 
 static void print_line(const char *fmt, va_list ap)

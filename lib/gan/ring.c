@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The step in "BASE.STEP", -1 for another name; STEP as it is written here, without leading zeros. */
+/* The step in "BASE.STEP", -1 for another name; STEP as it is written here, without leading
+ * zeros. */
 static int64_t step_of(const char *name, const char *base, size_t n)
 {
 	char text[32];

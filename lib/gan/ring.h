@@ -27,7 +27,8 @@ int ring_begin(const struct ring *, bool force);
 
 /* After a collapse at `from`: puts the weights and moments of the newest NAME.STEP into the state,
  * of the one before it when the run has come from there and made no other since, as far as there
- * is one; counts the setback, saves NAME.part, removes what is beyond it.  0, or -1 after fail(). */
+ * is one; counts the setback, saves NAME.part, removes what is beyond it.  0, or -1 after
+ * fail(). */
 int ring_return(const struct ring *, struct gan *, int64_t from, int how);
 
 #endif

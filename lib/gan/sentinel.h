@@ -4,12 +4,13 @@
  * 2019, section 4, describe the collapse they are for: spectral norms explode, and with them the
  * scores):
  *   not finite  a loss or a weight: nothing can follow from it.
- *   gap         the mean score of real images is 100 above that of fakes.  The hinge loss rewards no
- *               gap beyond 2, and small networks that know their few images by heart show some tens:
- *               a hundred is not learnt but has run away.  Or it is 0: D gives all the same score.
- *   norm        a weight has a spectral norm above 1000.  Weights begin orthogonal, with norm 1, and
- *               grow to some tens; the layers divide by it, so a large one means learning has all
- *               but stopped there.
+ *   gap         the mean score of real images is 100 above that of fakes.  The hinge loss rewards
+ *               no gap beyond 2, and small networks that know their few images by heart show some
+ *               tens: a hundred is not learnt but has run away.  Or it is 0: D gives all the same
+ *               score.
+ *   norm        a weight has a spectral norm above 1000.  Weights begin orthogonal, with norm 1,
+ *               and grow to some tens; the layers divide by it, so a large one means learning has
+ *               all but stopped there.
  *   variance    the pictures of a batch differ by less than a grey level, (2/255)^2 on [-1,1]: G
  *               ignores its noise and its instances. */
 #ifndef IC_SENTINEL_H
@@ -27,7 +28,7 @@ enum collapse {
 
 struct vitals {
 	bool finite;                         /* all weights of G, D and the average */
-	double gap;                          /* mean score of real - of fake images, last batch of D */
+	double gap;                          /* mean score of real - of fakes, D's last batch */
 	double norm;                         /* the largest spectral norm; 0 without any */
 	const char *where;                   /* its layer's buffer; borrowed */
 	/* of G's last batch: over its pictures, mean over their values in [-1,1] */

@@ -164,7 +164,8 @@ int train_run(struct train *r)
 	       (r->minutes < 0 || spent < 60 * r->minutes)) {
 		if (stop_asked()) {
 			progress_end();
-			return trail_sync(&r->w->trail) || gan_save(g, r->ring.part) ? -1 : stop_check();
+			int bad = trail_sync(&r->w->trail) || gan_save(g, r->ring.part);
+			return bad ? -1 : stop_check();
 		}
 		if (advance(r)) return -1;
 		spent = say_seconds() - begin;

@@ -1,4 +1,4 @@
-/* train: a run: steps until its end, with looks, states and the watch over its health on the way. */
+/* train: a run: steps until its end, with looks, states and a watch over its health on the way. */
 #ifndef IC_TRAIN_H
 #define IC_TRAIN_H
 

@@ -15,10 +15,10 @@ enum { WATCH_LOG_STEPS = 10 };               /* steps between log lines */
 /* What to show; a NULL path is no such output. */
 struct watch_plan {
 	struct trail_plan trail;
-	const char *instances;               /* features to condition on; needed when instances do */
-	const char *score;                   /* features of real pictures: measure the distance to them */
+	const char *instances;               /* features to condition on, when instances do */
+	const char *score;                   /* features of real pictures, for the distance */
 	int samples;                         /* for the score */
-	int patience;                        /* looks without a better score that end the run; 0: never */
+	int patience;                        /* ending looks without a better score; 0: none */
 	int64_t every;                       /* images between two looks */
 };
 
@@ -29,7 +29,7 @@ struct watch {
 	struct sampler sampler;
 	struct features instances;
 	struct net net;
-	double *mean, *cov;                  /* of the real features: [width], [width][width]; NULL: no score */
+	double *mean, *cov;                  /* of the real: [w], [w][w]; NULL without a score */
 	double last_score;                   /* NaN before the first */
 };
 
@@ -38,8 +38,8 @@ struct watch {
 int watch_open(struct watch *, struct gan *, struct backend *, const struct watch_plan *);
 /* Nothing is done yet that counts: a run that is killed before its first step begins once more. */
 bool watch_fresh(const struct watch *);
-int watch_rewind(struct watch *);            /* the state is an earlier one: records the return to it */
-bool watch_due(const struct watch *);        /* at step 0, and each time `every` images have gone by */
+int watch_rewind(struct watch *);            /* the state is an earlier one: records the return */
+bool watch_due(const struct watch *);        /* a look: at step 0, and after each `every` images */
 /* After a step: its values, when they are due; a collapse. */
 int watch_step(struct watch *, const struct phases *, const struct vitals *);
 int watch_collapse(struct watch *, int64_t step, enum collapse);
