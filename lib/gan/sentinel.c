@@ -66,16 +66,20 @@ static double variance(const real *x, int batch, size_t each)
 	return sum / (double)each;
 }
 
+bool sentinel_finite(const struct gan *s)
+{
+	return all_finite(s->g, s->gp.total) && all_finite(s->d, s->dp.total) &&
+	       all_finite(s->ema, s->gp.total);
+}
+
 struct vitals sentinel_read(const struct phases *p)
 {
 	const struct gan *s = p->s;
 	size_t side = (size_t)s->c.resolution;
 	int n = p->r.batch;
 	const real *score = phase_scores(p);
-	struct vitals v = { .where = "" };
+	struct vitals v = { .finite = sentinel_finite(s), .where = "" };
 
-	v.finite = all_finite(s->g, s->gp.total) && all_finite(s->d, s->dp.total) &&
-		   all_finite(s->ema, s->gp.total);
 	v.gap = mean(score + n, n) - mean(score, n);
 	largest_norm(&v, &s->gp, s->g);
 	largest_norm(&v, &s->dp, s->d);

@@ -27,7 +27,7 @@ enum collapse {
 };
 
 struct vitals {
-	bool finite;                         /* all weights of G, D and the average */
+	bool finite;                         /* sentinel_finite() */
 	double gap;                          /* mean score of real - of fakes, D's last batch */
 	double norm;                         /* the largest spectral norm; 0 without any */
 	const char *where;                   /* its layer's buffer; borrowed */
@@ -35,6 +35,7 @@ struct vitals {
 	double variance;
 };
 
+bool sentinel_finite(const struct gan *);    /* all weights of G, D and the average are */
 struct vitals sentinel_read(const struct phases *);     /* after a step */
 enum collapse sentinel_judge(const struct vitals *);    /* the first of the above that holds */
 void sentinel_say(const struct vitals *, enum collapse, char text[160]);   /* found and expected */

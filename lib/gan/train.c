@@ -1,5 +1,6 @@
 /* train: a run from its present state to its end. */
 #include "lib/gan/train.h"
+#include "formats/part.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/say.h"
@@ -103,7 +104,7 @@ static int attend(struct train *r)
 	int64_t now = r->p->s->step;
 	char what[160];
 
-	if (now % WATCH_LOG_STEPS && !watch_due(r->w)) return 0;
+	if (now % WATCH_LOG_STEPS && !watch_due(r->w) && now != r->steps) return 0;
 	struct vitals v = sentinel_read(r->p);
 	enum collapse how = sentinel_judge(&v);
 	if (watch_step(r->w, r->p, &v)) return -1;
@@ -132,9 +133,21 @@ static int finish(struct train *r)
 
 	progress_end();
 	if (watch_enough(r->w)) tell(r, r->p->s->step, "the score has not become better for long");
-	if (watch_due(r->w)) return rename(part, name) ? fail("%s:", name) : 0;
+	if (watch_due(r->w)) return rename(part, name) ? fail("%s:", name) : part_sync_folder(name);
+	if (!sentinel_finite(r->p->s))
+		return fail("step %" PRId64 ": a weight is not finite", r->p->s->step);
 	if (look(r, name)) return -1;
 	return unlink(part) && errno != ENOENT ? fail("%s:", part) : 0;
+}
+
+/* Where the same command goes on: here, or at the state before when this one is of no use. */
+static int leave(struct train *r)
+{
+	progress_end();
+	if (sentinel_finite(r->p->s) &&
+	    (trail_sync(&r->w->trail) || gan_save(r->p->s, r->ring.part)))
+		return -1;
+	return stop_check();
 }
 
 static void show_progress(const struct train *r, int64_t first, double spent)
@@ -162,11 +175,7 @@ int train_run(struct train *r)
 	if (watch_fresh(r->w) && (gan_save(g, r->ring.part) || look(r, r->ring.part))) return -1;
 	while ((r->steps < 0 || g->step < r->steps) && !watch_enough(r->w) &&
 	       (r->minutes < 0 || spent < 60 * r->minutes)) {
-		if (stop_asked()) {
-			progress_end();
-			int bad = trail_sync(&r->w->trail) || gan_save(g, r->ring.part);
-			return bad ? -1 : stop_check();
-		}
+		if (stop_asked()) return leave(r);
 		if (advance(r)) return -1;
 		spent = say_seconds() - begin;
 		show_progress(r, first, spent);
