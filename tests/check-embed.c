@@ -29,9 +29,9 @@ static struct set load(const char *pictures, const char *features)
 
 	snprintf(path, sizeof path, GOLDEN "%s.ppm", pictures);
 	must(!pam_open(&in, path));
-	for (struct image *m = s.picture; s.n < MAX && pam_read(&in, &head, &m->rgb) == 1; m++, s.n++) {
-		m->height = head.height;
-		m->width = head.width;
+	while (s.n < MAX && pam_read(&in, &head, &s.picture[s.n].rgb) == 1) {
+		s.picture[s.n].height = head.height;
+		s.picture[s.n++].width = head.width;
 	}
 	pam_close(&in);
 	snprintf(path, sizeof path, GOLDEN "%s.npy", features);

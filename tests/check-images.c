@@ -222,8 +222,8 @@ static void check_pillow(const struct tensors *t, int pair, enum filter filter, 
 	free(got);
 }
 
-/* What the filters of floats are called in the golden file, with what they were given: bytes, or the
- * formula tensor "resize/f/N". */
+/* What the filters of floats are called in the golden file, with what they were given: bytes, or
+ * the formula tensor "resize/f/N". */
 static const struct { const char *name; enum filter filter; bool planar; } plain[] = {
 	{ "float_bilinear", FILTER_TRIANGLE, false }, { "float_bicubic", FILTER_CUBIC, false },
 	{ "bicubic_ac0", TORCH_CUBIC, true }, { "bicubic_ac1", TORCH_CUBIC_ALIGNED, true },
@@ -260,12 +260,13 @@ static void check_floats(const struct tensors *t, int pair, size_t k)
 	resize_f32(from, h0, w0, got, h1, w1, 3, plain[k].filter);
 	for (int64_t i = 0; i < pixels * 3; i++) {
 		double value;
-		if (planar) memcpy(&value, (const double *)want->data + (i % 3 * pixels + i / 3), 8);
+		int64_t at = i % 3 * pixels + i / 3;
+		if (planar) memcpy(&value, (const double *)want->data + at, 8);
 		else value = ((const float *)want->data)[i];
 		worst = fmax(worst, fabs(got[i] - value));
 	}
-	ok(planar ? worst < 1e-6 : worst == 0, "%s, %dx%d to %dx%d: off by %.1e", plain[k].name, h0, w0,
-		h1, w1, worst);
+	ok(planar ? worst < 1e-6 : worst == 0, "%s, %dx%d to %dx%d: off by %.1e", plain[k].name,
+		h0, w0, h1, w1, worst);
 	free(from), free(got);
 }
 

@@ -360,7 +360,8 @@ static void check_refusals(void)
 	w = formula_net(LITE0, NULL, NULL);
 	tensors_add(&w, "_blocks.16._bn1.weight", DT_F32, 1, (int64_t[]){ 1 }, &more);
 	check_refused(LITE0, w, "found tensor _blocks.16._bn1.weight, which this network does not");
-	check_refused(LITE1, formula_net(LITE0, NULL, NULL), "found [144,1,5,5], expected [144,1,3,3]");
+	check_refused(LITE1, formula_net(LITE0, NULL, NULL),
+		"found [144,1,5,5], expected [144,1,3,3]");
 }
 
 int main(void)

@@ -24,16 +24,22 @@ static int64_t most;
 static bool squash, strict, orient;
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR, &out, 0, 0 },
-	{ 0, "size", "N", "side of the packed pictures in pixels (0: as they are, a PAM stream)", OPT_INT,
-		&size, 0, 4096 },
-	{ 'n', "pictures", "N", "at most N pictures, evenly spread over the sources (0: all)", OPT_LONG, &most, 0, 1e15 },
+	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR,
+		&out, 0, 0 },
+	{ 0, "size", "N", "side of the packed pictures in pixels (0: as they are, a PAM stream)",
+		OPT_INT, &size, 0, 4096 },
+	{ 'n', "pictures", "N", "at most N pictures, evenly spread over the sources (0: all)",
+		OPT_LONG, &most, 0, 1e15 },
 	{ 0, "squash", NULL, "resize the whole picture, no centre crop", OPT_FLAG, &squash, 0, 0 },
-	{ 0, "alpha", "N", "grey level under transparent pixels (-1: drop alpha; fonts: 255)", OPT_INT, &alpha, -1, 255 },
-	{ 0, "orient", NULL, "turn pictures as their EXIF orientation says", OPT_FLAG, &orient, 0, 0 },
-	{ 0, "labels", "FILE", "IDX file with the labels of an IDX source", OPT_STR, &labels, 0, 0 },
+	{ 0, "alpha", "N", "grey level under transparent pixels (-1: drop alpha; fonts: 255)",
+		OPT_INT, &alpha, -1, 255 },
+	{ 0, "orient", NULL, "turn pictures as their EXIF orientation says", OPT_FLAG,
+		&orient, 0, 0 },
+	{ 0, "labels", "FILE", "IDX file with the labels of an IDX source", OPT_STR,
+		&labels, 0, 0 },
 	{ 0, "list", "FILE", "file of lines PATH or PATH<tab>LABEL", OPT_STR, &list, 0, 0 },
-	{ 0, "strict", NULL, "fail at the first picture that cannot be read", OPT_FLAG, &strict, 0, 0 },
+	{ 0, "strict", NULL, "fail at the first picture that cannot be read", OPT_FLAG,
+		&strict, 0, 0 },
 	OPT_COMMON
 };
 

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-/* Calls the statement that follows for each input element `v` under the window of y's n, h, w, c. */
+/* Runs the statement that follows for each input element `v` under the window of n, h, w, c. */
 #define UNDER(x, a) \
 	for (int k = 0; k < (a)->i[5]; k++) \
 		for (int l = 0; l < (a)->i[6]; l++) \

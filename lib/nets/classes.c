@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The lines of the text, which it ends at their newlines; how many there are, at most CLASSES + 1. */
+/* The lines of the text, which it ends at their newlines; how many there are, at most
+ * CLASSES + 1. */
 static int split(struct classes *c)
 {
 	int n = 0;

@@ -119,7 +119,8 @@ static void transpose(real *to, const float *w, const double *scale, size_t out,
 		size_t end = from + TOGETHER < out ? from + TOGETHER : out;
 		for (size_t k = 0; k < n; k++) {
 			real *row = to + (k % taps * (n / taps) + k / taps) * out;
-			for (size_t o = from; o < end; o++) row[o] = (real)(w[o * n + k] * scale[o]);
+			for (size_t o = from; o < end; o++)
+				row[o] = (real)(w[o * n + k] * scale[o]);
 		}
 	}
 }
@@ -145,8 +146,8 @@ static int fold(struct folded *f, const struct source *s)
 	return bad ? -1 : 0;
 }
 
-/* Leaves for the weights [k,l,depth,out] and bias of the next layer; without memory once the network
- * has failed, which lets it be built to its end. */
+/* Leaves for the weights [k,l,depth,out] and bias of the next layer; without memory once the
+ * network has failed, which lets it be built to its end. */
 static void leaves(struct folded *f, const struct source *s, struct shape shape, val leaf_of[2])
 {
 	bool fresh = f->at == f->n_held;
@@ -192,7 +193,8 @@ val folded_dense(struct folded *f, val x, const char *name, int out, bool biased
 val folded_mean(struct folded *f, val x)
 {
 	struct shape s = tape_shape(f->t, x);
-	return scale(f->t, sum_to(f->t, x, shape4(s.d[0], 1, 1, s.d[3])), 1.0 / (s.d[1] * s.d[2]), 0);
+	x = sum_to(f->t, x, shape4(s.d[0], 1, 1, s.d[3]));
+	return scale(f->t, x, 1.0 / (s.d[1] * s.d[2]), 0);
 }
 
 void folded_ignore(struct folded *f, const char *part)

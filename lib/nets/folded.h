@@ -29,8 +29,8 @@ void folded_onto(struct folded *, struct tape *);
 
 enum act { ACT_NONE, ACT_RELU, ACT_RELU6 };
 
-/* Tensor `name`.weight [out, in, k, l], or [in, 1, k, l], depthwise, where out is 0; then batch norm
- * `norm`.*, or where that is NULL the bias `name`.bias. */
+/* Tensor `name`.weight [out, in, k, l], or [in, 1, k, l], depthwise, where out is 0; then batch
+ * norm `norm`.*, or where that is NULL the bias `name`.bias. */
 struct folded_layer {
 	const char *name, *norm;
 	int k, l, stride;

@@ -25,7 +25,7 @@ static int fit(const struct protocol *p, const struct image *m, int side, int *h
 		width = to * m->width / shorter;
 
 	*h = *w = side;
-	if (p->fit != FIT_CROP && p->fit != FIT_CROP_ROUND) return 0;
+	if (p->fit != FIT_CROP && p->fit != FIT_ROUND) return 0;
 	if (height * width > IMAGE_MAX_PIXELS)
 		return fail("a picture of %dx%d is too narrow for protocol %s", m->width, m->height,
 			p->name);

@@ -13,7 +13,7 @@ enum fit {
 	FIT_SQUARE,                          /* pictures are squares, and resized to the side */
 	FIT_SQUASH,                          /* resized to the side whatever their shape */
 	FIT_CROP,                            /* short side to side / zoom, the centre of that; */
-	FIT_CROP_ROUND,                      /* the long side truncated, or rounded */
+	FIT_ROUND,                      /* the long side truncated, or rounded */
 };
 
 struct protocol {

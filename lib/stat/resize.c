@@ -63,7 +63,8 @@ static void axis_free(struct axis *a)
 	free(a->weight);
 }
 
-/* Pillow's taps: the filter is stretched by in/out when shrinking; the weights of an output sum to one. */
+/* Pillow's taps: the filter is stretched by in/out when shrinking; the weights of an output sum to
+ * one. */
 static struct axis axis_pillow(int in, int out, enum filter filter)
 {
 	double scale = (double)in / out, stretch = scale < 1 ? 1 : scale;
@@ -71,7 +72,8 @@ static struct axis axis_pillow(int in, int out, enum filter filter)
 	struct axis a = axis_new(out, (int)ceil(reach) * 2 + 1);
 
 	for (int i = 0; i < out; i++) {
-		double centre = (i + 0.5) * scale, sum = 0, *w = a.weight + (size_t)i * (size_t)a.taps;
+		double centre = (i + 0.5) * scale, sum = 0;
+		double *w = a.weight + (size_t)i * (size_t)a.taps;
 		int low = (int)(centre - reach + 0.5), high = (int)(centre + reach + 0.5);
 		if (low < 0) low = 0;
 		if (high > in) high = in;
@@ -106,7 +108,8 @@ static uint8_t to_byte(int32_t sum)
 /* One output pixel of up to four channels: a sum for each, so that the taps are walked once. */
 static void pixel_u8(const uint8_t *p, const int32_t *w, int taps, uint8_t *to, int channels)
 {
-	int32_t sum[4] = { 1 << (FRACTION - 1), 1 << (FRACTION - 1), 1 << (FRACTION - 1), 1 << (FRACTION - 1) };
+	enum { HALF = 1 << (FRACTION - 1) };
+	int32_t sum[4] = { HALF, HALF, HALF, HALF };
 
 	if (channels == 3) {
 		for (int j = 0; j < taps; j++, p += 3) {
@@ -121,7 +124,8 @@ static void pixel_u8(const uint8_t *p, const int32_t *w, int taps, uint8_t *to, 
 	for (int c = 0; c < channels; c++) to[c] = to_byte(sum[c]);
 }
 
-static void columns_u8(const uint8_t *from, int h, int w0, uint8_t *to, int w1, int channels, enum filter filter)
+static void columns_u8(const uint8_t *from, int h, int w0, uint8_t *to, int w1, int channels,
+	enum filter filter)
 {
 	struct axis a = axis_pillow(w0, w1, filter);
 	int32_t *k = fixed(&a, w1);
@@ -129,14 +133,15 @@ static void columns_u8(const uint8_t *from, int h, int w0, uint8_t *to, int w1, 
 	for (int y = 0; y < h; y++) {
 		const uint8_t *row = from + (size_t)y * (size_t)w0 * (size_t)channels;
 		for (int x = 0; x < w1; x++, to += channels)
-			pixel_u8(row + (size_t)a.first[x] * (size_t)channels, k + (size_t)x * (size_t)a.taps, a.count[x],
-				to, channels);
+			pixel_u8(row + (size_t)a.first[x] * (size_t)channels,
+				k + (size_t)x * (size_t)a.taps, a.count[x], to, channels);
 	}
 	free(k);
 	axis_free(&a);
 }
 
-static void rows_u8(const uint8_t *from, int h0, size_t width, uint8_t *to, int h1, enum filter filter)
+static void rows_u8(const uint8_t *from, int h0, size_t width, uint8_t *to, int h1,
+	enum filter filter)
 {
 	struct axis a = axis_pillow(h0, h1, filter);
 	int32_t *k = fixed(&a, h1), *sum = mem_new(width, sizeof *sum);
@@ -155,7 +160,8 @@ static void rows_u8(const uint8_t *from, int h0, size_t width, uint8_t *to, int 
 	axis_free(&a);
 }
 
-void resize_u8(const uint8_t *from, int h0, int w0, uint8_t *to, int h1, int w1, int channels, enum filter filter)
+void resize_u8(const uint8_t *from, int h0, int w0, uint8_t *to, int h1, int w1, int channels,
+	enum filter filter)
 {
 	size_t width = (size_t)w1 * (size_t)channels;
 	uint8_t *between = NULL;
@@ -176,8 +182,8 @@ static int clamp(int i, int n)
 	return i < 0 ? 0 : i >= n ? n - 1 : i;
 }
 
-/* Where output i of an axis lies in the input, in pixels from the centre of the first.  TensorFlow's
- * first version had the corner of a pixel for its place, and reckoned in float. */
+/* Where output i of an axis lies in the input, in pixels from the centre of the first.
+ * TensorFlow's first version had the corner of a pixel for its place, and reckoned in float. */
 static double place(int i, int in, int out, enum filter filter)
 {
 	bool aligned = filter == TORCH_CUBIC_ALIGNED || filter == TORCH_LINEAR_ALIGNED;
@@ -215,7 +221,8 @@ static struct axis axis_plain(int in, int out, enum filter filter)
 
 static struct axis axis_of(int in, int out, enum filter filter)
 {
-	return filter <= FILTER_LANCZOS ? axis_pillow(in, out, filter) : axis_plain(in, out, filter);
+	return filter <= FILTER_LANCZOS ? axis_pillow(in, out, filter) :
+		axis_plain(in, out, filter);
 }
 
 static void columns_f32(const float *from, int h, int w0, float *to, int w1, int channels,
