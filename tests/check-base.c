@@ -166,7 +166,7 @@ static void check_fail(void)
 
 /* The table under test. */
 static int k, metric;
-static int64_t rows;
+static int64_t rows, memory;
 static double rate;
 static bool deep;
 static const char *out;
@@ -177,12 +177,13 @@ static const struct opt table[] = {
 	{ 'd', "deep",       NULL,           "look deeper",            OPT_FLAG, &deep,   0, 0 },
 	{ 'o', "output",     "FILE",         "write here",             OPT_STR,  &out,    0, 0 },
 	{ 0,   "metric",     "cosine|l2|ip", "distance",               OPT_WORD, &metric, 0, 0 },
+	{ 0,   "memory",     "SIZE",         "take no more",           OPT_SIZE, &memory, 0, 0 },
 	OPT_COMMON
 };
 
 static void defaults(void)
 {
-	k = 50, metric = 1, rows = -1, rate = 1e-4, deep = false, out = NULL;
+	k = 50, metric = 1, rows = -1, rate = 1e-4, deep = false, out = NULL, memory = 3 << 20;
 	common = (struct common){ .program = "ic" };
 }
 
@@ -323,6 +324,30 @@ static void check_file(void)
 	   "a missing file");
 }
 
+/* Sizes from text, and back as the shortest. */
+static void check_sizes(void)
+{
+	static const struct { const char *text; int64_t bytes; const char *again; } good[] = {
+		{ "0", 0, "0" }, { "512", 512, "512" }, { "1024", 1024, "1K" }, { "3M", 3 << 20, "3M" },
+		{ "1536K", 1536 << 10, "1536K" }, { "2048M", 2LL << 30, "2G" }, { "5T", 5LL << 40, "5T" },
+		{ "8388607T", 8388607LL << 40, "8388607T" },
+	};
+	static const char *const bad[] = { "", "M", "-1", "1.5G", "4MB", "4 M", "4m", "4\n",
+					   "8388608T", "9223372036854775808" };
+	char text[4096], want[64];
+
+	for (size_t i = 0; i < LEN(good); i++) {
+		int set = opt_set(table, LEN(table), "memory", good[i].text);
+		opt_print(table, LEN(table), text, sizeof text);
+		snprintf(want, sizeof want, "memory = %s\n", good[i].again);
+		ok(!set && memory == good[i].bytes && strstr(text, want), "size %s", good[i].text);
+	}
+	for (size_t i = 0; i < LEN(bad); i++)
+		ok(opt_set(table, LEN(table), "memory", bad[i]) == -1 &&
+		   strstr(why(), "expected a size") && memory == good[LEN(good) - 1].bytes,
+		   "no size: '%s'", bad[i]);
+}
+
 static void check_round_trip(void)
 {
 	char text[512], again[512];
@@ -345,6 +370,7 @@ static void check_round_trip(void)
 	opt_print(table, LEN(table), again, sizeof again);
 	ok(!strcmp(text, again), "and prints the same again");
 	ok(!opt_set(table, LEN(table), "metric", "cosine") && metric == 0, "opt_set");
+	check_sizes();
 	ok(opt_set(table, LEN(table), "deep", "yes") == -1 &&
 		   strstr(why(), "expected true or false"),
 	   "opt_set of a flag");

@@ -7,6 +7,7 @@
 #include "lib/base/opt.h"
 #include "lib/base/par.h"
 #include "lib/base/say.h"
+#include "lib/gan/budget.h"
 #include "lib/gan/train.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@
 
 static const char *out, *init, *preset, *flipped, *tape_file, *augment;
 static int ch, batch = 32, accumulate = 1, d_steps = 1, device, kept, on_collapse;
-static int64_t steps = -1, seed, every = 10000, ema_start = 100;
+static int64_t steps = -1, seed, every = 10000, ema_start = 100, memory;
 static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995;
 static bool by_class, flip, dry_run, profile, recompute;
 static struct diffaug_policy policy;
@@ -78,6 +79,9 @@ static const struct opt opts[] = {
 	  OPT_WORD, &on_collapse, 0, 0 },
 	{ 0, "dry-run", NULL, "print sizes, memory and time, and write nothing", OPT_FLAG, &dry_run,
 	  0, 0 },
+	{ 0, "memory", "SIZE",
+	  "take no more: refuse to begin, or with --dry-run find the largest batch (0: the machine's)",
+	  OPT_SIZE, &memory, 0, 0 },
 	{ 0, "profile", NULL, "at the end print the time of each kind of step", OPT_FLAG, &profile,
 	  0, 0 },
 	{ 0, "dump-tape", "FILE", "write the generator step's program as TSV", OPT_STR, &tape_file,
@@ -217,14 +221,19 @@ static int take_up(struct gan *g, const struct ring *r)
 	return ring_resume(r, g->step);
 }
 
-/* What an interrupted run of the same command left (unless dry), else the first state. */
+/* What an interrupted run of the same command left, else fresh weights; a dry run has none. */
 static int start(struct gan *g, struct data *d, const struct ring *r)
 {
 	if (by_class && !d->images.info.labelled)
 		return fail("%s: has no labels, expected some for --class", rows_path(&d->images));
 	d->class_cond = by_class;
 	d->flip = flip;
-	if (first_state(g, d)) return -1;
+	if (dry_run && !init) {
+		struct biggan c = architecture(d);
+		if (gan_shape(g, &c)) return -1;
+	} else if (first_state(g, d)) {
+		return -1;
+	}
 	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
 	g->options = options_text(g);
 	if (dry_run) return 0;
@@ -242,67 +251,72 @@ static int64_t a_step(void)
 	return (int64_t)batch * accumulate;
 }
 
-static int64_t trained(const struct params *ps)
+static double mib(size_t bytes)
 {
-	int64_t n = 0;
-
-	for (int i = 0; i < ps->n; i++)
-		if (ps->p[i].trained) n += (int64_t)shape_count(ps->p[i].s);
-	return n;
+	return (double)bytes / 1048576;
 }
 
-/* G, its average and D; their moments and sums of gradients; what the two programs need. */
-struct sizes { int64_t weights, optimiser, activations; };
-
-static struct sizes sizes_of(const struct gan *g, struct phases *p)
+static void announce(const struct gan *g, const struct budget *m, int64_t images)
 {
-	struct phase_bytes m = phase_bytes(p);
-	int64_t one = sizeof(real), both = (int64_t)(g->gp.total + g->dp.total) * one;
-
-	return (struct sizes){ both + (int64_t)g->gp.total * one,
-			       both * (accumulate > 1 ? 3 : 2),
-			       (int64_t)(m.activations + m.workspace) };
-}
-
-static void announce(const struct gan *g, struct phases *p, int64_t images)
-{
-	struct sizes m = sizes_of(g, p);
-
 	note("%" PRId64 " images of %d pixels; generator %.2f M values, discriminator %.2f M; "
 	     "memory: weights %.0f MiB, optimiser %.0f MiB, activations and workspace %.0f MiB; "
 	     "%.1f GFLOP a batch",
-	     images, g->c.resolution, (double)trained(&g->gp) / 1e6,
-	     (double)trained(&g->dp) / 1e6, (double)m.weights / 1048576,
-	     (double)m.optimiser / 1048576, (double)m.activations / 1048576,
-	     2e-9 * (double)(d_steps * tape_flops(p->d.t) + tape_flops(p->g.t)));
+	     images, g->c.resolution, (double)m->generator / 1e6, (double)m->discriminator / 1e6,
+	     mib(m->weights), mib(m->optimiser), mib(m->activations + m->workspace),
+	     2e-9 * (double)m->work);
 	for (const char *o = g->options; common.verbose && *o; o += strcspn(o, "\n") + 1)
 		note("%.*s", (int)strcspn(o, "\n"), o);
 }
 
-/* Times the batches of a step, one of each move, after a first round that warms up. */
-static int rehearse(struct phases *p, struct data *d)
+static int pictures(void)
 {
-	struct sizes m = sizes_of(p->s, p);
-	struct record r = record_begin(stdout);
-	double begin = 0;
+	const struct trail_plan *t = &plan.trail;
 
-	for (int round = 0; round < 2; round++) {
-		begin = say_seconds();
-		for (int k = 0; k < d_steps; k++)
-			if (train_d_batch(p, d, k, k)) return -1;
-		if (train_g_batch(p, d, d_steps)) return -1;
-	}
-	double spent = say_seconds() - begin;
-	record_int(&r, "images", d->n);
-	record_int(&r, "side", p->s->c.resolution);
-	record_int(&r, "generator", trained(&p->s->gp));
-	record_int(&r, "discriminator", trained(&p->s->dp));
-	record_int(&r, "weights_bytes", m.weights);
-	record_int(&r, "optimiser_bytes", m.optimiser);
-	record_int(&r, "activations_bytes", m.activations);
-	record_int(&r, "steps_per_epoch", d->n / (a_step() * d_steps));
-	record_real(&r, "seconds_per_1000", round(spent / batch * 1e6) / 1e3);
-	record_end(&r);
+	return t->pictures || t->board || plan.score ? TRAIL_PICTURES : 0;
+}
+
+/* What a run of this size would need, when it is more than it may take. */
+static int check_memory(const struct biggan *c, const struct recipe *r, const struct budget *m,
+			struct backend *b)
+{
+	struct recipe again = *r;
+
+	if (!memory || budget_total(m) <= (size_t)memory) return 0;
+	again.recompute = true;
+	return fail("--memory: batches of %d take %.1f MiB, expected at most %.1f; the largest that "
+		    "fit are of %d, with --recompute of %d",
+		    r->batch, mib(budget_total(m)), mib((size_t)memory),
+		    budget_batch(c, r, pictures(), (size_t)memory, b),
+		    budget_batch(c, &again, pictures(), (size_t)memory, b));
+}
+
+static size_t machine_memory(void)
+{
+	return (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The one line of a dry run. */
+static int rehearse(const struct gan *g, const struct recipe *r, const struct budget *m,
+		    struct data *d, struct backend *b)
+{
+	struct record line = record_begin(stdout);
+	size_t most = memory ? (size_t)memory : machine_memory();
+	double seconds;
+
+	if (budget_probe(&seconds, &g->c, r, d, b)) return -1;
+	record_int(&line, "images", d->n);
+	record_int(&line, "side", g->c.resolution);
+	record_int(&line, "generator", m->generator);
+	record_int(&line, "discriminator", m->discriminator);
+	record_int(&line, "weights_bytes", (int64_t)m->weights);
+	record_int(&line, "optimiser_bytes", (int64_t)m->optimiser);
+	record_int(&line, "activations_bytes", (int64_t)m->activations);
+	record_int(&line, "workspace_bytes", (int64_t)m->workspace);
+	record_int(&line, "total_bytes", (int64_t)budget_total(m));
+	record_int(&line, "steps_per_epoch", d->n / (a_step() * d_steps));
+	record_real(&line, "seconds_per_1000", round(seconds * 1e6) / 1e3);
+	record_int(&line, "largest_batch", budget_batch(&g->c, r, pictures(), most, b));
+	record_end(&line);
 	return 0;
 }
 
@@ -347,6 +361,7 @@ static int run(char **operand, int n, const char *part, int64_t *images)
 	struct data d;
 	struct gan g = { 0 };
 	struct phases p = { 0 };
+	struct budget m = { 0 };
 	struct recipe recipe = { .batch = batch,
 				 .accumulate = accumulate,
 				 .d_steps = d_steps,
@@ -370,10 +385,13 @@ static int run(char **operand, int n, const char *part, int64_t *images)
 	if (!bad && n > 1 && !plan.instances) plan.instances = operand[1];
 	plan.trail.a_step = a_step();
 	plan.every = every;
-	bad = bad || start(&g, &d, &r.ring) || phase_open(&p, &g, &recipe, b);
+	bad = bad || start(&g, &d, &r.ring) ||
+	      budget_make(&m, &g.c, &recipe, pictures(), b);
+	if (!bad) announce(&g, &m, d.n);
+	bad = bad || (!dry_run && check_memory(&g.c, &recipe, &m, b)) ||
+	      (dry_run ? phase_plan : phase_open)(&p, &g, &recipe, b);
 	if (!bad && tape_file) bad = dump(p.g.t);
-	if (!bad) announce(&g, &p, d.n);
-	bad = bad || (dry_run ? rehearse(&p, &d) : whole_run(&r, b, images));
+	bad = bad || (dry_run ? rehearse(&g, &recipe, &m, &d, b) : whole_run(&r, b, images));
 	phase_close(&p);
 	gan_free(&g);
 	data_close(&d);

@@ -58,6 +58,32 @@ static int set_whole(const struct opt *o, const char *value)
 	return 0;
 }
 
+/* At the place of K, M, G and T is the power of 1024. */
+static const char units[] = "\0KMGT";
+
+static int set_size(const struct opt *o, const char *value)
+{
+	char *end;
+
+	errno = 0;
+	long long n = strtoll(value, &end, 10);
+	const char *unit = *end ? memchr(units + 1, *end, sizeof units - 2) : units;
+	if (end == value || !unit || (*end && end[1]) || errno || n < 0 ||
+	    n > INT64_MAX >> 10 * (unit - units))
+		return fail("--%s: found '%s', expected a size as 512M or 2G", o->name, value);
+	*(int64_t *)o->at = n << 10 * (unit - units);
+	return 0;
+}
+
+/* In the largest unit that leaves a whole number. */
+static int size_text(int64_t bytes, char *buf, size_t size)
+{
+	const char *unit = units;
+
+	while (bytes && bytes % 1024 == 0 && unit[1]) bytes /= 1024, unit++;
+	return snprintf(buf, size, "%lld%.1s", (long long)bytes, unit);
+}
+
 static int set_real(const struct opt *o, const char *value)
 {
 	char *end;
@@ -105,6 +131,7 @@ static int set(const struct opt *o, const char *value)
 	case OPT_INT:
 	case OPT_LONG: return set_whole(o, value);
 	case OPT_REAL: return set_real(o, value);
+	case OPT_SIZE: return set_size(o, value);
 	case OPT_WORD: return set_word(o, value);
 	case OPT_STR:  return set_string(o, value);
 	}
@@ -279,6 +306,7 @@ int opt_text(const struct opt *o, char *buf, size_t size)
 	case OPT_FLAG: return snprintf(buf, size, "%s", *(const bool *)o->at ? "true" : "false");
 	case OPT_INT:  return snprintf(buf, size, "%d", *(const int *)o->at);
 	case OPT_LONG: return snprintf(buf, size, "%lld", (long long)*(const int64_t *)o->at);
+	case OPT_SIZE: return size_text(*(const int64_t *)o->at, buf, size);
 	case OPT_REAL:
 		return snprintf(buf, size, "%s", record_number(real, *(const double *)o->at));
 	case OPT_WORD:

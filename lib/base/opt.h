@@ -10,6 +10,7 @@ enum opt_kind {
 	OPT_INT,                             /* int at; min..max */
 	OPT_LONG,                            /* int64_t at; min..max */
 	OPT_REAL,                            /* double at; min..max */
+	OPT_SIZE,                            /* int64_t at: bytes; a whole number, then K, M, G or T of 1024 */
 	OPT_STR,                             /* const char * at */
 	OPT_WORD,                            /* int at: index into arg, which lists the words as "a|b|c" */
 };

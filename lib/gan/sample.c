@@ -9,7 +9,8 @@
 
 enum { STREAM_NOISE = 0x5A };
 
-int sampler_open(struct sampler *p, struct gan *s, int batch, struct backend *b)
+/* The program, with a plan and without memory. */
+static int build(struct sampler *p, struct gan *s, int batch, struct backend *b)
 {
 	struct biggan *c = &s->c;
 
@@ -26,9 +27,24 @@ int sampler_open(struct sampler *p, struct gan *s, int batch, struct backend *b)
 	val f = p->f ? input(p->t, shape4(batch, 1, 1, c->features), p->f) : -1;
 	p->image = biggan_g(&p->g, c, z, y, f);
 	keep(p->t, p->image);
-	if (!tape_plan(p->t, b, true)) return 0;
+	return tape_measure(p->t, b, true);
+}
+
+int sampler_open(struct sampler *p, struct gan *s, int batch, struct backend *b)
+{
+	if (!build(p, s, batch, b) && !tape_place(p->t, NULL)) return 0;
 	sampler_close(p);
 	return -1;
+}
+
+int sampler_bytes(size_t *bytes, struct gan *s, int batch, struct backend *b)
+{
+	struct sampler p;
+	int bad = build(&p, s, batch, b);
+
+	*bytes = tape_arena_bytes(p.t) + tape_scratch_bytes(p.t);
+	sampler_close(&p);
+	return bad;
 }
 
 int sampler_run(struct sampler *p)

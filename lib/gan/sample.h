@@ -16,6 +16,8 @@ struct sampler {
 
 /* 0, or -1 after fail(). */
 int sampler_open(struct sampler *, struct gan *, int batch, struct backend *);
+/* What that takes; the gan may be one of gan_shape. */
+int sampler_bytes(size_t *bytes, struct gan *, int batch, struct backend *);
 int sampler_run(struct sampler *);           /* 0; -1 after fail() when a device failed */
 /* Image i as bytes, rounded to nearest; [side][side][3]. */
 void sampler_rgb(const struct sampler *, int i, uint8_t *rgb);

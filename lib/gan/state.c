@@ -3,6 +3,7 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,7 @@ int gan_new(struct gan *s, const struct biggan *c, uint64_t seed)
 		return -1;
 	}
 	memcpy(s->ema, s->g, s->gp.total * sizeof *s->g);
+	malloc_trim(0);                      /* what it took to make them goes back */
 	return 0;
 }
 

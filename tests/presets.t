@@ -1,0 +1,78 @@
+# presets: each is the published run of its name (spec: the authors' configuration files), and at its full size
+# a dry run counts the published numbers of trained values, quickly and without its memory.
+. tests/tap.sh
+root=$PWD
+cd "$TMP" || exit 1
+
+# stores SIDE: pictures with labels 0 and 999, features of 2048 and neighbours.
+stores()
+{
+	awk -v side="$1" 'BEGIN {
+		for (i = 1; i <= 4; i++) {
+			file = "p" side "-" i ".pgm"
+			printf "P5\n%d %d\n255\n", side, side >file
+			for (p = 0; p < side * side; p++) printf "%c", 33 + (p * i + int(p / side)) % 90 >file
+			close(file)
+			print file "\t" (i > 2 ? 999 : 0)
+		}
+	}' | ic-pack --size "$1" - -o "i$1.mdb" && ic-embed "i$1.mdb" -o - | ic-store dump - |
+		awk -F '\t' -v OFS='\t' '/^#width/ { $2 = 2048 } !/^#/ { for (k = 1282; k <= 2050; k++) $k = 0; NF = 2050 } 1' |
+		ic-store load -o "f$1.mdb" && ic-knn -k 2 "f$1.mdb" -o "n$1.mdb"
+}
+ok "stores of three sides" eval 'stores 64 && stores 128 && stores 256'
+
+# Name, class, ch, batch, accumulate, rates, d-steps, augmentation, flips; trained values of the published networks.
+# Their unconditional models carry 999 more rows of 128 in a table of classes that nothing reads.
+cat >table <<'END'
+coco-icgan128            false 48 64 4   1e-4 4e-4 1 translation true 22271076 23189330
+coco-icgan256            false 48 16 16  1e-4 1e-4 1 translation true 25861956 26000786
+imagenetlt-biggan128     true  64 64 2   1e-4 1e-4 2 translation true 31978628 39448258
+imagenetlt-biggan256     true  64 16 8   1e-4 1e-4 2 translation true 37240580 44445890
+imagenetlt-biggan64      true  64 128 1  1e-5 1e-3 1 translation true 31969540 20571842
+imagenetlt-cc_icgan128   true  64 64 2   1e-4 1e-4 2 translation true 38073988 39985346
+imagenetlt-cc_icgan256   true  64 16 8   1e-4 1e-4 2 translation true 44384516 44982978
+imagenetlt-cc_icgan64    true  64 128 1  1e-5 1e-3 1 translation true 37868292 21108930
+imagenet-icgan128        false 96 64 32  4e-5 1e-4 1 none        true 77160132 89593634
+imagenet-icgan256        false 96 16 128 4e-5 1e-4 1 none        true 90014340 100837154
+imagenet-icgan256half    false 64 16 128 1e-4 1e-4 2 none        true 42860804 45520066
+imagenet-icgan64         false 64 256 1  1e-4 1e-4 1 none        true 36655876 21646018
+imagenet-cc_icgan128     true  96 64 32  4e-5 1e-4 1 none        true 79052484 88788002
+imagenet-cc_icgan256     true  96 16 128 4e-5 1e-4 1 none        true 92299908 100031522
+imagenet-cc_icgan256half true  64 16 128 1e-4 1e-4 2 none        true 44384516 44982978
+imagenet-cc_icgan64      true  64 256 1  1e-4 1e-4 1 none        true 37868292 21108930
+END
+
+# value NAME: of an option in force, as the dry run printed it.
+value()
+{
+	sed -n "s/^ic-train: $1 = //p" said
+}
+
+# published NAME CLASS CH ...: a dry run of the preset has the options and networks of its row.
+published()
+{
+	local side on start end most
+	side=$(echo "$1" | grep -oE '(64|128|256)')
+	on="i$side.mdb f$side.mdb n$side.mdb"
+	case $1 in *biggan*) on="i$side.mdb" ;; esac
+	ic-train --preset "$1" --dry-run -v --json $on >line 2>said || { cat said >&2; return 1; }
+	echo "$1 $(value class) $(value ch) $(value batch) $(value accumulate) $(value lr-g) $(value lr-d) \
+$(value d-steps) $(value diffaug) $(value flip) $(value ema) $(value ema-start)" |
+		awk '{ $6 += 0; $7 += 0 } 1' >got
+	echo "${@:1:10} 0.9999 20000" | awk '{ $6 += 0; $7 += 0 } 1' >want
+	cmp got want >&2 || { cat got want >&2; return 1; }
+	awk -v class="$2" -v g="${11}" -v d="${12}" -F '[:,]' '{
+		for (i = 1; i < NF; i++) if ($i ~ /"(gener|discrimin)ator"/) n[$i] = $(i + 1) }
+		END { exit n["\"generator\""] + (class == "true" ? 0 : 999 * 128) != g || n["\"discriminator\""] != d }' line ||
+		{ cat line >&2; return 1; }
+	most=$(sed -n 's/.* \([0-9]*\) MiB at most.*/\1/p' said)
+	[ "$most" -lt 1024 ] || { echo "$most MiB" >&2; return 1; }
+}
+while read -r row; do ok "${row%% *}" published $row; done <table
+check_same "there are no others" "ls $root/pipelines/presets | sort" "awk '{ print \$1 \".conf\" }' table | sort"
+check_same "what is given as well counts more" \
+	"ic-train --preset imagenet-icgan64 --ch 8 -b 2 --dry-run -v i64.mdb f64.mdb n64.mdb 2>&1 | sed -n 's/.*: \(ch\|batch\|ema-start\) = /\1 /p'" \
+	"printf 'ch 8\nbatch 2\nema-start 20000\n'"
+exits 2 "no such preset" ic-train i64.mdb --preset imagenet --dry-run
+exits 2 "a preset with an unknown option" eval 'echo "chs = 3" >./odd.conf; ic-train i64.mdb --preset ./odd.conf --dry-run'
+done_testing
