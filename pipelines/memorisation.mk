@@ -37,7 +37,7 @@ $M.tsv: $M/real $M/instances $M/closest
 quantiles = awk '{ x[NR] = $$1 } END { n = split("0 .01 .05 .25 .5 .75 .95 .99 1", q, " "); \
 	for (i = 1; i <= n; i++) { at = q[i] * NR; print q[i] "\t" x[int(at) + (at > int(at)) + !at] } }'
 $M.quantiles.tsv: $M.tsv $M/real
-	{ printf '\#quantile\tsamples\treal\n'; \
+	{ printf '#quantile\tsamples\treal\n'; \
 	paste <(grep -v '^#' $< | cut -f 4 | sort -g | $(quantiles)) <($(quantiles) $M/real | cut -f 2); } $(whole)
 
 $M/shown: $M.tsv $(OUT)/sheet.opts

@@ -38,6 +38,7 @@ check_same "a second run redoes nothing" "redone" true
 ok "samples beside the training pictures nearest to them" copies
 cp "$out/memorisation.tsv" "$TMP/samples"
 check_same "a line for each sample" "column 1 $TMP/samples" "seq 0 39"
+check_same "a head for quantiles" "head -n 1 $out/memorisation.quantiles.tsv" "printf '#quantile\tsamples\treal\n'"
 check_same "nine quantiles" "column 1 $out/memorisation.quantiles.tsv | tr '\n' ' '" "printf '0 .01 .05 .25 .5 .75 .95 .99 1 '"
 ok "they grow" eval 'column 2 "$out/memorisation.quantiles.tsv" | sort -gc && column 3 "$out/memorisation.quantiles.tsv" | sort -gc'
 check_same "the least and the largest distance" "sed -n '2p;\$p' $out/memorisation.quantiles.tsv | cut -f 2" \

@@ -108,6 +108,22 @@ fails_with "f.npz: found statistics, expected rows for mind" "nor to be moved" i
 fails_with "g.npz: found statistics, expected rows for half" "to be halved" ic-fid --metrics half f.mdb g.npz
 fails_with "g.npz: found statistics, expected rows for se" "or to vary" ic-fid --metrics se f.npz g.npz
 
+# PEER is a python with numpy: it reads what is saved, and saves it again stored and deflated.
+PEER=${PEER:-python3}
+if "$PEER" -c 'import numpy' 2>/dev/null; then
+	ok "numpy reads statistics" "$PEER" -c 'import numpy
+z = numpy.load("f.npz")
+assert z["mu"].shape == (7,) and z["sigma"].shape == (7, 7) and z["sigma"].dtype == "f8"
+assert bytes(z["ic"]).startswith(b"rows=900\n")
+numpy.savez("stored.npz", mu=z["mu"], sigma=z["sigma"])
+numpy.savez_compressed("deflated.npz", mu=z["mu"], sigma=z["sigma"])'
+	for how in stored deflated; do
+		check_same "what numpy saves, $how" "ic-fid -q $how.npz g.npz | cut -f 3,6-" "ic-fid f.npz g.npz | cut -f 3,6-"
+	done
+else
+	tap_result 0 "statistics of numpy # skip no numpy for $PEER"
+fi
+
 # The other metrics.
 all=fd,se,half,inf,kid,prdc,mind
 check_same "all metrics, any number of threads" "ic-fid --metrics $all -t 1 f.mdb g.mdb" "ic-fid --metrics $all -t 3 f.mdb g.mdb"
