@@ -1,6 +1,6 @@
 # memorisation: are samples copies?  The training picture nearest to each sample by its features, beside how near real
 # pictures are to each other (the paper's figures 5, 8 and 9).
-#   memorisation.tsv            a line a sample: its nearest picture, and the share of pictures with a nearer one of their own
+#   memorisation.tsv            a line a sample: its nearest picture, the share of pictures that are nearer to another
 #   memorisation.quantiles.tsv  distances to the nearest picture, of samples and of real pictures to the others
 #   memorisation.png            the samples that are nearest to a picture: sample, instance, nearest pictures
 SAMPLES ?= 1000

@@ -1,8 +1,9 @@
 #!/bin/bash
-# fid.sh: what ic-fid costs, on rows of 2048: the distance from statistics beside scipy's, that of ROWS rows against
-# stored statistics, and the metrics over pairs of rows at two sizes.  Each may allocate ALLOWED MiB and no more; what is
-# mapped of stores comes on top in the peak.  PEER is a python with scipy (else nothing is compared), alternately with
-# ours on one core and on all; the best of REPEATS.
+# fid.sh: what ic-fid costs, on rows of 2048: the distance from statistics beside scipy's, that of
+# ROWS rows against stored statistics, and the metrics over pairs of rows at two sizes.  Each may
+# allocate ALLOWED MiB and no more; what is mapped of stores comes on top in the peak.  PEER is a
+# python with scipy (else nothing is compared), alternately with ours on one core and on all; the
+# best of REPEATS.
 cd "$(dirname "$0")/../.." || exit
 PEER=${PEER:-python3}
 REPEATS=${REPEATS:-2}
@@ -18,8 +19,10 @@ rows() { "$bin/../bench/fid" rows "$1" 2048 "$2" "$3" || exit; }
 # compare WHAT COLUMN CORES: the least times of ours and of the peer.
 compare()
 {
-	paste <(sort -t "$(printf '\t')" -k "$2,${2}g" "$tmp/ours.$3" | head -n 1) \
-		<(sort -t "$(printf '\t')" -k "$2,${2}g" "$tmp/peer.$3" | head -n 1) | awk -F '\t' -v OFS='\t' -v what="$1" -v c="$2" '{
+	for who in ours peer; do
+		sort -t "$(printf '\t')" -k "$2,${2}g" "$tmp/$who.$3" | head -n 1 >"$tmp/$who"
+	done
+	paste "$tmp/ours" "$tmp/peer" | awk -F '\t' -v OFS='\t' -v what="$1" -v c="$2" '{
 		print what, $c, $(c + 3), sprintf("%.1f", $(c + 3) / $c), $3, $6 }'
 }
 
@@ -50,11 +53,13 @@ done
 "$PEER" -c 'import scipy' 2>/dev/null || { echo "# no scipy for $PEER: nothing to compare with"; exit 0; }
 for _ in $(seq "$REPEATS"); do
 	for cores in 0 "0-$(($(nproc) - 1))"; do
-		taskset -c "$cores" "$bin/../bench/fid" distance "$tmp/real.npz" "$tmp/fake.npz" >>"$tmp/ours.$cores" || exit
+		taskset -c "$cores" "$bin/../bench/fid" distance "$tmp/real.npz" "$tmp/fake.npz" \
+			>>"$tmp/ours.$cores" || exit
 		taskset -c "$cores" "$PEER" tests/bench/peer/fid.py "$tmp/real.npz" "$tmp/fake.npz" \
 			2>/dev/null >>"$tmp/peer.$cores" || exit
 	done
 done
-printf '#distance from statistics\tours_s\tscipy_s\tratio\tours\tscipy %s\n' "$("$PEER" -c 'import scipy; print(scipy.__version__)')"
+version=$("$PEER" -c 'import scipy; print(scipy.__version__)')
+printf '#distance from statistics\tours_s\tscipy_s\tratio\tours\tscipy %s\n' "$version"
 compare "CPU time on one core" 2 0
 compare "time on $(nproc) cores" 1 "0-$(($(nproc) - 1))"
