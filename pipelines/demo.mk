@@ -22,9 +22,9 @@ STAGES      = pack embed knn kmeans init train sheet
 include pipelines/common.mk
 
 .PHONY: demo
-demo: $(addprefix $(OUT)/,untrained.fid.tsv run.fid.tsv held.fid.tsv sheet.png progress.png curves.png)
+demo: $(addprefix $(OUT)/,untrained.fid.tsv run.fid.tsv held.fid.tsv sheet.png progress.png curves.png radii.png)
 	@pipelines/summary $(OUT) untrained run=trained 'held=real, held out'
-	@echo 'pictures: $(OUT)/sheet.png $(OUT)/progress.png $(OUT)/curves.png'
+	@echo 'pictures: $(OUT)/sheet.png $(OUT)/progress.png $(OUT)/curves.png $(OUT)/radii.png'
 
 $(OUT)/all.mdb: $(source) $(OUT)/pack.opts
 	$(call timed,ic-pack -f $(pack) -o $@)

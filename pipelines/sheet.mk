@@ -22,3 +22,9 @@ $S/closest.pam: $S/samples.pam $(OUT)/images.feats.mdb
 $(OUT)/sheet.png: $(patsubst %,$S/%.pam,instances neighbours samples closest)
 	ic-grid -f --titles instance,neighbours,samples,closest -o $@ \
 		$S/instances.pam:1 $S/neighbours.pam:$(SHOWN) $S/samples.pam:8 $S/closest.pam:1
+
+# How far the first and the last neighbours are.
+$(OUT)/radii: $(OUT)/images.near.mdb
+	ic-store dump $< | $(call values,$$((2 * $(NEIGHBOURS)))) | awk '{ print $$(NF / 2 + 1.5), $$NF }' $(whole)
+$(OUT)/radii.png: $(OUT)/radii pipelines/radii.gp
+	gnuplot -e 'data = "$<"; out = "$@"' pipelines/radii.gp

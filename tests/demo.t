@@ -33,6 +33,8 @@ cp "$TMP/.out" "$TMP/table"
 ok "the table has the three distances" grep -qE '^real, held out +[0-9.]+$' "$TMP/table"
 ok "sheet" test -s "$out/sheet.png"
 ok "curves" test -s "$out/curves.png"
+ok "distances of neighbours" test -s "$out/radii.png"
+check_same "of every picture, the first and the last" "awk '\$1 > 0 && \$2 >= \$1' $out/radii | wc -l" "echo 160"
 ok "progress" test -s "$out/progress.png"
 check_same "a second run redoes nothing" "redone" true
 ok "samples beside the training pictures nearest to them" copies
