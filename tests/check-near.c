@@ -14,7 +14,9 @@ enum { M = 2 * NEAR_LEFT, N = 3 * NEAR_RIGHT, WIDE = 4160 };
 static int value(struct rng *r, int most)
 {
 	uint32_t kind = rng_below(r, 4);
-	return kind == 0 ? most : kind == 1 ? -most : (int)rng_below(r, 2 * (uint32_t)most + 1) - most;
+	return kind == 0    ? most
+		: kind == 1 ? -most
+			    : (int)rng_below(r, 2 * (uint32_t)most + 1) - most;
 }
 
 static void check_products(const struct near_set *near, int width, bool extreme)
@@ -25,15 +27,19 @@ static void check_products(const struct near_set *near, int width, bool extreme)
 	struct rng r = rng_at(1, (uint64_t)width);
 	int bad = 0;
 
-	for (int i = 0; i < M * width; i++) left[i] = (uint8_t)(128 + (extreme ? 127 : value(&r, 127)));
+	for (int i = 0; i < M * width; i++)
+		left[i] = (uint8_t)(128 + (extreme ? 127 : value(&r, 127)));
 	for (int i = 0; i < N * width; i++) right[i] = (int8_t)(extreme ? -127 : value(&r, 127));
 	for (int i = 0; i < N * width; i++)
 		sum[i / (NEAR_RIGHT * width) * NEAR_RIGHT + i / 4 % NEAR_RIGHT] += right[i];
 	near_base.products(left, M, right, sum, N, width, want, N);
 	near->products(left, M, right, sum, N, width, got, N + 1);
-	for (int i = 0; i < M; i++) bad += memcmp(want + i * N, got + i * (N + 1), N * sizeof *want) != 0;
-	ok(!bad, "%s: products of bytes, width %d%s", near->name, width, extreme ? ", all extreme" : "");
-	ok(!extreme || want[0] == -127 * 127 * width, "%s: their value, width %d", near->name, width);
+	for (int i = 0; i < M; i++)
+		bad += memcmp(want + i * N, got + i * (N + 1), N * sizeof *want) != 0;
+	ok(!bad, "%s: products of bytes, width %d%s", near->name, width,
+		extreme ? ", all extreme" : "");
+	ok(!extreme || want[0] == -127 * 127 * width, "%s: their value, width %d", near->name,
+		width);
 	free(left);
 	free(right);
 }
@@ -44,10 +50,12 @@ static void check_dot(const struct near_set *near, int width)
 	struct rng r = rng_at(2, (uint64_t)width);
 
 	for (int i = 0; i < width; i++) x[i] = y[i] = NEAR_MOST;
-	ok(near->dot(x, y, width) == (int64_t)width * NEAR_MOST * NEAR_MOST, "%s: a dot of extremes, width %d",
-		near->name, width);
-	for (int i = 0; i < width; i++) x[i] = (int16_t)value(&r, NEAR_MOST), y[i] = (int16_t)value(&r, NEAR_MOST);
-	ok(near->dot(x, y, width) == near_base.dot(x, y, width), "%s: a dot, width %d", near->name, width);
+	ok(near->dot(x, y, width) == (int64_t)width * NEAR_MOST * NEAR_MOST,
+		"%s: a dot of extremes, width %d", near->name, width);
+	for (int i = 0; i < width; i++)
+		x[i] = (int16_t)value(&r, NEAR_MOST), y[i] = (int16_t)value(&r, NEAR_MOST);
+	ok(near->dot(x, y, width) == near_base.dot(x, y, width), "%s: a dot, width %d", near->name,
+		width);
 	free(x);
 	free(y);
 }
@@ -65,20 +73,23 @@ static void check_scan(const struct near_set *near, int n)
 
 	for (int j = 0; j < n; j++) {
 		c[j] = (int)rng_below(&r, 20001) - 10000;
-		for (int i = 0; i < 5; i++) p[i][j] = (float)rng_uniform(&r) * (i == 2 ? .02f : i == 0 ? .05f : 1);
+		for (int i = 0; i < 5; i++)
+			p[i][j] = (float)rng_uniform(&r) * (i == 2 ? .02f : i == 0 ? .05f : 1);
 	}
 	memset(hit, 0xff, sizeof hit);
 	int found = near->scan(c, n, &x, &y, hit);
 	for (int j = 0; j < n; j++) {
-		double v = (double)c[j] * (double)x.step * (double)p[0][j] + (double)x.norm * (double)p[2][j] +
-			(double)x.rest * (double)p[1][j];
-		double left = v + (double)p[3][j] - (double)x.floor, right = v + (double)x.bias - (double)p[4][j];
+		double v = (double)c[j] * (double)x.step * (double)p[0][j] +
+			(double)x.norm * (double)p[2][j] + (double)x.rest * (double)p[1][j];
+		double left = v + (double)p[3][j] - (double)x.floor,
+		       right = v + (double)x.bias - (double)p[4][j];
 		bad += (fabs(left) > 1e-5 && (hit[j] & 1) != (left > 0)) ||
 			(fabs(right) > 1e-5 && hit[j] >> 1 != (right > 0));
 		hits += hit[j] != 0;
 	}
 	for (int j = n; j < (n + 7) / 8 * 8; j++) bad += hit[j] != 0;
-	ok(!bad && hits == found && hits > 0 && hits < n, "%s: a scan of %d marks %d", near->name, n, hits);
+	ok(!bad && hits == found && hits > 0 && hits < n, "%s: a scan of %d marks %d", near->name,
+		n, hits);
 }
 
 static void check(const struct near_set *near)

@@ -1,4 +1,5 @@
-/* ic-kmeans: feature rows -> the rows nearest to k centres, as stored instances; also the centres and pseudo-labels. */
+/* ic-kmeans: feature rows -> the rows nearest to k centres, as stored instances; also the centres
+ * and pseudo-labels. */
 #include "formats/features.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
@@ -25,16 +26,23 @@ static bool distinct, spherical;
 
 static const struct opt opts[] = {
 	{ 'k', "clusters", "N", "number of centres", OPT_INT, &k, 1, 1 << 20 },
-	{ 'o', "output", "FILE", "store of the nearest rows; without it a row stream on stdout", OPT_STR, &out, 0, 0 },
+	{ 'o', "output", "FILE", "store of the nearest rows; without it a row stream on stdout",
+		OPT_STR, &out, 0, 0 },
 	{ 's', "seed", "N", "seed of the random choices", OPT_LONG, &seed, 0, UINT32_MAX },
 	{ 0, "method", METHODS, "which rows stand for all", OPT_WORD, &method, 0, 0 },
 	{ 0, "iterations", "N", "rounds at most", OPT_INT, &iterations, 1, 1000000 },
-	{ 0, "restarts", "N", "runs from other first centres; the best is kept", OPT_INT, &restarts, 1, 1000 },
-	{ 0, "per-centre", "N", "train on at most N rows per centre (0: all)", OPT_INT, &per_centre, 0, 1 << 30 },
-	{ 0, "spherical", NULL, "centres of length 1, rows assigned by angle", OPT_FLAG, &spherical, 0, 0 },
-	{ 0, "distinct", NULL, "no row twice: later centres take their nearest free row", OPT_FLAG, &distinct, 0, 0 },
-	{ 0, "centres", "FILE", "also write the centres, as a store of rows", OPT_STR, &centres_path, 0, 0 },
-	{ 0, "assign", "FILE", "also write each row's centre, as a store of labels", OPT_STR, &assign_path, 0, 0 },
+	{ 0, "restarts", "N", "runs from other first centres; the best is kept",
+		OPT_INT, &restarts, 1, 1000 },
+	{ 0, "per-centre", "N", "train on at most N rows per centre (0: all)",
+		OPT_INT, &per_centre, 0, 1 << 30 },
+	{ 0, "spherical", NULL, "centres of length 1, rows assigned by angle",
+		OPT_FLAG, &spherical, 0, 0 },
+	{ 0, "distinct", NULL, "no row twice: later centres take their nearest free row",
+		OPT_FLAG, &distinct, 0, 0 },
+	{ 0, "centres", "FILE", "also write the centres, as a store of rows",
+		OPT_STR, &centres_path, 0, 0 },
+	{ 0, "assign", "FILE", "also write each row's centre, as a store of labels",
+		OPT_STR, &assign_path, 0, 0 },
 	OPT_COMMON
 };
 
@@ -62,7 +70,8 @@ static int fetch_unit(const struct knn_set *set, int64_t first, int n, float *to
 
 	if (raw->fetch(raw, first, n, to)) return -1;
 	for (int i = 0; i < n; i++)
-		pair_scale(to + (size_t)i * (size_t)set->width, set->width, 1 / raw->norm[first + i]);
+		pair_scale(
+			to + (size_t)i * (size_t)set->width, set->width, 1 / raw->norm[first + i]);
 	return 0;
 }
 
@@ -70,9 +79,14 @@ static int input_open(struct job *j)
 {
 	if (features_open(&j->from, j->path)) return -1;
 	if (j->from.info.count < k)
-		return fail("%s: %" PRId64 " rows, expected at least %d for -k %d", j->path, j->from.info.count, k, k);
-	j->raw = (struct knn_set){ .name = j->path, .count = j->from.info.count, .width = j->from.info.width,
-		.keys = j->from.keys, .fetch = fetch_raw, .ctx = &j->from };
+		return fail("%s: %" PRId64 " rows, expected at least %d for -k %d", j->path,
+			j->from.info.count, k, k);
+	j->raw = (struct knn_set){ .name = j->path,
+		.count = j->from.info.count,
+		.width = j->from.info.width,
+		.keys = j->from.keys,
+		.fetch = fetch_raw,
+		.ctx = &j->from };
 	j->unit = j->raw;
 	j->unit.fetch = fetch_unit;
 	j->unit.ctx = &j->raw;
@@ -84,18 +98,28 @@ static int describe(struct rows_info *info)
 	if (method != KMEANS)
 		return rows_meta_add(info, "instances", "%s", method_name[method]) ||
 			rows_meta_add(info, "seed", "%" PRId64, seed) ? -1 : 0;
-	return rows_meta_add(info, "kmeans", "%d", k) || rows_meta_add(info, "seed", "%" PRId64, seed) ||
-		rows_meta_add(info, "iterations", "%d", iterations) || rows_meta_add(info, "restarts", "%d", restarts) ||
-		rows_meta_add(info, "per_centre", "%d", per_centre) || rows_meta_add(info, "spherical", "%d", spherical) ||
-		rows_meta_add(info, "distinct", "%d", distinct) ? -1 : 0;
+	return rows_meta_add(info, "kmeans", "%d", k) ||
+			rows_meta_add(info, "seed", "%" PRId64, seed) ||
+			rows_meta_add(info, "iterations", "%d", iterations) ||
+			rows_meta_add(info, "restarts", "%d", restarts) ||
+			rows_meta_add(info, "per_centre", "%d", per_centre) ||
+			rows_meta_add(info, "spherical", "%d", spherical) ||
+			rows_meta_add(info, "distinct", "%d", distinct)
+		? -1
+		: 0;
 }
 
 /* All outputs, before the work: one that exists is refused now. */
 static int outputs_open(struct job *j)
 {
 	struct rows_info info = j->from.info;
-	struct rows_info centres = { .kind = "centres", .type = ROWS_F32, .width = info.width, .count = k };
-	struct rows_info labels = { .kind = "labels", .type = ROWS_U32, .width = 1, .labelled = true,
+	struct rows_info centres = {
+		.kind = "centres", .type = ROWS_F32, .width = info.width, .count = k
+	};
+	struct rows_info labels = { .kind = "labels",
+		.type = ROWS_U32,
+		.width = 1,
+		.labelled = true,
 		.count = info.count };
 
 	centres.from = labels.from = info.id;
@@ -105,8 +129,10 @@ static int outputs_open(struct job *j)
 	info.from = info.id;
 	info.count = k;
 	if (describe(&info) || describe(&centres) || describe(&labels)) return -1;
-	if (centres_path && rows_create(&j->to_centres, centres_path, &centres, common.force, NULL)) return -1;
-	if (assign_path && rows_create(&j->to_assign, assign_path, &labels, common.force, NULL)) return -1;
+	if (centres_path && rows_create(&j->to_centres, centres_path, &centres, common.force, NULL))
+		return -1;
+	if (assign_path && rows_create(&j->to_assign, assign_path, &labels, common.force, NULL))
+		return -1;
 	return rows_create(&j->to, out, &info, common.force, NULL);
 }
 
@@ -120,7 +146,9 @@ static int load_training(struct job *j)
 	if (!at) return -1;
 	j->train = mem_big((size_t)j->trained, width * sizeof *j->train, "the rows to train on");
 	for (int64_t i = 0; j->train && !bad && i < j->trained; i++) {
-		bad = i % 1024 == 0 && stop_check() ? -1 : fetch_unit(&j->unit, at[i], 1, j->train + (size_t)i * width);
+		bad = i % 1024 == 0 && stop_check()
+			? -1
+			: fetch_unit(&j->unit, at[i], 1, j->train + (size_t)i * width);
 		progress("loading", i, j->trained, "%s", "");
 	}
 	free(at);
@@ -132,8 +160,8 @@ static void step(void *ctx, const struct kmeans_step *s)
 {
 	const struct job *j = ctx;
 
-	progress("iterations", (int64_t)s->run * iterations + s->iteration + 1, (int64_t)restarts * iterations,
-		"objective %.6g", s->objective);
+	progress("iterations", (int64_t)s->run * iterations + s->iteration + 1,
+		(int64_t)restarts * iterations, "objective %.6g", s->objective);
 	if (!out || !strcmp(out, "-")) return;
 	struct record r = record_begin(stdout);
 	record_int(&r, "run", s->run);
@@ -155,7 +183,11 @@ static int write_nearest(struct job *j)
 	for (int c = 0; c < k && !bad; c++) {
 		uint32_t at = j->nearest[c];
 		const void *row = features_row(&j->from, at);
-		bad = !row || rows_put(&j->to, j->from.keys[at], j->from.labels ? j->from.labels[at] : 0, row) ? -1 : 0;
+		bad = !row ||
+				rows_put(&j->to, j->from.keys[at],
+					j->from.labels ? j->from.labels[at] : 0, row)
+			? -1
+			: 0;
 		j->repeated += taken[at];
 		taken[at] = true;
 	}
@@ -167,11 +199,14 @@ static int write_centres(struct job *j)
 {
 	if (!centres_path) return 0;
 	for (int c = 0; c < k; c++)
-		if (rows_put(&j->to_centres, (uint64_t)c, 0, j->centres + (size_t)c * (size_t)j->unit.width)) return -1;
+		if (rows_put(&j->to_centres, (uint64_t)c, 0,
+			    j->centres + (size_t)c * (size_t)j->unit.width))
+			return -1;
 	return rows_seal(&j->to_centres);
 }
 
-static int take_assigned(void *ctx, int64_t first, int n, const uint32_t *at, const double *distance)
+static int take_assigned(
+	void *ctx, int64_t first, int n, const uint32_t *at, const double *distance)
 {
 	struct job *j = ctx;
 
@@ -186,8 +221,12 @@ static int take_assigned(void *ctx, int64_t first, int n, const uint32_t *at, co
 static int write_assign(struct job *j)
 {
 	struct knn_set centres = knn_rows("centres", j->centres, k, j->unit.width);
-	struct knn search = { .base = &centres, .query = &j->unit, .metric = spherical ? KNN_IP : KNN_L2, .k = 1,
-		.take = take_assigned, .ctx = j };
+	struct knn search = { .base = &centres,
+		.query = &j->unit,
+		.metric = spherical ? KNN_IP : KNN_L2,
+		.k = 1,
+		.take = take_assigned,
+		.ctx = j };
 
 	if (!assign_path) return 0;
 	int bad = knn_measure(&centres, search.metric) || knn_search(&search, 0, j->unit.count);
@@ -198,11 +237,18 @@ static int write_assign(struct job *j)
 /* The nearest rows of k centres. */
 static int cluster(struct job *j)
 {
-	j->kmeans = (struct kmeans){ .k = k, .iterations = iterations, .restarts = restarts, .seed = (uint32_t)seed,
-		.spherical = spherical, .step = step, .step_ctx = j };
+	j->kmeans = (struct kmeans){ .k = k,
+		.iterations = iterations,
+		.restarts = restarts,
+		.seed = (uint32_t)seed,
+		.spherical = spherical,
+		.step = step,
+		.step_ctx = j };
 	if (knn_measure(&j->raw, KNN_COSINE) || load_training(j)) return -1;
 	j->centres = mem_big((size_t)k, (size_t)j->unit.width * sizeof *j->centres, "centres");
-	if (!j->centres || kmeans_train(&j->kmeans, j->train, j->trained, j->unit.width, j->centres)) return -1;
+	if (!j->centres ||
+		kmeans_train(&j->kmeans, j->train, j->trained, j->unit.width, j->centres))
+		return -1;
 	free(j->train);
 	j->train = NULL;
 	if (knn_measure(&j->unit, KNN_L2)) return -1;
@@ -216,7 +262,8 @@ static int choose(struct job *j)
 	j->nearest = mem_new((size_t)k, sizeof *j->nearest);
 	if (method == KMEANS) return cluster(j);
 	if (method == RANDOM) return pick_random(f->info.count, k, (uint32_t)seed, j->nearest);
-	if (!f->labels) return fail("%s: rows without labels, which --method balanced needs", j->path);
+	if (!f->labels)
+		return fail("%s: rows without labels, which --method balanced needs", j->path);
 	return pick_balanced(f->labels, f->info.count, k, (uint32_t)seed, j->nearest);
 }
 
@@ -225,7 +272,8 @@ static int run(struct job *j)
 	if (input_open(j) || outputs_open(j) || choose(j)) return -1;
 	if (write_centres(j) || write_assign(j) || write_nearest(j)) return -1;
 	if (method == KMEANS)
-		note("%d centres of %" PRId64 " rows; %d of their nearest rows are repeated", k, j->trained, j->repeated);
+		note("%d centres of %" PRId64 " rows; %d of their nearest rows are repeated", k,
+			j->trained, j->repeated);
 	return 0;
 }
 
@@ -234,10 +282,12 @@ int main(int argc, char **argv)
 	static struct job j;
 
 	blas_start(argv);
-	int i = opt_parse(argc, argv, "[FEATURES]", "feature rows to the rows nearest to k centres", opts, LEN(opts));
+	int i = opt_parse(argc, argv, "[FEATURES]", "feature rows to the rows nearest to k centres",
+		opts, LEN(opts));
 	if (argc - i > 1) misuse("found %d operands, expected one", argc - i);
 	if (method != KMEANS && (centres_path || assign_path))
-		misuse("--centres and --assign need --method kmeans, found %s", method_name[method]);
+		misuse("--centres and --assign need --method kmeans, found %s",
+			method_name[method]);
 	j.path = i < argc ? argv[i] : "-";
 	int bad = run(&j);
 	free(j.raw.norm);

@@ -20,11 +20,13 @@ static int k = 50, metric, memory = 4096;
 
 static const struct opt opts[] = {
 	{ 'k', "neighbours", "N", "neighbours of each row", OPT_INT, &k, 1, 4096 },
-	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR, &out, 0, 0 },
+	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR, &out,
+		0, 0 },
 	{ 0, "metric", METRICS, "what is near", OPT_WORD, &metric, 0, 0 },
-	{ 0, "rows", "A:B", "only the neighbours of rows A to B-1, counted from 0", OPT_STR, &range, 0, 0 },
-	{ 0, "memory", "MIB", "for candidates at most; with less, more pairs are multiplied twice", OPT_INT, &memory, 1,
-		1 << 24 },
+	{ 0, "rows", "A:B", "only the neighbours of rows A to B-1, counted from 0", OPT_STR, &range,
+		0, 0 },
+	{ 0, "memory", "MIB", "for candidates at most; with less, more pairs are multiplied twice",
+		OPT_INT, &memory, 1, 1 << 24 },
 	OPT_COMMON
 };
 
@@ -35,15 +37,15 @@ struct tally { int64_t rows, copies, same_label; double radius; };
 
 struct search {
 	const char *base_path, *query_path;
-	struct features base, other;         /* other: the queries, when they are not the base rows themselves */
+	struct features base, other;         /* other: queries that are not the base rows */
 	const struct features *query;
 	struct knn_set base_set, query_set;
 	struct knn knn;
 	struct rows to;
 	bool store;                          /* writing a store, so that stdout is free */
-	int64_t first, last, at;             /* rows asked for, and the first of them not yet written */
+	int64_t first, last, at;             /* rows asked for, and the first not yet written */
 	uint32_t *row;                       /* [k] keys, then [k] distances */
-	struct label *labels;                /* [base count] by key; NULL unless both sides are labelled */
+	struct label *labels;                /* [base count] by key; NULL unless both have labels */
 	struct tally tally;
 };
 
@@ -54,8 +56,12 @@ static int fetch(const struct knn_set *set, int64_t first, int n, float *to)
 
 static int set_open(struct knn_set *set, const char *path, const struct features *f)
 {
-	*set = (struct knn_set){ .name = path, .count = f->info.count, .width = f->info.width, .keys = f->keys,
-		.fetch = fetch, .ctx = f };
+	*set = (struct knn_set){ .name = path,
+		.count = f->info.count,
+		.width = f->info.width,
+		.keys = f->keys,
+		.fetch = fetch,
+		.ctx = f };
 	return knn_measure(set, (enum knn_metric)metric);
 }
 
@@ -72,7 +78,8 @@ static int labels_open(struct search *s)
 	if (!s->base.labels || !s->query->labels) return 0;
 	s->labels = mem_big((size_t)n, sizeof *s->labels, "labels");
 	if (!s->labels) return -1;
-	for (int64_t i = 0; i < n; i++) s->labels[i] = (struct label){ s->base.keys[i], s->base.labels[i] };
+	for (int64_t i = 0; i < n; i++)
+		s->labels[i] = (struct label){ s->base.keys[i], s->base.labels[i] };
 	qsort(s->labels, (size_t)n, sizeof *s->labels, by_key);
 	return 0;
 }
@@ -101,32 +108,41 @@ static int inputs_open(struct search *s)
 	s->query = &s->base;
 	if (s->query_path) {
 		if (features_open(&s->other, s->query_path)) return -1;
-		if (features_alike(s->query_path, &s->other.info, s->base_path, &s->base.info)) return -1;
+		if (features_alike(s->query_path, &s->other.info, s->base_path, &s->base.info))
+			return -1;
 		if (s->other.info.id != s->base.info.id) s->query = &s->other;
 	}
 	s->knn.others = s->query == &s->base;
 	int64_t n = s->base.info.count, candidates = n - s->knn.others;
 	if (k > candidates)
-		return fail("%s: %" PRId64 " rows, expected more than %d for -k %d", s->base_path, n,
-			k - !s->knn.others, k);
+		return fail("%s: %" PRId64 " rows, expected more than %d for -k %d", s->base_path,
+			n, k - !s->knn.others, k);
 	for (int64_t i = 0; i < n; i++)
 		if (s->base.keys[i] > UINT32_MAX)
-			return fail("%s: key %" PRIu64 ", expected at most %" PRIu32, s->base_path, s->base.keys[i],
-				UINT32_MAX);
+			return fail("%s: key %" PRIu64 ", expected at most %" PRIu32, s->base_path,
+				s->base.keys[i], UINT32_MAX);
 	return range_parse(range, s->query->info.count, &s->first, &s->last);
 }
 
 static int output_open(struct search *s)
 {
 	const struct rows_info *q = &s->query->info;
-	struct rows_info info = { .kind = "neighbours", .type = ROWS_NEAR, .width = k, .labelled = q->labelled,
-		.count = s->last - s->first, .from = q->id, .root = rows_root(q) };
+	struct rows_info info = { .kind = "neighbours",
+		.type = ROWS_NEAR,
+		.width = k,
+		.labelled = q->labelled,
+		.count = s->last - s->first,
+		.from = q->id,
+		.root = rows_root(q) };
 	int64_t held;
 
 	if (rows_meta_add(&info, "metric", "%s", metric_name[metric])) return -1;
-	if (range && rows_meta_add(&info, "rows", "%" PRId64 ":%" PRId64, s->first, s->last)) return -1;
-	if (s->query != &s->base && (rows_meta_add(&info, "base", "%016" PRIx64, s->base.info.id) ||
-		rows_meta_add(&info, "base_root", "%016" PRIx64, rows_root(&s->base.info)))) return -1;
+	if (range && rows_meta_add(&info, "rows", "%" PRId64 ":%" PRId64, s->first, s->last))
+		return -1;
+	if (s->query != &s->base &&
+		(rows_meta_add(&info, "base", "%016" PRIx64, s->base.info.id) ||
+			rows_meta_add(&info, "base_root", "%016" PRIx64, rows_root(&s->base.info))))
+		return -1;
 	if (rows_create(&s->to, out, &info, common.force, &held)) return -1;
 	s->at = s->first + held;
 	if (held) note("%s: going on after %" PRId64 " rows", out, held);
@@ -142,7 +158,8 @@ static void tally_row(struct search *s, uint32_t label, const uint32_t *ids, con
 	t->radius += (double)distance[k - 1];
 	for (int j = 0; s->labels && j < k; j++) {
 		const struct label want = { .key = ids[j] };
-		const struct label *l = bsearch(&want, s->labels, (size_t)s->base.info.count, sizeof want, by_key);
+		const struct label *l =
+			bsearch(&want, s->labels, (size_t)s->base.info.count, sizeof want, by_key);
 		t->same_label += l && l->label == label;
 	}
 }
@@ -197,8 +214,10 @@ static void tell_effort(const struct search *s)
 	double rows = (double)(s->last - s->at);
 
 	if (rows > 0)
-		note("for each row 8 bits left %.1f pairs to 16 bits and these %.1f to double precision; %.2f%% of the rows "
-			"needed more than %d", (double)e->refined / rows, (double)e->measured / rows,
+		note("for each row 8 bits left %.1f pairs to 16 bits and these %.1f to double "
+		     "precision; %.2f%% of the rows "
+		     "needed more than %d",
+			(double)e->refined / rows, (double)e->measured / rows,
 			100 * (double)e->undecided / rows, k);
 }
 
@@ -252,8 +271,10 @@ int main(int argc, char **argv)
 	static struct search s;
 
 	blas_start(argv);
-	int i = opt_parse(argc, argv, "[FEATURES [QUERIES]]", "exact nearest neighbours of feature rows", opts, LEN(opts));
-	if (argc - i > 2) misuse("found %d operands, expected features and perhaps queries", argc - i);
+	int i = opt_parse(argc, argv, "[FEATURES [QUERIES]]",
+		"exact nearest neighbours of feature rows", opts, LEN(opts));
+	if (argc - i > 2)
+		misuse("found %d operands, expected features and perhaps queries", argc - i);
 	s.base_path = i < argc ? argv[i] : "-";
 	s.query_path = argc - i == 2 ? argv[i + 1] : NULL;
 	if (s.query_path && !strcmp(s.base_path, "-") && !strcmp(s.query_path, "-"))

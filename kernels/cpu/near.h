@@ -1,5 +1,6 @@
-/* near: the loops that propose neighbours, once per instruction set: products of rows of small integers, the same
- * integers in every set, and the scan of these products for the few that matter. */
+/* near: the loops that propose neighbours, once per instruction set: products of rows of small
+ * integers, the same integers in every set, and the scan of these products for the few that matter.
+ */
 #ifndef IC_NEAR_H
 #define IC_NEAR_H
 
@@ -11,9 +12,11 @@
  *   left operand   groups of NEAR_LEFT rows   [width / 4][NEAR_LEFT][4]    uint8_t, the value + 128
  *   right operand  groups of NEAR_RIGHT rows  [width / 4][NEAR_RIGHT][4]   int8_t
  * so that four products of one column of either side are one step of the inner loop. */
-enum { NEAR_LEFT = 14, NEAR_RIGHT = 32, NEAR_DEEP = 32, NEAR_COARSE = 64, NEAR_MOST = 127 * NEAR_COARSE };
+enum { NEAR_LEFT = 14, NEAR_RIGHT = 32, NEAR_DEEP = 32 };
+enum { NEAR_COARSE = 64, NEAR_MOST = 127 * NEAR_COARSE };
 
-/* What bounds the products of a row: |x.y - step_x step_y q_x.q_y| <= norm_x rest_y + rest_x norm_y. */
+/* What bounds the products of a row: |x.y - step_x step_y q_x.q_y| <= norm_x rest_y + rest_x
+ * norm_y. */
 struct near_row { float step, norm, rest, bias, floor; };
 
 /* The same of many rows. */
@@ -21,14 +24,16 @@ struct near_rows { const float *step, *norm, *rest, *bias, *floor; };
 
 struct near_set {
 	const char *name;
-	/* c[m][ldc], n columns each, = left right^T; m and n whole groups; sum[j] = the sum of row j of the right
-	 * operand.  Row products must fit 31 bits. */
-	void (*products)(const uint8_t *left, int m, const int8_t *right, const int32_t *sum, int n, int width,
-		int32_t *c, ptrdiff_t ldc);
+	/* c[m][ldc], n columns each, = left right^T; m and n whole groups; sum[j] = the sum of row
+	 * j of the right operand.  Row products must fit 31 bits. */
+	void (*products)(const uint8_t *left, int m, const int8_t *right, const int32_t *sum, int n,
+		int width, int32_t *c, ptrdiff_t ldc);
 	int64_t (*dot)(const int16_t *x, const int16_t *y, int width);
-	/* With v = the largest that x.y_j can be given c[j]: hit[j] = (v + bias_j >= floor) + 2 (v + bias >= floor_j);
-	 * hit is written up to the next multiple of 8, with zeros.  Returns how many are not zero. */
-	int (*scan)(const int32_t *c, int n, const struct near_row *x, const struct near_rows *y, uint8_t *hit);
+	/* With v = the largest that x.y_j can be given c[j]: hit[j] = (v + bias_j >= floor) + 2 (v
+	 * + bias >= floor_j); hit is written up to the next multiple of 8, with zeros.  Returns how
+	 * many are not zero. */
+	int (*scan)(const int32_t *c, int n, const struct near_row *x, const struct near_rows *y,
+		uint8_t *hit);
 };
 
 extern const struct near_set near_base, near_avx2, near_avx512vnni;

@@ -1,4 +1,5 @@
-/* near_avx2: the loops for AVX2, which multiplies pairs of bytes only by unsigned ones: |y| times x with y's sign. */
+/* near_avx2: the loops for AVX2, which multiplies pairs of bytes only by unsigned ones: |y| times x
+ * with y's sign. */
 #include "kernels/cpu/near.h"
 
 #include <immintrin.h>
@@ -6,13 +7,15 @@
 
 enum { ROWS = 2, VECTORS = NEAR_RIGHT / 8 };
 
-/* ROWS rows of a left group by one right group; 127 * 127 * 2 fits the 16 bits that maddubs adds in. */
+/* ROWS rows of a left group by one right group; 127 * 127 * 2 fits the 16 bits that maddubs adds
+ * in. */
 static void block(const uint8_t *left, const int8_t *right, int width, int32_t *c, ptrdiff_t ldc)
 {
 	const __m256i ones = _mm256_set1_epi16(1), bias = _mm256_set1_epi8(-128);
 	__m256i s[ROWS][VECTORS];
 
-	for (int i = 0; i < ROWS * VECTORS; i++) s[i / VECTORS][i % VECTORS] = _mm256_setzero_si256();
+	for (int i = 0; i < ROWS * VECTORS; i++)
+		s[i / VECTORS][i % VECTORS] = _mm256_setzero_si256();
 	for (int t = 0; t < width; t += 4, left += 4 * NEAR_LEFT, right += 4 * NEAR_RIGHT)
 		for (int i = 0; i < ROWS; i++) {
 			int32_t four;
@@ -20,16 +23,18 @@ static void block(const uint8_t *left, const int8_t *right, int width, int32_t *
 			__m256i x = _mm256_xor_si256(_mm256_set1_epi32(four), bias);
 			for (int v = 0; v < VECTORS; v++) {
 				__m256i y = _mm256_loadu_si256((const __m256i *)(right + 32 * v));
-				__m256i p = _mm256_maddubs_epi16(_mm256_abs_epi8(y), _mm256_sign_epi8(x, y));
+				__m256i p = _mm256_maddubs_epi16(
+					_mm256_abs_epi8(y), _mm256_sign_epi8(x, y));
 				s[i][v] = _mm256_add_epi32(s[i][v], _mm256_madd_epi16(p, ones));
 			}
 		}
 	for (int i = 0; i < ROWS; i++)
-		for (int v = 0; v < VECTORS; v++) _mm256_storeu_si256((__m256i *)(c + i * ldc + 8 * v), s[i][v]);
+		for (int v = 0; v < VECTORS; v++)
+			_mm256_storeu_si256((__m256i *)(c + i * ldc + 8 * v), s[i][v]);
 }
 
-static void products(const uint8_t *left, int m, const int8_t *right, const int32_t *sum, int n, int width,
-	int32_t *c, ptrdiff_t ldc)
+static void products(const uint8_t *left, int m, const int8_t *right, const int32_t *sum, int n,
+	int width, int32_t *c, ptrdiff_t ldc)
 {
 	(void)sum;
 	for (int j = 0; j < n; j += NEAR_RIGHT)
@@ -50,10 +55,12 @@ static int64_t dot(const int16_t *x, const int16_t *y, int width)
 		int end = width - from < CHUNK ? width : from + CHUNK;
 		__m256i s = _mm256_setzero_si256();
 		for (int t = from; t < end; t += 16)
-			s = _mm256_add_epi32(s, _mm256_madd_epi16(_mm256_loadu_si256((const __m256i *)(x + t)),
-				_mm256_loadu_si256((const __m256i *)(y + t))));
+			s = _mm256_add_epi32(s,
+				_mm256_madd_epi16(_mm256_loadu_si256((const __m256i *)(x + t)),
+					_mm256_loadu_si256((const __m256i *)(y + t))));
 		total = _mm256_add_epi64(total, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(s)));
-		total = _mm256_add_epi64(total, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(s, 1)));
+		total = _mm256_add_epi64(
+			total, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(s, 1)));
 	}
 	int64_t lane[4];
 	_mm256_storeu_si256((__m256i *)lane, total);

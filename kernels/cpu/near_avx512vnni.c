@@ -1,4 +1,5 @@
-/* near_avx512vnni: the loops for AVX-512 with VNNI: four products of bytes a lane and instruction. */
+/* near_avx512vnni: the loops for AVX-512 with VNNI: four products of bytes a lane and
+ * instruction. */
 #include "kernels/cpu/near.h"
 
 #include <immintrin.h>
@@ -11,11 +12,14 @@ static inline __m512i four(const uint8_t *left)
 	return _mm512_set1_epi32(four);
 }
 
-/* One group by one group: 28 sums in registers.  The 128 too many in each left value are taken off at the start. */
-static void block(const uint8_t *left, const int8_t *right, const int32_t *sum, int width, int32_t *c, ptrdiff_t ldc)
+/* One group by one group: 28 sums in registers.  The 128 too many in each left value are taken off
+ * at the start. */
+static void block(const uint8_t *left, const int8_t *right, const int32_t *sum, int width,
+	int32_t *c, ptrdiff_t ldc)
 {
 	const __m512i off0 = _mm512_mullo_epi32(_mm512_loadu_si512(sum), _mm512_set1_epi32(-128));
-	const __m512i off1 = _mm512_mullo_epi32(_mm512_loadu_si512(sum + 16), _mm512_set1_epi32(-128));
+	const __m512i off1 =
+		_mm512_mullo_epi32(_mm512_loadu_si512(sum + 16), _mm512_set1_epi32(-128));
 	__m512i s[NEAR_LEFT][2];
 
 #pragma GCC unroll 14
@@ -39,13 +43,13 @@ static void block(const uint8_t *left, const int8_t *right, const int32_t *sum, 
 	}
 }
 
-static void products(const uint8_t *left, int m, const int8_t *right, const int32_t *sum, int n, int width,
-	int32_t *c, ptrdiff_t ldc)
+static void products(const uint8_t *left, int m, const int8_t *right, const int32_t *sum, int n,
+	int width, int32_t *c, ptrdiff_t ldc)
 {
 	for (int j = 0; j < n; j += NEAR_RIGHT)
 		for (int i = 0; i < m; i += NEAR_LEFT)
-			block(left + (size_t)i * (size_t)width, right + (size_t)j * (size_t)width, sum + j, width,
-				c + i * ldc + j, ldc);
+			block(left + (size_t)i * (size_t)width, right + (size_t)j * (size_t)width,
+				sum + j, width, c + i * ldc + j, ldc);
 }
 
 /* 2048 columns are 32 products a lane of each sum, of at most 2^26 each: they fit. */
@@ -63,7 +67,8 @@ static int64_t dot(const int16_t *x, const int16_t *y, int width)
 				s[i] = _mm512_dpwssd_epi32(s[i], _mm512_loadu_si512(x + t + 32 * i),
 					_mm512_loadu_si512(y + t + 32 * i));
 		for (int i = 0; t < end; t += 32, i++)
-			s[i] = _mm512_dpwssd_epi32(s[i], _mm512_loadu_si512(x + t), _mm512_loadu_si512(y + t));
+			s[i] = _mm512_dpwssd_epi32(
+				s[i], _mm512_loadu_si512(x + t), _mm512_loadu_si512(y + t));
 		for (int i = 0; i < 4; i++) {
 			__m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(s[i]));
 			__m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(s[i], 1));

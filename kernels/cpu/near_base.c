@@ -14,14 +14,15 @@ static int right_at(const int8_t *right, int j, int t, int width)
 	return group[(t / 4 * NEAR_RIGHT + j % NEAR_RIGHT) * 4 + t % 4];
 }
 
-static void products(const uint8_t *left, int m, const int8_t *right, const int32_t *sum, int n, int width,
-	int32_t *c, ptrdiff_t ldc)
+static void products(const uint8_t *left, int m, const int8_t *right, const int32_t *sum, int n,
+	int width, int32_t *c, ptrdiff_t ldc)
 {
 	(void)sum;
 	for (int i = 0; i < m; i++)
 		for (int j = 0; j < n; j++) {
 			int32_t s = 0;
-			for (int t = 0; t < width; t++) s += left_at(left, i, t, width) * right_at(right, j, t, width);
+			for (int t = 0; t < width; t++)
+				s += left_at(left, i, t, width) * right_at(right, j, t, width);
 			c[i * ldc + j] = s;
 		}
 }

@@ -1,4 +1,5 @@
-/* fault: the first fault of a parallel loop, in the order of the work: fail() speaks to its own thread only. */
+/* fault: the first fault of a parallel loop, in the order of the work: fail() speaks to its own
+ * thread only. */
 #ifndef IC_FAULT_H
 #define IC_FAULT_H
 

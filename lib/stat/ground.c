@@ -1,4 +1,5 @@
-/* ground: the mean is that of a few rows, evenly spaced: it need not be exact, only the same for all. */
+/* ground: the mean is that of a few rows, evenly spaced: it need not be exact, only the same for
+ * all. */
 #include "lib/stat/ground.h"
 #include "lib/base/mem.h"
 #include "lib/stat/pair.h"
@@ -31,7 +32,8 @@ static int find_mean(struct ground *g, const struct knn_set *s)
 	return bad;
 }
 
-int ground_open(struct ground *g, enum knn_metric metric, const struct knn_set *about, const struct knn_set *other)
+int ground_open(struct ground *g, enum knn_metric metric, const struct knn_set *about,
+	const struct knn_set *other)
 {
 	int exponent = 0;
 

@@ -1,5 +1,5 @@
-/* ground: where rows are compared in single precision: scaled into the unit ball, and centred, since what all rows
- * share only makes the errors of rounding larger. */
+/* ground: where rows are compared in single precision: scaled into the unit ball, and centred,
+ * since what all rows share only makes the errors of rounding larger. */
 #ifndef IC_GROUND_H
 #define IC_GROUND_H
 
@@ -16,14 +16,17 @@ struct ground {
 };
 
 /* Common ground for both sets, measured; centred on a sample of about.  0, or -1 after fail(). */
-int ground_open(struct ground *, enum knn_metric, const struct knn_set *about, const struct knn_set *other);
+int ground_open(
+	struct ground *, enum knn_metric, const struct knn_set *about, const struct knn_set *other);
 void ground_close(struct ground *);          /* accepts a zeroed struct */
 
 /* What row i is multiplied by. */
 double ground_scale(const struct ground *, const struct knn_set *, int64_t i);
-/* x[width] becomes by x - mean.  Returns the addend of its score as a y above, -|y'|^2 / 2 or mean.y', in double. */
+/* x[width] becomes by x - mean.  Returns the addend of its score as a y above, -|y'|^2 / 2 or
+ * mean.y', in double. */
 double ground_centre(const struct ground *, double by, float *x, double *square);
-/* The score of a row at this distance (for KNN_COSINE and KNN_L2: squared) from a row with that addend. */
+/* The score of a row at this distance (for KNN_COSINE and KNN_L2: squared) from a row with that
+ * addend. */
 double ground_score(const struct ground *, double addend, double distance);
 
 #endif

@@ -1,5 +1,6 @@
-/* kmeans: rounds of exact assignment (lib/stat/pass.h) and means in double; empty clusters take half of a full one.
- * The rows are rounded once and stay; a cluster is added up again only when its rows or its centre are others. */
+/* kmeans: rounds of exact assignment (lib/stat/pass.h) and means in double; empty clusters take
+ * half of a full one. The rows are rounded once and stay; a cluster is added up again only when its
+ * rows or its centre are others. */
 #include "lib/stat/kmeans.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -29,11 +30,11 @@ struct run {
 	struct candidate *candidates;        /* [n][ROOM] */
 	float *centres, *before;             /* [k][width]; before: in the last round */
 	uint32_t *assign;                    /* [n] */
-	int64_t *start;                      /* [k + 1]: cluster c holds order[start[c]] .. order[start[c + 1] - 1] */
+	int64_t *start;                      /* [k + 1]: cluster c begins at order[start[c]] */
 	uint32_t *order;                     /* [n]: rows by cluster, in order within each */
 	double *room;                        /* [threads][3][width] */
 	double *objective;                   /* [k]: of its rows, before its centre moved */
-	bool *changed;                       /* [k]: its rows or its centre are not those of the last round */
+	bool *changed;                       /* [k]: rows or centre are not the last round's */
 };
 
 uint32_t *kmeans_sample(const struct kmeans *job, int64_t rows, int per_centre, int64_t *count)
@@ -68,7 +69,8 @@ static int first_centres(struct run *r, int run)
 	if (!p) return -1;
 	mt_permutation(p, r->n, r->job->seed + 1 + (uint32_t)run * RUN_STRIDE);
 	for (int c = 0; c < r->job->k; c++)
-		memcpy(centre(r, c), r->x + (size_t)p[c] * (size_t)r->width, (size_t)r->width * sizeof *r->centres);
+		memcpy(centre(r, c), r->x + (size_t)p[c] * (size_t)r->width,
+			(size_t)r->width * sizeof *r->centres);
 	free(p);
 	memset(r->changed, true, (size_t)r->job->k * sizeof *r->changed);
 	unit_centres(r);
@@ -90,7 +92,9 @@ static int assign(struct run *r, int64_t *changed)
 	int k = r->job->k;
 
 	for (int64_t i = 0; i < r->n; i++)
-		r->list[i] = (struct shortlist){ .c = r->candidates + (size_t)i * ROOM, .room = ROOM, .k = 1,
+		r->list[i] = (struct shortlist){ .c = r->candidates + (size_t)i * ROOM,
+			.room = ROOM,
+			.k = 1,
 			.floor = -INFINITY };
 	for (int c = 0; c < k; c += PASS_TILE)
 		if (stop_check() || pass_tile(&r->pass, c, k - c < PASS_TILE ? k - c : PASS_TILE) ||
@@ -148,9 +152,9 @@ static void mean_of_cluster(void *ctx, int64_t c, int worker)
 	for (size_t j = 0; j < width; j++) centre(r, c)[j] = (float)(sum[j] / (double)count);
 }
 
-/* An empty cluster takes half of cluster j, drawn with probability (count - 1) / (n - k) in rounds; the two
- * centres are moved apart by 1/1024 of themselves, even and odd columns in opposite directions.  Counts are float,
- * as in faiss. */
+/* An empty cluster takes half of cluster j, drawn with probability (count - 1) / (n - k) in rounds;
+ * the two centres are moved apart by 1/1024 of themselves, even and odd columns in opposite
+ * directions.  Counts are float, as in faiss. */
 static int split_empty(struct run *r)
 {
 	int k = r->job->k, splits = 0;
@@ -162,7 +166,8 @@ static int split_empty(struct run *r)
 	for (int c = 0; c < k; c++) {
 		if (count[c] != 0) continue;
 		int j = 0;
-		while (!(mt_float(&m) < (float)(((double)count[j] - 1) / (float)(r->n - k)))) j = (j + 1) % k;
+		while (!(mt_float(&m) < (float)(((double)count[j] - 1) / (float)(r->n - k))))
+			j = (j + 1) % k;
 		float *to = centre(r, c), *from = centre(r, j);
 		for (int i = 0; i < r->width; i++) {
 			to[i] = from[i] * (i % 2 ? 1 - away : 1 + away);
@@ -200,7 +205,8 @@ static void move_centres(struct run *r, struct kmeans_step *step)
 	step->shift = sqrt(step->shift / r->job->k);
 }
 
-/* One run.  The centres are a function of the assignment alone, so a repeated assignment ends it. */
+/* One run.  The centres are a function of the assignment alone, so a repeated assignment ends
+ * it. */
 static int run_once(struct run *r, int run, struct kmeans_step *last)
 {
 	if (first_centres(r, run)) return -1;
@@ -222,14 +228,16 @@ static int rows_open(struct run *r)
 	size_t n = (size_t)r->n;
 
 	if (r->n > INT32_MAX - PASS_TILE)
-		return fail("%" PRId64 " rows to train on, expected at most %d", r->n, INT32_MAX - PASS_TILE);
+		return fail("%" PRId64 " rows to train on, expected at most %d", r->n,
+			INT32_MAX - PASS_TILE);
 	r->list = mem_big(n, sizeof *r->list, "lists of centres");
 	r->candidates = mem_big(n, ROOM * sizeof *r->candidates, "lists of centres");
 	if (!r->list || !r->candidates) return -1;
 	r->rows = knn_rows("rows", r->x, r->n, r->width);
 	r->centre_set = knn_rows("centres", r->centres, r->job->k, r->width);
 	if (knn_measure(&r->rows, metric)) return -1;
-	r->search = (struct knn){ .base = &r->centre_set, .query = &r->rows, .metric = metric, .k = 1 };
+	r->search =
+		(struct knn){ .base = &r->centre_set, .query = &r->rows, .metric = metric, .k = 1 };
 	r->pass = (struct pass){ .job = &r->search, .room = ROOM, .list = r->list,
 		.block = ((int)r->n + PASS_TILE - 1) / PASS_TILE * PASS_TILE };
 	return pass_open(&r->pass) || pass_rows(&r->pass, 0, (int)r->n) ? -1 : 0;
@@ -273,7 +281,9 @@ int kmeans_train(struct kmeans *job, const float *x, int64_t n, int width, float
 	struct run r;
 	int status = 0;
 
-	if (n < job->k) return fail("%" PRId64 " rows for %d centres, expected at least as many", n, job->k);
+	if (n < job->k)
+		return fail(
+			"%" PRId64 " rows for %d centres, expected at least as many", n, job->k);
 	job->best = (struct kmeans_step){ .run = -1 };
 	if (n == job->k) {
 		memcpy(centres, x, bytes);
@@ -293,7 +303,8 @@ int kmeans_train(struct kmeans *job, const float *x, int64_t n, int width, float
 	return status;
 }
 
-/* Gives every centre its nearest row that is free, from near[k][depth]; false when a list holds none. */
+/* Gives every centre its nearest row that is free, from near[k][depth]; false when a list holds
+ * none. */
 static bool take_free(const uint32_t *near, int k, int depth, bool *taken, uint32_t *at)
 {
 	for (int c = 0; c < k; c++) {
@@ -318,16 +329,23 @@ static int take_near(void *ctx, int64_t first, int n, const uint32_t *at, const 
 }
 
 /* The depth nearest rows of every centre, near[k][depth]. */
-static int search_rows(const struct knn_set *rows, const struct knn_set *centres, int depth, uint32_t *near)
+static int search_rows(
+	const struct knn_set *rows, const struct knn_set *centres, int depth, uint32_t *near)
 {
 	struct near to = { depth, near };
-	struct knn job = { .base = rows, .query = centres, .metric = KNN_L2, .k = depth, .take = take_near, .ctx = &to };
+	struct knn job = { .base = rows,
+		.query = centres,
+		.metric = KNN_L2,
+		.k = depth,
+		.take = take_near,
+		.ctx = &to };
 
 	return knn_search(&job, 0, centres->count);
 }
 
 /* At most k - 1 rows are taken before a centre's turn, so depth k always suffices. */
-int kmeans_nearest(const struct knn_set *rows, const float *centres, int k, bool distinct, uint32_t *at)
+int kmeans_nearest(
+	const struct knn_set *rows, const float *centres, int k, bool distinct, uint32_t *at)
 {
 	struct knn_set set = knn_rows("centres", centres, k, rows->width);
 	int status = knn_measure(&set, KNN_L2);

@@ -1,4 +1,5 @@
-/* kmeans: Lloyd's algorithm with the random choices of faiss 1.7, so that prototypes compare with published ones. */
+/* kmeans: Lloyd's algorithm with the random choices of faiss 1.7, so that prototypes compare with
+ * published ones. */
 #ifndef IC_KMEANS_H
 #define IC_KMEANS_H
 
@@ -7,30 +8,33 @@
 struct kmeans_step {
 	int run, iteration;
 	double objective;                    /* before the centres moved */
-	double imbalance;                    /* k times the sum of squared shares: 1 when all clusters have as many rows */
-	int64_t changed;                     /* rows that have another centre than in the round before */
+	double imbalance;                    /* k times the sum of squared shares: 1 when equal */
+	int64_t changed;                     /* rows with another centre than the round before */
 	int splits;                          /* empty clusters given half of another */
-	double shift;                        /* how far the centres moved: the root of the mean square */
+	double shift;                        /* of the centres: the root of the mean square */
 };
 
 struct kmeans {
 	int k, iterations, restarts;
 	uint32_t seed;
-	bool spherical;                      /* unit centres, rows assigned by inner product (which objective then sums) */
-	void (*step)(void *ctx, const struct kmeans_step *);   /* after each iteration; NULL: none */
+	bool spherical;                      /* unit centres, rows assigned by inner product, */
+	                                     /* which the objective then sums */
+	void (*step)(void *ctx, const struct kmeans_step *);   /* after each; NULL: none */
 	void *step_ctx;
 	struct kmeans_step best;             /* the last step of the best run, by kmeans_train */
 };
 
-/* Positions of the rows to train on: all in order, or the first k * per_centre of a permutation where there are
- * more (per_centre 0: always all).  Owned by the caller; NULL after fail(). */
+/* Positions of the rows to train on: all in order, or the first k * per_centre of a permutation
+ * where there are more (per_centre 0: always all).  Owned by the caller; NULL after fail(). */
 uint32_t *kmeans_sample(const struct kmeans *, int64_t rows, int per_centre, int64_t *count);
 
-/* Centres[k][width] of x[n][width]: iterations rounds, or fewer when no row changes its centre any more. */
+/* Centres[k][width] of x[n][width]: iterations rounds, or fewer when no row changes its centre any
+ * more. */
 int kmeans_train(struct kmeans *, const float *x, int64_t n, int width, float *centres);
 
-/* The row nearest to each centre, at[k]: Euclidean, ties to the lower key.  distinct: centres in order, each the nearest
- * row that is not taken yet.  rows measured for KNN_L2. */
-int kmeans_nearest(const struct knn_set *rows, const float *centres, int k, bool distinct, uint32_t *at);
+/* The row nearest to each centre, at[k]: Euclidean, ties to the lower key.  distinct: centres in
+ * order, each the nearest row that is not taken yet.  rows measured for KNN_L2. */
+int kmeans_nearest(
+	const struct knn_set *rows, const float *centres, int k, bool distinct, uint32_t *at);
 
 #endif

@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum {
-	BLOCK = 8 * PASS_TILE,               /* queries held in 8 and 16 bits, where memory allows */
+	BLOCK = 8 * PASS_TILE,               /* queries held in 8 and 16 bits at most */
 	PIECE = 1 << 20,                     /* neighbours handed over at once */
 	FEW = 32,                            /* rows that one thread loads at a time */
 	WIDTH_MAX = 1 << 18,
@@ -32,7 +32,9 @@ static int fetch_memory(const struct knn_set *s, int64_t first, int n, float *to
 
 struct knn_set knn_rows(const char *name, const float *x, int64_t count, int width)
 {
-	return (struct knn_set){ .name = name, .count = count, .width = width, .fetch = fetch_memory, .ctx = x };
+	return (struct knn_set){
+		.name = name, .count = count, .width = width, .fetch = fetch_memory, .ctx = x
+	};
 }
 
 uint64_t knn_key(const struct knn_set *s, int64_t i)
@@ -50,10 +52,13 @@ static int measure_row(struct measure *m, int64_t i, const float *x)
 	double most = m->metric == KNN_L2 ? FLT_MAX / 2 : sqrt(FLT_MAX);
 
 	s->norm[i] = norm;
-	if (!isfinite(norm)) return fail("%s: key %" PRIu64 ": a row that is not finite", s->name, knn_key(s, i));
+	if (!isfinite(norm))
+		return fail(
+			"%s: key %" PRIu64 ": a row that is not finite", s->name, knn_key(s, i));
 	if (m->metric == KNN_COSINE)
-		return norm > 0 ? 0 :
-			fail("%s: key %" PRIu64 ": a row of zeros has no direction", s->name, knn_key(s, i));
+		return norm > 0 ? 0
+				: fail("%s: key %" PRIu64 ": a row of zeros has no direction",
+					  s->name, knn_key(s, i));
 	if (norm > most)
 		return fail("%s: key %" PRIu64 ": a row of length %g, expected at most %g", s->name,
 			knn_key(s, i), norm, most);
@@ -80,9 +85,11 @@ int knn_measure(struct knn_set *s, enum knn_metric metric)
 	if (s->width < 1 || s->width > WIDTH_MAX)
 		return fail("%s: rows of %d, expected 1 to %d", s->name, s->width, WIDTH_MAX);
 	if (s->count > UINT32_MAX)
-		return fail("%s: %" PRId64 " rows, expected at most %" PRIu32, s->name, s->count, UINT32_MAX);
+		return fail("%s: %" PRId64 " rows, expected at most %" PRIu32, s->name, s->count,
+			UINT32_MAX);
 	s->norm = mem_big((size_t)s->count, sizeof *s->norm, "norms");
-	m.rows = mem_big((size_t)s->width * FEW, (size_t)par_threads() * sizeof *m.rows, "a few rows");
+	m.rows = mem_big(
+		(size_t)s->width * FEW, (size_t)par_threads() * sizeof *m.rows, "a few rows");
 	if (!s->norm || !m.rows) m.fault.at = 0;
 	else par_for((s->count + FEW - 1) / FEW, &m, measure_few);
 	free(m.rows);
@@ -95,7 +102,8 @@ int knn_measure(struct knn_set *s, enum knn_metric metric)
 	return 0;
 }
 
-/* A stretch of queries, `from` to `to`, whose shortlists are held at once; inside one set its pairs are multiplied once. */
+/* A stretch of queries, `from` to `to`, whose shortlists are held at once; inside one set its pairs
+ * are multiplied once. */
 struct search {
 	struct knn *job;
 	struct pass pass;
@@ -137,22 +145,27 @@ static int advance(struct search *s, int from, int rows, bool both)
 static int run_tiles(struct search *s, int64_t first, int64_t last)
 {
 	for (int64_t at = first; at < last; at += PASS_TILE)
-		if (pass_tile(&s->pass, at, at_most(last - at, PASS_TILE)) || advance(s, 0, s->pass.row_n, false)) return -1;
+		if (pass_tile(&s->pass, at, at_most(last - at, PASS_TILE)) ||
+			advance(s, 0, s->pass.row_n, false))
+			return -1;
 	return 0;
 }
 
-/* Each tile of the stretch in itself, all of its pairs both ways: then no list is empty any more. */
+/* Each tile of the stretch in itself, all of its pairs both ways: then no list is empty any
+ * more. */
 static int run_diagonal(struct search *s)
 {
 	for (int64_t at = s->from; at < s->to; at += PASS_TILE) {
 		int n = at_most(s->to - at, PASS_TILE);
-		if (pass_rows(&s->pass, at, n) || pass_tile(&s->pass, at, n) || advance(s, 0, n, false)) return -1;
+		if (pass_rows(&s->pass, at, n) || pass_tile(&s->pass, at, n) ||
+			advance(s, 0, n, false))
+			return -1;
 	}
 	return 0;
 }
 
-/* The block with the later tiles of the stretch, for both; the queries before a tile are whole tiles.  A tile takes at
- * once no more rows than it has seen: its floors would be out of date. */
+/* The block with the later tiles of the stretch, for both; the queries before a tile are whole
+ * tiles.  A tile takes at once no more rows than it has seen: its floors would be out of date. */
 static int run_later(struct search *s)
 {
 	struct pass *p = &s->pass;
@@ -181,7 +194,8 @@ static void finish_row(void *ctx, int64_t i, int worker)
 	}
 	for (int c = 0; c < k; c++) {
 		s->at[i * k + c] = r[c].at;
-		s->distance[i * k + c] = s->job->metric == KNN_IP ? r[c].distance : sqrt(r[c].distance);
+		s->distance[i * k + c] =
+			s->job->metric == KNN_IP ? r[c].distance : sqrt(r[c].distance);
 	}
 }
 
@@ -193,7 +207,8 @@ static int finish_block(struct search *s)
 		int n = at_most(p->row_n - s->piece_first, s->piece);
 		par_for(n, s, finish_row);
 		if (stop_check() || fault_told(&p->fault)) return -1;
-		if (s->job->take(s->job->ctx, p->row_first + s->piece_first, n, s->at, s->distance)) return -1;
+		if (s->job->take(s->job->ctx, p->row_first + s->piece_first, n, s->at, s->distance))
+			return -1;
 	}
 	return 0;
 }
@@ -204,14 +219,19 @@ static int run_stretch(struct search *s)
 	bool both = within(job);
 
 	for (int64_t i = 0; i < s->to - s->from; i++)
-		s->list[i] = (struct shortlist){ .c = s->candidates + (size_t)i * (size_t)s->pass.room,
-			.room = s->pass.room, .k = job->k, .floor = -INFINITY };
+		s->list[i] =
+			(struct shortlist){ .c = s->candidates + (size_t)i * (size_t)s->pass.room,
+				.room = s->pass.room,
+				.k = job->k,
+				.floor = -INFINITY };
 	s->pass.list_first = s->from;
 	if (both && run_diagonal(s)) return -1;
 	for (int64_t at = s->from; at < s->to; at += s->pass.block) {
 		if (pass_rows(&s->pass, at, at_most(s->to - at, s->pass.block))) return -1;
-		if (both ? run_later(s) || run_tiles(s, 0, s->from) || run_tiles(s, s->to, job->base->count)
-			: run_tiles(s, 0, job->base->count)) return -1;
+		if (both ? run_later(s) || run_tiles(s, 0, s->from) ||
+					run_tiles(s, s->to, job->base->count)
+			 : run_tiles(s, 0, job->base->count))
+			return -1;
 		if (finish_block(s)) return -1;
 	}
 	return 0;
@@ -242,7 +262,8 @@ static int search_open(struct search *s, int64_t rows)
 	size_t piece = (size_t)s->piece * (size_t)job->k;
 	s->at = mem_big(piece, sizeof *s->at, "neighbours");
 	s->distance = mem_big(piece, sizeof *s->distance, "distances");
-	s->candidates = mem_big((size_t)s->stretch, (size_t)s->pass.room * sizeof *s->candidates, "candidates");
+	s->candidates = mem_big(
+		(size_t)s->stretch, (size_t)s->pass.room * sizeof *s->candidates, "candidates");
 	s->pass.list = s->list = mem_big((size_t)s->stretch, sizeof *s->list, "candidates");
 	return s->at && s->distance && s->candidates && s->list ? pass_open(&s->pass) : -1;
 }
@@ -252,7 +273,8 @@ int knn_search(struct knn *job, int64_t first, int64_t last)
 	struct search s = { .job = job };
 	bool bad;
 
-	must(job->base->norm && job->query->norm && job->k >= 1 && job->query->width == job->base->width);
+	must(job->base->norm && job->query->norm && job->k >= 1 &&
+		job->query->width == job->base->width);
 	must(first >= 0 && first <= last && last <= job->query->count);
 	job->effort = (struct knn_effort){ 0 };
 	if (first == last) return 0;

@@ -1,9 +1,10 @@
 /* knn: exact nearest neighbours by blocked products of small integers.
  *
- * Rows rounded to 8 bits propose, 16 bits choose, doubles decide: the rounding of every row is measured and bounds the
- * error of its products, whatever these bounds cannot rule out is measured again, in the end in double from the rows
- * themselves, and ties go to the lower key.  The answer depends neither on blocks nor on threads nor on the processor.
- * Among the rows of one set each pair is multiplied once, for both. */
+ * Rows rounded to 8 bits propose, 16 bits choose, doubles decide: the rounding of every row is
+ * measured and bounds the error of its products, whatever these bounds cannot rule out is measured
+ * again, in the end in double from the rows themselves, and ties go to the lower key.  The answer
+ * depends neither on blocks nor on threads nor on the processor. Among the rows of one set each
+ * pair is multiplied once, for both. */
 #ifndef IC_KNN_H
 #define IC_KNN_H
 
@@ -12,7 +13,7 @@
 #include <stdint.h>
 
 enum knn_metric {
-	KNN_COSINE,                          /* Euclidean distance of the rows divided by their norms: (2 - 2 cos)^(1/2) */
+	KNN_COSINE,                          /* Euclidean, of the rows divided by their norms */
 	KNN_L2,                              /* Euclidean distance of the rows */
 	KNN_IP,                              /* minus the inner product */
 };
@@ -22,7 +23,8 @@ struct knn_set {
 	int64_t count;
 	int width;
 	const uint64_t *keys;                /* [count], borrowed; NULL: row i has key i */
-	/* Copies rows first .. first+n-1 into to[n][width]; 0, or -1 after fail(); called in several threads at once. */
+	/* Copies rows first .. first+n-1 into to[n][width]; 0, or -1 after fail(); called in
+	 * several threads at once. */
 	int (*fetch)(const struct knn_set *, int64_t first, int n, float *to);
 	const void *ctx;                     /* fetch's own */
 	double *norm;                        /* [count], by knn_measure; owned: free it */
@@ -33,8 +35,8 @@ struct knn_set {
 struct knn_set knn_rows(const char *name, const float *x, int64_t count, int width);
 uint64_t knn_key(const struct knn_set *, int64_t i);
 
-/* One pass over the rows for their norms.  Refuses, naming the key, rows that are not finite, for KNN_COSINE rows that are
- * zero, and otherwise rows too long for distances in float. */
+/* One pass over the rows for their norms.  Refuses, naming the key, rows that are not finite, for
+ * KNN_COSINE rows that are zero, and otherwise rows too long for distances in float. */
 int knn_measure(struct knn_set *, enum knn_metric);
 
 /* What a search did, beside multiplying every pair in 8 bits. */
@@ -45,13 +47,13 @@ struct knn_effort {
 };
 
 struct knn {
-	const struct knn_set *base, *query;  /* measured; may be the same, then each pair is multiplied once */
+	const struct knn_set *base, *query;  /* measured; may be the same */
 	enum knn_metric metric;
 	int k;
 	bool others;                         /* never a base row with the query's own key */
-	size_t memory_bytes;                 /* at most so much for candidates, though always for some; 0: 4 GiB */
-	/* Takes the k nearest base rows of the queries first .. first+n-1, nearest first: positions at[n][k],
-	 * distance[n][k], borrowed; called in order; 0, or -1 after fail() to stop. */
+	size_t memory_bytes;                 /* for candidates at most, though for some; 0: 4 GiB */
+	/* Takes the k nearest base rows of the queries first .. first+n-1, nearest first: positions
+	 * at[n][k], distance[n][k], borrowed; called in order; 0, or -1 after fail() to stop. */
 	int (*take)(void *ctx, int64_t first, int n, const uint32_t *at, const double *distance);
 	void (*tick)(void *ctx, double share);   /* called as the search goes on; NULL: not */
 	void *ctx;

@@ -1,11 +1,12 @@
-/* pair: eight running sums, always the same eight, so that every vector width adds in the same order. */
+/* pair: eight running sums, always the same eight, so that every vector width adds in the same
+ * order. */
 #include "lib/stat/pair.h"
 #include "kernels/cpu/near.h"
 
 #include <math.h>
 
-/* One body, compiled several times and chosen when the program is loaded: before the sanitizers are up, and by a
- * name that clang 14 does not link. */
+/* One body, compiled several times and chosen when the program is loaded: before the sanitizers are
+ * up, and by a name that clang 14 does not link. */
 #if defined __x86_64__ && defined __linux__ && !defined __clang__ && !defined __SANITIZE_ADDRESS__
 #define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
@@ -51,7 +52,8 @@ WIDE double pair_dot(const double *x, const double *y, int n)
 	return sum8(s);
 }
 
-/* Apart from the difference that follows, or that would be fused with one of the products: x - x must be 0. */
+/* Apart from the difference that follows, or that would be fused with one of the products: x - x
+ * must be 0. */
 WIDE void pair_widen(double *to, const float *x, int n, double by)
 {
 	for (int i = 0; i < n; i++) to[i] = (double)x[i] * by;
@@ -63,12 +65,14 @@ WIDE double pair_distance2(const double *x, const double *y, int n)
 	int i = 0;
 
 	for (; i + LANES <= n; i += LANES)
-		for (int l = 0; l < LANES; l++) s[l] += (x[i + l] - y[i + l]) * (x[i + l] - y[i + l]);
+		for (int l = 0; l < LANES; l++)
+			s[l] += (x[i + l] - y[i + l]) * (x[i + l] - y[i + l]);
 	for (int l = 0; i < n; i++, l++) s[l] += (x[i] - y[i]) * (x[i] - y[i]);
 	return sum8(s);
 }
 
-static inline void centre_few(float *x, const double *mean, double by, int n, double *square, double *dot)
+static inline void centre_few(
+	float *x, const double *mean, double by, int n, double *square, double *dot)
 {
 	for (int l = 0; l < n; l++) {
 		double d = (double)x[l] * by - mean[l];
@@ -105,8 +109,8 @@ WIDE float pair_most(const float *x, int n)
 }
 
 /* Adding and taking away 1.5 * 2^23 rounds to a whole number. */
-static inline void round_few(const float *x, int n, float step, float inverse, int16_t *fine, float *coarse_lost,
-	float *fine_lost)
+static inline void round_few(const float *x, int n, float step, float inverse, int16_t *fine,
+	float *coarse_lost, float *fine_lost)
 {
 	const float whole = 0x1.8p23f;
 

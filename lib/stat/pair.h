@@ -4,17 +4,18 @@
 
 #include <stdint.h>
 
-void pair_scale(float *x, int n, double by);                       /* each product in double, then rounded */
+void pair_scale(float *x, int n, double by);                       /* in double, then rounded */
 void pair_add(double *sum, const float *x, int n);                 /* sum += x */
 double pair_square(const float *x, int n);                         /* sum of squares, in double */
 double pair_dot(const double *x, const double *y, int n);
 void pair_widen(double *to, const float *x, int n, double by);     /* to = by x, in double */
 double pair_distance2(const double *x, const double *y, int n);    /* sum of squared differences */
-/* x becomes by x - mean, in double, then rounded; returns its square before rounding, and its product with mean. */
+/* x becomes by x - mean, in double, then rounded; returns its square before rounding, and its
+ * product with mean. */
 double pair_centre(float *x, const double *mean, double by, int n, double *dot);
 float pair_most(const float *x, int n);                            /* the largest absolute value */
-/* x = step fine + what is lost; lost[0] is the square of what is left when the 16 bits are rounded to 8 (near.h), lost[1]
- * that of fine itself. */
+/* x = step fine + what is lost; lost[0] is the square of what is left when the 16 bits are rounded
+ * to 8 (near.h), lost[1] that of fine itself. */
 void pair_round(const float *x, int n, float step, int16_t *fine, float lost[2]);
 
 #endif

@@ -1,5 +1,5 @@
-/* pass: strips of queries first, each with its own lists, then groups of base rows with theirs: no list has two owners,
- * and its candidates come in the same order for any number of threads. */
+/* pass: strips of queries first, each with its own lists, then groups of base rows with theirs: no
+ * list has two owners, and its candidates come in the same order for any number of threads. */
 #include "lib/stat/pass.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEW = 16, PANEL = 2 * NEAR_RIGHT, GROUPS = PASS_TILE / PASS_GROUP, OFFERS = PASS_STRIP * PASS_GROUP };
+enum { FEW = 16, PANEL = 2 * NEAR_RIGHT };
+enum { GROUPS = PASS_TILE / PASS_GROUP, OFFERS = PASS_STRIP * PASS_GROUP };
 
-/* A base row that may be near a query, and perhaps the other way round. */
-struct hit { float most; int at; bool left, right; };    /* most: the largest that its score can be */
+/* A base row that may be near a query, perhaps the other way round, or both; most: the largest
+ * that its score for the query can be. */
+struct hit { float most; int at; bool left, right; };
 struct offer { struct candidate c; int to; };
 
 /* What one thread works on. */
@@ -50,7 +52,9 @@ int pass_open(struct pass *p)
 	p->bench = mem_new((size_t)par_threads(), sizeof *p->bench);
 	p->offered = mem_new(strips, GROUPS * sizeof *p->offered);
 	if (job->base == job->query)
-		bad = !(p->offers = mem_big(strips * GROUPS, OFFERS * sizeof *p->offers, "candidates")) || bad;
+		bad = !(p->offers = mem_big(
+				strips * GROUPS, OFFERS * sizeof *p->offers, "candidates")) ||
+			bad;
 	bad = bad || quant_open(&p->rows, job->query->width, p->block, QUANT_LEFT) ||
 		quant_open(&p->tile, job->base->width, PASS_TILE, QUANT_RIGHT);
 	for (int t = 0; !bad && t < par_threads(); t++) bad = bench_open(&p->bench[t], p);
@@ -88,7 +92,8 @@ void pass_effort(const struct pass *p, struct knn_effort *e)
 }
 
 /* Few rows of a set into a block or tile. */
-static void load(struct pass *p, struct quant *q, const struct knn_set *s, int64_t first, int n, int part, int worker)
+static void load(struct pass *p, struct quant *q, const struct knn_set *s, int64_t first, int n,
+	int part, int worker)
 {
 	int from = part * FEW, few = n - from < FEW ? n - from : FEW;
 	float *rows = p->bench[worker].rows;
@@ -137,8 +142,8 @@ static struct shortlist *list_of(const struct pass *p, int64_t row)
 	return &p->list[row - p->list_first];
 }
 
-/* Makes room in a full list.  Only rows that tie to within the rounding of 16 bits fill it: these are measured, and k
- * remain. */
+/* Makes room in a full list.  Only rows that tie to within the rounding of 16 bits fill it: these
+ * are measured, and k remain. */
 static int make_room(struct pass *p, struct bench *b, int64_t query, double addend)
 {
 	struct shortlist *l = list_of(p, query);
@@ -159,12 +164,14 @@ static int add(struct pass *p, struct bench *b, int64_t query, double addend, st
 
 	if (!((double)c.score + (double)c.slack >= l->floor)) return 0;
 	l->c[l->n++] = c;
-	return l->n == l->room || (l->n == l->k && isinf(l->floor)) ? make_room(p, b, query, addend) : 0;
+	return l->n == l->room || (l->n == l->k && isinf(l->floor)) ? make_room(p, b, query, addend)
+								    : 0;
 }
 
 static struct candidate candidate(double score, double slack, int64_t at)
 {
-	return (struct candidate){ (float)score, (float)((slack + fabs(score) * 0x1p-22) * (1 + 0x1p-22)), (uint32_t)at };
+	return (struct candidate){ (float)score,
+		(float)((slack + fabs(score) * 0x1p-22) * (1 + 0x1p-22)), (uint32_t)at };
 }
 
 /* The pair of query i and base row h->at, in 16 bits. */
@@ -175,17 +182,20 @@ static int refine(struct pass *p, struct bench *b, int i, const struct hit *h)
 	double slack;
 
 	if (!left && !h->right) return 0;
-	if (p->job->others && knn_key(p->job->query, row) == knn_key(p->job->base, column)) return 0;
+	if (p->job->others && knn_key(p->job->query, row) == knn_key(p->job->base, column))
+		return 0;
 	double dot = quant_dot(&p->rows, i, &p->tile, h->at, p->near, &slack);
 	b->effort.refined++;
 	if (h->right) {
 		struct candidate c = candidate(dot + p->rows.addend[i], slack, row);
 		int slot = i / PASS_STRIP * GROUPS + h->at / PASS_GROUP;
 		if (c.score + c.slack >= p->floor[h->at])
-			p->offers[(size_t)slot * OFFERS + (size_t)p->offered[slot]++] = (struct offer){ c, h->at };
+			p->offers[(size_t)slot * OFFERS + (size_t)p->offered[slot]++] =
+				(struct offer){ c, h->at };
 	}
 	if (!left) return 0;
-	return add(p, b, row, p->rows.addend[i], candidate(dot + p->tile.addend[h->at], slack, column));
+	return add(p, b, row, p->rows.addend[i],
+		candidate(dot + p->tile.addend[h->at], slack, column));
 }
 
 /* A floor as single precision, never above it. */
@@ -208,17 +218,20 @@ static void multiply(struct pass *p, int from, int n, int at, int width, int32_t
 	int rows = (n + NEAR_LEFT - 1) / NEAR_LEFT * NEAR_LEFT;
 	int columns = (width + NEAR_RIGHT - 1) / NEAR_RIGHT * NEAR_RIGHT;
 
-	p->near->products(p->rows.left + (size_t)from * wide, rows, p->tile.right + (size_t)at * wide,
-		p->tile.sum + at, columns, (int)wide, c, PASS_TILE);
+	p->near->products(p->rows.left + (size_t)from * wide, rows,
+		p->tile.right + (size_t)at * wide, p->tile.sum + at, columns, (int)wide, c,
+		PASS_TILE);
 }
 
 /* The largest that the score of the row x with base row j can be, its product being c. */
 static float most_of(const struct near_row *x, const struct quant *y, int j, int32_t c)
 {
-	return (float)c * (x->step * y->step[j]) + (x->norm * y->rest[j] + x->rest * y->norm[j]) + y->bias[j];
+	return (float)c * (x->step * y->step[j]) + (x->norm * y->rest[j] + x->rest * y->norm[j]) +
+		y->bias[j];
 }
 
-/* A list that is still empty takes all: a floor for it are the k likely ones of the tile, which will come again. */
+/* A list that is still empty takes all: a floor for it are the k likely ones of the tile, which
+ * will come again. */
 static int find_floor(struct pass *p, struct bench *b, int i, const int32_t *products)
 {
 	struct shortlist *l = list_of(p, p->row_first + i);
@@ -241,15 +254,16 @@ static int find_floor(struct pass *p, struct bench *b, int i, const int32_t *pro
 }
 
 /* What a scan of n base rows of the tile, from `at` on, has marked. */
-static int take_marked(struct pass *p, struct bench *b, int i, const struct near_row *x, int at, int n,
-	const int32_t *products)
+static int take_marked(struct pass *p, struct bench *b, int i, const struct near_row *x, int at,
+	int n, const int32_t *products)
 {
 	for (int from = 0; from < n; from += 8) {
 		uint64_t eight;
 		memcpy(&eight, b->mark + from, sizeof eight);
 		for (int j = from; eight && j < from + 8; j++) {
 			if (!b->mark[j]) continue;
-			struct hit h = { most_of(x, &p->tile, at + j, products[j]), at + j, b->mark[j] & 1, b->mark[j] & 2 };
+			struct hit h = { most_of(x, &p->tile, at + j, products[j]), at + j,
+				b->mark[j] & 1, b->mark[j] & 2 };
 			if (refine(p, b, i, &h)) return -1;
 		}
 	}
@@ -260,12 +274,16 @@ static int take_row(struct pass *p, struct bench *b, int i, int at, int n, const
 {
 	const struct quant *q = &p->tile;
 	struct near_row x = row_of(p, i);
-	struct near_rows y = { q->step + at, q->norm + at, q->rest + at, q->bias + at, p->floor + at };
+	struct near_rows y = { q->step + at, q->norm + at, q->rest + at, q->bias + at,
+		p->floor + at };
 
-	return p->near->scan(products, n, &x, &y, b->mark) ? take_marked(p, b, i, &x, at, n, products) : 0;
+	return p->near->scan(products, n, &x, &y, b->mark)
+		? take_marked(p, b, i, &x, at, n, products)
+		: 0;
 }
 
-/* Panels of the tile are narrow, so that what is multiplied again in 16 bits is still in the cache. */
+/* Panels of the tile are narrow, so that what is multiplied again in 16 bits is still in the
+ * cache. */
 static int take_panels(struct pass *p, struct bench *b, int from, int n, bool empty)
 {
 	for (int at = 0; at < p->tile_n; at += PANEL) {
@@ -273,7 +291,8 @@ static int take_panels(struct pass *p, struct bench *b, int from, int n, bool em
 		int32_t *c = b->products + (empty ? at : 0);
 		if (!empty) multiply(p, from, n, at, width, c);
 		for (int i = 0; i < n; i++)
-			if (take_row(p, b, from + i, at, width, c + (size_t)i * PASS_TILE)) return from + i;
+			if (take_row(p, b, from + i, at, width, c + (size_t)i * PASS_TILE))
+				return from + i;
 	}
 	return -1;
 }
@@ -303,7 +322,8 @@ static void run_group(void *ctx, int64_t group, int worker)
 		int slot = s * GROUPS + (int)group;
 		const struct offer *o = p->offers + (size_t)slot * OFFERS;
 		for (int i = 0; i < p->offered[slot]; i++)
-			if (add(p, &p->bench[worker], p->tile_first + o[i].to, p->tile.addend[o[i].to], o[i].c)) {
+			if (add(p, &p->bench[worker], p->tile_first + o[i].to,
+				    p->tile.addend[o[i].to], o[i].c)) {
 				fault_at(&p->fault, p->tile_first + o[i].to);
 				return;
 			}

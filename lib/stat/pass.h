@@ -1,5 +1,6 @@
-/* pass: a block of queries against a tile of base rows: products of bytes for all pairs, of 16 bits for those that the
- * bounds leave, into the shortlists of the queries and, among the rows of one set, into those of the base rows too. */
+/* pass: a block of queries against a tile of base rows: products of bytes for all pairs, of 16 bits
+ * for those that the bounds leave, into the shortlists of the queries and, among the rows of one
+ * set, into those of the base rows too. */
 #ifndef IC_PASS_H
 #define IC_PASS_H
 
@@ -14,16 +15,16 @@ struct pass {
 	const struct knn *job;               /* first five fields: the caller's */
 	int block;                           /* queries at most, a multiple of PASS_TILE */
 	int room;                            /* candidates that a shortlist holds */
-	struct shortlist *list;              /* of the queries from list_first on; inside one set also of base rows */
-	int64_t list_first;
+	struct shortlist *list;              /* of queries, inside one set also of base rows, */
+	int64_t list_first;                  /* from this one on */
 	struct ground ground;
 	struct quant rows, tile;
 	int64_t row_first, tile_first;
 	int row_n, tile_n;
 	int run_first, run_n;                /* the queries of the block at work */
 	const struct near_set *near;
-	float *floor;                        /* [PASS_TILE]: of the tile's lists, infinite unless both */
-	struct offer *offers;                /* [strips][groups][PASS_STRIP * PASS_GROUP]: for the tile's lists */
+	float *floor;                        /* [PASS_TILE]: of its lists, infinite unless both */
+	struct offer *offers;                /* for them: [strips][groups][OFFERS] */
 	int *offered;                        /* [strips][groups] */
 	struct bench *bench;                 /* [threads] */
 	struct fault fault;
@@ -34,11 +35,14 @@ void pass_close(struct pass *);              /* accepts a zeroed struct */
 
 int pass_rows(struct pass *, int64_t first, int n);   /* takes up queries; 0, or -1 after fail() */
 int pass_tile(struct pass *, int64_t first, int n);   /* takes up base rows */
-/* The n queries of the block from `from` on, whole strips, against the tile; both: the tile's rows take these, too. */
+/* The n queries of the block from `from` on, whole strips, against the tile; both: the tile's rows
+ * take these, too. */
 int pass_run(struct pass *, int from, int n, bool both);
-/* Measures the candidates of the query i rows on into the worker's list: its neighbours, nearest first. */
+/* Measures the candidates of the query i rows on into the worker's list: its neighbours, nearest
+ * first. */
 const struct ranked *pass_finish(struct pass *, int i, int worker);
-/* The one nearest base row, k being 1, to the query i rows on; measured only where the bounds leave several.  -1 after fail(). */
+/* The one nearest base row, k being 1, to the query i rows on; measured only where the bounds leave
+ * several.  -1 after fail(). */
 int64_t pass_nearest(struct pass *, int i, int worker);
 void pass_effort(const struct pass *, struct knn_effort *);   /* adds what was done */
 

@@ -1,4 +1,5 @@
-/* pick: the beginning of a random permutation; balanced: of one sorted by each row's rank among the rows of its label. */
+/* pick: the beginning of a random permutation; balanced: of one sorted by each row's rank among the
+ * rows of its label. */
 #include "lib/stat/pick.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -51,7 +52,8 @@ int pick_balanced(const uint32_t *labels, int64_t rows, int k, uint32_t seed, ui
 	struct turn *t = mem_big((size_t)rows, sizeof *t, "rows by label");
 	int bad = p && t ? 0 : -1;
 
-	for (int64_t i = 0; !bad && i < rows; i++) t[i] = (struct turn){ labels[p[i]], (uint32_t)i, p[i], 0 };
+	for (int64_t i = 0; !bad && i < rows; i++)
+		t[i] = (struct turn){ labels[p[i]], (uint32_t)i, p[i], 0 };
 	if (!bad) qsort(t, (size_t)rows, sizeof *t, by_label);
 	for (int64_t i = 1; !bad && i < rows; i++)
 		if (t[i].label == t[i - 1].label) t[i].rank = t[i - 1].rank + 1;

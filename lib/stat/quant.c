@@ -1,4 +1,5 @@
-/* quant: one step for each row, the largest value at the end of the range; losses are measured, not assumed. */
+/* quant: one step for each row, the largest value at the end of the range; losses are measured, not
+ * assumed. */
 #include "lib/stat/quant.h"
 #include "lib/base/mem.h"
 #include "lib/stat/pair.h"
@@ -7,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sums in single precision are worth 2^-13 here; losses add the rounding of x', of steps and of scores, 2^-20 of the
- * norm, and of x - mean in double. */
+/* Sums in single precision are worth 2^-13 here; losses add the rounding of x', of steps and of
+ * scores, 2^-20 of the norm, and of x - mean in double. */
 #define LOOSE (1 + 0x1p-13)
 #define ROUNDING 0x1p-20
 #define TINY 0x1p-45
@@ -81,7 +82,8 @@ static void pack(struct quant *q, int i)
 	size_t wide = (size_t)q->wide;
 	const int16_t *fine = q->fine + (size_t)i * wide;
 	uint8_t *left = q->left + (size_t)(i / NEAR_LEFT) * NEAR_LEFT * wide + i % NEAR_LEFT * 4;
-	int8_t *right = q->right + (size_t)(i / NEAR_RIGHT) * NEAR_RIGHT * wide + i % NEAR_RIGHT * 4;
+	int8_t *right =
+		q->right + (size_t)(i / NEAR_RIGHT) * NEAR_RIGHT * wide + i % NEAR_RIGHT * 4;
 
 	q->sum[i] = 0;
 	for (size_t t = 0; t < wide; t += 4) {
@@ -123,12 +125,14 @@ void quant_set(struct quant *q, int i, const struct ground *g, double by, float 
 	q->addend[i] = addend;
 }
 
-double quant_dot(const struct quant *x, int i, const struct quant *y, int j, const struct near_set *near, double *slack)
+double quant_dot(const struct quant *x, int i, const struct quant *y, int j,
+	const struct near_set *near, double *slack)
 {
 	size_t wide = (size_t)x->wide;
 	int64_t dot = near->dot(x->fine + (size_t)i * wide, y->fine + (size_t)j * wide, x->wide);
 	double step = (double)x->step[i] * (double)y->step[j] / (NEAR_COARSE * NEAR_COARSE);
 
-	*slack = (double)x->norm[i] * (double)y->fine_rest[j] + (double)x->fine_rest[i] * (double)y->norm[j];
+	*slack = (double)x->norm[i] * (double)y->fine_rest[j] +
+		(double)x->fine_rest[i] * (double)y->norm[j];
 	return (double)dot * step;
 }

@@ -13,10 +13,12 @@ struct quant {
 	int8_t *right;                       /* [room in groups][wide] */
 	int16_t *fine;                       /* [room][wide] */
 	int32_t *sum;                        /* [room]: of a row's bytes */
-	/* [room]: |x'.y' - step_x step_y bytes_x.bytes_y| <= norm_x rest_y + rest_x norm_y; the same holds for the 16
-	 * bits with step / 64 and fine_rest; both leave room for the rounding of a score in single precision. */
+	/* [room]: |x'.y' - step_x step_y bytes_x.bytes_y| <= norm_x rest_y + rest_x norm_y; the
+	 * same holds for the 16 bits with step / 64 and fine_rest; both leave room for the rounding
+	 * of a score in single precision. */
 	float *step, *norm, *rest, *fine_rest;
-	float *bias;                         /* the addend rounded up, by more than adding it in single precision loses */
+	/* The addend rounded up, by more than adding it in single precision loses. */
+	float *bias;
 	double *addend;                      /* see ground_centre */
 };
 
@@ -24,10 +26,12 @@ int quant_open(struct quant *, int width, int room, int sides);   /* 0, or -1 af
 void quant_close(struct quant *);            /* accepts a zeroed struct */
 size_t quant_bytes(int width, int sides);    /* of one row */
 
-/* Row i from x[width], which is overwritten; by as from ground_scale.  Different rows in any threads. */
+/* Row i from x[width], which is overwritten; by as from ground_scale.  Different rows in any
+ * threads. */
 void quant_set(struct quant *, int i, const struct ground *, double by, float *x);
 
 /* The product of two rows from their 16 bits, and how much it can be off. */
-double quant_dot(const struct quant *, int i, const struct quant *, int j, const struct near_set *, double *slack);
+double quant_dot(const struct quant *, int i, const struct quant *, int j, const struct near_set *,
+	double *slack);
 
 #endif

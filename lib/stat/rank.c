@@ -1,4 +1,5 @@
-/* rank: distances by direct differences, so that equal rows are at distance 0 and order of summation is fixed. */
+/* rank: distances by direct differences, so that equal rows are at distance 0 and order of
+ * summation is fixed. */
 #include "lib/stat/rank.h"
 #include "lib/base/mem.h"
 #include "lib/stat/pair.h"
@@ -6,7 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-int rank_open(struct rank *r, const struct knn_set *base, const struct knn_set *query, const struct ground *g, int room)
+int rank_open(struct rank *r, const struct knn_set *base, const struct knn_set *query,
+	const struct ground *g, int room)
 {
 	size_t width = (size_t)base->width;
 
@@ -51,7 +53,8 @@ int rank_measure(struct rank *r, int64_t query, double addend, const struct shor
 		if (fetch_wide(r, r->base, at, r->y)) return -1;
 		double d = r->ground->metric == KNN_IP ? -pair_dot(r->x, r->y, width)
 			: pair_distance2(r->x, r->y, width);
-		r->list[c] = (struct ranked){ d, ground_score(r->ground, addend, d), knn_key(r->base, at), at };
+		r->list[c] = (struct ranked){ d, ground_score(r->ground, addend, d),
+			knn_key(r->base, at), at };
 	}
 	qsort(r->list, (size_t)l->n, sizeof *r->list, by_distance);
 	return 0;
@@ -59,5 +62,6 @@ int rank_measure(struct rank *r, int64_t query, double addend, const struct shor
 
 struct candidate rank_candidate(const struct ranked *r)
 {
-	return (struct candidate){ (float)r->score, (float)(fabs(r->score) * 0x1p-22 + 0x1p-45), r->at };
+	return (struct candidate){ (float)r->score, (float)(fabs(r->score) * 0x1p-22 + 0x1p-45),
+		r->at };
 }

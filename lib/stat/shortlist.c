@@ -1,4 +1,5 @@
-/* shortlist: of intervals score +- slack, the k-th largest lower end is a floor; an interval wholly below it is out. */
+/* shortlist: of intervals score +- slack, the k-th largest lower end is a floor; an interval wholly
+ * below it is out. */
 #include "lib/stat/shortlist.h"
 
 #include <math.h>
@@ -35,6 +36,7 @@ void shortlist_prune(struct shortlist *l, double *scratch)
 	for (int i = 0; i < l->n; i++) scratch[i] = (double)l->c[i].score - (double)l->c[i].slack;
 	l->floor = fmax(l->floor, shortlist_kth(scratch, l->n, l->k));
 	for (int i = 0; i < l->n; i++)
-		if ((double)l->c[i].score + (double)l->c[i].slack >= l->floor) l->c[kept++] = l->c[i];
+		if ((double)l->c[i].score + (double)l->c[i].slack >= l->floor)
+			l->c[kept++] = l->c[i];
 	l->n = kept;
 }

@@ -1,4 +1,5 @@
-/* shortlist: the candidates of one query: everything that its scores' error bounds leave among the k best. */
+/* shortlist: the candidates of one query: everything that its scores' error bounds leave among the
+ * k best. */
 #ifndef IC_SHORTLIST_H
 #define IC_SHORTLIST_H
 
@@ -11,7 +12,7 @@ struct candidate { float score, slack; uint32_t at; };
 struct shortlist {
 	struct candidate *c;                 /* [room], borrowed */
 	int n, room, k;
-	double floor;                        /* at least k rows seen have true scores of at least this */
+	double floor;                        /* k rows or more seen have true scores not below it */
 };
 
 /* The k-th largest of v[n], which is reordered. */

@@ -1,5 +1,6 @@
-/* stat: times exact neighbours, k-means and the Frechet distance on random rows: "what<tab>seconds<tab>detail" lines for
- * stat.sh.  usage: stat knn N D K | kmeans N D K ROUNDS | frechet D */
+/* stat: times exact neighbours, k-means and the Frechet distance on random rows:
+ * "what<tab>seconds<tab>detail" lines for stat.sh.  usage: stat knn N D K | kmeans N D K ROUNDS |
+ * frechet D */
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -47,15 +48,22 @@ static int bench_knn(int n, int d, int k)
 {
 	float *x = unit_rows(n, d);
 	struct knn_set set = knn_rows("rows", x, n, d);
-	struct knn job = { .base = &set, .query = &set, .metric = KNN_COSINE, .k = k, .others = true, .take = take };
+	struct knn job = { .base = &set,
+		.query = &set,
+		.metric = KNN_COSINE,
+		.k = k,
+		.others = true,
+		.take = take };
 	double start = now(), cpu = (double)clock() / CLOCKS_PER_SEC;
 
 	if (knn_measure(&set, job.metric) || knn_search(&job, 0, n)) return -1;
 	double t = now() - start;
 	cpu = (double)clock() / CLOCKS_PER_SEC - cpu;
-	printf("knn %dx%d k%d\t%.3f\t%.2f s of CPU, %.0f GFLOP/s, a row %.0f pairs in 16 bits and %.1f in double, "
-		"%" PRId64 " rows undecided\n", n, d, k, t, cpu, 2e-9 * n * n * d / t,
-		(double)job.effort.refined / n, (double)job.effort.measured / n, job.effort.undecided);
+	printf("knn %dx%d k%d\t%.3f\t%.2f s of CPU, %.0f GFLOP/s, a row %.0f pairs in 16 bits and "
+	       "%.1f in double, "
+	       "%" PRId64 " rows undecided\n",
+		n, d, k, t, cpu, 2e-9 * n * n * d / t, (double)job.effort.refined / n,
+		(double)job.effort.measured / n, job.effort.undecided);
 	free(set.norm);
 	free(x);
 	return 0;
@@ -68,8 +76,8 @@ static int bench_kmeans(int n, int d, int k, int rounds)
 	double start = now(), cpu = (double)clock() / CLOCKS_PER_SEC;
 
 	if (kmeans_train(&job, x, n, d, centres)) return -1;
-	printf("kmeans %dx%d k%d x%d\t%.3f\t%.2f s of CPU, objective %.1f\n", n, d, k, rounds, now() - start,
-		(double)clock() / CLOCKS_PER_SEC - cpu, job.best.objective);
+	printf("kmeans %dx%d k%d x%d\t%.3f\t%.2f s of CPU, objective %.1f\n", n, d, k, rounds,
+		now() - start, (double)clock() / CLOCKS_PER_SEC - cpu, job.best.objective);
 	free(centres);
 	free(x);
 	return 0;
@@ -110,9 +118,14 @@ int main(int argc, char **argv)
 
 	blas_start(argv);
 	for (int i = 2; i < argc && i < 6; i++) n[i - 2] = atoi(argv[i]);
-	if (argc == 1) bad = bench_knn(8000, 2048, 50) || bench_kmeans(20000, 2048, 500, 5) || bench_frechet(2048) ? -1 : 0;
+	if (argc == 1)
+		bad = bench_knn(8000, 2048, 50) || bench_kmeans(20000, 2048, 500, 5) ||
+				bench_frechet(2048)
+			? -1
+			: 0;
 	else if (!strcmp(argv[1], "knn") && argc == 5) bad = bench_knn(n[0], n[1], n[2]);
-	else if (!strcmp(argv[1], "kmeans") && argc == 6) bad = bench_kmeans(n[0], n[1], n[2], n[3]);
+	else if (!strcmp(argv[1], "kmeans") && argc == 6)
+		bad = bench_kmeans(n[0], n[1], n[2], n[3]);
 	else if (!strcmp(argv[1], "frechet") && argc == 3) bad = bench_frechet(n[0]);
 	else fail("usage: stat [knn N D K | kmeans N D K ROUNDS | frechet D]");
 	if (bad) fprintf(stderr, "stat: %s\n", why());
