@@ -284,25 +284,6 @@ size_t tape_sum_bytes(const struct tape *t)
 	return n;
 }
 
-int64_t tape_flops(const struct tape *t)
-{
-	int64_t n = 0;
-
-	for (int k = 0; k < t->n_steps; k++) {
-		const struct instr *i = &t->ins[t->step[k].v];
-		const struct shape *x = &t->ins[i->in[0]].s,
-				   *w = i->n_in > 1 ? &t->ins[i->in[1]].s : NULL;
-		if (i->op == OP_conv || i->op == OP_conv_act)
-			n += (int64_t)shape_count(i->s) * w->d[0] * w->d[1] * w->d[2];
-		if (i->op == OP_dwconv_act) n += (int64_t)shape_count(i->s) * w->d[0] * w->d[1];
-		if (i->op == OP_conv_dx) n += (int64_t)shape_count(*x) * w->d[0] * w->d[1] * w->d[2];
-		if (i->op == OP_conv_dw)
-			n += (int64_t)shape_count(*w) * i->s.d[0] * i->s.d[1] * i->s.d[2];
-		if (i->op == OP_matmul) n += (int64_t)shape_count(i->s) * x->d[i->a.i[0] ? 2 : 3];
-	}
-	return n;
-}
-
 int tape_check_plan(const struct tape *t)
 {
 	for (int i = 0; i < t->n_lives; i++)

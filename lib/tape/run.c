@@ -1,4 +1,4 @@
-/* run: the interpreter, its profile, and the search for the first non-finite value. */
+/* run: the interpreter and the search for the first non-finite value. */
 #include "lib/tape/impl.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-static double now(void)
+/* One thread by its own clock: other work on the machine does not count. */
+static double now(const struct tape *t)
 {
 	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(t->b->threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &ts);
 	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
 }
 
@@ -54,9 +55,9 @@ int tape_run(struct tape *t)
 			run_step(t, s);
 			continue;
 		}
-		double start = now();
+		double start = now(t);
 		run_step(t, s);
-		s->seconds += now() - start;
+		s->seconds += now(t) - start;
 		s->calls++;
 	}
 	return outcome(t);
@@ -106,55 +107,4 @@ const real *tape_value(const struct tape *t, val v)
 void tape_read(const struct tape *t, val v, real *to)
 {
 	backend_get(t->b, to, tape_value(t, v), shape_count(t->ins[v].s) * sizeof *to);
-}
-
-void tape_profile(struct tape *t, bool on)
-{
-	t->profiled = on;
-}
-
-/* Per kind of step: an op with the size of its result, or a chain of n. */
-struct line { char name[96]; double seconds; int64_t calls; int steps; };
-
-static int slower_first(const void *a, const void *b)
-{
-	double x = ((const struct line *)a)->seconds, y = ((const struct line *)b)->seconds;
-	return x < y ? 1 : x > y ? -1 : 0;
-}
-
-static void step_name(const struct tape *t, const struct step *s, char *name, size_t size)
-{
-	const struct instr *i = &t->ins[s->v];
-	struct shape d = s->chain.n ? s->chain.space : i->s;
-
-	if (s->chain.n)
-		snprintf(name, size, "chain of %d [%d,%d,%d,%d]", s->chain.n, d.d[0], d.d[1],
-			 d.d[2], d.d[3]);
-	else snprintf(name, size, "%s [%d,%d,%d,%d]", op_name[i->op], d.d[0], d.d[1], d.d[2], d.d[3]);
-}
-
-void tape_profile_print(const struct tape *t, FILE *f)
-{
-	struct line *line = mem_new((size_t)t->n_steps + 1, sizeof *line);
-	double total = 0;
-	int n = 0;
-
-	for (int k = 0; k < t->n_steps; k++) {
-		struct line one = { .seconds = t->step[k].seconds,
-				    .calls = t->step[k].calls,
-				    .steps = 1 };
-		int j;
-		step_name(t, &t->step[k], one.name, sizeof one.name);
-		for (j = 0; j < n && __builtin_strcmp(line[j].name, one.name); j++) {}
-		if (j == n) line[n++] = one;
-		else line[j].seconds += one.seconds, line[j].steps++;
-		total += one.seconds;
-	}
-	qsort(line, (size_t)n, sizeof *line, slower_first);
-	fprintf(f, "#op\tsteps\tms\tshare\n");
-	for (int j = 0; j < n && line[j].seconds > 0.002 * total; j++)
-		fprintf(f, "%s\t%d\t%.3f\t%.1f%%\n", line[j].name, line[j].steps,
-			1e3 * line[j].seconds / (double)(line[j].calls ? line[j].calls : 1),
-			100 * line[j].seconds / total);
-	free(line);
 }

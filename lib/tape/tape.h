@@ -116,8 +116,8 @@ void tape_run_checked(struct tape *);             /* one by one, remembering the
 const char *tape_name(const struct tape *, val);  /* op and name, for messages */
 void tape_label(struct tape *, val, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void tape_dump(const struct tape *, FILE *);      /* one TSV line an instruction */
-void tape_profile(struct tape *, bool on);        /* time per op */
-void tape_profile_print(const struct tape *, FILE *);
+void tape_profile(struct tape *, bool on);        /* counts the time of each step from now on */
+void tape_profile_print(const struct tape *, FILE *);   /* TSV, of one run, the slowest kind of step first */
 int tape_check_plan(const struct tape *);         /* 0; -1 after fail() when two live values overlap */
 
 #endif

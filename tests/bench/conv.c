@@ -1,14 +1,10 @@
 /* conv: GFLOP/s of convolutions, counted as direct ones, 2 N P Q K L I O over the best of several
  * runs, beside the matrix product of OpenBLAS: more than its rate means that multiplications were
- * saved.  conv [threads]: one thread, the default, is timed by its own clock, so that other
- * work on the machine does not count; more of them by the clock on the wall. */
-#include "kernels/cpu/blas.h"
+ * saved.  conv [threads], by default one. */
 #include "kernels/kernels.h"
+#include "tests/bench/peak.h"
 
-#include <omp.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 static const struct problem {
 	const char *net;
@@ -71,59 +67,27 @@ static float *filled(struct shape s)
 	return p;
 }
 
-static double now(int threads)
-{
-	struct timespec t;
-
-	clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Seconds of one run: the best of at least five, for a quarter of a second. */
 static double seconds(struct backend *b, enum op op, struct shape y, const struct shape *x,
 	const struct attr *a)
 {
 	struct view out = { filled(y), y };
-	struct view in[2] = { { filled(x[0]), x[0] }, { filled(x[1]), x[1] } };
+	struct view in[OP_INPUTS] = { { 0 } };
 	double best = 1e9, spent = 0;
 
+	for (int i = 0; i < op_inputs[op]; i++) in[i] = (struct view){ filled(x[i]), x[i] };
 	if (b->scratch[op] && backend_reserve(b, b->scratch[op](b, y, x, a))) exit(1);
 	for (int i = 0; i < 5 || spent < 0.25; i++) {
-		double start = now(b->threads);
+		double start = peak_now(b->threads);
 
 		b->op[op](b, out, in, a);
-		double took = now(b->threads) - start;
+		double took = peak_now(b->threads) - start;
 		if (i && took < best) best = took;
 		spent += took;
 	}
 	free(out.p);
-	free(in[0].p);
-	free(in[1].p);
+	for (int i = 0; i < op_inputs[op]; i++) free(in[i].p);
 	return best;
-}
-
-static double sgemm_rate(int threads)
-{
-	enum { M = 768 };
-	double best = 1e9;
-	float *m = filled((struct shape){ { threads, 3, M, M } });
-
-	for (int i = 0; i < 40; i++) {
-		double start = now(threads);
-
-#pragma omp parallel num_threads(threads)
-		{
-			float *a = m + (size_t)omp_get_thread_num() * 3 * M * M;
-			float *b = a + M * M, *c = b + M * M;
-
-			for (int k = 0; k < 4; k++)
-				blas_sgemm(false, false, M, M, M, 1, a, M, b, M, 0, c, M);
-		}
-		double took = (now(threads) - start) / 4;
-		if (took < best) best = took;
-	}
-	free(m);
-	return 2e-9 * M * M * M * threads / best;
 }
 
 static void problem_print(struct backend *b, const struct problem *p, double peak)
@@ -152,8 +116,11 @@ static void depthwise_print(struct backend *b, const struct depthwise *d)
 	int P = d->H / d->stride, pads = d->K - d->stride, before = pads / 2;
 	struct shape x = { { d->N, d->H, d->H, d->C } }, y = { { d->N, P, P, d->C } };
 	struct shape w = { { d->K, d->K, 1, d->C } };
-	struct attr a = { .i = { d->stride, before, pads - before, before, pads - before } };
-	double took = seconds(b, OP_dwconv, y, (struct shape[]){ x, w }, &a);
+	struct shape bias = { { 1, 1, 1, d->C } };
+	struct attr a = {
+		.i = { d->stride, before, pads - before, before, pads - before }, .f = { 0, 6 },
+	};
+	double took = seconds(b, OP_dwconv_act, y, (struct shape[]){ x, w, bias }, &a);
 
 	printf("depthwise\t%dx%dx%d\t%d\t%dx%d/%d\t%.0f\t%.1f\n",
 		d->N, d->H, d->H, d->C, d->K, d->K, d->stride,
@@ -168,7 +135,7 @@ int main(int argc, char **argv)
 	blas_start(argv);
 	struct backend *b = backend_new("cpu", threads);
 	if (!b) return 1;
-	double peak = sgemm_rate(b->threads);
+	double peak = peak_sgemm(b->threads);
 
 	printf("# sgemm of 768, threads: %d, %s: %.0f GFLOP/s\n", b->threads, blas_core(), peak);
 	printf("#net\timages\tchannels\ttaps\tforward\tdx\tdw");

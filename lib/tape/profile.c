@@ -1,0 +1,120 @@
+/* profile: what the steps of a tape cost: multiply-adds, bytes, and the time they took. */
+#include "lib/tape/impl.h"
+#include "lib/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Of convolutions and products as they are written, whatever way the backend takes. */
+static int64_t multiply_adds(const struct tape *t, const struct instr *i)
+{
+	const struct shape *x = &t->ins[i->in[0]].s, *w = i->n_in > 1 ? &t->ins[i->in[1]].s : NULL;
+	int64_t y = (int64_t)shape_count(i->s), halved = i->a.i[7] == CONV_DOWN ? 4 : 1;
+
+	switch (i->op) {
+	case OP_conv: case OP_conv_act: return y * halved * w->d[0] * w->d[1] * w->d[2];
+	case OP_conv_dx: return (int64_t)shape_count(*x) * halved * w->d[0] * w->d[1] * w->d[2];
+	case OP_conv_dw: return (int64_t)shape_count(*w) * halved * i->s.d[0] * i->s.d[1] * i->s.d[2];
+	case OP_dwconv_act: return y * w->d[0] * w->d[1];
+	case OP_matmul: return y * x->d[i->a.i[0] ? 2 : 3];
+	default: return 0;
+	}
+}
+
+int64_t tape_flops(const struct tape *t)
+{
+	int64_t n = 0;
+
+	for (int k = 0; k < t->n_steps; k++) n += multiply_adds(t, &t->ins[t->step[k].v]);
+	return n;
+}
+
+void tape_profile(struct tape *t, bool on)
+{
+	t->profiled = on;
+}
+
+static double view_bytes(struct view v)
+{
+	return v.p ? (double)shape_count(v.s) * sizeof *v.p : 0;
+}
+
+/* Read and written; what passes between the steps of a chain is not. */
+static double step_bytes(const struct tape *t, const struct step *s)
+{
+	double sum = 0;
+
+	for (int j = 0; j < s->chain.n; j++) {
+		const struct chain_step *c = &s->chain.step[j];
+		sum += view_bytes(c->out);
+		for (int k = 0; k < c->inputs; k++) sum += c->from[k] < 0 ? view_bytes(c->in[k]) : 0;
+	}
+	if (s->chain.n) return sum;
+	for (int k = 0; k < t->ins[s->v].n_in; k++) sum += view_bytes(s->x[k]);
+	return sum + view_bytes(s->y);
+}
+
+/* Per kind of step: an op with the size of its result, or a chain of n; for one run. */
+struct line { char name[96]; double seconds, bytes, multiply_adds; int steps; };
+
+static int slower_first(const void *a, const void *b)
+{
+	double x = ((const struct line *)a)->seconds, y = ((const struct line *)b)->seconds;
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void step_name(const struct tape *t, const struct step *s, char *name, size_t size)
+{
+	static const char *const scale[] = { "", " of up2", " to sum2" };
+	const struct instr *i = &t->ins[s->v];
+	bool scaled = i->op == OP_conv || i->op == OP_conv_dx || i->op == OP_conv_dw;
+	struct shape d = s->chain.n ? s->chain.space : i->s;
+	char what[32];
+
+	if (s->chain.n) snprintf(what, sizeof what, "chain of %d", s->chain.n);
+	else snprintf(what, sizeof what, "%s%s", op_name[i->op], scaled ? scale[i->a.i[7]] : "");
+	snprintf(name, size, "%s [%d,%d,%d,%d]", what, d.d[0], d.d[1], d.d[2], d.d[3]);
+}
+
+static struct line line_of(const struct tape *t, const struct step *s)
+{
+	struct line one = {
+		.seconds = s->calls ? s->seconds / (double)s->calls : 0, .bytes = step_bytes(t, s),
+		.multiply_adds = (double)multiply_adds(t, &t->ins[s->v]), .steps = 1,
+	};
+
+	step_name(t, s, one.name, sizeof one.name);
+	return one;
+}
+
+static void print_line(const struct line *l, double total, FILE *f)
+{
+	fprintf(f, "%s\t%d\t%.3f\t%.1f%%\t%.1f\t%.1f\t%.0f\n", l->name, l->steps, 1e3 * l->seconds,
+		100 * l->seconds / total, l->bytes / 1e6, l->bytes / 1e9 / l->seconds,
+		2e-9 * l->multiply_adds / l->seconds);
+}
+
+void tape_profile_print(const struct tape *t, FILE *f)
+{
+	struct line *line = mem_new((size_t)t->n_steps + 1, sizeof *line);
+	double total = 0;
+	int n = 0;
+
+	for (int k = 0; k < t->n_steps; k++) {
+		struct line one = line_of(t, &t->step[k]);
+		int j = 0;
+
+		while (j < n && strcmp(line[j].name, one.name)) j++;
+		if (j == n) line[n++] = (struct line){ 0 };
+		one.seconds += line[j].seconds;
+		one.bytes += line[j].bytes;
+		one.multiply_adds += line[j].multiply_adds;
+		one.steps += line[j].steps;
+		line[j] = one;
+		total += t->step[k].calls ? t->step[k].seconds / (double)t->step[k].calls : 0;
+	}
+	qsort(line, (size_t)n, sizeof *line, slower_first);
+	fprintf(f, "#op\tsteps\tms\tshare\tMB\tGB/s\tGFLOP/s\n");
+	for (int j = 0; j < n && line[j].seconds > 0.002 * total; j++) print_line(&line[j], total, f);
+	free(line);
+}

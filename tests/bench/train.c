@@ -1,0 +1,83 @@
+/* train: a training step of IC-GAN's BigGAN backbone, instance-conditioned, on random pictures: a step of the discriminator, one of
+ * the generator, Adam and the average.  train RESOLUTION CH BATCH THREADS STEPS prints one line: these, the least seconds and the
+ * least processor seconds of a step after the first, peak MiB, multiply-adds as the networks are written over the time and over
+ * that of sgemm, and sgemm's rate.  With a sixth operand, any, also the time of each kind of step. */
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/par.h"
+#include "lib/base/rng.h"
+#include "lib/base/say.h"
+#include "lib/gan/phase.h"
+#include "tests/bench/peak.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static void fill(real *p, size_t n, uint64_t stream)
+{
+	struct rng r = rng_at(1, stream);
+
+	for (size_t i = 0; i < n; i++) p[i] = (real)rng_normal(&r);
+}
+
+static void fill_inputs(struct phase_input *in, const struct biggan *c, int batch)
+{
+	size_t n = (size_t)batch, pixels = n * 3 * (size_t)c->resolution * (size_t)c->resolution;
+	size_t width = (size_t)c->features;
+
+	fill(in->z, n * (size_t)biggan_dim_z(c), 1);
+	fill(in->x, pixels, 2);
+	for (size_t i = 0; i < pixels; i++) in->x[i] = (real)tanh((double)in->x[i]);
+	fill(in->f, n * width, 3);
+	for (size_t i = 0; i < n * width; i++) in->f[i] /= (real)sqrt((double)width);
+	for (size_t i = 0; i < n * width; i++) in->xf[i] = in->f[i];
+}
+
+static double clock_of(clockid_t which)
+{
+	struct timespec t;
+
+	clock_gettime(which, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+	struct biggan c = biggan_default();
+	struct gan g;
+	struct phases p;
+
+	blas_start(argv);
+	if (argc < 6) return 2;
+	int batch = atoi(argv[3]), threads = atoi(argv[4]), steps = atoi(argv[5]);
+	struct recipe r = {
+		.batch = batch, .accumulate = 1, .d_steps = 1, .g = { 1e-4, 0, 0.999, 1e-6 },
+		.d = { 1e-4, 0, 0.999, 1e-6 }, .ema_decay = 0.999,
+	};
+	struct backend *b = backend_new("cpu", threads);
+
+	c.resolution = atoi(argv[1]);
+	c.g_ch = c.d_ch = atoi(argv[2]);
+	par_set_threads(threads);
+	if (!b || gan_new(&g, &c, 1) || phase_open(&p, &g, &r, b)) die();
+	fill_inputs(&p.in, &c, batch);
+	double wall = INFINITY, cpu = INFINITY;
+	for (int i = 0; i <= steps; i++) {
+		double w = clock_of(CLOCK_MONOTONIC), u = clock_of(CLOCK_PROCESS_CPUTIME_ID);
+
+		if (phase_d_step(&p) || phase_g_step(&p)) die();
+		if (i) wall = fmin(wall, clock_of(CLOCK_MONOTONIC) - w);
+		if (i) cpu = fmin(cpu, clock_of(CLOCK_PROCESS_CPUTIME_ID) - u);
+		tape_profile(p.d.t, argc > 6);
+		tape_profile(p.g.t, argc > 6);
+	}
+	double peak = (double)mem_peak_bytes() / 1048576, sgemm = peak_sgemm(threads);
+	double rate = 2e-9 * (double)(tape_flops(p.d.t) + tape_flops(p.g.t)) / (threads == 1 ? cpu : wall);
+	printf("%s\t%s\t%d\t%d\t%.3f\t%.3f\t%.0f\t%.0f\t%.2f\t%.0f\n", argv[1], argv[2], batch, threads,
+		wall, cpu, peak, rate, rate / sgemm, sgemm);
+	if (argc > 6) tape_profile_print(p.d.t, stdout), tape_profile_print(p.g.t, stdout);
+	phase_close(&p);
+	gan_free(&g);
+	backend_free(b);
+	return 0;
+}
