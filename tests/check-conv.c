@@ -38,7 +38,7 @@ static const struct problem {
 	{ 2, 4, 4, 8, 4, 4, 19, 1, 0, 0, 0, 0, CONV_SAME },
 	{ 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, CONV_SAME },
 	{ 3, 4, 8, 16, 3, 3, 32, 1, 1, 1, 1, 1, CONV_UP },      /* wino of 25 planes */
-	{ 2, 7, 9, 80, 3, 3, 144, 1, 1, 1, 1, 1, CONV_UP },     /* ragged; several blocks and panels */
+	{ 2, 7, 9, 80, 3, 3, 144, 1, 1, 1, 1, 1, CONV_UP },     /* ragged, several panels */
 	{ 40, 8, 8, 32, 3, 3, 16, 1, 1, 1, 1, 1, CONV_UP },     /* several chunks, groups in dw */
 	{ 2, 3, 5, 160, 3, 3, 288, 1, 1, 1, 1, 1, CONV_UP },    /* one group in dw */
 	{ 3, 8, 16, 32, 3, 3, 16, 1, 1, 1, 1, 1, CONV_DOWN },

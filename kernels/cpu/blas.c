@@ -106,7 +106,8 @@ void blas_dsyrk(int n, int k, double alpha, const double *a, int lda, double *c,
 
 void blas_dtrsm(int n, int m, const double *l, int ldl, double *b, int ldb)
 {
-	cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, n, m, 1, l, ldl, b, ldb);
+	cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, n, m, 1,
+		l, ldl, b, ldb);
 }
 
 /* Row-major symmetric is column-major symmetric; LAPACK's column i is our row i. */

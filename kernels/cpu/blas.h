@@ -17,7 +17,7 @@ void blas_dgemm(bool ta, bool tb, int m, int n, int k, double alpha, const doubl
 void blas_sgemv(bool ta, int m, int n, float alpha, const float *a, int lda, const float *x, float beta, float *y);   /* a[m][n] */
 /* Upper triangle of c[n][n] += alpha * a^T a, a[k][n]. */
 void blas_dsyrk(int n, int k, double alpha, const double *a, int lda, double *c, int ldc);
-/* b[n][m] becomes the x of l x = b; l[n][n] is lower triangular, what is above its diagonal is not read. */
+/* b[n][m] becomes the x of l x = b, l[n][n] lower triangular; what is above its diagonal is not read. */
 void blas_dtrsm(int n, int m, const double *l, int ldl, double *b, int ldb);
 /* The lower triangle of the positive definite a[n][n] becomes L, a = L L'; 0, or the routine's info. */
 int lapack_factor(int n, double *a);

@@ -88,7 +88,7 @@ struct wino_grid { int down, across; };      /* tiles of an image */
 struct wino_source {
 	const float *p;
 	int H, W, C, top, left;
-	int side, step;                      /* of a tile's window: pixels, and from one to the next */
+	int side, step;                      /* of a tile's window, and between its pixels */
 	bool moves;                          /* a phase's window begins one pixel on */
 	struct wino_grid grid;
 	void (*map)(const float *, ptrdiff_t pixel, ptrdiff_t row, float *planes, ptrdiff_t plane,

@@ -22,7 +22,7 @@ struct wino_dw {
 	int strip, groups, across, blocks;   /* blocks along O, and in all */
 	ptrdiff_t x_plane, y_plane, part_plane, per_thread;
 	float *work;
-	float *part;                         /* [block][phase][group] or, with one group, [thread] */
+	float *part;                         /* [block][phase][group]; with one group, [thread] */
 };
 
 static struct view dw_x(const struct corr_dw *c)
@@ -142,7 +142,7 @@ static void whole_block(const struct wino_dw *w, int block)
 
 static void run_groups(const struct wino_dw *w)
 {
-	ptrdiff_t size = w->planes * w->part_plane;
+	ptrdiff_t size = w->planes * w->part_plane, all = w->groups * size;
 
 #pragma omp for schedule(dynamic)
 	for (int i = 0; i < w->blocks * w->phases * w->groups; i++) {
@@ -158,8 +158,7 @@ static void run_groups(const struct wino_dw *w)
 			struct block b = block_of(w, i);
 
 			for (int f = 0; f < w->phases && row < b.in; f++)
-				finish(w, b, f, row,
-					w->part + (ptrdiff_t)(i * w->phases + f) * w->groups * size);
+				finish(w, b, f, row, w->part + (i * w->phases + f) * all);
 		}
 }
 

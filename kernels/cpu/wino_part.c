@@ -26,7 +26,7 @@ static bool is_twice(struct shape large, struct shape small)
 	return large.d[1] == 2 * small.d[1] && large.d[2] == 2 * small.d[2];
 }
 
-/* The products of planes are to be well below those of nine taps a pixel, 36 of a pair of scales. */
+/* The products of planes are to be well below those of nine taps a pixel, 36 with scale. */
 bool wino_shape(enum conv_scale scale, int K, int L, int stride, int top, int left, struct shape x,
 	struct shape y)
 {

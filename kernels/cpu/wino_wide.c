@@ -10,7 +10,7 @@
 enum {
 	WIDE = 16384,                        /* I O with planes of taps larger than 2 MiB */
 	BLOCK = 64,                          /* inputs at a time: 36 planes of taps of 576 KiB */
-	GROUP = 60,                          /* tiles at a time: 36 planes of 64 outputs of 540 KiB */
+	GROUP = 60,                          /* tiles at a time: 36 planes of 64 outputs: 540 KiB */
 };
 
 struct wide {
@@ -53,7 +53,8 @@ static struct wide wide_plan(const struct corr *c, struct room *r)
 	w.in_plane = (ptrdiff_t)w.chunk * I + WINO_GAP;
 	w.out_plane = (ptrdiff_t)w.group * w.width + WINO_GAP;
 	w.u_plane = (ptrdiff_t)BLOCK * w.width + WINO_GAP;
-	w.per_thread = 9 * BLOCK * w.width + w.planes * (w.u_plane + w.out_plane + most(I, w.width));
+	w.per_thread = 9 * BLOCK * w.width;
+	w.per_thread += w.planes * (w.u_plane + w.out_plane + most(I, w.width));
 	w.in_phase = w.planes * w.in_plane;
 	w.in = conv_take(r, (size_t)w.maps->phases * (size_t)w.in_phase);
 	w.work = conv_take(r, (size_t)c->threads * (size_t)w.per_thread);

@@ -580,7 +580,8 @@ static void convolve(struct backend *b, int kind, struct view y, const struct vi
 	run(b, &g, kind, 1, y, x);
 }
 
-static size_t convolve_scratch(int kind, struct shape y, const struct shape *x, const struct attr *at)
+static size_t convolve_scratch(int kind, struct shape y, const struct shape *x,
+			       const struct attr *at)
 {
 	struct gemm g = make_conv(kind, y, x, at);
 
@@ -588,7 +589,7 @@ static size_t convolve_scratch(int kind, struct shape y, const struct shape *x, 
 	return scratch_of(&g);
 }
 
-/* Which image of a scaled convolution (i7) is given at half its side: an input, or -1: the result. */
+/* Which image of a scaled convolution (i7) is given at half its side: an input; -1: the result. */
 static int halved(int kind, const struct attr *at)
 {
 	int up = at->i[7] == CONV_UP;

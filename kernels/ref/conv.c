@@ -1,6 +1,6 @@
-/* ref/conv: convolution, its two adjoints, and the forward-only ones with bias and bounds.  Output pixel p, q reads
- * input pixel p * stride + k - top, q * stride + l - left under tap k, l.  With i7 one of the two images is given at
- * half its side: read as its up2, or written as its sum2. */
+/* ref/conv: convolution, its two adjoints, and the forward-only ones with bias and bounds.  Output
+ * pixel p, q reads input pixel p * stride + k - top, q * stride + l - left under tap k, l.  With i7
+ * one of the two images is given at half its side: read as its up2, or written as its sum2. */
 #include "kernels/ref/ref.h"
 
 #include <stdbool.h>
@@ -17,6 +17,11 @@ static struct taps taps_of(const struct attr *a)
 static struct shape grown(struct shape s, int half)
 {
 	return (struct shape){ { s.d[0], s.d[1] << half, s.d[2] << half, s.d[3] } };
+}
+
+static const real *pixel(const struct view *v, int n, int row, int col, int half)
+{
+	return v->p + ref_at(v->s, n, row >> half, col >> half, 0);
 }
 
 static bool inside(struct shape s, int h, int w)
@@ -49,21 +54,23 @@ static void add_taps(double *sum, int m, const struct view *x, struct taps t, in
 		for (int l = 0; l < f.d[1]; l++) {
 			int row = p * t.stride + k - t.top, col = q * t.stride + l - t.left;
 			if (!inside(in, row, col)) continue;
-			const real *from = x[0].p + ref_at(x[0].s, n, row >> t.x_half, col >> t.x_half, 0);
+			const real *from = pixel(x, n, row, col, t.x_half);
 			const real *tap = x[1].p + ref_at(f, k, l, 0, o0);
 			for (int i = 0; i < f.d[2]; i++, tap += f.d[3])
-				for (int o = 0; o < m; o++) sum[o] += (double)from[i] * (double)tap[o];
+				for (int o = 0; o < m; o++)
+					sum[o] += (double)from[i] * (double)tap[o];
 		}
 }
 
 void ref_conv(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	struct taps t = taps_of(a);
-	struct shape f = x[1].s, blocks = { { y.s.d[0], y.s.d[1], y.s.d[2], (f.d[3] + BLOCK - 1) / BLOCK } };
+	struct shape f = x[1].s, blocks = y.s;
 	int each = 1 << t.y_half;
 	double sum[BLOCK] = { 0 };
 
 	(void)b;
+	blocks.d[3] = (f.d[3] + BLOCK - 1) / BLOCK;
 	REF_EACH(blocks) {
 		int m = at_most_block(f.d[3] - c * BLOCK);
 		for (int p = h * each; p < (h + 1) * each; p++)
@@ -85,21 +92,23 @@ static void add_taps_back(double *sum, int m, const struct view *x, struct taps 
 			if (p % t.stride || q % t.stride) continue;
 			p /= t.stride, q /= t.stride;
 			if (!inside(out, p, q)) continue;
-			const real *dy = x[0].p + ref_at(x[0].s, n, p >> t.y_half, q >> t.y_half, 0);
+			const real *dy = pixel(x, n, p, q, t.y_half);
 			const real *tap = x[1].p + ref_at(f, k, l, i0, 0);
 			for (int i = 0; i < m; i++, tap += f.d[3])
-				for (int o = 0; o < f.d[3]; o++) sum[i] += (double)dy[o] * (double)tap[o];
+				for (int o = 0; o < f.d[3]; o++)
+					sum[i] += (double)dy[o] * (double)tap[o];
 		}
 }
 
 void ref_conv_dx(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	struct taps t = taps_of(a);
-	struct shape f = x[1].s, blocks = { { y.s.d[0], y.s.d[1], y.s.d[2], (f.d[2] + BLOCK - 1) / BLOCK } };
+	struct shape f = x[1].s, blocks = y.s;
 	int each = 1 << t.x_half;
 	double sum[BLOCK] = { 0 };
 
 	(void)b;
+	blocks.d[3] = (f.d[2] + BLOCK - 1) / BLOCK;
 	REF_EACH(blocks) {
 		int m = at_most_block(f.d[2] - c * BLOCK);
 		for (int p = h * each; p < (h + 1) * each; p++)
@@ -109,28 +118,35 @@ void ref_conv_dx(struct backend *b, struct view y, const struct view *x, const s
 	}
 }
 
+/* sum[o] += sum over the pixels of x, channel i, under tap k, l times dy, m outputs from the o0. */
+static void add_pixels(double *sum, int m, const struct view *x, struct taps t, int k, int l, int i,
+	int o0)
+{
+	struct shape in = grown(x[0].s, t.x_half), out = grown(x[1].s, t.y_half);
+
+	out.d[3] = 1;
+	REF_EACH(out) {
+		int row = h * t.stride + k - t.top, col = w * t.stride + l - t.left;
+		if (!inside(in, row, col)) continue;
+		double v = (double)pixel(x, n, row, col, t.x_half)[i];
+		const real *dy = pixel(x + 1, n, h, w, t.y_half) + o0 + c;
+		for (int o = 0; o < m; o++) sum[o] += v * (double)dy[o];
+	}
+}
+
 void ref_conv_dw(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	struct taps t = taps_of(a);
-	struct shape in = grown(x[0].s, t.x_half), out = grown(x[1].s, t.y_half);
-	struct shape pixels = { { out.d[0], out.d[1], out.d[2], 1 } };
+	struct shape f = y.s, blocks = f;
 	double sum[BLOCK] = { 0 };
 
 	(void)b;
-	for (int k = 0; k < y.s.d[0]; k++)
-		for (int l = 0; l < y.s.d[1]; l++)
-			for (int i = 0; i < y.s.d[2]; i++)
-				for (int o = 0; o < y.s.d[3]; o += BLOCK) {
-					int m = at_most_block(y.s.d[3] - o);
-					REF_EACH(pixels) {
-						int row = h * t.stride + k - t.top, col = w * t.stride + l - t.left;
-						if (!inside(in, row, col)) continue;
-						double v = (double)x[0].p[ref_at(x[0].s, n, row >> t.x_half, col >> t.x_half, i)];
-						const real *dy = x[1].p + ref_at(x[1].s, n, h >> t.y_half, w >> t.y_half, o + c);
-						for (int j = 0; j < m; j++) sum[j] += v * (double)dy[j];
-					}
-					store_sums(sum, m, y.p + ref_at(y.s, k, l, i, o));
-				}
+	blocks.d[3] = (f.d[3] + BLOCK - 1) / BLOCK;
+	REF_EACH(blocks) {
+		int m = at_most_block(f.d[3] - c * BLOCK);
+		add_pixels(sum, m, x, t, n, h, w, c * BLOCK);
+		store_sums(sum, m, y.p + ref_at(f, n, h, w, c * BLOCK));
+	}
 }
 
 /* y = min(max(y + bias + more, f0), f1) */

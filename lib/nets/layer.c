@@ -44,7 +44,8 @@ static val layer_bias(struct scope *s, const char *name, val x)
 	return add(s->t, x, scope_param(s, "%s.bias", name));
 }
 
-val layer_conv(struct scope *s, const char *name, val x, enum conv_scale scale_, double eps, bool bias)
+val layer_conv(struct scope *s, const char *name, val x, enum conv_scale scale_, double eps,
+	       bool bias)
 {
 	struct tape *t = s->t;
 	val w = layer_sn(s, name, eps);

@@ -8,7 +8,8 @@
  * advance.  name: the layer, "blocks.0.0.conv1".  The estimate is differentiated through the weight only. */
 val layer_sn(struct scope *, const char *name, double eps);
 
-/* Spectrally normed, stride 1, same size; CONV_UP: of up2(x), CONV_DOWN: averaged over 2x2 blocks, before the bias. */
+/* Spectrally normed, stride 1, same size; CONV_UP: of up2(x), CONV_DOWN: averaged over 2x2 blocks,
+ * before the bias. */
 val layer_conv(struct scope *, const char *name, val x, enum conv_scale, double eps, bool bias);
 val layer_dense(struct scope *, const char *name, val x, double eps, bool bias);   /* x[N,1,1,I] -> [N,1,1,O], spectrally normed */
 

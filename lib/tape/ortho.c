@@ -1,5 +1,5 @@
-/* ortho: orthonormal rows by Cholesky: with V V' = L L', the rows of L^-1 V are those that Gram and Schmidt would
- * make, and nearly all the work is in large products. */
+/* ortho: orthonormal rows by Cholesky: with V V' = L L', the rows of L^-1 V are those that Gram and
+ * Schmidt would make, and nearly all the work is in large products. */
 #include "lib/tape/ortho.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
@@ -40,7 +40,8 @@ static void draw(void *ctx, int64_t i, int worker)
 static void multiply(void *ctx, int64_t i, int worker)
 {
 	const struct job *j = ctx;
-	int side = (j->k + SIDE - 1) / SIDE, row = (int)(i / side) * SIDE, col = (int)(i % side) * SIDE;
+	int side = (j->k + SIDE - 1) / SIDE;
+	int row = (int)(i / side) * SIDE, col = (int)(i % side) * SIDE;
 
 	(void)worker;
 	if (col > row) return;
@@ -63,18 +64,21 @@ static int orthonormalise(struct job *j)
 	int side = (j->k + SIDE - 1) / SIDE;
 
 	par_for((int64_t)side * side, j, multiply);
-	if (lapack_factor(j->k, j->s)) return fail("%d by %d random numbers are not of full rank", j->k, j->n);
+	if (lapack_factor(j->k, j->s))
+		return fail("%d by %d random numbers are not of full rank", j->k, j->n);
 	par_for((j->n + COLUMNS - 1) / COLUMNS, j, solve);
 	return 0;
 }
 
-/* What is not orthogonal afterwards is the square of V's condition number times the rounding.  The number is below 6
- * where n >= 2 k, and without bound for squares: those are done twice (Yamamoto et al. 2015). */
+/* What is not orthogonal afterwards is the square of V's condition number times the rounding.  The
+ * number is below 6 where n >= 2 k, and without bound for squares: those are done twice (Yamamoto
+ * et al. 2015). */
 int ortho_random(double *v, int k, int n, uint64_t seed, uint64_t stream)
 {
-	struct job j = { v, mem_big((size_t)k * (size_t)k, sizeof(double), "products of rows"), k, n, seed, stream };
+	struct job j = { v, NULL, k, n, seed, stream };
 
 	must(k <= n);
+	j.s = mem_big((size_t)k * (size_t)k, sizeof *j.s, "products of rows");
 	if (!j.s) return -1;
 	par_for(((int64_t)k * n + DRAWS - 1) / DRAWS, &j, draw);
 	int bad = orthonormalise(&j);

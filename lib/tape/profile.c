@@ -9,12 +9,13 @@
 static int64_t multiply_adds(const struct tape *t, const struct instr *i)
 {
 	const struct shape *x = &t->ins[i->in[0]].s, *w = i->n_in > 1 ? &t->ins[i->in[1]].s : NULL;
-	int64_t y = (int64_t)shape_count(i->s), halved = i->a.i[7] == CONV_DOWN ? 4 : 1;
+	int64_t y = (int64_t)shape_count(i->s), x_count = (int64_t)shape_count(*x);
+	int64_t small = i->a.i[7] == CONV_DOWN ? 4 : 1;   /* y is given at half its side */
 
 	switch (i->op) {
-	case OP_conv: case OP_conv_act: return y * halved * w->d[0] * w->d[1] * w->d[2];
-	case OP_conv_dx: return (int64_t)shape_count(*x) * halved * w->d[0] * w->d[1] * w->d[2];
-	case OP_conv_dw: return (int64_t)shape_count(*w) * halved * i->s.d[0] * i->s.d[1] * i->s.d[2];
+	case OP_conv: case OP_conv_act: return small * y * w->d[0] * w->d[1] * w->d[2];
+	case OP_conv_dx: return small * x_count * w->d[0] * w->d[1] * w->d[2];
+	case OP_conv_dw: return small * y * w->d[0] * w->d[1] * w->d[2];
 	case OP_dwconv_act: return y * w->d[0] * w->d[1];
 	case OP_matmul: return y * x->d[i->a.i[0] ? 2 : 3];
 	default: return 0;
@@ -47,7 +48,8 @@ static double step_bytes(const struct tape *t, const struct step *s)
 	for (int j = 0; j < s->chain.n; j++) {
 		const struct chain_step *c = &s->chain.step[j];
 		sum += view_bytes(c->out);
-		for (int k = 0; k < c->inputs; k++) sum += c->from[k] < 0 ? view_bytes(c->in[k]) : 0;
+		for (int k = 0; k < c->inputs; k++)
+			if (c->from[k] < 0) sum += view_bytes(c->in[k]);
 	}
 	if (s->chain.n) return sum;
 	for (int k = 0; k < t->ins[s->v].n_in; k++) sum += view_bytes(s->x[k]);
@@ -115,6 +117,7 @@ void tape_profile_print(const struct tape *t, FILE *f)
 	}
 	qsort(line, (size_t)n, sizeof *line, slower_first);
 	fprintf(f, "#op\tsteps\tms\tshare\tMB\tGB/s\tGFLOP/s\n");
-	for (int j = 0; j < n && line[j].seconds > 0.002 * total; j++) print_line(&line[j], total, f);
+	for (int j = 0; j < n && line[j].seconds > 0.002 * total; j++)
+		print_line(&line[j], total, f);
 	free(line);
 }

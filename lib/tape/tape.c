@@ -329,10 +329,11 @@ val conv(struct tape *t, val x, val w, int stride, struct pads p)
 
 static val conv_scaled(struct tape *t, val x, val w, enum conv_scale scale)
 {
-	struct shape s = tape_shape(t, x), k = tape_shape(t, w), y = { { s.d[0], s.d[1], s.d[2], k.d[3] } };
+	struct shape s = tape_shape(t, x), k = tape_shape(t, w), y = s;
 
 	must(k.d[0] == 3 && k.d[1] == 3 && s.d[3] == k.d[2]);
 	y = scale == CONV_UP ? shape4(y.d[0], 2 * y.d[1], 2 * y.d[2], y.d[3]) : halved(y);
+	y.d[3] = k.d[3];
 	return emit2(t, OP_conv, y, x, w, (struct attr){ .i = { 1, 1, 1, 1, 1, 0, 0, scale } });
 }
 

@@ -107,7 +107,8 @@ static void problem_print(struct backend *b, const struct problem *p, double pea
 	double dw = flops / seconds(b, OP_conv_dw, w, (struct shape[]){ x, y }, &a);
 	printf("%s\t%dx%dx%d\t%d-%d\t%dx%d/%d%s\t%.0f\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\n",
 		p->net, p->N, p->H, p->H, p->I, p->O, p->K, p->K, p->stride,
-		(const char *[]){ "", " up", " down" }[p->scale], forward, dx, dw, forward / peak, dx / peak, dw / peak);
+		(const char *[]){ "", " up", " down" }[p->scale], forward, dx, dw,
+		forward / peak, dx / peak, dw / peak);
 	fflush(stdout);
 }
 

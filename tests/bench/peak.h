@@ -1,4 +1,4 @@
-/* peak: the clock of benchmarks, and what the machine's matrix product reaches, to hold other rates against. */
+/* peak: the clock of benchmarks, and the rate of OpenBLAS's matrix product to hold others against. */
 #ifndef IC_BENCH_PEAK_H
 #define IC_BENCH_PEAK_H
 
@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Seconds: of one thread by its own clock, so that other work on the machine does not count; of more by the clock on the wall. */
+/* Seconds: of one thread by its own clock, so that other work on the machine does not count; of more
+ * by the clock on the wall. */
 static double peak_now(int threads)
 {
 	struct timespec t;

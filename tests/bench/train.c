@@ -1,7 +1,9 @@
-/* train: a training step of IC-GAN's BigGAN backbone, instance-conditioned, on random pictures: a step of the discriminator, one of
- * the generator, Adam and the average.  train RESOLUTION CH BATCH THREADS STEPS prints one line: these, the least seconds and the
- * least processor seconds of a step after the first, peak MiB, multiply-adds as the networks are written over the time and over
- * that of sgemm, and sgemm's rate.  With a sixth operand, any, also the time of each kind of step. */
+/* train: a training step of IC-GAN's BigGAN backbone, instance-conditioned, on random pictures: a
+ * step of the discriminator, one of the generator, Adam and the average.
+ * train RESOLUTION CH BATCH THREADS STEPS prints one line: the first four, the least seconds and the
+ * least processor seconds of a step after the first, peak MiB, GFLOP/s of the convolutions and
+ * products as the networks are written, this over sgemm's, and sgemm's.  With a sixth operand, any,
+ * also the time of each kind of step. */
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
@@ -72,9 +74,10 @@ int main(int argc, char **argv)
 		tape_profile(p.g.t, argc > 6);
 	}
 	double peak = (double)mem_peak_bytes() / 1048576, sgemm = peak_sgemm(threads);
-	double rate = 2e-9 * (double)(tape_flops(p.d.t) + tape_flops(p.g.t)) / (threads == 1 ? cpu : wall);
-	printf("%s\t%s\t%d\t%d\t%.3f\t%.3f\t%.0f\t%.0f\t%.2f\t%.0f\n", argv[1], argv[2], batch, threads,
-		wall, cpu, peak, rate, rate / sgemm, sgemm);
+	double work = 2e-9 * (double)(tape_flops(p.d.t) + tape_flops(p.g.t));
+	double rate = work / (threads == 1 ? cpu : wall);
+	printf("%s\t%s\t%d\t%d\t%.3f\t%.3f\t%.0f\t%.0f\t%.2f\t%.0f\n", argv[1], argv[2], batch,
+		threads, wall, cpu, peak, rate, rate / sgemm, sgemm);
 	if (argc > 6) tape_profile_print(p.d.t, stdout), tape_profile_print(p.g.t, stdout);
 	phase_close(&p);
 	gan_free(&g);
