@@ -1,6 +1,7 @@
 /* ic-sample: checkpoint and instances -> pictures as a PAM stream. */
 #include "formats/pam.h"
 #include "formats/features.h"
+#include "formats/labels.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -18,14 +19,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAM_INSTANCE = 0x1A, MOST_SEEDS = 1000000 };
+enum { STREAM_CLASS = 0xC1, MOST_SEEDS = 1000000 };
 #define LARGEST_SEED 9e15                    /* options are checked as doubles, which hold it */
 
 static int64_t count, each, seed;
 static const char *model, *seeds, *noise, *weights;
 static int between, between_noises, times, batch = 32, class_ = -1, device, precision;
-static bool clamped;
-static double truncation = INFINITY;
+static bool clamped, compat;
+static double truncation = INFINITY, class_temperature = 1;
 
 static const struct opt opts[] = {
 	{ 'm', "model", "FILE", "the model; the operand is the instances then", OPT_STR, &model, 0,
@@ -51,6 +52,11 @@ static const struct opt opts[] = {
 	  OPT_STR, &weights, 0, 0 },
 	{ 0, "class", "C", "class label of every sample (-1: the instance's own)", OPT_INT, &class_,
 	  -1, 1 << 24 },
+	{ 0, "class-temperature", "T",
+	  "with -n, draw classes of instances as count^(1/T), 0: evenly", OPT_REAL,
+	  &class_temperature, 0, 1e6 },
+	{ 0, "compat", NULL, "cut bytes off as the published scripts do, instead of rounding",
+	  OPT_FLAG, &compat, 0, 0 },
 	{ 's', "seed", "N", "seed of noise and of the drawing of instances", OPT_LONG, &seed, 0,
 	  LARGEST_SEED },
 	{ 'b', "batch", "N", "samples computed together", OPT_INT, &batch, 1, 4096 },
@@ -64,6 +70,7 @@ struct job {
 	struct gan g;
 	struct sampler s;
 	struct features t;                   /* the instances; count 0: none */
+	struct balance classes;              /* of their labels, when drawn by temperature */
 	uint64_t *seed;                      /* --seeds */
 	struct features rows;                /* --noise */
 	int64_t noises;                      /* of every instance; 0: each sample has its own */
@@ -88,11 +95,12 @@ static int64_t nearer(struct spot p)
 /* What sample i is conditioned on. */
 static struct spot instance_of(const struct job *j, int64_t i)
 {
-	struct rng r = rng_at((uint64_t)seed, (uint64_t)i << 8 | STREAM_INSTANCE);
-
 	if (j->t.info.count < 1) return (struct spot){ 0, 0 };
 	if (j->noises) return spot_of(i / j->noises, between);
-	return (struct spot){ each ? i / each : rng_below(&r, (uint32_t)j->t.info.count), 0 };
+	if (each) return (struct spot){ i / each, 0 };
+	return (struct spot){ sampler_instance((uint64_t)seed, (uint64_t)i, j->t.info.count,
+					       class_temperature == 1 ? NULL : &j->classes),
+			      0 };
 }
 
 static uint32_t label_of(const struct job *j, struct spot p, int64_t i)
@@ -100,7 +108,7 @@ static uint32_t label_of(const struct job *j, struct spot p, int64_t i)
 	if (class_ >= 0 && j->g.c.class_cond) return (uint32_t)class_;
 	if (j->t.labels) return j->t.labels[nearer(p)];
 	/* No labels: classes at random. */
-	struct rng r = rng_at((uint64_t)seed, (uint64_t)i << 8 | STREAM_INSTANCE);
+	struct rng r = rng_at((uint64_t)seed, (uint64_t)i << 8 | STREAM_CLASS);
 	return rng_below(&r, (uint32_t)j->g.c.n_classes);
 }
 
@@ -306,6 +314,8 @@ static void check_options(void)
 	if ((between || between_noises) && !list)
 		misuse("--between and --between-noises: expected --seeds or --noise");
 	if (seed && list) misuse("--seed: not with --seeds or --noise, which it would not change");
+	if (class_temperature != 1 && (count < 1 || class_ >= 0))
+		misuse("--class-temperature: only with -n, and without --class");
 	if (noise && isfinite(truncation))
 		misuse("--truncation: not with --noise, whose rows are used as they are");
 	if (clamped && !isfinite(truncation)) misuse("--clamp: expected --truncation");
@@ -314,6 +324,27 @@ static void check_options(void)
 		misuse("--closest: found %" PRId64 " times %d samples, expected at most 1000000",
 		       each, times);
 	if (weights && !times) misuse("--weights: expected --closest");
+}
+
+/* Where classes alone condition any labelled rows do: only their keys and labels are taken. */
+static int open_instances(struct job *j, const char *path)
+{
+	struct labels l;
+
+	if (j->g.c.instance_cond) return features_open(&j->t, path);
+	if (labels_open(&l, path)) return -1;
+	j->t = (struct features){ .info = l.info, .keys = l.keys, .labels = l.labels };
+	return 0;
+}
+
+static int open_classes(struct job *j, const char *path)
+{
+	if (class_temperature == 1) return 0;
+	if (!path || !j->t.labels)
+		return fail("%s: no labels, expected some for --class-temperature",
+			    path ? path : "no instances");
+	return balance_open(&j->classes, path, j->t.labels, (size_t)j->t.info.count,
+			    class_temperature);
 }
 
 static int check_instances(const struct job *j, const char *path)
@@ -382,8 +413,8 @@ static int job_open(struct job *j, const char *path)
 		misuse("--each and --between: this model takes no instances");
 	if (path && noise && !strcmp(path, "-") && !strcmp(noise, "-"))
 		misuse("standard input can be read once");
-	if (path && (features_open(&j->t, path) || check_instances(j, path))) return -1;
-	if (noise && open_noise(j)) return -1;
+	if (path && (open_instances(j, path) || check_instances(j, path))) return -1;
+	if (open_classes(j, path) || (noise && open_noise(j))) return -1;
 	if (times && open_closest(j, path)) return -1;
 	if (count_samples(j)) return -1;
 	int dim_z = biggan_dim_z(&j->g.c);
@@ -398,6 +429,7 @@ static void job_close(struct job *j)
 	sampler_close(&j->s);
 	closest_close(&j->c);
 	features_close(&j->t);
+	balance_close(&j->classes);
 	features_close(&j->rows);
 	gan_free(&j->g);
 	free(j->seed);
@@ -418,7 +450,9 @@ int main(int argc, char **argv)
 	if (seeds) parse_seeds(&j);
 	if (job_open(&j, i < argc ? argv[i] : NULL)) die();
 	struct backend *b = device_open(device, precision, par_threads());
-	if (!b || sampler_open(&j.s, &j.g, batch, b) || run(&j)) die();
+	if (!b || sampler_open(&j.s, &j.g, batch, b)) die();
+	j.s.truncate = compat;
+	if (run(&j)) die();
 	count = times ? j.written : count;
 	job_close(&j);
 	backend_free(b);

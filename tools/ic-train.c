@@ -18,11 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *out, *init, *preset, *flipped, *tape_file, *augment;
+static const char *out, *init, *preset, *flipped, *labels, *tape_file, *augment;
 static int ch, batch = 32, accumulate = 1, d_steps = 1, device, kept, on_collapse;
 static int64_t steps = -1, seed, every = 10000, ema_start = 100, memory;
-static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995;
-static bool by_class, flip, dry_run, profile, recompute;
+static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995, class_temperature = 1;
+static bool by_class, flip, compat, dry_run, profile, recompute;
 static struct diffaug_policy policy;
 static struct watch_plan plan = { .samples = 1024 };
 
@@ -36,6 +36,11 @@ static const struct opt opts[] = {
 	  1e7 },
 	{ 0, "class", NULL, "condition on labels as well (alone, without features)", OPT_FLAG,
 	  &by_class, 0, 0 },
+	{ 0, "labels", "FILE", "labels for --class, by key, in place of those of the images",
+	  OPT_STR, &labels, 0, 0 },
+	{ 0, "class-temperature", "T",
+	  "draw classes of fakes as count^(1/T), 0: evenly; not with features", OPT_REAL,
+	  &class_temperature, 0, 1e6 },
 	{ 0, "init", "LIST",
 	  "begin with the weights of a checkpoint, or of generator,discriminator[,average]",
 	  OPT_STR, &init, 0, 0 },
@@ -57,6 +62,8 @@ static const struct opt opts[] = {
 	{ 0, "flipped", "FILE",
 	  "features of the mirrored images: condition on these half of the time", OPT_STR, &flipped,
 	  0, 0 },
+	{ 0, "compat", NULL, "load and score as the published code does, faults included", OPT_FLAG,
+	  &compat, 0, 0 },
 	{ 's', "seed", "N", "seed of weights, noise and order", OPT_LONG, &seed, 0, 9e15 },
 	{ 0, "every", "N", "images between checkpoints, pictures and scores", OPT_LONG, &every, 1,
 	  1e15 },
@@ -113,17 +120,19 @@ static const char *init_text(char text[17], const struct gan *g)
 }
 
 /* What the result depends on, beside the stores; a run is only taken up again with the same. */
-static char *options_text(const struct gan *g)
+static char *options_text(const struct gan *g, const struct data *d)
 {
-	char g_rate[32], d_rate[32], decay[32], id[17];
+	char g_rate[32], d_rate[32], decay[32], even[32], id[17];
 
-	return mem_text("class = %s\nch = %d\ninit = %s\nbatch = %d\naccumulate = %d\nlr-g = %s\nlr-d = %s\n"
+	return mem_text("class = %s\nlabels = %016" PRIx64 "\nclass-temperature = %s\nch = %d\n"
+			"init = %s\nbatch = %d\naccumulate = %d\nlr-g = %s\nlr-d = %s\n"
 			"d-steps = %d\nema = %s\nema-start = %" PRId64 "\ndiffaug = %s\n"
-			"flip = %s\nflipped = %s\nevery = %" PRId64 "\nresolution = %d\n",
-			yes_no(by_class), g->c.g_ch, init_text(id, g), batch, accumulate, record_number(g_rate, lr_g),
+			"flip = %s\nflipped = %s\ncompat = %s\nevery = %" PRId64 "\nresolution = %d\n",
+			yes_no(by_class), d->labels_id, record_number(even, class_temperature),
+			g->c.g_ch, init_text(id, g), batch, accumulate, record_number(g_rate, lr_g),
 			record_number(d_rate, lr_d), d_steps, record_number(decay, ema), ema_start,
-			augment ? augment : "none", yes_no(flip), yes_no(flipped), every,
-			g->c.resolution);
+			augment ? augment : "none", yes_no(flip), yes_no(flipped),
+			yes_no(compat), every, g->c.resolution);
 }
 
 /* The first line in which two option texts differ. */
@@ -161,7 +170,7 @@ static struct biggan architecture(const struct data *d)
 	c.g_ch = c.d_ch = ch ? ch : 16;
 	c.instance_cond = d->instance_cond;
 	c.class_cond = by_class || !d->instance_cond;   /* neither: one class, the same for all */
-	c.n_classes = by_class ? d->classes : 1;
+	c.n_classes = by_class ? d->classes.count : 1;
 	if (d->instance_cond) c.features = d->features.info.width;
 	return c;
 }
@@ -224,10 +233,10 @@ static int take_up(struct gan *g, const struct ring *r)
 /* What an interrupted run of the same command left, else fresh weights; a dry run has none. */
 static int start(struct gan *g, struct data *d, const struct ring *r)
 {
-	if (by_class && !d->images.info.labelled)
-		return fail("%s: has no labels, expected some for --class", rows_path(&d->images));
-	d->class_cond = by_class;
+	if (by_class && data_by_class(d, labels, class_temperature)) return -1;
 	d->flip = flip;
+	d->compat = compat;
+	d->step_batches = d_steps * accumulate;
 	if (dry_run && !init) {
 		struct biggan c = architecture(d);
 		if (gan_shape(g, &c)) return -1;
@@ -235,7 +244,7 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 		return -1;
 	}
 	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
-	g->options = options_text(g);
+	g->options = options_text(g, d);
 	if (dry_run) return 0;
 	if (!access(r->part, F_OK)) {
 		if (!take_up(g, r)) return 0;
@@ -384,6 +393,8 @@ static int run(char **operand, int n, const char *part, int64_t *images)
 
 	if (!bad && n > 1 && !plan.instances) plan.instances = operand[1];
 	plan.trail.a_step = a_step();
+	plan.data = &d;
+	plan.training_batch = compat ? batch : 0;
 	plan.every = every;
 	bad = bad || start(&g, &d, &r.ring) ||
 	      budget_make(&m, &g.c, &recipe, pictures(), b);
@@ -432,6 +443,10 @@ static void check_use(int operands)
 	if (flipped && operands == 1) misuse("--flipped: no features given");
 	if (plan.patience && !plan.score) misuse("--patience: no scores without --score");
 	if (on_collapse == TRAIN_ROLLBACK && !kept) misuse("--on-collapse rollback: needs --keep");
+	if (labels && !by_class) misuse("--labels: without --class nothing uses them");
+	if (class_temperature != 1 && (!by_class || operands > 1))
+		misuse("--class-temperature: only with --class and without features, where labels "
+		       "are those of neighbours");
 	if (dry_run) return;
 	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
 	if (steps < 0 && minutes < 0 && !plan.patience)

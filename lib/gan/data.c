@@ -9,18 +9,25 @@
 #include <string.h>
 
 /* Streams of the generator; the number of the draw is above these bits. */
-enum stream { STREAM_ORDER = 1, STREAM_REAL, STREAM_FAKE, STREAM_AUGMENT };
+enum stream { STREAM_ORDER = 1, STREAM_REAL, STREAM_FAKE, STREAM_AUGMENT, STREAM_FLIP };
+
+enum { WORKERS = 10 };                       /* loader processes of the published runs */
 
 static struct rng draws(const struct data *d, enum stream s, int64_t number)
 {
 	return rng_at(d->seed, (uint64_t)number << 8 | s);
 }
 
-static int open_store(struct rows *r, const char *path, const char *kind, enum rows_type type)
+static int open_any_store(struct rows *r, const char *path)
 {
 	if (rows_open(r, path)) return -1;
-	if (!rows_is_store(r))
-		return fail("%s: a stream, expected a store (see ic-store load)", path);
+	if (rows_is_store(r)) return 0;
+	return fail("%s: a stream, expected a store (see ic-store load)", path);
+}
+
+static int open_store(struct rows *r, const char *path, const char *kind, enum rows_type type)
+{
+	if (open_any_store(r, path)) return -1;
 	if (strcmp(r->info.kind, kind) || r->info.type != type)
 		return fail("%s: holds %s, expected %s", path, r->info.kind, kind);
 	return 0;
@@ -69,21 +76,31 @@ static int open_derived(struct data *d, const char *features, const char *near, 
 	return 0;
 }
 
-static int count_classes(struct data *d)
+/* The label of every image: its own, or that of the row with its key. */
+static int read_labels(struct data *d, struct rows *r)
 {
-	struct block b = { 0 };
+	struct block b;
 
-	for (int64_t i = 0; d->images.info.labelled && i < d->n; i += b.n) {
-		if (rows_at(&d->images, i, &b)) return -1;
-		for (int k = 0; k < b.n; k++) {
-			if (b.labels[k] > 1u << 20)
-				return fail("%s: label %u at key %llu, expected at most %u",
-					    rows_path(&d->images), b.labels[k],
-					    (unsigned long long)b.keys[k], 1u << 20);
-			if ((int)b.labels[k] >= d->classes) d->classes = (int)b.labels[k] + 1;
-		}
+	if (!r->info.labelled)
+		return fail("%s: has no labels, expected some to condition on", rows_path(r));
+	if (!(d->label = mem_big((size_t)d->n, sizeof *d->label, "labels"))) return -1;
+	for (int64_t i = 0; i < d->n; i += b.n) {
+		if (rows_at(r, i, &b)) return -1;
+		memcpy(d->label + i, b.labels, (size_t)b.n * sizeof *b.labels);
 	}
 	return 0;
+}
+
+int data_by_class(struct data *d, const char *labels, double temperature)
+{
+	struct rows other = { 0 }, *r = labels ? &other : &d->images;
+	int bad = labels && open_any_store(r, labels) ? -1 : 0;
+
+	bad = bad || (labels && check_rows(d, r)) || read_labels(d, r) ||
+	      balance_open(&d->classes, rows_path(r), d->label, (size_t)d->n, temperature);
+	if (!bad) d->labels_id = r->info.id;
+	rows_close(&other);
+	return bad ? -1 : 0;
 }
 
 int data_open(struct data *d, const char *images, const char *features, const char *near,
@@ -97,7 +114,6 @@ int data_open(struct data *d, const char *images, const char *features, const ch
 		goto fail;
 	}
 	if (features && open_derived(d, features, near, flipped)) goto fail;
-	if (count_classes(d)) goto fail;
 	d->order = mem_new((size_t)d->n, sizeof *d->order);
 	return 0;
 fail:
@@ -111,6 +127,8 @@ void data_close(struct data *d)
 	rows_close(&d->features);
 	rows_close(&d->flipped);
 	rows_close(&d->near);
+	balance_close(&d->classes);
+	free(d->label);
 	free(d->order);
 	*d = (struct data){ 0 };
 }
@@ -148,21 +166,27 @@ static int64_t draw_neighbour(struct data *d, struct rng *r, int64_t i)
 			 ((const uint32_t *)b.data)[rng_below(r, (uint32_t)d->near.info.width)]);
 }
 
-/* The image at position i in [-1,1], mirrored or not, and its label. */
-static int take_image(struct data *d, int64_t i, bool mirrored, real *x, real *y)
+/* 0 for all where classes do not condition. */
+static real label_of(const struct data *d, int64_t i)
+{
+	return d->label ? (real)d->label[i] : 0;
+}
+
+/* The image at position i in [-1,1], mirrored or not. */
+static int take_image(struct data *d, int64_t i, bool mirrored, real *x)
 {
 	struct block b;
 	int R = d->images.info.height, W = d->images.info.im_width;
 
 	if (rows_at(&d->images, i, &b)) return -1;
-	if (y) *y = d->class_cond && b.labels ? (real)b.labels[0] : 0;
 	const uint8_t *from = b.data;
-	for (int h = 0; x && h < R; h++)
+	for (int h = 0; h < R; h++)
 		for (int w = 0; w < W; w++)
-			for (int c = 0; c < 3; c++, x++)
-				*x = (real)from[(h * W + (mirrored ? W - 1 - w : w)) * 3 + c] /
-					     (real)127.5 -
-				     1;
+			for (int c = 0; c < 3; c++, x++) {
+				int v = from[(h * W + (mirrored ? W - 1 - w : w)) * 3 + c];
+				if (d->compat && v < 64 && v > 0) v--;
+				*x = (real)v / (real)127.5 - 1;
+			}
 	return 0;
 }
 
@@ -172,10 +196,15 @@ static int take_feature(struct data *d, struct rng *r, int64_t i, real *f)
 	return data_feature(mirrored ? &d->flipped : &d->features, i, f);
 }
 
+static int64_t batches_per_epoch(const struct data *d, int batch)
+{
+	return d->n / batch ? d->n / batch : 1;
+}
+
 /* The permutation of the epoch that this place of the run is in; incomplete batches are dropped. */
 static int64_t shuffled(struct data *d, int64_t batch_number, int batch, int k)
 {
-	int64_t per = d->n / batch ? d->n / batch : 1, epoch = batch_number / per;
+	int64_t per = batches_per_epoch(d, batch), epoch = batch_number / per;
 
 	if (epoch != d->epoch) {
 		struct rng r = draws(d, STREAM_ORDER, epoch);
@@ -186,34 +215,57 @@ static int64_t shuffled(struct data *d, int64_t batch_number, int batch, int k)
 	return d->order[(batch_number % per * batch + k) % d->n];
 }
 
+/* The number whose draws choose neighbours and mirrored features.  In the reference worker i mod 10
+ * loads what step i of an epoch needs, and all workers begin the epoch with the same random state:
+ * ten steps in turn choose alike. */
+static int64_t choices(const struct data *d, int64_t batch_number, int batch)
+{
+	int64_t per = batches_per_epoch(d, batch), at = batch_number % per;
+
+	if (!d->compat) return batch_number;
+	return batch_number - at + at / d->step_batches / WORKERS * d->step_batches +
+	       at % d->step_batches;
+}
+
 int data_real(struct data *d, int64_t batch_number, int batch, real *x, real *y, real *f)
 {
-	struct rng r = draws(d, STREAM_REAL, batch_number);
-	size_t pixels = (size_t)d->images.info.width;
+	struct rng choice = draws(d, STREAM_REAL, choices(d, batch_number, batch)),
+		   coin = draws(d, STREAM_FLIP, batch_number);
+	size_t pixels = (size_t)d->images.info.width, width = (size_t)d->features.info.width;
 
 	for (int k = 0; k < batch; k++) {
 		int64_t i = shuffled(d, batch_number, batch, k), j = i;
-		if (f && take_feature(d, &r, i, f + (size_t)k * (size_t)d->features.info.width))
+		if (f && take_feature(d, &choice, i, f + (size_t)k * width)) return -1;
+		if (f && (j = draw_neighbour(d, &choice, i)) < 0) return -1;
+		if (take_image(d, j, d->flip && (rng_u32(&coin) & 1), x + (size_t)k * pixels))
 			return -1;
-		if (f && (j = draw_neighbour(d, &r, i)) < 0) return -1;
-		if (take_image(d, j, d->flip && (rng_u32(&r) & 1), x + (size_t)k * pixels,
-			       y ? y + k : NULL))
-			return -1;
+		if (y) y[k] = label_of(d, j);
 	}
+	return 0;
+}
+
+/* The conditioning of one fake picture on instances, and the label of a neighbour. */
+static int fake_instance(struct data *d, struct rng *r, real *f, real *y)
+{
+	int64_t i = rng_below(r, (uint32_t)d->n);
+
+	if (take_feature(d, r, i, f)) return -1;
+	if (!y) return 0;
+	if ((i = draw_neighbour(d, r, i)) < 0) return -1;
+	*y = label_of(d, i);
 	return 0;
 }
 
 int data_fake(struct data *d, int64_t draw, int batch, int dim_z, real *z, real *y, real *f)
 {
 	struct rng r = draws(d, STREAM_FAKE, draw);
+	size_t width = (size_t)d->features.info.width;
 
 	for (int k = 0; k < batch; k++) {
-		int64_t i = rng_below(&r, (uint32_t)d->n);
+		real *label = y ? y + k : NULL;
 		for (int j = 0; j < dim_z; j++) z[k * dim_z + j] = (real)rng_normal(&r);
-		if (f && take_feature(d, &r, i, f + (size_t)k * (size_t)d->features.info.width))
-			return -1;
-		if (f && y && (i = draw_neighbour(d, &r, i)) < 0) return -1;
-		if (y && take_image(d, i, false, NULL, y + k)) return -1;
+		if (f && fake_instance(d, &r, f + (size_t)k * width, label)) return -1;
+		if (!f && y) *label = d->label ? (real)balance_draw(&d->classes, &r) : 0;
 	}
 	return 0;
 }

@@ -5,13 +5,19 @@
 #define IC_DATA_H
 
 #include "formats/rows.h"
+#include "lib/gan/balance.h"
 #include "lib/gan/phase.h"
 
 struct data {
 	struct rows images, features, flipped, near;
-	bool instance_cond, class_cond, flip;
+	bool instance_cond;
+	bool flip;                           /* mirror half of the images; set by the caller */
+	bool compat;                         /* load as the reference does, faults included (below) */
+	int step_batches;                    /* real batches to a step; compat only */
 	int64_t n;
-	int classes;                         /* largest label + 1; 0 without labels */
+	uint32_t *label;                     /* [n] by position; NULL: classes do not condition */
+	struct balance classes;              /* of these labels */
+	uint64_t labels_id;                  /* of the store they came from */
 	uint64_t seed;
 	uint32_t *order;                     /* this epoch's permutation */
 	int64_t epoch;                       /* -1: none yet */
@@ -21,15 +27,22 @@ struct data {
  * images, or NULL.  Refuses stores of different lineage, naming both.  0, or -1 after fail(). */
 int data_open(struct data *, const char *images, const char *features, const char *near,
 	      const char *flipped);
+/* Conditions on classes as well: the images' own labels or, by key, those of the store `labels`.
+ * Without instances the classes of fakes are drawn at this temperature (balance.h).  0, or -1 after
+ * fail(). */
+int data_by_class(struct data *, const char *labels, double temperature);
 void data_close(struct data *);              /* accepts a zeroed struct */
 void data_seed(struct data *, uint64_t seed);   /* of all draws from here on */
 
 /* Real images, number `batch_number` of the run: index i of a shuffled epoch gives features of i, image
  * and label of a uniformly drawn neighbour of i; without instances image and label of i.
- * x[batch][R][R][3], y[batch] or NULL, f[batch][width] or NULL. */
+ * x[batch][R][R][3], y[batch] or NULL, f[batch][width] or NULL.
+ * With compat, two faults of the reference's loader (spec biggan 9, traps 21 and 27): levels 1 ..
+ * 63 are one lower, as a round trip through floats leaves them, and in each ten steps the same
+ * numbers choose neighbours and mirrored features. */
 int data_real(struct data *, int64_t batch_number, int batch, real *x, real *y, real *f);
-/* Fake conditioning number `draw`: z normal, instances uniform, labels those of a neighbour (of an
- * image without instances). */
+/* Fake conditioning number `draw`: z normal, instances uniform, labels those of a neighbour, or of
+ * a drawn class without instances. */
 int data_fake(struct data *, int64_t draw, int batch, int dim_z, real *z, real *y, real *f);
 /* Draws what the augmentation does to each picture of a batch, number `draw`. */
 void data_augment(const struct data *, int64_t draw, struct diffaug *);

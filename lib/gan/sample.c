@@ -7,17 +7,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { STREAM_NOISE = 0x5A };
+enum { STREAM_NOISE = 0x5A, STREAM_INSTANCE = 0x1A };
 
 /* The program, with a plan and without memory. */
-static int build(struct sampler *p, struct gan *s, int batch, struct backend *b)
+static int build(struct sampler *p, struct gan *s, int batch, struct backend *b, bool training)
 {
 	struct biggan *c = &s->c;
 
 	*p = (struct sampler){
 		.t = tape_new(), .batch = batch, .dim_z = biggan_dim_z(c), .side = c->resolution
 	};
-	p->g = scope_open(p->t, &s->gp, s->ema, false);
+	p->g = scope_open(p->t, &s->gp, s->ema, training);
 	p->z = mem_new((size_t)(batch * p->dim_z), sizeof *p->z);
 	if (c->class_cond) p->y = mem_new((size_t)batch, sizeof *p->y);
 	p->pixels = mem_new((size_t)batch * (size_t)(3 * p->side * p->side), sizeof *p->pixels);
@@ -30,17 +30,28 @@ static int build(struct sampler *p, struct gan *s, int batch, struct backend *b)
 	return tape_measure(p->t, b, true);
 }
 
-int sampler_open(struct sampler *p, struct gan *s, int batch, struct backend *b)
+static int open_sampler(struct sampler *p, struct gan *s, int batch, struct backend *b,
+			bool training)
 {
-	if (!build(p, s, batch, b) && !tape_place(p->t, NULL)) return 0;
+	if (!build(p, s, batch, b, training) && !tape_place(p->t, NULL)) return 0;
 	sampler_close(p);
 	return -1;
+}
+
+int sampler_open(struct sampler *p, struct gan *s, int batch, struct backend *b)
+{
+	return open_sampler(p, s, batch, b, false);
+}
+
+int sampler_open_training(struct sampler *p, struct gan *s, int batch, struct backend *b)
+{
+	return open_sampler(p, s, batch, b, true);
 }
 
 int sampler_bytes(size_t *bytes, struct gan *s, int batch, struct backend *b)
 {
 	struct sampler p;
-	int bad = build(&p, s, batch, b);
+	int bad = build(&p, s, batch, b, false);
 
 	*bytes = tape_arena_bytes(p.t) + tape_scratch_bytes(p.t);
 	sampler_close(&p);
@@ -51,6 +62,7 @@ int sampler_run(struct sampler *p)
 {
 	if (tape_run(p->t)) return -1;
 	tape_read(p->t, p->image, p->pixels);
+	scope_apply(&p->g);                  /* nothing in evaluation mode */
 	return 0;
 }
 
@@ -58,9 +70,10 @@ void sampler_rgb(const struct sampler *p, int i, uint8_t *rgb)
 {
 	size_t n = (size_t)p->side * (size_t)p->side * 3;
 	const real *x = p->pixels + (size_t)i * n;
+	double half = p->truncate ? 0 : 0.5;
 
 	for (size_t k = 0; k < n; k++)
-		rgb[k] = (uint8_t)fmin(255, fmax(0, floor(((double)x[k] + 1) * 127.5 + 0.5)));
+		rgb[k] = (uint8_t)fmin(255, fmax(0, floor(((double)x[k] + 1) * 127.5 + half)));
 }
 
 void sampler_close(struct sampler *p)
@@ -93,6 +106,13 @@ void sampler_noise_clamped(double bound, uint64_t seed, uint64_t number, int dim
 {
 	sampler_noise(seed, number, dim_z, z);
 	for (int i = 0; i < dim_z; i++) z[i] = (real)fmax(-bound, fmin(bound, (double)z[i]));
+}
+
+int64_t sampler_instance(uint64_t seed, uint64_t number, int64_t rows, const struct balance *c)
+{
+	struct rng r = rng_at(seed, number << 8 | STREAM_INSTANCE);
+
+	return c ? balance_row(c, balance_draw(c, &r), &r) : rng_below(&r, (uint32_t)rows);
 }
 
 /* sin((1-t) w) / sin(w) a + sin(t w) / sin(w) b, with w the angle between them; the straight line

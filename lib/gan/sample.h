@@ -2,6 +2,7 @@
 #ifndef IC_SAMPLE_H
 #define IC_SAMPLE_H
 
+#include "lib/gan/balance.h"
 #include "lib/gan/state.h"
 
 struct sampler {
@@ -12,14 +13,18 @@ struct sampler {
 	real *z, *y, *f;
 	val image;
 	real *pixels;                        /* [batch][side][side][3] in [-1,1], after a run */
+	bool truncate;                       /* bytes cut off instead of rounded; set by the caller */
 };
 
 /* 0, or -1 after fail(). */
 int sampler_open(struct sampler *, struct gan *, int batch, struct backend *);
+/* The same in training mode: images depend on their batch, and each run moves the buffers of
+ * s->ema, as in the reference's evaluation while it trains (spec biggan 9, trap 16). */
+int sampler_open_training(struct sampler *, struct gan *s, int batch, struct backend *);
 /* What that takes; the gan may be one of gan_shape. */
 int sampler_bytes(size_t *bytes, struct gan *, int batch, struct backend *);
 int sampler_run(struct sampler *);           /* 0; -1 after fail() when a device failed */
-/* Image i as bytes, rounded to nearest; [side][side][3]. */
+/* Image i as bytes; [side][side][3]. */
 void sampler_rgb(const struct sampler *, int i, uint8_t *rgb);
 void sampler_close(struct sampler *);        /* accepts a zeroed struct */
 
@@ -29,6 +34,10 @@ void sampler_noise(uint64_t seed, uint64_t number, int dim_z, real *z);
 void sampler_noise_within(double bound, uint64_t seed, uint64_t number, int dim_z, real *z);
 /* The same, but numbers outside moved to the bound. */
 void sampler_noise_clamped(double bound, uint64_t seed, uint64_t number, int dim_z, real *z);
+
+/* The row, of `rows`, that sample `number` under `seed` is conditioned on: any, or, unless the
+ * balance is NULL, any of a class drawn by it. */
+int64_t sampler_instance(uint64_t seed, uint64_t number, int64_t rows, const struct balance *);
 
 /* The point at t in [0,1] of the arc from a[n] to b[n] (Shoemake, SIGGRAPH 1985): equal angles for
  * equal t; unit vectors stay on the sphere, and normal noise keeps its length, which a straight

@@ -91,6 +91,31 @@ end:
 	return bad;
 }
 
+/* Labels of instances: their own, or, when training has labels of its own for them, those. */
+static int label_instances(struct watch *w)
+{
+	const struct features *f = &w->instances;
+	struct data *d = w->plan.data;
+
+	if (!d->label || !w->plan.instances) return 0;
+	bool ours = d->labels_id != d->images.info.id;   /* from --labels */
+	if (ours && rows_root(&f->info) != rows_root(&d->images.info))
+		return fail("%s: instances of other images than %s, whose labels are known",
+			    w->plan.instances, rows_path(&d->images));
+	if (!ours && !f->labels) return fail("%s: has no labels", w->plan.instances);
+	w->labels = mem_new((size_t)f->info.count, sizeof *w->labels);
+	for (int64_t i = 0; i < f->info.count; i++) {
+		int64_t at = ours ? rows_find(&d->images, f->keys[i]) : 0;
+		if (at < 0) return -1;
+		w->labels[i] = ours ? d->label[at] : f->labels[i];
+		if (w->labels[i] >= (uint32_t)w->s->c.n_classes)
+			return fail("%s: label %u of key %" PRIu64 ", expected less than %d",
+				    w->plan.instances, w->labels[i], f->keys[i],
+				    w->s->c.n_classes);
+	}
+	return 0;
+}
+
 int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct watch_plan *plan)
 {
 	bool shown = plan->trail.pictures || plan->trail.board;
@@ -102,6 +127,10 @@ int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct w
 		     s->c.features);
 		goto fail;
 	}
+	if (label_instances(w)) goto fail;
+	if (plan->score && plan->training_batch &&
+	    sampler_open_training(&w->scorer, s, plan->training_batch, b))
+		goto fail;
 	if ((shown || plan->score) && sampler_open(&w->sampler, s, TRAIL_PICTURES, b)) goto fail;
 	if (trail_open(&w->trail, &plan->trail, watch_fresh(w))) goto fail;
 	if (watch_fresh(w) ? trail_rewind(&w->trail, 0, 0, "") : watch_rewind(w)) goto fail;
@@ -115,7 +144,9 @@ fail:
 void watch_close(struct watch *w)
 {
 	sampler_close(&w->sampler);
+	sampler_close(&w->scorer);
 	features_close(&w->instances);
+	free(w->labels);
 	nets_close(&w->net);
 	trail_close(&w->trail);
 	free(w->mean);
@@ -159,28 +190,33 @@ int watch_collapse(struct watch *w, int64_t step, enum collapse how)
 	return trail_log(&w->trail, step, "\"collapse\":\"%s\"", sentinel_word(how));
 }
 
-/* Samples number first.. of the run's seed on instances in turn; class labels in turn when no
- * instances are there. */
-static int fill(struct watch *w, int64_t first)
+/* What sample i is conditioned on, as ic-sample -n has it under the run's seed. */
+static int condition(struct watch *w, struct sampler *p, int k, int64_t i)
 {
-	struct sampler *p = &w->sampler;
-	const struct biggan *c = &w->s->c;
+	const struct data *d = w->plan.data;
+	bool given = w->plan.instances, even = !given && d->classes.temperature != 1;
+	const uint32_t *labels = given ? w->labels : d->label;
+	int64_t at = sampler_instance(w->s->seed, (uint64_t)i,
+				      given ? w->instances.info.count : d->n,
+				      even && labels ? &d->classes : NULL);
 
+	if (p->y) p->y[k] = labels ? (real)labels[at] : 0;
+	if (!p->f) return 0;
+	real *f = p->f + (size_t)k * (size_t)w->s->c.features;
+	double norm = 0;
+	if (features_get(&w->instances, at, 1, f)) return -1;
+	for (int j = 0; j < w->s->c.features; j++) norm += (double)f[j] * (double)f[j];
+	for (int j = 0; j < w->s->c.features; j++) f[j] = (real)((double)f[j] / sqrt(norm));
+	return 0;
+}
+
+/* Samples number first.. of the run's seed. */
+static int fill(struct watch *w, struct sampler *p, int64_t first)
+{
 	for (int k = 0; k < p->batch; k++) {
-		int64_t i = first + k,
-			at = w->instances.info.count > 0 ? i % w->instances.info.count : 0;
-		sampler_noise(w->s->seed, (uint64_t)i, p->dim_z,
-			      p->z + (size_t)k * (size_t)p->dim_z);
-		if (p->y)
-			p->y[k] = (real)(w->instances.labels
-						 ? w->instances.labels[at] % (uint32_t)c->n_classes
-						 : i % c->n_classes);
-		if (!p->f) continue;
-		real *f = p->f + (size_t)k * (size_t)c->features;
-		double norm = 0;
-		if (features_get(&w->instances, at, 1, f)) return -1;
-		for (int j = 0; j < c->features; j++) norm += (double)f[j] * (double)f[j];
-		for (int j = 0; j < c->features; j++) f[j] = (real)((double)f[j] / sqrt(norm));
+		uint64_t i = (uint64_t)(first + k);
+		sampler_noise(w->s->seed, i, p->dim_z, p->z + (size_t)k * (size_t)p->dim_z);
+		if (condition(w, p, k, first + k)) return -1;
 	}
 	return sampler_run(p);
 }
@@ -189,7 +225,7 @@ static int show(struct watch *w)
 {
 	size_t side = (size_t)w->sampler.side, bytes = side * side * 3;
 	uint8_t *rgb = mem_new(TRAIL_PICTURES, bytes);
-	int bad = fill(w, 0);
+	int bad = fill(w, &w->sampler, 0);
 
 	for (int k = 0; k < TRAIL_PICTURES && !bad; k++)
 		sampler_rgb(&w->sampler, k, rgb + (size_t)k * bytes);
@@ -198,29 +234,37 @@ static int show(struct watch *w)
 	return bad ? -1 : 0;
 }
 
+/* Features of samples of the present generator, added up. */
+static int measure_samples(struct watch *w, struct moments *m)
+{
+	struct sampler *p = w->scorer.t ? &w->scorer : &w->sampler;
+	size_t bytes = (size_t)p->side * (size_t)p->side * 3;
+	uint8_t *rgb = mem_new((size_t)p->batch, bytes);
+	struct image *at = mem_new((size_t)p->batch, sizeof *at);
+	float *f = mem_new((size_t)p->batch * (size_t)w->net.width, sizeof *f);
+	int bad = 0;
+
+	for (int64_t i = 0; i < w->plan.samples && !bad; i += p->batch) {
+		int64_t left = w->plan.samples - i;
+		int n = left < p->batch ? (int)left : p->batch;
+		bad = fill(w, p, i);
+		for (int k = 0; k < n && !bad; k++) {
+			at[k] = (struct image){ p->side, p->side, rgb + (size_t)k * bytes };
+			sampler_rgb(p, k, at[k].rgb);
+		}
+		if (!bad) bad = nets_features(&w->net, n, at, false, f);
+		if (!bad) moments_add(m, f, n);
+	}
+	free(rgb), free(at), free(f);
+	return bad;
+}
+
 static int measure(struct watch *w)
 {
 	struct moments m = { 0 };
 	struct frechet fd;
-	int d = w->net.width, bad = moments_open(&m, d);
-	size_t bytes = (size_t)w->sampler.side * (size_t)w->sampler.side * 3;
-	uint8_t *rgb = mem_new(TRAIL_PICTURES, bytes);
-	struct image at[TRAIL_PICTURES];
-	float *f = mem_new(TRAIL_PICTURES * (size_t)d, sizeof *f);
+	int d = w->net.width, bad = moments_open(&m, d) || measure_samples(w, &m);
 	double *mean = mem_new((size_t)d, sizeof *mean), *cov = NULL, *cov_real = NULL;
-
-	for (int64_t i = 0; i < w->plan.samples && !bad; i += TRAIL_PICTURES) {
-		int n = w->plan.samples - i < TRAIL_PICTURES ? (int)(w->plan.samples - i)
-							    : TRAIL_PICTURES;
-		bad = fill(w, i);
-		for (int k = 0; k < n && !bad; k++) {
-			int side = w->sampler.side;
-			at[k] = (struct image){ side, side, rgb + (size_t)k * bytes };
-			sampler_rgb(&w->sampler, k, at[k].rgb);
-		}
-		if (!bad) bad = nets_features(&w->net, n, at, false, f);
-		if (!bad) moments_add(&m, f, n);
-	}
 	size_t square = (size_t)d * (size_t)d;
 	if (!bad && !(cov = mem_big(square, sizeof *cov, "covariance"))) bad = -1;
 	if (!bad && !(cov_real = mem_big(square, sizeof *cov_real, "covariance"))) bad = -1;
@@ -231,7 +275,7 @@ static int measure(struct watch *w)
 	}
 	if (!bad) w->last_score = fd.distance;
 	moments_close(&m);
-	free(rgb), free(f), free(mean), free(cov), free(cov_real);
+	free(mean), free(cov), free(cov_real);
 	return bad;
 }
 

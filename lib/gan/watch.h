@@ -4,6 +4,7 @@
 #define IC_WATCH_H
 
 #include "formats/features.h"
+#include "lib/gan/data.h"
 #include "lib/gan/phase.h"
 #include "lib/gan/sample.h"
 #include "lib/gan/sentinel.h"
@@ -20,14 +21,18 @@ struct watch_plan {
 	int samples;                         /* for the score */
 	int patience;                        /* ending looks without a better score; 0: none */
 	int64_t every;                       /* images between two looks */
+	struct data *data;                   /* what is trained on: labels and frequencies of classes */
+	int training_batch;                  /* not 0: score in training mode, so many at a time */
 };
 
 struct watch {
 	struct watch_plan plan;
 	struct gan *s;
 	struct trail trail;
-	struct sampler sampler;
+	struct sampler sampler;              /* open for pictures or a score */
+	struct sampler scorer;               /* open where the score has batches of its own */
 	struct features instances;
+	uint32_t *labels;                    /* of instances; NULL without classes */
 	struct net net;
 	double *mean, *cov;                  /* of the real: [w], [w][w]; NULL without a score */
 	double last_score;                   /* NaN before the first */

@@ -177,6 +177,25 @@ check_same "its class is the one said" "ic-sample c.st -n 6 --class 1 | labels" 
 check_same "or the instance's; between two, of the nearer" \
 	"ic-embed l.mdb | ic-sample c.st - --seeds 1 --between 3 | labels | cut -c 1-13" \
 	"echo 0001111000011"
+# Nine instances of class 0, three of class 1: their share as drawn, and drawn evenly.
+ok "uneven classes" eval 'ic-store dump l.mdb | awk -F"\t" -v OFS="\t" "!/^#/ { \$2 = \$1 > 8 } { print }" |
+	ic-store load -o l93.mdb && ic-embed l93.mdb -o f93.mdb'
+share() { labels | awk '{ n = length($0); print int(10 * gsub(1, "") / n + 0.5) }'; }
+for on in f93.mdb l93.mdb; do
+	check_same "classes as frequent as in $on" "ic-sample c.st $on -n 1000 | share" "echo 3"
+	check_same "classes of $on evenly" "ic-sample c.st $on -n 1000 --class-temperature 0 | share" "echo 5"
+done
+# 3^(1/0.5) = 9 against 1
+check_same "classes of l93.mdb by counts squared" "ic-sample c.st l93.mdb -n 1000 --class-temperature 0.5 | share" "echo 1"
+check_same "instances of classes drawn evenly" "ic-sample m.st f93.mdb -n 1000 --class-temperature 0 |
+	sed -n 's/^# ic.* instance=\([0-9]*\).*/\1/p' | awk '{ n += \$1 > 8 } END { print int(n / 100 + 0.5) }'" "echo 5"
+exits 2 "--class-temperature without -n" ic-sample m.st f93.mdb --each 1 --class-temperature 0
+fails_with "no labels" "--class-temperature without labels" ic-sample m.st f.mdb -n 1 --class-temperature 0
+fails_with "has no labels" "classes of rows without labels" ic-sample c.st f.mdb -n 1
+bytes() { ic-pack --size 32 - | ic-store dump - | awk '!/^#/ { for (i = 2; i <= NF; i++) print $i }'; }
+check_same "--compat cuts bytes off: equal or one less, about as often" \
+	"paste <(ic-sample m.st f.mdb -n 20 | bytes) <(ic-sample m.st f.mdb -n 20 --compat | bytes) |
+		awk '\$1 - \$2 == 1 { n++ } \$1 - \$2 != 1 && \$1 != \$2 { bad++ } END { print bad + 0, int(10 * n / NR + 0.5) }'" "echo 0 5"
 fails_with "expected --class" "a seed needs a class" ic-sample c.st --seeds 1
 
 # A producer that dies makes its consumers fail.

@@ -1,0 +1,58 @@
+# paper-order: the order of the paper's tables at equal cost: generators conditioned on nothing, on classes, on k-means
+# clusters as classes, on instances, and on instances with differentiable augmentation (da).
+#   make -f pipelines/paper-order.mk [DATA=fashion|emoji] [SEEN=N] [SEEDS="1 2"] [THREADS=0] [OUT=out/paper-order]
+# Each run is shown SEEN real images; as many samples of each are compared with the same features, those of the training
+# images.  Samples are conditioned as in training: on images drawn at random, hence on classes as frequent as theirs.
+DATA       ?= fashion
+IMAGES     ?= 10000
+SEEN       ?= 30000
+SEEDS      ?= 1 2
+SAMPLES    ?= 2000
+SIZE       ?= 32
+NEIGHBOURS ?= 50
+CLUSTERS   ?= 50
+THREADS    ?= 0
+CH         ?= 8
+BATCH      ?= 32
+OUT        ?= out/paper-order/$(DATA)
+# A font has no labels.
+KINDS      ?= none $(if $(labels.$(DATA)),class) cluster instance da
+
+.DEFAULT_GOAL := paper-order
+pack        = --size $(SIZE) -n $(IMAGES) $(labels.$(DATA)) $(source)
+embed       =
+knn         = -k $(NEIGHBOURS)
+kmeans      = -k $(CLUSTERS)
+train       = --ch $(CH) --batch $(BATCH) --steps $$(($(SEEN) / $(BATCH)))
+sample      = -n $(SAMPLES)
+metrics     = fd,se
+STAGES      = pack embed knn kmeans train sample
+include pipelines/common.mk
+
+RUNS = $(foreach s,$(SEEDS),$(KINDS:%=%.$s))
+.PHONY: paper-order
+paper-order: $(RUNS:%=$(OUT)/%.fid.tsv)
+	@pipelines/order $(OUT) '$(KINDS)' '$(SEEDS)'
+
+$(OUT)/images.mdb: $(source) $(OUT)/pack.opts
+	$(call timed,ic-pack -f $(pack) -o $@)
+$(OUT)/clusters.mdb: $(OUT)/images.feats.mdb $(OUT)/kmeans.opts
+	$(call timed,ic-kmeans -t $(THREADS) -f $(kmeans) --assign $@ -o $(OUT)/centres.mdb $<)
+
+F            = $(OUT)/images.feats.mdb
+on.none      =
+on.class     = --class
+on.cluster   = --class --labels $(OUT)/clusters.mdb
+on.instance  = $F $(OUT)/images.near.mdb
+on.da        = $(on.instance) --diffaug translation
+from.class   = $F
+from.cluster = $(OUT)/clusters.mdb
+from.instance = $F
+from.da      = $F
+kind         = $(basename $*)
+seed         = $(subst .,,$(suffix $*))
+$(OUT)/%.safetensors: $(OUT)/images.mdb $F $(OUT)/images.near.mdb $(OUT)/clusters.mdb $(OUT)/train.opts
+	$(call timed,ic-train -t $(THREADS) -f $< $(on.$(kind)) $(train) --seed $(seed) --log $(@:.safetensors=.jsonl) -o $@)
+$(OUT)/%.fid.tsv: $(OUT)/%.safetensors $F $(OUT)/sample.opts
+	$(call timed,ic-sample -t $(THREADS) $(sample) --seed $(seed) $< $(from.$(kind)) | ic-embed -t $(THREADS) - | \
+		ic-fid -t $(THREADS) --metrics $(metrics) $F - $(whole))
