@@ -50,6 +50,9 @@ struct chain_step {
  * other steps.  An out overlaps no in, unless it is the earlier step's own. */
 struct chain { struct shape space; int n; const struct chain_step *step; };
 
+/* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; w -= rate m / (sqrt(v) root + eps) */
+struct adam_rates { real beta1, beta2, rate, root, eps; };
+
 struct backend {
 	const char *name;
 	op_fn *op[OP_COUNT];                 /* NULL: this backend lacks the op */
@@ -68,6 +71,9 @@ struct backend {
 	void (*copy)(struct backend *, void *to, const void *from, size_t bytes);  /* within the device's */
 	const char *(*fault)(struct backend *);   /* the first failure, with its kernel; NULL: none */
 	void (*close)(struct backend *);
+	void (*adam)(struct backend *, size_t n, const real *g, real *w, real *m, real *v,
+		     const struct adam_rates *);
+	void (*mix)(struct backend *, size_t n, real *y, real a, const real *x, real c);   /* y = a y + c x; a 0: y is not read */
 	void *device;                        /* what the backend keeps */
 };
 

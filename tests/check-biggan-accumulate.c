@@ -57,13 +57,13 @@ static void add_up(const struct phase *f, const struct params *ps, real *sum)
 	}
 }
 
-static void move(const struct phase *f, const struct params *ps, const struct adam *o, real *sum,
-		 real *w, real *m, real *v)
+static void move(struct backend *b, const struct phase *f, const struct params *ps,
+		 const struct adam *o, real *sum, real *w, real *m, real *v)
 {
 	const real **g = mem_new((size_t)ps->n, sizeof *g);
 
 	for (int i = 0; i < ps->n; i++) g[i] = f->grad[i] < 0 ? NULL : sum + ps->p[i].at;
-	adam_step(ps, o, 1, g, w, m, v);
+	adam_step(b, ps, o, 1, g, w, m, v);
 	free(g);
 	free(sum);
 }
@@ -90,14 +90,14 @@ static void by_hand(struct gan *s, const struct recipe *r, struct backend *b)
 		add_up(&p.d, &s->dp, dsum);
 	}
 	forget(&s->dp, s->dm, s->dv);
-	move(&p.d, &s->dp, &r->d, dsum, s->d, s->dm, s->dv);
+	move(p.b, &p.d, &s->dp, &r->d, dsum, s->d, s->dm, s->dv);
 	for (int k = 0; k < BATCHES; k++) {
 		draw(&p, BATCHES + k);
 		must(!phase_g_step(&p));
 		add_up(&p.g, &s->gp, gsum);
 	}
 	forget(&s->gp, s->gm, s->gv);
-	move(&p.g, &s->gp, &r->g, gsum, s->g, s->gm, s->gv);
+	move(p.b, &p.g, &s->gp, &r->g, gsum, s->g, s->gm, s->gv);
 	phase_close(&p);
 }
 

@@ -39,6 +39,18 @@ ok "f32: within a level" within 1 cpu.pam f32.pam
 ok "tf32: within two levels" within 2 cpu.pam tf32.pam
 ok "bf16: within eight levels" within 8 cpu.pam bf16.pam
 ok "bf16 is not f32" eval '! cmp -s f32.pam bf16.pam'
+# What training steps leave on either.
+train() { ic-train a.mdb f.mdb n.mdb --ch 2 -b 4 --steps 3 --accumulate 2 --diffaug color,cutout "$@"; }
+ok "steps on the processor" train -o cpu.st --log cpu.jsonl
+ok "steps on a GPU" train -o gpu.st --log gpu.jsonl -d cuda
+ok "a step of bf16" train -o bf16.st -d cuda --precision bf16 --steps 1
+near()
+{
+	paste <(ic-sample cpu.st f.mdb -n 4 | sed 1,8d | od -An -v -tu1 -w1) \
+		<(ic-sample gpu.st f.mdb -n 4 | sed 1,8d | od -An -v -tu1 -w1) | awk '
+		{ d = $1 - $2; d = d < 0 ? -d : d; if (d > 2) far++; n++ } END { exit !(n && far * 100 < n) }'
+}
+ok "the trained generators give the same pictures" near
 IC_CUDA=$TMP/none.so
 fails_with "none.so" "no library" ic-sample m.st f.mdb -n 1 -d cuda
 check_same "auto is the processor then" "ic-sample m.st f.mdb -n 4 -b 2 -d auto" "cat cpu.pam"

@@ -9,6 +9,7 @@
 #include "lib/base/say.h"
 #include "lib/gan/budget.h"
 #include "lib/gan/train.h"
+#include "lib/tape/device.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 static const char *out, *init, *preset, *flipped, *labels, *tape_file, *augment;
-static int ch, batch = 32, accumulate = 1, d_steps = 1, device, kept, on_collapse;
+static int ch, batch = 32, accumulate = 1, d_steps = 1, device, precision, kept, on_collapse;
 static int64_t steps = -1, seed, every = 10000, ema_start = 100, memory;
 static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995, class_temperature = 1;
 static bool by_class, flip, compat, dry_run, profile, recompute;
@@ -96,7 +97,9 @@ static const struct opt opts[] = {
 	{ 0, "recompute", NULL,
 	  "a third or more less memory for activations, a sixth more work, the same result",
 	  OPT_FLAG, &recompute, 0, 0 },
-	{ 'd', "device", "cpu|ref", "where to compute", OPT_WORD, &device, 0, 0 },
+	{ 'd', "device", DEVICES, "where to compute", OPT_WORD, &device, 0, 0 },
+	{ 0, "precision", PRECISIONS, "of the factors in products on a GPU", OPT_WORD, &precision, 0,
+	  0 },
 	OPT_COMMON
 };
 
@@ -366,7 +369,6 @@ static int whole_run(struct train *r, struct backend *b, int64_t *images)
 
 static int run(char **operand, int n, const char *part, int64_t *images)
 {
-	static const char *const devices[] = { "cpu", "ref" };
 	struct data d;
 	struct gan g = { 0 };
 	struct phases p = { 0 };
@@ -387,8 +389,8 @@ static int run(char **operand, int n, const char *part, int64_t *images)
 			   .minutes = minutes,
 			   .on_collapse = (enum on_collapse)on_collapse,
 			   .tell = tell };
-	struct backend *b = backend_new(devices[device], par_threads());
-	int bad = data_open(&d, operand[0], n > 1 ? operand[1] : NULL, n > 1 ? operand[2] : NULL,
+	struct backend *b = device_open(device, precision, par_threads());
+	int bad = !b || data_open(&d, operand[0], n > 1 ? operand[1] : NULL, n > 1 ? operand[2] : NULL,
 			    flipped);
 
 	if (!bad && n > 1 && !plan.instances) plan.instances = operand[1];

@@ -149,5 +149,6 @@ int ic_cuda_open(struct backend *b, int precision)
 	cuda_chain_fill(b);
 	cuda_move_fill(b);
 	cuda_gemm_fill(b);
+	cuda_adam_fill(b);
 	return 0;
 }

@@ -80,9 +80,9 @@ static val color(struct diffaug *a, struct tape *t, val x)
 {
 	struct shape one = shape4(a->batch, 1, 1, 1);
 
-	x = add(t, x, leaf(t, one, a->brightness));
-	x = around(t, x, shape4(a->batch, a->side, a->side, 1), leaf(t, one, a->saturation));
-	return around(t, x, one, leaf(t, one, a->contrast));
+	x = add(t, x, input(t, one, a->brightness));
+	x = around(t, x, shape4(a->batch, a->side, a->side, 1), input(t, one, a->saturation));
+	return around(t, x, one, input(t, one, a->contrast));
 }
 
 /* Pixels are rows of a table that ends in a row of zeros. */
@@ -90,7 +90,7 @@ static val translation(struct diffaug *a, struct tape *t, val x)
 {
 	int pixels = a->batch * a->side * a->side;
 	val table = pad(t, reshape(t, x, shape4(pixels, 1, 1, 3)), 0, 0, 1);
-	val y = pick(t, table, leaf(t, shape4(pixels, 1, 1, 1), a->from));
+	val y = pick(t, table, input(t, shape4(pixels, 1, 1, 1), a->from));
 	return reshape(t, y, shape4(a->batch, a->side, a->side, 3));
 }
 
@@ -101,7 +101,7 @@ val diffaug_build(struct diffaug *a, struct tape *t, val x)
 		case DIFFAUG_COLOR: x = color(a, t, x); break;
 		case DIFFAUG_TRANSLATION: x = translation(a, t, x); break;
 		case DIFFAUG_CUTOUT:
-			x = mul(t, x, leaf(t, shape4(a->batch, a->side, a->side, 1), a->seen));
+			x = mul(t, x, input(t, shape4(a->batch, a->side, a->side, 1), a->seen));
 			break;
 		default: return x;
 		}

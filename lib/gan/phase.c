@@ -9,18 +9,18 @@
 
 static val labels(struct tape *t, const struct phases *p, const real *at)
 {
-	return p->s->c.class_cond ? leaf(t, shape4(p->r.batch, 1, 1, 1), at) : -1;
+	return p->s->c.class_cond ? input(t, shape4(p->r.batch, 1, 1, 1), at) : -1;
 }
 
 static val features(struct tape *t, const struct phases *p, const real *at)
 {
 	const struct biggan *c = &p->s->c;
-	return c->instance_cond ? leaf(t, shape4(p->r.batch, 1, 1, c->features), at) : -1;
+	return c->instance_cond ? input(t, shape4(p->r.batch, 1, 1, c->features), at) : -1;
 }
 
 static val noise(struct tape *t, const struct phases *p)
 {
-	return leaf(t, shape4(p->r.batch, 1, 1, biggan_dim_z(&p->s->c)), p->in.z);
+	return input(t, shape4(p->r.batch, 1, 1, biggan_dim_z(&p->s->c)), p->in.z);
 }
 
 static val both(struct tape *t, val fake, val real_)
@@ -60,10 +60,10 @@ static int build_d(struct phases *p, struct backend *b)
 	const struct biggan *c = &p->s->c;
 	int n = p->r.batch, R = c->resolution;
 
-	d->g = scope_open(t, &p->s->gp, p->s->g, true);
-	d->d = scope_open(t, &p->s->dp, p->s->d, true);
+	d->g = scope_open(t, &p->s->gp, p->at.g, true);
+	d->d = scope_open(t, &p->s->dp, p->at.d, true);
 	val y = labels(t, p, p->in.y), f = features(t, p, p->in.f);
-	val x = leaf(t, shape4(n, R, R, 3), p->in.x);
+	val x = input(t, shape4(n, R, R, 3), p->in.x);
 	val xy = labels(t, p, p->in.xy), xf = features(t, p, p->in.xf);
 	d->fake = detach(t, biggan_g(&d->g, c, noise(t, p), y, f));
 	x = diffaug_build(&d->aug, t, concat(t, d->fake, x, 0));
@@ -85,8 +85,8 @@ static int build_g(struct phases *p, struct backend *b)
 	struct tape *t = g->t = tape_new();
 	const struct biggan *c = &p->s->c;
 
-	g->g = scope_open(t, &p->s->gp, p->s->g, true);
-	g->d = scope_open(t, &p->s->dp, p->s->d, true);
+	g->g = scope_open(t, &p->s->gp, p->at.g, true);
+	g->d = scope_open(t, &p->s->dp, p->at.d, true);
 	val y = labels(t, p, p->in.y), f = features(t, p, p->in.f);
 	g->fake = biggan_g(&g->g, c, noise(t, p), y, f);
 	g->score = biggan_d(&g->d, c, diffaug_build(&g->aug, t, g->fake), y, f);
@@ -100,7 +100,7 @@ static int build_g(struct phases *p, struct backend *b)
 
 /* What the programs read and leave behind, and how many numbers of each a picture takes. */
 struct room { real **at; size_t each; };
-enum { ROOMS = 7 };
+enum { ROOMS = 8 };
 
 static void list_rooms(struct phases *p, struct room room[ROOMS])
 {
@@ -112,8 +112,17 @@ static void list_rooms(struct phases *p, struct room room[ROOMS])
 		{ &p->in.y, label },   { &p->in.xy, label },
 		{ &p->in.f, feature }, { &p->in.xf, feature },
 		{ &p->scores, 2 },
+		{ &p->fakes, 3 * (size_t)c->resolution * (size_t)c->resolution },
 	};
 	memcpy(room, all, sizeof all);
+}
+
+static real *sums(struct phases *p, const struct params *ps)
+{
+	real *sum = backend_take(p->b, ps->total * sizeof *sum);
+
+	if (!sum) fail("no memory for sums of gradients");
+	return sum;
 }
 
 /* Inputs, draws of the augmentation and sums of gradients. */
@@ -126,8 +135,8 @@ static int reserve(struct phases *p)
 		size_t n = (size_t)p->r.batch * room[i].each;
 		if (n && !(*room[i].at = mem_big(n, sizeof(real), "a batch"))) return -1;
 	}
-	if (p->r.accumulate > 1 && (!(p->d.sum = param_buffer(&p->s->dp)) ||
-				    !(p->g.sum = param_buffer(&p->s->gp))))
+	if (p->r.accumulate > 1 && (!(p->d.sum = sums(p, &p->s->dp)) ||
+				    !(p->g.sum = sums(p, &p->s->gp))))
 		return -1;
 	return diffaug_reserve(&p->d.aug) || diffaug_reserve(&p->g.aug) ? -1 : 0;
 }
@@ -145,8 +154,69 @@ static size_t arena_bytes(const struct phases *p)
 /* Neither phase needs the other's values: one arena serves both. */
 static int allot(struct phases *p)
 {
-	p->arena = mem_big(arena_bytes(p), 1, "arena of a training step");
-	return !p->arena || tape_place(p->d.t, p->arena) || tape_place(p->g.t, p->arena) ? -1 : 0;
+	if (!(p->arena = backend_take(p->b, arena_bytes(p))))
+		return fail("no memory for %.1f MiB of values in a training step",
+			    (double)arena_bytes(p) / 1048576);
+	return tape_place(p->d.t, p->arena) || tape_place(p->g.t, p->arena) ? -1 : 0;
+}
+
+/* The parts of the state, here and where the ops compute. */
+struct held { real *here, **there; size_t n; };
+enum { HELD = 7 };
+
+static void list_state(struct phases *p, struct held held[HELD])
+{
+	struct gan *s = p->s;
+	struct phase_state *a = &p->at;
+	size_t g = s->gp.total, d = s->dp.total;
+	const struct held all[HELD] = {
+		{ s->g, &a->g, g },   { s->ema, &a->ema, g }, { s->gm, &a->gm, g },
+		{ s->gv, &a->gv, g }, { s->d, &a->d, d },     { s->dm, &a->dm, d },
+		{ s->dv, &a->dv, d },
+	};
+	memcpy(held, all, sizeof all);
+}
+
+static void send(struct phases *p)
+{
+	struct held held[HELD];
+
+	list_state(p, held);
+	for (int i = 0; i < HELD && p->b->take; i++)
+		backend_put(p->b, *held[i].there, held[i].here, held[i].n * sizeof(real));
+}
+
+int phase_fetch(struct phases *p)
+{
+	struct held held[HELD];
+
+	list_state(p, held);
+	for (int i = 0; i < HELD && p->b->take; i++)
+		backend_get(p->b, held[i].here, *held[i].there, held[i].n * sizeof(real));
+	return backend_fault(p->b) ? fail("%s: %s", p->b->name, backend_fault(p->b)) : 0;
+}
+
+/* The state where the ops compute; one only to be measured stays where it is. */
+static int settle(struct phases *p, bool memory)
+{
+	struct held held[HELD];
+	bool device = p->b->take && memory;
+
+	list_state(p, held);
+	for (int i = 0; i < HELD; i++) {
+		*held[i].there = device ? backend_take(p->b, held[i].n * sizeof(real)) : held[i].here;
+		if (device && !*held[i].there) return fail("no memory for weights on the device");
+	}
+	if (device) send(p);
+	return 0;
+}
+
+static void unsettle(struct phases *p)
+{
+	struct held held[HELD];
+
+	list_state(p, held);
+	for (int i = 0; i < HELD && p->b->take; i++) backend_give(p->b, *held[i].there);
 }
 
 static int open(struct phases *p, struct gan *s, const struct recipe *r, struct backend *b,
@@ -154,9 +224,9 @@ static int open(struct phases *p, struct gan *s, const struct recipe *r, struct 
 {
 	int R = s->c.resolution;
 
-	*p = (struct phases){ .s = s, .r = *r };
+	*p = (struct phases){ .s = s, .r = *r, .b = b };
 	p->grads = mem_new((size_t)(s->gp.n + s->dp.n), sizeof *p->grads);
-	if (diffaug_open(&p->d.aug, &r->aug, 2 * r->batch, R) ||
+	if (settle(p, memory) || diffaug_open(&p->d.aug, &r->aug, 2 * r->batch, R) ||
 	    diffaug_open(&p->g.aug, &r->aug, r->batch, R) || (memory && reserve(p)) ||
 	    build_d(p, b) || build_g(p, b) || (memory && allot(p))) {
 		phase_close(p);
@@ -200,13 +270,16 @@ void phase_close(struct phases *p)
 		scope_close(&each[i]->d);
 		diffaug_close(&each[i]->aug);
 		free(each[i]->grad);
-		free(each[i]->sum);
+		if (p->b) backend_give(p->b, each[i]->sum);
 	}
 	struct room room[ROOMS];
 	if (p->s) list_rooms(p, room);
 	for (int i = 0; p->s && i < ROOMS; i++) free(*room[i].at);
 	free(p->grads);
-	free(p->arena);
+	if (p->b) {
+		backend_give(p->b, p->arena);
+		unsettle(p);
+	}
 	*p = (struct phases){ 0 };
 }
 
@@ -214,13 +287,17 @@ void phase_restart(struct phases *p)
 {
 	p->d_moves = p->d.batches = p->g.batches = 0;
 	p->lost = false;
+	send(p);
 }
 
 /* Runs a phase; after a loss that is not finite, again to name the first such value. */
 static int run(struct phases *p, struct phase *f, const char *name)
 {
-	tape_run(f->t);
-	if (isfinite(*tape_value(f->t, f->loss))) return 0;
+	real loss;
+
+	if (tape_run(f->t)) return -1;
+	tape_read(f->t, f->loss, &loss);
+	if (isfinite(loss)) return 0;
 	p->lost = true;
 	tape_run_checked(f->t);
 	val bad = tape_first_bad(f->t);
@@ -232,15 +309,12 @@ static int run(struct phases *p, struct phase *f, const char *name)
  * false while more are to come. */
 static bool gather(struct phases *p, struct phase *f, const struct params *ps)
 {
-	real part = 1 / (real)p->r.accumulate;
-
 	for (int i = 0; i < ps->n; i++) {
 		p->grads[i] = f->grad[i] < 0 ? NULL : tape_value(f->t, f->grad[i]);
 		if (!f->sum || !p->grads[i]) continue;
 		real *sum = f->sum + ps->p[i].at;
-		size_t n = shape_count(ps->p[i].s);
-		for (size_t k = 0; k < n; k++)
-			sum[k] = (f->batches ? sum[k] : 0) + part * p->grads[i][k];
+		adam_mix(p->b, shape_count(ps->p[i].s), sum, f->batches > 0, p->grads[i],
+			 1 / (real)p->r.accumulate);
 		p->grads[i] = sum;
 	}
 	f->batches = (f->batches + 1) % p->r.accumulate;
@@ -254,7 +328,7 @@ int phase_d_step(struct phases *p)
 
 	if (run(p, &p->d, "discriminator")) return -1;
 	const real *score = p->scores;
-	memcpy(p->scores, tape_value(p->d.t, p->d.score), 2 * (size_t)n * sizeof *score);
+	tape_read(p->d.t, p->d.score, p->scores);
 	p->d_real = p->d_fake = 0;
 	for (int i = 0; i < n; i++) {
 		p->d_fake += fmax(0, 1 + (double)score[i]) / n;
@@ -263,8 +337,8 @@ int phase_d_step(struct phases *p)
 	scope_apply(&p->d.g);
 	scope_apply(&p->d.d);
 	if (!gather(p, &p->d, &s->dp)) return 0;
-	adam_step(&s->dp, &p->r.d, s->step * p->r.d_steps + ++p->d_moves, p->grads, s->d, s->dm,
-		  s->dv);
+	adam_step(p->b, &s->dp, &p->r.d, s->step * p->r.d_steps + ++p->d_moves, p->grads, p->at.d,
+		  p->at.dm, p->at.dv);
 	return 0;
 }
 
@@ -273,13 +347,17 @@ int phase_g_step(struct phases *p)
 	struct gan *s = p->s;
 
 	if (run(p, &p->g, "generator")) return -1;
-	p->g_loss = (double)*tape_value(p->g.t, p->g.loss);
+	real loss;
+	tape_read(p->g.t, p->g.loss, &loss);
+	p->g_loss = (double)loss;
+	tape_read(p->g.t, p->g.fake, p->fakes);
 	scope_apply(&p->g.g);
 	scope_apply(&p->g.d);
 	if (!gather(p, &p->g, &s->gp)) return 0;
-	adam_step(&s->gp, &p->r.g, ++s->step, p->grads, s->g, s->gm, s->gv);
+	adam_step(p->b, &s->gp, &p->r.g, ++s->step, p->grads, p->at.g, p->at.gm, p->at.gv);
 	p->d_moves = 0;
-	adam_average(&s->gp, s->step < p->r.ema_start ? 0 : p->r.ema_decay, s->g, s->ema);
+	adam_average(p->b, &s->gp, s->step < p->r.ema_start ? 0 : p->r.ema_decay, p->at.g,
+		     p->at.ema);
 	return 0;
 }
 
@@ -290,5 +368,5 @@ const real *phase_scores(const struct phases *p)
 
 const real *phase_fakes(const struct phases *p)
 {
-	return tape_value(p->g.t, p->g.fake);
+	return p->fakes;
 }

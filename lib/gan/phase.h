@@ -36,15 +36,20 @@ struct phase {
 	int batches;                         /* in sum */
 };
 
+/* The state of a run where its ops compute: the gan's own, or copies on a device. */
+struct phase_state { real *g, *d, *ema, *gm, *gv, *dm, *dv; };
+
 struct phases {
 	struct gan *s;
+	struct backend *b;
+	struct phase_state at;
 	struct recipe r;
 	struct phase_input in;
 	struct phase d, g;
 	int d_moves;                         /* since the last of G */
 	const real **grads;
 	real *arena;                         /* of both programs */
-	real *scores;                        /* of D's last batch */
+	real *scores, *fakes;                /* of the last batches */
 	double d_real, d_fake, g_loss;       /* of the last batches, undivided */
 	bool lost;                           /* a loss was not finite */
 };
@@ -58,7 +63,9 @@ int phase_plan(struct phases *, struct gan *, const struct recipe *, struct back
 struct phase_bytes { size_t activations, workspace, inputs; };
 struct phase_bytes phase_bytes(struct phases *);
 void phase_close(struct phases *);           /* accepts a zeroed struct */
-void phase_restart(struct phases *);         /* the state is another: forgets a step half done */
+void phase_restart(struct phases *);         /* the gan's state is another: forgets a step half done */
+/* Brings the gan's state up to date where a device computes; nothing to do elsewhere.  0, or -1. */
+int phase_fetch(struct phases *);
 
 /* One batch; with the last of `accumulate` the weights move.  G's move also counts the step and moves
  * the average.  0; -1 after fail() naming the first value that is not finite, with lost set. */

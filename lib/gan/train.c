@@ -105,6 +105,7 @@ static int attend(struct train *r)
 	char what[160];
 
 	if (now % WATCH_LOG_STEPS && !watch_due(r->w) && now != r->steps) return 0;
+	if (phase_fetch(r->p)) return -1;
 	struct vitals v = sentinel_read(r->p);
 	enum collapse how = sentinel_judge(&v);
 	if (watch_step(r->w, r->p, &v)) return -1;
@@ -134,6 +135,7 @@ static int finish(struct train *r)
 	progress_end();
 	if (watch_enough(r->w)) tell(r, r->p->s->step, "the score has not become better for long");
 	if (watch_due(r->w)) return rename(part, name) ? fail("%s:", name) : part_sync_folder(name);
+	if (phase_fetch(r->p)) return -1;
 	if (!sentinel_finite(r->p->s))
 		return fail("step %" PRId64 ": a weight is not finite", r->p->s->step);
 	if (look(r, name)) return -1;
@@ -144,6 +146,7 @@ static int finish(struct train *r)
 static int leave(struct train *r)
 {
 	progress_end();
+	if (phase_fetch(r->p)) return -1;
 	if (sentinel_finite(r->p->s) &&
 	    (trail_sync(&r->w->trail) || gan_save(r->p->s, r->ring.part)))
 		return -1;

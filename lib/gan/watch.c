@@ -299,6 +299,7 @@ static int note_score(struct watch *w, bool *better)
 int watch_look(struct watch *w, bool *better)
 {
 	*better = false;
+	if (w->sampler.t) tape_refresh(w->sampler.t);
 	if ((w->plan.trail.pictures || w->plan.trail.board) && show(w)) return -1;
 	if (w->mean && (measure(w) || note_score(w, better))) return -1;
 	return trail_sync(&w->trail);

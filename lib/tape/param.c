@@ -224,8 +224,7 @@ void scope_apply(const struct scope *s)
 {
 	for (int i = 0; i < s->n_up; i++) {
 		const struct param *p = &s->ps->p[s->up[i].param];
-		memcpy(s->data + p->at, tape_value(s->t, s->up[i].v),
-		       shape_count(p->s) * sizeof(real));
+		tape_copy(s->t, s->up[i].v, s->data + p->at);
 	}
 }
 

@@ -108,3 +108,8 @@ void tape_read(const struct tape *t, val v, real *to)
 {
 	backend_get(t->b, to, tape_value(t, v), shape_count(t->ins[v].s) * sizeof *to);
 }
+
+void tape_copy(const struct tape *t, val v, real *to)
+{
+	backend_copy(t->b, to, tape_value(t, v), shape_count(t->ins[v].s) * sizeof *to);
+}

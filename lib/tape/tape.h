@@ -90,6 +90,7 @@ val grad(struct tape *, val y, val x);
 /* The value survives the run, and is at the returned place of every plan after it. */
 void keep(struct tape *, val);
 void tape_read(const struct tape *, val, real *to);   /* a kept value, into the host's memory */
+void tape_copy(const struct tape *, val, real *to);   /* ... into memory where the ops compute */
 const real *tape_value(const struct tape *, val); /* kept values and leaves, where the ops compute */
 
 /* Starts a segment of the forward pass, which lasts until the next or until grads: what a tape that recomputes gives up after it,
