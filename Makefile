@@ -74,7 +74,7 @@ $B/host/%.o: %.cu | $B/found
 $B/host/%.o: %.c | $B/found
 	@mkdir -p $(@D)
 	$(COMPILE) -fPIC -c -o $@ $<
-$B/tests/libic-cuda-host.so: $(CU:%.cu=$B/host/%.o) $B/host/kernels/cuda/host.o $B/host/kernels/ops.o
+$B/tests/libic-cuda-host.so: $(CU:%.cu=$B/host/%.o) $B/host/tests/cuda-host.o $B/host/kernels/ops.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -shared -o $@ $^ -lm
 

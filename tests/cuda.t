@@ -40,7 +40,7 @@ ok "tf32: within two levels" within 2 cpu.pam tf32.pam
 ok "bf16: within eight levels" within 8 cpu.pam bf16.pam
 ok "bf16 is not f32" eval '! cmp -s f32.pam bf16.pam'
 # What training steps leave on either.
-train() { ic-train a.mdb f.mdb n.mdb --ch 2 -b 4 --steps 3 --accumulate 2 --diffaug color,cutout "$@"; }
+train() { ic-train a.mdb f.mdb n.mdb --ch 2 -b 4 --steps 2 --accumulate 2 --diffaug color,cutout "$@"; }
 ok "steps on the processor" train -o cpu.st --log cpu.jsonl
 ok "steps on a GPU" train -o gpu.st --log gpu.jsonl -d cuda
 ok "a step of bf16" train -o bf16.st -d cuda --precision bf16 --steps 1

@@ -1,5 +1,5 @@
 /* cuda: what the kernels are written in: CUDA C, in the part of it that is also C, so that gcc can
- * compile them over an emulated device (host.c) and run them where no GPU is.
+ * compile them over an emulated device (tests/cuda-host.c) and run them where no GPU is.
  *
  * A kernel takes one struct, seen as `a`; its threads are in one dimension, THREADS of them. */
 #ifndef IC_CUDA_H

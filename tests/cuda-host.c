@@ -1,4 +1,4 @@
-/* host: a device without a GPU: grids run block after block, the threads of a block as fibers that
+/* cuda-host: a device without a GPU: grids run block after block, the threads of a block as fibers that
  * give way to each other where they wait; memory of the device is out of reach outside of kernels.
  * For tests: it is slow, and strict: threads that wait at different places end the program. */
 #include "kernels/cuda/cuda.h"
@@ -217,6 +217,7 @@ void *host_take(size_t bytes)
 	struct area *more = realloc(area, (size_t)(areas + 1) * sizeof *area);
 
 	if (p == MAP_FAILED || !more) return NULL;
+	madvise(p, whole, MADV_HUGEPAGE);    /* fewer to open and shut */
 	memset(p, 0xff, whole);
 	area = more;
 	area[areas++] = (struct area){ p, whole };
