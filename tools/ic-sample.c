@@ -331,7 +331,7 @@ static int open_instances(struct job *j, const char *path)
 {
 	struct labels l;
 
-	if (j->g.c.instance_cond) return features_open(&j->t, path);
+	if (j->g.c.instance_cond || j->g.c.n_classes < 2) return features_open(&j->t, path);
 	if (labels_open(&l, path)) return -1;
 	j->t = (struct features){ .info = l.info, .keys = l.keys, .labels = l.labels };
 	return 0;
