@@ -328,8 +328,10 @@ static void check_file(void)
 static void check_sizes(void)
 {
 	static const struct { const char *text; int64_t bytes; const char *again; } good[] = {
-		{ "0", 0, "0" }, { "512", 512, "512" }, { "1024", 1024, "1K" }, { "3M", 3 << 20, "3M" },
-		{ "1536K", 1536 << 10, "1536K" }, { "2048M", 2LL << 30, "2G" }, { "5T", 5LL << 40, "5T" },
+		{ "0", 0, "0" }, { "512", 512, "512" }, { "1024", 1024, "1K" },
+		{ "3M", 3 << 20, "3M" },
+		{ "1536K", 1536 << 10, "1536K" }, { "2048M", 2LL << 30, "2G" },
+		{ "5T", 5LL << 40, "5T" },
 		{ "8388607T", 8388607LL << 40, "8388607T" },
 	};
 	static const char *const bad[] = { "", "M", "-1", "1.5G", "4MB", "4 M", "4m", "4\n",

@@ -114,7 +114,8 @@ static void compare(const char *backend, int resolution, int ch, bool class_cond
 	ok(same_d, "%s, %d pixels, class %d, instance %d, %d to a step: gradients of D", backend,
 	   resolution, class_cond, instance_cond, accumulate);
 	ok(same_g, "and of G");
-	ok(same_state(&s[0], &s[1]), "weights, buffers, averages and moments after %d steps", STEPS);
+	ok(same_state(&s[0], &s[1]), "weights, buffers, averages and moments after %d steps",
+	   STEPS);
 	for (int k = 0; k < 2; k++) {
 		phase_close(&p[k]);
 		gan_free(&s[k]);

@@ -88,7 +88,7 @@ static const struct opt opts[] = {
 	{ 0, "dry-run", NULL, "print sizes, memory and time, and write nothing", OPT_FLAG, &dry_run,
 	  0, 0 },
 	{ 0, "memory", "SIZE",
-	  "take no more: refuse to begin, or with --dry-run find the largest batch (0: the machine's)",
+	  "take no more: refuse to begin, or with --dry-run find the largest batch (0: all there is)",
 	  OPT_SIZE, &memory, 0, 0 },
 	{ 0, "profile", NULL, "at the end print the time of each kind of step", OPT_FLAG, &profile,
 	  0, 0 },
@@ -295,8 +295,8 @@ static int check_memory(const struct biggan *c, const struct recipe *r, const st
 
 	if (!memory || budget_total(m) <= (size_t)memory) return 0;
 	again.recompute = true;
-	return fail("--memory: batches of %d take %.1f MiB, expected at most %.1f; the largest that "
-		    "fit are of %d, with --recompute of %d",
+	return fail("--memory: batches of %d take %.1f MiB, expected at most %.1f; the largest "
+		    "that fit are of %d, with --recompute of %d",
 		    r->batch, mib(budget_total(m)), mib((size_t)memory),
 		    budget_batch(c, r, pictures(), (size_t)memory, b),
 		    budget_batch(c, &again, pictures(), (size_t)memory, b));

@@ -10,14 +10,14 @@
 struct budget {
 	int64_t generator, discriminator;    /* trained values */
 	size_t weights;                      /* of G, its average and D */
-	size_t optimiser;                    /* moments; sums of gradients of several batches to a step */
+	size_t optimiser;                    /* moments; sums of gradients of several batches */
 	size_t activations, workspace;
-	size_t other;                        /* batches, pictures through time, a tensor being saved */
+	size_t other;                        /* batches, pictures to show, a tensor to save */
 	int64_t work;                        /* multiply-adds of one batch of each move of a step */
 };
 
-/* pictures: how many a look shows, 0 for none.  Nothing of these sizes is allocated.  0, or -1 after
- * fail(). */
+/* pictures: how many a look shows, 0 for none.  Nothing of these sizes is allocated.  0, or -1
+ * after fail(). */
 int budget_make(struct budget *, const struct biggan *, const struct recipe *, int pictures,
 		struct backend *);
 size_t budget_total(const struct budget *);

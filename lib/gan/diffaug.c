@@ -34,7 +34,8 @@ int diffaug_open(struct diffaug *a, const struct diffaug_policy *p, int batch, i
 	size_t pixels = (size_t)batch * (size_t)side * (size_t)side;
 
 	*a = (struct diffaug){ .policy = *p, .batch = batch, .side = side };
-	if (p->kind[0] != DIFFAUG_END && pixels > 1 << 24)   /* whole numbers of a float end there */
+	/* whole numbers of a float end there */
+	if (p->kind[0] != DIFFAUG_END && pixels > 1 << 24)
 		return fail("%d pictures of %d pixels: too many to augment at a time, expected %d "
 			    "at most", batch, side, (1 << 24) / (side * side));
 	return 0;

@@ -35,7 +35,7 @@ int diffaug_parse(struct diffaug_policy *, const char *text);
 /* Still without draws; 0, or -1 after fail(): more pixels than a float can number. */
 int diffaug_open(struct diffaug *, const struct diffaug_policy *, int batch, int side);
 size_t diffaug_bytes(const struct diffaug *);   /* of its draws */
-int diffaug_reserve(struct diffaug *);       /* memory for them, before the build; 0, or -1 after fail() */
+int diffaug_reserve(struct diffaug *);       /* before the build; 0, or -1 after fail() */
 void diffaug_close(struct diffaug *);        /* accepts a zeroed struct */
 val diffaug_build(struct diffaug *, struct tape *, val x);   /* x[batch,side,side,3] -> the same */
 

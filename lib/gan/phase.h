@@ -71,7 +71,8 @@ int phase_fetch(struct phases *);
  * the average.  0; -1 after fail() naming the first value that is not finite, with lost set. */
 int phase_d_step(struct phases *);
 int phase_g_step(struct phases *);
-const real *phase_scores(const struct phases *);   /* of D's last batch: [2 batch], fake first; borrowed */
+/* Of D's last batch: [2 batch], fake first; borrowed. */
+const real *phase_scores(const struct phases *);
 /* After G, until D: [batch][R][R][3]; borrowed. */
 const real *phase_fakes(const struct phases *);
 

@@ -36,7 +36,8 @@ struct gan {
 	char *options;                       /* "name = value" lines of the run that wrote it; NULL or owned */
 };
 
-int gan_shape(struct gan *, const struct biggan *);                /* parameters without values; -1 after fail() */
+/* Parameters without values; -1 after fail(). */
+int gan_shape(struct gan *, const struct biggan *);
 int gan_alloc(struct gan *, const struct biggan *);                /* all zero; -1 after fail() */
 int gan_new(struct gan *, const struct biggan *, uint64_t seed);   /* initialised weights; -1 after fail() */
 /* Weights and buffers of other runs, the moments zero and no step done.  list, with commas between: one

@@ -44,7 +44,7 @@ static struct life *life_at(const struct tape *t, val v, int k)
 	return i->life >= 0 ? &t->life[i->life] : NULL;
 }
 
-/* A value is in use from the step that writes it to the last that reads it; kept ones to the end. */
+/* In use from the step that writes it to the last that reads it; kept values to the end. */
 static void lifetimes(struct tape *t)
 {
 	t->life = mem_new(2 * (size_t)t->n + 1, sizeof *t->life);
@@ -86,7 +86,8 @@ static int larger_first(const void *a, const void *b, void *tape)
 static size_t place_all(struct tape *t)
 {
 	int n = t->n_lives;
-	int *order = mem_new((size_t)n, sizeof *order), *placed = mem_new((size_t)n, sizeof *placed);
+	int *order = mem_new((size_t)n, sizeof *order);
+	int *placed = mem_new((size_t)n, sizeof *placed);
 	size_t top = 0;
 
 	for (int k = 0; k < n; k++) order[k] = k;
@@ -123,7 +124,7 @@ static struct view view_at(const struct tape *t, val v, int k)
 	return (struct view){ p, t->ins[v].s };
 }
 
-/* The members of the chain of step k, in order; `of` maps an instruction to its number in the chain. */
+/* The members of the chain of step k, in order; `of` maps an instruction to its number there. */
 static void build_chain(struct tape *t, int k, int *of)
 {
 	int n = 0;
@@ -142,7 +143,8 @@ static void build_chain(struct tape *t, int k, int *of)
 		for (int j = 0; j < i->n_in; j++) {
 			val r = tape_root(t, i->in[j]);
 			const struct instr *from = &t->ins[r];
-			bool inside = from->op != OP_LEAF && from->group == s->v && step_has(s, from);
+			bool inside = from->op != OP_LEAF && from->group == s->v &&
+				      step_has(s, from);
 			e->in[j] = view_at(t, i->in[j], k);
 			e->from[j] = inside ? of[r] : -1;
 			if (inside) e->in[j].p = NULL;
@@ -246,7 +248,8 @@ int tape_place(struct tape *t, real *arena)
 {
 	must(t->measured && !t->placed);
 	if (backend_reserve(t->b, t->scratch_bytes))
-		return fail("no memory for %.1f MiB of scratch", (double)t->scratch_bytes / 1048576);
+		return fail("no memory for %.1f MiB of scratch",
+			    (double)t->scratch_bytes / 1048576);
 	t->on_device = t->b->take;
 	if (!arena && t->on_device && !(arena = t->arena = backend_take(t->b, t->arena_bytes)))
 		return fail("no memory for %.1f MiB of values on the device",

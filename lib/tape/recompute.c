@@ -1,8 +1,8 @@
-/* recompute: values of a segment that nobody reads between its forward pass and its derivative give up
- * their memory in between and are computed again before the derivative.
+/* recompute: values of a segment that nobody reads between its forward pass and its derivative give
+ * up their memory in between and are computed again before the derivative.
  *
- * It is steps that are repeated, after the choice of chains: the same kernels on the same inputs, so
- * all bits stay, whatever the chains do to the order of a sum.  Of a chain only those members run
+ * It is steps that are repeated, after the choice of chains: the same kernels on the same inputs,
+ * so all bits stay, whatever the chains do to the order of a sum.  Of a chain only those members run
  * again that lead from values still there to values given up.  What a step keeps (new running
  * statistics, vectors of the spectral norm) is not touched, and random numbers come from leaves. */
 #include "lib/tape/impl.h"
@@ -18,7 +18,7 @@ struct span { int end, back; };
 struct recompute {
 	struct tape *t;
 	struct span *span;                   /* of each segment */
-	int *owner;                          /* of each step: the only segment that it is repeated for, or 0 */
+	int *owner;                          /* of each step: the segment it is repeated for, or 0 */
 	bool *shared, *dropped;              /* values that other segments read; those given up */
 };
 
@@ -68,7 +68,8 @@ static void drop_late(struct recompute *c)
 			if (!may_drop(t, r) || c->shared[r] || !reads_late(c, v, r)) continue;
 			const struct instr *from = &t->ins[r];
 			c->dropped[r] = true;
-			if (from->segment > c->owner[from->step]) c->owner[from->step] = from->segment;
+			if (from->segment > c->owner[from->step])
+				c->owner[from->step] = from->segment;
 		}
 	}
 	for (val v = 0; v < t->forward; v++)

@@ -93,16 +93,19 @@ void tape_read(const struct tape *, val, real *to);   /* a kept value, into the 
 void tape_copy(const struct tape *, val, real *to);   /* ... into memory where the ops compute */
 const real *tape_value(const struct tape *, val); /* kept values and leaves, where the ops compute */
 
-/* Starts a segment of the forward pass, which lasts until the next or until grads: what a tape that recomputes gives up after it,
- * but for what other segments read, and computes again before its derivative (Chen et al. 2016, arXiv 1604.06174). */
+/* Starts a segment of the forward pass, which lasts until the next or until grads: what a tape that
+ * recomputes gives up after it, but for what other segments read, and computes again before its
+ * derivative (Chen et al. 2016, arXiv 1604.06174). */
 void segment(struct tape *);
-void tape_recompute(struct tape *);               /* less memory, the same results; before the plan */
+void tape_recompute(struct tape *);          /* less memory, the same results; before the plan */
 
-/* Dead code, lifetimes, fused chains, and what an arena for the values must hold; nothing is allocated, and leaves may still be
- * unbound.  No more building afterwards.  fuse false: one kernel an instruction.  0, or -1 after fail(). */
+/* Dead code, lifetimes, fused chains, and what an arena for the values must hold; nothing is
+ * allocated, and leaves may still be unbound.  No more building afterwards.  fuse false: one kernel
+ * an instruction.  0, or -1 after fail(). */
 int tape_measure(struct tape *, struct backend *, bool fuse);
-/* Memory for a measured tape.  arena: tape_arena_bytes of it, 64-byte aligned, the caller's; it may serve several tapes, and what
- * one of them keeps then lasts until another runs.  NULL: an arena of its own.  0, or -1 after fail(). */
+/* Memory for a measured tape.  arena: tape_arena_bytes of it, 64-byte aligned, the caller's; it may
+ * serve several tapes, and what one of them keeps then lasts until another runs.  NULL: an arena of
+ * its own.  0, or -1 after fail(). */
 int tape_place(struct tape *, real *arena);
 int tape_plan(struct tape *, struct backend *, bool fuse);     /* both, with an arena of its own */
 void tape_refresh(struct tape *);
@@ -111,7 +114,7 @@ int tape_run(struct tape *);                 /* 0; -1 after fail() when a device
 size_t tape_arena_bytes(const struct tape *);
 size_t tape_scratch_bytes(const struct tape *);   /* of the backend, for the step that needs most */
 size_t tape_sum_bytes(const struct tape *);       /* what all values would take without reuse */
-int64_t tape_flops(const struct tape *);          /* multiply-adds of conv and matmul in one run; once measured */
+int64_t tape_flops(const struct tape *);          /* multiply-adds of conv and matmul in one run */
 val tape_first_bad(const struct tape *);          /* after tape_run_checked: first instruction with a non-finite result, or -1 */
 void tape_run_checked(struct tape *);             /* one by one, remembering the first non-finite value */
 const char *tape_name(const struct tape *, val);  /* op and name, for messages */
