@@ -1,4 +1,5 @@
-# init: training that begins with the weights of other runs: own checkpoints, their parts, published files; refusals.
+# init: training that begins with the weights of others: own checkpoints, their parts, published
+# files; refusals.
 . tests/tap.sh
 golden=$PWD/tests/golden
 cd "$TMP" || exit 1
@@ -41,10 +42,12 @@ for net in G D G_ema; do
 	ok "$net alone" ic-store export --net $net r.st -o $net.safetensors
 done
 check_same "from the three networks, the average after the generator" \
-	"ic-train $A --init G.safetensors,D.safetensors,G_ema.safetensors --steps 2 -o three.st && cat three.st" \
+	"ic-train $A --init G.safetensors,D.safetensors,G_ema.safetensors --steps 2 -o three.st &&
+	cat three.st" \
 	"ic-train $A --init r.st --steps 2 -o whole.st && cat whole.st"
 check_same "the order of the others does not matter" \
-	"ic-train $A --init D.safetensors,G.safetensors,G_ema.safetensors --steps 2 -o other.st && cat other.st" "cat whole.st"
+	"ic-train $A --init D.safetensors,G.safetensors,G_ema.safetensors --steps 2 -o other.st &&
+	cat other.st" "cat whole.st"
 ok "without an average" ic-train $A --init G.safetensors,D.safetensors --steps 0 -o two.st
 check_same "it is a copy" "part G_ema two.st" "part G r.st"
 ok "with a fresh discriminator" ic-train $A --init G.safetensors,new --steps 0 -o new.st
@@ -53,7 +56,8 @@ ok "which is another" eval '! cmp -s <(part D new.st) <(part D r.st)'
 check_same "as a run without --init begins" "part D new.st" \
 	"ic-train $A --ch 2 --steps 0 -o plain.st && part D plain.st"
 
-ok "one step, taken up to two" eval 'ic-train $A --init r.st --steps 1 -o cut.st && mv cut.st cut.st.part &&
+ok "one step, taken up to two" eval '
+	ic-train $A --init r.st --steps 1 -o cut.st && mv cut.st cut.st.part &&
 	ic-train $A --init G.safetensors,D.safetensors,G_ema.safetensors --steps 2 -o cut.st'
 check_same "ends as a run that was not cut" "cat cut.st" "cat whole.st"
 fails_with "left by a run with init" "other weights do not take it up" eval \
@@ -63,14 +67,16 @@ fails_with "left by a run with init" "other weights do not take it up" eval \
 published=$golden/generator.pth,$golden/discriminator.pth
 ok "from published files" ic-train a.mdb --class -b 4 --init "$published" --steps 1 -o pth.st
 check_same "as from safetensors" "cat pth.st" \
-	"ic-train a.mdb --class -b 4 --init $golden/generator.safetensors,$golden/discriminator.safetensors \
-	--steps 1 -o st.st && cat st.st"
+	"ic-train a.mdb --class -b 4 --steps 1 \
+	--init $golden/generator.safetensors,$golden/discriminator.safetensors -o st.st &&
+	cat st.st"
 check_same "before the first step they are the published ones" \
 	"ic-train a.mdb --class -b 4 --init $published --steps 0 -o zero.st &&
 	ic-sample zero.st -n 3 --class 2 | sed 's/ from=[0-9a-f]*//'" \
 	"ic-sample $golden/generator.pth -n 3 --class 2"
 
-fails_with "found no discriminator" "no discriminator" ic-train $A --init G_ema.safetensors --steps 1 -o x.st
+fails_with "found no discriminator" "no discriminator" \
+	ic-train $A --init G_ema.safetensors --steps 1 -o x.st
 fails_with "found no generator" "no generator" ic-train $A --init D.safetensors --steps 1 -o x.st
 fails_with "and the word new" "two discriminators" ic-train $A --init r.st,new --steps 1 -o x.st
 fails_with "found an averaged generator, after" "three generators" \
@@ -78,9 +84,11 @@ fails_with "found an averaged generator, after" "three generators" \
 fails_with "neither a checkpoint nor" "no networks" ic-train $A \
 	--init "$golden/stat.safetensors" --steps 1 -o x.st
 fails_with "No such file" "no file" ic-train $A --init none.pth,new --steps 1 -o x.st
-fails_with "found networks conditioned on instances classes, expected on classes" "other conditions" \
+fails_with "found networks conditioned on instances classes, expected on classes" \
+	"other conditions" \
 	ic-train a.mdb --class -b 4 --init r.st --steps 1 -o x.st
-fails_with "ch 2, expected 4 by --ch" "another --ch" ic-train $A --init r.st --ch 4 --steps 1 -o x.st
+fails_with "ch 2, expected 4 by --ch" "another --ch" \
+	ic-train $A --init r.st --ch 4 --steps 1 -o x.st
 fails_with "found networks of 32 pixels, expected 64" "another side" eval \
 	'pictures 6 64 b && ic-train b.mdb --class -b 4 --init "$published" --steps 1 -o x.st'
 fails_with "has another shape" "an average of another size" eval \

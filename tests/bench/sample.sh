@@ -1,14 +1,16 @@
 #!/bin/bash
-# sample.sh: from the start of the program to the first picture, of generators of published size in a .pth file, beside PyTorch on the
-# same file, alternately in one run; the least wall clock and CPU seconds of REPEATS each, as TSV with their ratios, and the
-# greatest difference of the two pictures' bytes.  PEER is a python with torch (else nothing is compared).
+# sample.sh: from the start of the program to the first picture, of generators of published size in
+# a .pth file, beside PyTorch on the same file, alternately in one run; the least wall clock and CPU
+# seconds of REPEATS each, as TSV with their ratios, and how far the bytes of the pictures are apart
+# at most.  PEER is a python with torch (else nothing is compared).
 PEER=$(command -v "${PEER:-python3}")
 REPEATS=${REPEATS:-5}
 cd "$(dirname "$0")/../.." || exit
 peer=$PWD/tests/bench/peer
 PATH=$(cd "${BIN:-build/bin}" && pwd):$PATH
 
-"$PEER" -c 'import torch' 2>/dev/null || { echo "# no torch for $PEER: nothing to compare with"; exit 0; }
+version=$("$PEER" -c 'import torch; print("torch", torch.__version__)' 2>/dev/null) ||
+	{ echo "# no torch for $PEER: nothing to compare with"; exit 0; }
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
@@ -36,8 +38,10 @@ for model in "64 64" "256 64" "256 96"; do
 		timed peer "$PEER" "$peer/sample.py" G_ema.pth z.npy f.npy
 		bytes picture "${model% *}" >two
 	done
-	echo "$(least ours 1) $(least peer 1) $(least ours 2) $(least peer 2)" | awk -v OFS='\t' -v model="${model/ /x}" \
-		-v apart="$(paste one two | awk '{ d = $1 > $2 ? $1 - $2 : $2 - $1 } d > most { most = d } END { print most + 0 }')" \
-		-v peer="torch $("$PEER" -c 'import torch; print(torch.__version__)')" '{
-		print "icgan" model, $1, $2, sprintf("%.1f", $2 / $1), $3, $4, sprintf("%.1f", $4 / $3), apart, peer }'
+	apart=$(paste one two | awk '{ d = $1 > $2 ? $1 - $2 : $2 - $1 } d > most { most = d }
+		END { print most + 0 }')
+	echo "$(least ours 1) $(least peer 1) $(least ours 2) $(least peer 2)" |
+		awk -v OFS='\t' -v model="${model/ /x}" -v apart="$apart" -v peer="$version" '{
+			print "icgan" model, $1, $2, sprintf("%.1f", $2 / $1), $3, $4,
+				sprintf("%.1f", $4 / $3), apart, peer }'
 done

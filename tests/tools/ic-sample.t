@@ -92,11 +92,13 @@ check_same "truncated samples do not depend on batches" \
 	"ic-sample m.st f.mdb -n 40 --truncation 1 -b 7" "ic-sample m.st f.mdb -n 40 --truncation 1"
 
 ok "clamped noise is another" eval \
-	'! cmp -s <(ic-sample m.st f.mdb -n 4 --truncation 0.5) <(ic-sample m.st f.mdb -n 4 --truncation 0.5 --clamp)'
+	'! cmp -s <(ic-sample m.st f.mdb -n 4 --truncation 0.5) \
+	<(ic-sample m.st f.mdb -n 4 --truncation 0.5 --clamp)'
 check_same "clamped wide nothing changes" "ic-sample m.st f.mdb -n 4 --truncation 50 --clamp" \
 	"ic-sample m.st f.mdb -n 4"
 check_same "-m names the model" "ic-sample -m m.st f.mdb -n 4" "ic-sample m.st f.mdb -n 4"
-check_same "and the operand is the instances" "ic-store cat f.mdb | ic-sample -n 4 -m m.st" "ic-sample m.st f.mdb -n 4"
+check_same "and the operand is the instances" "ic-store cat f.mdb | ic-sample -n 4 -m m.st" \
+	"ic-sample m.st f.mdb -n 4"
 
 # A published file, by class and truncated.
 published="ic-sample $root/tests/golden/generator.pth --truncation 0.7"
@@ -114,18 +116,23 @@ only1() { ic-store head -n 1 f.mdb | ic-store load -; }
 ok "the closest of forty" eval 'only1 | ic-sample m.st - --each 4 --closest 10 >closest.pam'
 keys() { sed -n 's/^# ic key=\([0-9]*\) .*/\1/p'; }
 check_same "are those that ic-knn finds" "keys <closest.pam" \
-	"only1 >one.ic; ic-sample m.st one.ic --each 40 | ic-embed - | ic-knn -k 4 - one.ic | ic-store dump - |
-		grep -v '^#' | cut -f 2-5 | tr '\t' '\n' | sort -n"
+	"only1 >one.ic; ic-sample m.st one.ic --each 40 | ic-embed - | ic-knn -k 4 - one.ic |
+		ic-store dump - | grep -v '^#' | cut -f 2-5 | tr '\t' '\n' | sort -n"
 check_same "each as it is without the choice" "some 2 2 <closest.pam" \
-	"ic-sample m.st one.ic --each 40 | some \$((\$(keys <closest.pam | sed -n 2p) + 1)) \$((\$(keys <closest.pam | sed -n 2p) + 1))"
+	"at=\$((\$(keys <closest.pam | sed -n 2p) + 1))
+	ic-sample m.st one.ic --each 40 | some \$at \$at"
 ok "of three instances" eval 'ic-sample m.st i.mdb --each 4 --closest 5 >three.pam'
 check_same "four of each" "heads <three.pam" "ic-sample m.st i.mdb --each 4 | heads"
 for how in "-b 1" "-b 7" "-t 1"; do
-	check_same "the same with $how" "ic-sample m.st i.mdb --each 4 --closest 5 $how" "cat three.pam"
+	check_same "the same with $how" "ic-sample m.st i.mdb --each 4 --closest 5 $how" \
+		"cat three.pam"
 done
-check_same "the closest are pictures to go on with" "ic-embed three.pam | ic-store dump - | grep -vc '^#'" "echo 12"
-fails_with 'made by network ""' "instances that say no network" ic-sample m.st "$root/tests/golden/instances.npy" --each 1 --closest 2
-fails_with "takes no instances" "the closest of a model without instances" ic-sample u.st f.mdb --each 1 --closest 2
+check_same "the closest are pictures to go on with" \
+	"ic-embed three.pam | ic-store dump - | grep -vc '^#'" "echo 12"
+fails_with 'made by network ""' "instances that say no network" \
+	ic-sample m.st "$root/tests/golden/instances.npy" --each 1 --closest 2
+fails_with "takes no instances" "the closest of a model without instances" \
+	ic-sample u.st f.mdb --each 1 --closest 2
 
 ok "noise rows" eval 'noise 3:0 0:3 -1:2 | ic-store load -o z.mdb &&
 	ic-sample m.st i.mdb --noise z.mdb >noise.pam'

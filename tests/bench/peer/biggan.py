@@ -1,5 +1,6 @@
-"""The networks of IC-GAN's BigGAN backbone in PyTorch, with the published names of modules and tensors, so that state dicts go back and
-forth with strict keys.  Built from the tensors of a safetensors file, whose shapes say everything."""
+"""The networks of IC-GAN's BigGAN backbone in PyTorch, with the published names of modules and
+tensors, so that state dicts go back and forth with strict keys.  Built from the tensors of a
+safetensors file, whose shapes say everything."""
 import json
 import struct
 import sys
@@ -16,7 +17,8 @@ def read(path):
     (n,) = struct.unpack("<Q", raw[:8].tobytes())
     head, data = json.loads(raw[8:8 + n].tobytes()), raw[8 + n:]
     head.pop("__metadata__", None)
-    return {k: torch.from_numpy(data[slice(*t["data_offsets"])].view(np.float32)).reshape(t["shape"]) for k, t in head.items()}
+    flat = {k: data[slice(*t["data_offsets"])].view(np.float32) for k, t in head.items()}
+    return {k: torch.from_numpy(x).reshape(head[k]["shape"]) for k, x in flat.items()}
 
 
 class Spectral(nn.Module):
@@ -74,8 +76,10 @@ class Attention(nn.Module):
     def __init__(self, c):
         super().__init__()
         self.gamma = nn.Parameter(torch.empty(()))
-        self.theta, self.phi = Spectral(c // 8, c, 1, 1, bias=False), Spectral(c // 8, c, 1, 1, bias=False)
-        self.g, self.o = Spectral(c // 2, c, 1, 1, bias=False), Spectral(c, c // 2, 1, 1, bias=False)
+        self.theta = Spectral(c // 8, c, 1, 1, bias=False)
+        self.phi = Spectral(c // 8, c, 1, 1, bias=False)
+        self.g = Spectral(c // 2, c, 1, 1, bias=False)
+        self.o = Spectral(c, c // 2, 1, 1, bias=False)
 
     def forward(self, x):
         n, c, h, w = x.shape
@@ -88,12 +92,14 @@ class Attention(nn.Module):
 class Up(nn.Module):
     def __init__(self, out, into, width):
         super().__init__()
-        self.conv1, self.conv2, self.conv_sc = Spectral(out, into, 3, 3), Spectral(out, out, 3, 3), Spectral(out, into, 1, 1)
+        self.conv1, self.conv2 = Spectral(out, into, 3, 3), Spectral(out, out, 3, 3)
+        self.conv_sc = Spectral(out, into, 1, 1)
         self.bn1, self.bn2 = Norm(into, width), Norm(out, width)
 
     def forward(self, x, y):
         h = self.conv1(F.interpolate(torch.relu(self.bn1(x, y)), scale_factor=2))
-        return self.conv2(torch.relu(self.bn2(h, y))) + self.conv_sc(F.interpolate(x, scale_factor=2))
+        shortcut = self.conv_sc(F.interpolate(x, scale_factor=2))
+        return self.conv2(torch.relu(self.bn2(h, y))) + shortcut
 
 
 class Down(nn.Module):
@@ -113,14 +119,16 @@ def convolutions(state):
 def blocks(state, make):
     made = []
     for i, (out, into) in enumerate(convolutions(state)):
-        made.append([make(i, out, into)] + ([Attention(out)] if f"blocks.{i}.1.gamma" in state else []))
+        attention = [Attention(out)] if f"blocks.{i}.1.gamma" in state else []
+        made.append([make(i, out, into), *attention])
     return nn.ModuleList(nn.ModuleList(b) for b in made)
 
 
 class Generator(nn.Module):
     def __init__(self, state):
         super().__init__()
-        self.chunk, width = state["linear.weight"].shape[1], state["blocks.0.0.bn1.gain.weight"].shape[1]
+        self.chunk = state["linear.weight"].shape[1]
+        width = state["blocks.0.0.bn1.gain.weight"].shape[1]
         self.shared = nn.Embedding(*state["shared.weight"].shape)
         if "shared_feat.weight" in state:
             self.shared_feat = Spectral(*state["shared_feat.weight"].shape)
@@ -130,7 +138,8 @@ class Generator(nn.Module):
         self.output_layer = nn.Sequential(LastNorm(last[1]), nn.ReLU(), Spectral(*last))
 
     def forward(self, z, y=None, f=None):
-        parts = ([self.shared(y)] if y is not None else []) + ([self.shared_feat(f)] if f is not None else [])
+        parts = [] if y is None else [self.shared(y)]
+        parts += [] if f is None else [self.shared_feat(f)]
         z = z.split(self.chunk, 1)
         h = self.linear(z[0]).view(len(z[0]), -1, 4, 4)
         for i, block in enumerate(self.blocks):
@@ -145,7 +154,11 @@ class Discriminator(nn.Module):
 
     def __init__(self, state):
         super().__init__()
-        self.blocks = blocks(state, lambda i, out, into: Down(out, into, f"blocks.{i}.0.conv_sc.weight" in state))
+
+        def make(i, out, into):
+            return Down(out, into, f"blocks.{i}.0.conv_sc.weight" in state)
+
+        self.blocks = blocks(state, make)
         self.linear = Spectral(*state["linear.weight"].shape)
         if "linear_feat.weight" in state:
             self.linear_feat = Spectral(*state["linear_feat.weight"].shape)
@@ -164,4 +177,5 @@ def load(state):
 if __name__ == "__main__":
     for path in sys.argv[1:]:
         net = load(read(path))
-        print(f"{type(net).__name__}\t{len(net.state_dict())}\t{sum(p.numel() for p in net.parameters())}")
+        values = sum(p.numel() for p in net.parameters())
+        print(f"{type(net).__name__}\t{len(net.state_dict())}\t{values}")

@@ -1,4 +1,5 @@
-"""A generator of published size with random weights, as PyTorch saves it, and a row of noise and a row of features for it.
+"""A generator of published size with random weights, as PyTorch saves it, and a row of noise and a
+row of features for it.
 Usage: new_generator.py RESOLUTION CH FOLDER: writes G_ema.pth, z.npy and f.npy there."""
 import sys
 
@@ -33,16 +34,19 @@ spectral("shared_feat", mapped, features)
 spectral("linear", 16 * 16 * ch, chunk)
 into = 16 * ch
 for i, c in enumerate(c * ch for c in out):
-    for conv, shape in {"conv1": (c, into, 3, 3), "conv2": (c, c, 3, 3), "conv_sc": (c, into, 1, 1)}.items():
-        spectral(f"blocks.{i}.0.{conv}", *shape)
+    spectral(f"blocks.{i}.0.conv1", c, into, 3, 3)
+    spectral(f"blocks.{i}.0.conv2", c, c, 3, 3)
+    spectral(f"blocks.{i}.0.conv_sc", c, into, 1, 1)
     for bn, channels in {"bn1": into, "bn2": c}.items():
         norm(f"blocks.{i}.0.{bn}", channels)
         for part in ("gain", "bias"):
             spectral(f"blocks.{i}.0.{bn}.{part}", channels, width, bias=False)
     if i == attention:
         state[f"blocks.{i}.1.gamma"] = torch.tensor(0.5)
-        for part, shape in {"theta": (c // 8, c), "phi": (c // 8, c), "g": (c // 2, c), "o": (c, c // 2)}.items():
-            spectral(f"blocks.{i}.1.{part}", *shape, 1, 1, bias=False)
+        spectral(f"blocks.{i}.1.theta", c // 8, c, 1, 1, bias=False)
+        spectral(f"blocks.{i}.1.phi", c // 8, c, 1, 1, bias=False)
+        spectral(f"blocks.{i}.1.g", c // 2, c, 1, 1, bias=False)
+        spectral(f"blocks.{i}.1.o", c, c // 2, 1, 1, bias=False)
     into = c
 state["output_layer.0.gain"] = 1 + 0.1 * torch.randn(into, generator=random)
 state["output_layer.0.bias"] = 0.1 * torch.randn(into, generator=random)

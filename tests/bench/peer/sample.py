@@ -1,4 +1,5 @@
-"""Samples of a published generator by PyTorch: of each instance one for each row of noise, as concatenated PPM on standard output.
+"""Samples of a published generator by PyTorch: of each instance one for each row of noise, as
+concatenated PPM on standard output.
 Usage: sample.py MODEL.pth|MODEL.safetensors NOISE.npy INSTANCES.npy"""
 import os
 import sys
@@ -11,7 +12,8 @@ import biggan
 
 torch.set_num_threads(int(os.environ.get("THREADS", len(os.sched_getaffinity(0)))))
 model, noise, instances = sys.argv[1:]
-net = biggan.load(torch.load(model, weights_only=True) if model.endswith(".pth") else biggan.read(model))
+pth = model.endswith(".pth")
+net = biggan.load(torch.load(model, weights_only=True) if pth else biggan.read(model))
 z = torch.from_numpy(np.load(noise))
 f = F.normalize(torch.from_numpy(np.load(instances)), dim=1)
 with torch.inference_mode():
