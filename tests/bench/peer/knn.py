@@ -1,0 +1,32 @@
+"""The peer of ic-knn in knn.sh: knn.py make random|clustered N D X.npy | search X.npy K IDS.npy | compare IDS.npy NEAR.safetensors.
+random: unit rows in random directions, the worst case of bounds; clustered: non-negative rows about centres, as pooled features are."""
+import json, os, sys, time
+import numpy as np
+
+def make(kind, n, d, path):
+    g, n, d = np.random.default_rng(0), int(n), int(d)
+    x = g.standard_normal((n, d), dtype=np.float32)
+    if kind == "clustered":
+        centres = g.standard_normal((max(n // 100, 1), d), dtype=np.float32)
+        x = np.maximum(centres[g.integers(len(centres), size=n)] + 0.7 * x, 0)
+    np.save(path, x / np.linalg.norm(x, axis=1, keepdims=True))
+
+def search(path, k, ids):
+    import faiss
+    faiss.omp_set_num_threads(int(os.environ.get("THREADS", len(os.sched_getaffinity(0)))))
+    x, k = np.load(path), int(k)
+    index = faiss.IndexFlatL2(x.shape[1])
+    index.add(x)
+    cpu, wall = time.process_time(), time.perf_counter()
+    found = index.search(x, k + 1)[1]
+    print(f"{time.perf_counter() - wall:.2f}\t{time.process_time() - cpu:.2f}")
+    np.save(ids, np.array([[j for j in row if j != i][:k] for i, row in enumerate(found)]))
+
+def compare(ids, near):
+    theirs, b = np.load(ids), open(near, "rb").read()
+    n = int.from_bytes(b[:8], "little")
+    t = json.loads(b[8:8 + n])["ids"]
+    ours = np.frombuffer(b[8 + n:][slice(*t["data_offsets"])], "<u4").reshape(t["shape"])
+    print(sum(set(a) != set(b) for a, b in zip(theirs.tolist(), ours.tolist())))
+
+{"make": make, "search": search, "compare": compare}[sys.argv[1]](*sys.argv[2:])
