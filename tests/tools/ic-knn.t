@@ -140,8 +140,7 @@ ok "the same, byte for byte" cmp less.mdb whole.mdb
 ok "told how far the bounds reached" sh -c 'ic-knn --memory 5 --rows :2000 -k 100 l.mdb 2>&1 >/dev/null | grep -q "8 bits left [1-9]"'
 ic-knn -q -t 1 -k 100 l.mdb -o part.mdb >/dev/null 2>stopped &
 pid=$!
-for i in $(seq 600); do
-	[ "$(stat -c %s part.mdb.part 2>/dev/null || echo 0)" -gt 2000000 ] && break
+while kill -0 $pid 2>/dev/null && [ "$(stat -c %s part.mdb.part 2>/dev/null || echo 0)" -le 2000000 ]; do
 	sleep 0.02
 done
 kill -TERM $pid 2>/dev/null

@@ -1,4 +1,5 @@
-"""The peer of ic-knn in knn.sh: knn.py make random|clustered N D X.npy | search X.npy K IDS.npy | compare IDS.npy NEAR.safetensors.
+"""The peer of ic-knn in knn.sh: knn.py make random|clustered N D X.npy | search X.npy K IDS.npy | compare IDS.npy
+NEAR.safetensors X.npy.
 random: unit rows in random directions, the worst case of bounds; clustered: non-negative rows about centres, as pooled features are."""
 import json, os, sys, time
 import numpy as np
@@ -22,11 +23,15 @@ def search(path, k, ids):
     print(f"{time.perf_counter() - wall:.2f}\t{time.process_time() - cpu:.2f}")
     np.save(ids, np.array([[j for j in row if j != i][:k] for i, row in enumerate(found)]))
 
-def compare(ids, near):
+# Rows with another set, and those of them whose last neighbour is farther in ours, in double.
+def compare(ids, near, path):
     theirs, b = np.load(ids), open(near, "rb").read()
     n = int.from_bytes(b[:8], "little")
     t = json.loads(b[8:8 + n])["ids"]
     ours = np.frombuffer(b[8 + n:][slice(*t["data_offsets"])], "<u4").reshape(t["shape"])
-    print(sum(set(a) != set(b) for a, b in zip(theirs.tolist(), ours.tolist())))
+    x = np.load(path, mmap_mode="r")
+    far = lambda i, js: ((x[js].astype(np.float64) - x[i].astype(np.float64)) ** 2).sum(1).max()
+    other = [i for i in range(len(ours)) if set(ours[i].tolist()) != set(theirs[i].tolist())]
+    print(len(other), sum(far(i, ours[i]) > far(i, theirs[i]) for i in other), sep="\t")
 
 {"make": make, "search": search, "compare": compare}[sys.argv[1]](*sys.argv[2:])
