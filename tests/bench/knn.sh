@@ -1,7 +1,8 @@
 #!/bin/bash
-# knn.sh: ic-knn beside faiss on the same rows, alternately; the best of REPEATS each, and how many rows have another set
-# of neighbours, and of these whose last is farther in ours: none, where faiss decides in float and ours in double.  PEER is a python with faiss.  Ours includes reading
-# the store and writing the neighbours, faiss's is the search alone, with the kernels that suit the processor.
+# knn.sh: ic-knn beside faiss on the same rows, alternately; the best of REPEATS each, how many rows
+# have another set of neighbours, and of these whose last is farther in ours: none, where faiss
+# decides in float and ours in double.  PEER is a python with faiss.  Ours includes reading the store
+# and writing the neighbours; faiss's is the search alone, with the kernels that suit the processor.
 cd "$(dirname "$0")/../.." || exit
 PEER=${PEER:-python3}
 REPEATS=${REPEATS:-3}
