@@ -32,6 +32,12 @@ sha256.inception-fid := 6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49
 url.inception-torchvision := $(torch)/inception_v3_google-0cc3c7bd.pth
 sha256.inception-torchvision := 0cc3c7bd
 
+# AlexNet and VGG-16 (BSD 3-Clause), https://github.com/pytorch/vision: ic-lpips -w
+url.alexnet := $(torch)/alexnet-owt-7be5be79.pth
+sha256.alexnet := 7be5be79
+url.vgg16 := $(torch)/vgg16-397923af.pth
+sha256.vgg16 := 397923af
+
 # IC-GAN (CC BY-NC 4.0), https://github.com/facebookresearch/ic_gan: generators for ic-sample, and the instances of 1000
 # k-means centres of ImageNet
 ICGAN := stored_instances \
@@ -41,7 +47,7 @@ ICGAN := stored_instances \
 	$(addprefix icgan_biggan_coco_,res128 res256)
 $(foreach n,$(ICGAN),$(eval url.$n := $(fb)/ic_gan/$n.tar.gz))
 
-NAMES := swav moco dino resnet50 resnet50-2017 resnet50-lt inception-fid inception-torchvision $(ICGAN)
+NAMES := swav moco dino resnet50 resnet50-2017 resnet50-lt inception-fid inception-torchvision alexnet vgg16 $(ICGAN)
 
 CURL = curl -fL --retry 3 -C -
 .DEFAULT_GOAL := list

@@ -45,21 +45,6 @@ static const struct tensor *find(int net, const char *name, const char *what)
 	return t;
 }
 
-/* The next tensor of a table: NAME<tab>TYPE<tab>AxBxC, or "scalar". */
-static bool table_next(FILE *f, struct tensor *t, char name[128])
-{
-	char type[16], shape[64], *p = shape;
-
-	if (fscanf(f, "%127s %15s %63s", name, type, shape) != 3) return false;
-	*t = (struct tensor){ .name = name, .type = DT_F32, .count = 1 };
-	while (*p >= '0' && *p <= '9' && t->rank < 8) {
-		t->shape[t->rank] = strtol(p, &p, 10);
-		t->count *= t->shape[t->rank++];
-		p += *p == 'x';
-	}
-	return true;
-}
-
 /* All tensors of a table with formula values, but `without` and, with its first two sizes
  * exchanged, `turned`. */
 static struct tensors formula_net(int net, const char *without, const char *turned)
@@ -72,7 +57,7 @@ static struct tensors formula_net(int net, const char *without, const char *turn
 	snprintf(prefix, sizeof prefix, "%s/", nets[net].golden);
 	FILE *f = fopen(path, "r");
 	must(f);
-	while (table_next(f, &t, name)) {
+	while (formula_next(f, &t, name)) {
 		if (without && !strcmp(name, without)) continue;
 		float *x = formula_weight(prefix, &t, nets[net].gain);
 		if (turned && !strcmp(name, turned)) {

@@ -8,6 +8,8 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* fnv1a64 of two texts, one after the other */
@@ -58,6 +60,22 @@ static inline float *formula_weight(const char *prefix, const struct tensor *t, 
 			t->rank == 1 ? 1 + 0.1 * s : s * high);
 	}
 	return x;
+}
+
+/* The next tensor of a table of tests/golden/nets: NAME<tab>TYPE<tab>AxBxC, or "scalar"; it borrows
+ * the name. */
+static inline bool formula_next(FILE *f, struct tensor *t, char name[128])
+{
+	char type[16], shape[64], *p = shape;
+
+	if (fscanf(f, "%127s %15s %63s", name, type, shape) != 3) return false;
+	*t = (struct tensor){ .name = name, .type = DT_F32, .count = 1 };
+	while (*p >= '0' && *p <= '9' && t->rank < 8) {
+		t->shape[t->rank] = strtol(p, &p, 10);
+		t->count *= t->shape[t->rank++];
+		p += *p == 'x';
+	}
+	return true;
 }
 
 #endif

@@ -1,5 +1,6 @@
 # man: pages are well formed, list exactly the options of their program, and their EXAMPLES run.
 . tests/tap.sh
+. tests/alexnet.sh
 
 pages=$(ls man/*.[157] 2>/dev/null)
 programs=$(ls tools/ic-*.c 2>/dev/null | sed 's|tools/||; s|\.c$||')
@@ -124,6 +125,7 @@ mkdir "$TMP/fixtures" "$TMP/example"
 cd "$TMP/fixtures" || exit
 ok "fixtures" make_fixtures
 cp "$root/tests/golden/images/j_420_q95.jpg" photo.jpg
+alexnet alexnet.pth
 cd "$root" || exit
 
 # Commands end at a line that does not end in a backslash or a bar.  Section 5 shows bytes, which check-formats decodes.
