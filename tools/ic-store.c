@@ -331,6 +331,7 @@ static int64_t pick(const char *path)
 		fail("%s: found a row stream, expected a store", path);
 	struct rows_info info = from.info;
 	info.count = n;
+	info.root = rows_root(&from.info);   /* of images too: the keys are still those of all */
 	int bad = n < 0 || rows_create(&to, out, &info, common.force, NULL) ||
 		pick_rows(&from, &to, wanted, n);
 	rows_close(&to);
