@@ -36,6 +36,7 @@ ok "ic-knn waiting for features" waiting o.mdb ic-knn -k 3 - -o o.mdb
 ok "ic-kmeans waiting for features" waiting o.mdb ic-kmeans -k 3 - -o o.mdb
 ok "ic-fid waiting for features" waiting o.tsv ic-fid f.mdb -
 ok "ic-sample waiting for instances" waiting o.pam ic-sample m.st - -n 3
+ok "ic-lpips waiting for samples" waiting o.tsv ic-lpips -w alexnet.pth -
 ok "ic-grid waiting for pictures" waiting o.png ic-grid - -o o.png
 ok "ic-store waiting for text" waiting o.mdb ic-store load -o o.mdb
 
