@@ -12,17 +12,20 @@ struct list {
 	int64_t n;
 	struct list_entry *entry;            /* in packing order */
 	bool labelled;
-	int classes;                         /* labels index class_name; 0: labels are numbers, or there are none */
+	/* labels index class_name; 0: labels are numbers, or there are none */
+	int classes;
 	char **class_name;                   /* [classes], sorted by bytes */
 };
 
-/* Files below root that look like pictures by their ending, sorted by class, folder, name, as bytes.  Labelled when
- * no such file lies in root itself.  Hidden names are passed over; links are followed.  0 or -1 after fail(). */
+/* Files below root that look like pictures by their ending, sorted by class, folder, name, as
+ * bytes.  Labelled when no such file lies in root itself.  Hidden names are passed over; links are
+ * followed.  0 or -1 after fail(). */
 int list_folder(struct list *, const char *root);
 /* Lines "path" or "path<TAB>label", label a number; all lines have one or none has. */
 int list_lines(struct list *, FILE *, const char *name);
 void list_free(struct list *);               /* accepts a zeroed struct */
 
-bool list_is_picture(const char *name);      /* ends in .jpg .jpeg .png .ppm .pgm .pnm .pam, or a kind we refuse by name */
+/* ends in .jpg .jpeg .png .ppm .pgm .pnm .pam, or a kind we refuse by name */
+bool list_is_picture(const char *name);
 
 #endif

@@ -13,8 +13,8 @@ int sheet_new(struct sheet *, int64_t height, int64_t width);   /* 0 or -1 after
 void sheet_rule(struct sheet *, int y, int x, int height, int width, uint8_t grey);
 /* The picture, by nearest neighbour as large as fits and centred, in the box at (y, x). */
 void sheet_picture(struct sheet *, int y, int x, int height, int width, const struct image *);
-/* Black letters, each pixel zoom x zoom; small letters are drawn as capitals, unknown ones as a box, and those beyond
- * the right edge not at all. */
+/* Black letters, each pixel zoom x zoom; small letters are drawn as capitals, unknown ones as a
+ * box, and those beyond the right edge not at all. */
 void sheet_text(struct sheet *, int y, int x, int zoom, const char *text);
 
 #endif

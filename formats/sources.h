@@ -1,5 +1,5 @@
-/* sources: the pictures of folders, lists, archives and streams as one numbered sequence; decoding one of them is safe
- * in any thread. */
+/* sources: the pictures of folders, lists, archives and streams as one numbered sequence; decoding
+ * one of them is safe in any thread. */
 #ifndef IC_SOURCES_H
 #define IC_SOURCES_H
 
@@ -8,12 +8,15 @@
 
 struct source_entry {
 	char *name;                          /* for messages; the path when bytes is NULL */
-	uint32_t skip;                       /* bytes of name that say where, not what: not part of sources_hash */
+	/* bytes of name that say where, not what: not part of sources_hash */
+	uint32_t skip;
 	uint32_t label;
 	const uint8_t *bytes;                /* inside an archive; NULL: the file called name */
 	size_t size;
-	int height, width;                   /* raw grey pixels of an IDX file; 0: an encoded picture */
-	bool on_white;                       /* transparent pixels have no colour of their own (fonts) */
+	/* raw grey pixels of an IDX file; 0: an encoded picture */
+	int height, width;
+	/* transparent pixels have no colour of their own (fonts) */
+	bool on_white;
 };
 
 enum labels { LABELS_UNDECIDED, LABELS_NONE, LABELS_NUMBERS, LABELS_CLASSES };
@@ -22,18 +25,21 @@ struct sources {
 	int64_t n;
 	struct source_entry *entry;
 	enum labels labels;
-	int classes;                         /* LABELS_CLASSES: labels index class_name, sorted by bytes */
+	/* LABELS_CLASSES: labels index class_name, sorted by bytes */
+	int classes;
 	char **class_name;
 	int files;
 	struct { struct map map; uint8_t *owned; } *file;   /* what entries point into */
 };
 
-/* Appends the pictures of path, told by its content: a folder (sub-folder = class), a picture, a PAM stream, a tar
- * (folder = class, or NAME.cls beside NAME.jpg), an IDX file, a font of colour bitmaps, or "-": standard input, any of
- * these or lines "path<TAB>label".  idx_labels: the IDX file with the labels of an IDX source, or NULL.  0 or -1. */
+/* Appends the pictures of path, told by its content: a folder (sub-folder = class), a picture, a
+ * PAM stream, a tar (folder = class, or NAME.cls beside NAME.jpg), an IDX file, a font of colour
+ * bitmaps, or "-": standard input, any of these or lines "path<TAB>label".  idx_labels: the IDX
+ * file with the labels of an IDX source, or NULL.  0 or -1. */
 int sources_add(struct sources *, const char *path, const char *idx_labels);
 int sources_add_list(struct sources *, const char *path);   /* lines "path<TAB>label" */
-void sources_sort_classes(struct sources *);                /* after the last add: merges equal names, numbers them */
+/* after the last add: merges equal names, numbers them */
+void sources_sort_classes(struct sources *);
 
 uint64_t sources_hash(const struct sources *);              /* of names and labels in order */
 /* Picture i as RGB8; alpha_on and orient as in image_decode.  0 or -1 after fail(). */

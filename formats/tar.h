@@ -1,4 +1,5 @@
-/* tar: the regular files of a tar archive held in memory, in order: ustar, GNU long names and sizes, PAX. */
+/* tar: the regular files of a tar archive held in memory, in order: ustar, GNU long names and
+ * sizes, PAX. */
 #ifndef IC_TAR_H
 #define IC_TAR_H
 
@@ -6,13 +7,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct tar { const char *path; const uint8_t *bytes; size_t n, at; };   /* borrowed from the caller */
+/* borrowed from the caller */
+struct tar { const char *path; const uint8_t *bytes; size_t n, at; };
 
-struct tar_member { char name[4096]; const uint8_t *bytes; size_t size; };   /* bytes: borrowed from the archive */
+/* bytes: borrowed from the archive */
+struct tar_member { char name[4096]; const uint8_t *bytes; size_t size; };
 
 bool tar_is(const void *bytes, size_t n);    /* begins with a header whose checksum holds */
 void tar_start(struct tar *, const char *path, const void *bytes, size_t n);
-/* Next regular file; folders, links and devices are passed over.  1 a member, 0 the end mark, -1 after fail(). */
+/* Next regular file; folders, links and devices are passed over.  1 a member, 0 the end mark, -1
+ * after fail(). */
 int tar_next(struct tar *, struct tar_member *);
 
 #endif

@@ -1,12 +1,13 @@
-/* kernels: shapes, views, attributes and tables of op kernels.  A backend is a table with one function per op of ops.def; the
- * interpreter, the checker and the bencher all call through it.  Includes nothing of ours. */
+/* kernels: shapes, views, attributes and tables of op kernels.  A backend is a table with one
+ * function per op of ops.def; the interpreter, the checker and the bencher all call through it.
+ * Includes nothing of ours. */
 #ifndef IC_KERNELS_H
 #define IC_KERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef IC_DOUBLE                             /* ref and tape are also compiled in double, for derivative checks */
+#ifdef IC_DOUBLE /* ref and tape are also compiled in double, for derivative checks */
 typedef double real;
 #else
 typedef float real;
@@ -31,7 +32,8 @@ enum op {
 
 struct backend;
 typedef void op_fn(struct backend *, struct view y, const struct view *x, const struct attr *);
-typedef size_t op_scratch(struct backend *, struct shape y, const struct shape *x, const struct attr *);
+typedef size_t op_scratch(struct backend *, struct shape y, const struct shape *x,
+			  const struct attr *);
 
 #define CHAIN_MAX 24                         /* steps of a chain */
 
@@ -45,9 +47,10 @@ struct chain_step {
 	struct view out;                     /* p NULL: stays in the tile; else stored */
 };
 
-/* Steps over one iteration space, run tile by tile so that what is only used inside never leaves the cache.  Every step has shape
- * `space` (inputs may broadcast: a dimension equal or 1), except sum_to steps, which reduce to out's shape and are not read by
- * other steps.  An out overlaps no in, unless it is the earlier step's own. */
+/* Steps over one iteration space, run tile by tile so that what is only used inside never leaves
+ * the cache.  Every step has shape `space` (inputs may broadcast: a dimension equal or 1), except
+ * sum_to steps, which reduce to out's shape and are not read by other steps.  An out overlaps no
+ * in, unless it is the earlier step's own. */
 struct chain { struct shape space; int n; const struct chain_step *step; };
 
 /* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; w -= rate m / (sqrt(v) root + eps) */
@@ -58,44 +61,57 @@ struct backend {
 	op_fn *op[OP_COUNT];                 /* NULL: this backend lacks the op */
 	op_scratch *scratch[OP_COUNT];       /* bytes of scratch the op wants; NULL: none */
 	void (*chain)(struct backend *, const struct chain *);   /* NULL: steps run one by one */
-	size_t (*chain_scratch)(struct backend *, const struct chain *);   /* looks at shapes, and at p only for NULL */
-	void *work;                          /* the scratch of the running op, 64-byte aligned, planned before the run */
+	/* looks at shapes, and at p only for NULL */
+	size_t (*chain_scratch)(struct backend *, const struct chain *);
+	/* the scratch of the running op, 64-byte aligned, planned before the run */
+	void *work;
 	size_t work_bytes;
 	int threads;
 
-	/* A device with memory of its own: ops read and write there, scratch included.  All NULL: the host's. */
+	/* A device with memory of its own: ops read and write there, scratch included.  All NULL:
+	 * the host's. */
 	void *(*take)(struct backend *, size_t bytes);   /* 256-byte aligned; NULL: no memory */
 	void (*give)(struct backend *, void *);
-	void (*put)(struct backend *, void *to, const void *from, size_t bytes);   /* from the host's memory */
-	void (*get)(struct backend *, void *to, const void *from, size_t bytes);   /* to it, once computed */
-	void (*copy)(struct backend *, void *to, const void *from, size_t bytes);  /* within the device's */
-	const char *(*fault)(struct backend *);   /* the first failure, with its kernel; NULL: none */
+	/* from the host's memory */
+	void (*put)(struct backend *, void *to, const void *from, size_t bytes);
+	/* to it, once computed */
+	void (*get)(struct backend *, void *to, const void *from, size_t bytes);
+	/* within the device's */
+	void (*copy)(struct backend *, void *to, const void *from, size_t bytes);
+	/* the first failure, with its kernel; NULL: none */
+	const char *(*fault)(struct backend *);
 	void (*close)(struct backend *);
 	void (*adam)(struct backend *, size_t n, const real *g, real *w, real *m, real *v,
 		     const struct adam_rates *);
-	void (*mix)(struct backend *, size_t n, real *y, real a, const real *x, real c);   /* y = a y + c x; a 0: y is not read */
+	/* y = a y + c x; a 0: y is not read */
+	void (*mix)(struct backend *, size_t n, real *y, real a, const real *x, real c);
 	void *device;                        /* what the backend keeps */
 };
 
 /* New table by name: "ref", "cpu", or "cuda-" and how products read their operands: f32, tf32, bf16
- * (sums are f32).  NULL: unknown, or it cannot run here; backend_why() says which.  threads 0: all. */
+ * (sums are f32).  NULL: unknown, or it cannot run here; backend_why() says which.  threads 0: all.
+ */
 struct backend *backend_new(const char *name, int threads);
 const char *backend_why(void);
 void backend_free(struct backend *);         /* NULL is fine */
-int backend_reserve(struct backend *, size_t bytes);   /* work holds that many from now on; 0, or -1: no memory */
+/* work holds that many from now on; 0, or -1: no memory */
+int backend_reserve(struct backend *, size_t bytes);
 const char *backend_names(void);             /* "ref, cpu, cuda-f32, ..." */
 
 /* Memory that its ops compute in, 64-byte aligned: of the device, or the host's. */
 void *backend_take(struct backend *, size_t bytes);    /* NULL: no memory */
 void backend_give(struct backend *, void *);           /* NULL is fine */
 void backend_put(struct backend *, void *to, const void *from, size_t bytes);
-void backend_get(struct backend *, void *to, const void *from, size_t bytes);   /* waits for what was begun */
+/* waits for what was begun */
+void backend_get(struct backend *, void *to, const void *from, size_t bytes);
 void backend_copy(struct backend *, void *to, const void *from, size_t bytes);
-const char *backend_fault(struct backend *); /* the first failure of a device, with its kernel; NULL: none */
+/* the first failure of a device, with its kernel; NULL: none */
+const char *backend_fault(struct backend *);
 
 extern const char *const op_name[OP_COUNT];
 extern const int op_inputs[OP_COUNT];
-enum op_class { EW, REDUCE, MOVE, LINEAR, OTHER };   /* EW: element-wise with broadcasting, may join a chain */
+/* EW: element-wise with broadcasting, may join a chain */
+enum op_class { EW, REDUCE, MOVE, LINEAR, OTHER };
 extern const enum op_class op_klass[OP_COUNT];
 
 #ifdef __cplusplus

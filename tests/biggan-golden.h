@@ -34,7 +34,8 @@ static double fill_value(const struct param *p, const char *key, uint64_t i)
 	if (ends(p->name, "stored_var")) return 0.5 + u;
 	if (ends(p->name, "sv0")) return 1;
 	if (ends(p->name, "u0")) return sym;
-	if (ends(p->name, "stored_mean") || (ends(p->name, "bias") && p->rank == 1)) return 0.1 * sym;
+	if (ends(p->name, "stored_mean") || (ends(p->name, "bias") && p->rank == 1))
+		return 0.1 * sym;
 	if (p->rank <= 1) return 1 + 0.1 * sym;
 	double rest = 1;
 	for (int k = 1; k < p->rank; k++) rest *= (double)p->shape[k];
@@ -118,7 +119,8 @@ static void fill_cond(const struct golden *g, int s, real *y, real *f)
 	char key[96];
 	snprintf(key, sizeof key, "%s/step%d/y", g->name, s);
 	for (int i = 0; i < g->batch && y; i++)
-		y[i] = (real)(g->constant ? 0 : floor(from_name(key, (uint64_t)i) * g->c.n_classes));
+		y[i] = (real)(g->constant ? 0
+					  : floor(from_name(key, (uint64_t)i) * g->c.n_classes));
 	if (!f) return;
 	size_t w = (size_t)g->c.features;
 	snprintf(key, sizeof key, "%s/step%d/f", g->name, s);
@@ -179,7 +181,8 @@ static double image_error(const struct golden *g, const char *name, const real *
 	return e;
 }
 
-/* A tensor (ours, at data) against [sum, norm, first four, middle, last] of the published order, relative to its norm. */
+/* A tensor (ours, at data) against [sum, norm, first four, middle, last] of the published order,
+ * relative to its norm. */
 static double tensor_error(const struct golden *g, const char *key, const struct param *p,
 			   const real *data)
 {
@@ -200,8 +203,8 @@ static double tensor_error(const struct golden *g, const char *key, const struct
 	return isnan(norm) ? INFINITY : worst;
 }
 
-/* How far results may be off; for the biases that feed a batch norm (their gradient is zero in exact arithmetic) only double counts.
- * Of tensors: the median one and the worst. */
+/* How far results may be off; for the biases that feed a batch norm (their gradient is zero in
+ * exact arithmetic) only double counts. Of tensors: the median one and the worst. */
 struct limits { double eval, train, score[3], ema, grad[2], state[2]; bool exact; };
 
 static bool feeds_a_norm(const char *name)
@@ -343,7 +346,8 @@ static void check_shapes(const struct golden *g, const struct params *ps, char n
 	   "%s: %d tensors of %c have published names and shapes", g->name, listed, net);
 }
 
-/* A checkpoint comes back the same, and its G_ema has the names, shapes and order of the published file. */
+/* A checkpoint comes back the same, and its G_ema has the names, shapes and order of the published
+ * file. */
 static void check_checkpoint(const struct golden *g, const struct gan *s)
 {
 	char path[64];

@@ -1,5 +1,5 @@
-/* check-biggan-accumulate: a move by several batches is the move by the sum of their gradients, each
- * divided by their number; buffers advance with every batch; Adam counts each move of D. */
+/* check-biggan-accumulate: a move by several batches is the move by the sum of their gradients,
+ * each divided by their number; buffers advance with every batch; Adam counts each move of D. */
 #include "tests/tap.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"

@@ -54,8 +54,8 @@ static uint64_t store(const char *name, struct rows_info info, void make(void *,
 	must(!rows_create(&r, temp(name), &info, true, NULL));
 	for (int64_t i = 0; i < N; i++) {
 		make(row, i);
-		must(!rows_put(&r, key_of(i + first), info.type == ROWS_U32 ? (uint32_t)(i % 5) : label_at(i),
-			       row));
+		must(!rows_put(&r, key_of(i + first),
+			       info.type == ROWS_U32 ? (uint32_t)(i % 5) : label_at(i), row));
 	}
 	must(!rows_seal(&r));
 	uint64_t id = r.info.id;
@@ -69,7 +69,9 @@ static void stores(void)
 				    .im_width = R, .channels = 3, .labelled = true };
 	struct rows_info features = { .kind = "features", .type = ROWS_F32, .width = 2 };
 	struct rows_info near = { .kind = "neighbours", .type = ROWS_NEAR, .width = NEAR };
-	struct rows_info labels = { .kind = "labels", .type = ROWS_U32, .width = 1, .labelled = true };
+	struct rows_info labels = {
+		.kind = "labels", .type = ROWS_U32, .width = 1, .labelled = true
+	};
 
 	uint64_t root = store("i.mdb", images, make_image, 0);
 	features.from = features.root = near.root = labels.root = root;
@@ -96,7 +98,8 @@ static struct batch real_batch(struct data *d, int64_t number)
 {
 	struct batch b = { .x = { 0 } };
 
-	must(!data_real(d, number, BATCH, b.x, d->label ? b.y : NULL, d->instance_cond ? b.f : NULL));
+	must(!data_real(d, number, BATCH, b.x, d->label ? b.y : NULL,
+			d->instance_cond ? b.f : NULL));
 	return b;
 }
 
@@ -104,7 +107,8 @@ static struct batch fake_batch(struct data *d, int64_t number)
 {
 	struct batch b = { .x = { 0 } };
 
-	must(!data_fake(d, number, BATCH, 1, b.z, d->label ? b.y : NULL, d->instance_cond ? b.f : NULL));
+	must(!data_fake(d, number, BATCH, 1, b.z, d->label ? b.y : NULL,
+			d->instance_cond ? b.f : NULL));
 	return b;
 }
 
@@ -176,7 +180,8 @@ static void check_instances(void)
 		}
 	}
 	for (int s = 1; s <= NEAR; s++)
-		is_near(shift[s] / (double)ALL, 1. / 3, band(1. / 3, ALL), "neighbour %d is shown evenly", s);
+		is_near(shift[s] / (double)ALL, 1. / 3, band(1. / 3, ALL),
+			"neighbour %d is shown evenly", s);
 	ok(shift[1] + shift[2] + shift[3] == ALL, "and nothing but neighbours");
 	ok(!wrong, "labels of real images are their own, not the instance's");
 	ok(!odd, "labels of fakes are those of a neighbour of the instance");
@@ -207,8 +212,8 @@ static void check_classes(double temperature)
 	for (int c = 0; c < 5; c++) sum += rows[c] ? pow(rows[c], power) : 0;
 	for (int c = 0; c < 5; c++) {
 		double want = rows[c] ? pow(rows[c], power) / sum : 0;
-		is_near(got[c] / (double)ALL, want, band(want, ALL), "temperature %g: share of class %d",
-			temperature, c);
+		is_near(got[c] / (double)ALL, want, band(want, ALL),
+			"temperature %g: share of class %d", temperature, c);
 	}
 	ok(d.classes.count == 5, "five classes");
 	data_close(&d);
@@ -253,7 +258,8 @@ static int alike(struct data *d, int64_t a, int64_t b)
 	int n = 0;
 
 	for (int k = 0; k < BATCH; k++)
-		n += (image(&x, k) - instance(&x, k) + N) % N == (image(&y, k) - instance(&y, k) + N) % N &&
+		n += (image(&x, k) - instance(&x, k) + N) % N ==
+			     (image(&y, k) - instance(&y, k) + N) % N &&
 		     (x.f[2 * k + 1] < 0) == (y.f[2 * k + 1] < 0);
 	return n;
 }

@@ -1,5 +1,5 @@
-/* check-diffaug: the augmentation on the tape, in double, against its definition in plain C with given
- * draws, its derivative against differences, and the ranges of its draws. */
+/* check-diffaug: the augmentation on the tape, in double, against its definition in plain C with
+ * given draws, its derivative against differences, and the ranges of its draws. */
 #include "tests/tap.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -53,7 +53,8 @@ static void plain_translation(double *x)
 	free(from);
 }
 
-/* As the reference has it: a square of 5, each row and column of it moved to the edge when outside. */
+/* As the reference has it: a square of 5, each row and column of it moved to the edge when outside.
+ */
 static void plain_cutout(double *x)
 {
 	for (int n = 0; n < N; n++)

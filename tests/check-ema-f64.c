@@ -93,8 +93,8 @@ int main(void)
 			double wrong, copy;
 			distance(&s.gp, k, ema[step], g, shares[step], &wrong, &copy);
 			ok(wrong < 1e-14 && copy > 1e-4,
-			   "step %d, %s: %.2g from the definition, %.2g from a copy of the last", step,
-			   kind_name[k], wrong, copy);
+			   "step %d, %s: %.2g from the definition, %.2g from a copy of the last",
+			   step, kind_name[k], wrong, copy);
 		}
 	for (int step = 1; step <= AFTER; step++) free(g[step]), free(ema[step]);
 	phase_close(&p);

@@ -1,5 +1,6 @@
-/* check-grad: derivatives of every differentiable op, in double, against central differences.  s0 = <f(x), r0>,
- * s(k+1) = <ds(k)/dx, r(k+1)>: each order's gradient is checked against differences of the order below. */
+/* check-grad: derivatives of every differentiable op, in double, against central differences.  s0 =
+ * <f(x), r0>, s(k+1) = <ds(k)/dx, r(k+1)>: each order's gradient is checked against differences of
+ * the order below. */
 #include "tests/tap.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -44,7 +45,11 @@ static val b_slice(struct tape *t, val x, val y)
 	return mul(t, slice(t, mul(t, x, x), 1, 1, 2), slice(t, y, 3, 1, 3));
 }
 static val b_pad(struct tape *t, val x, val y) { return mul(t, pad(t, mul(t, x, x), 2, 1, 2), y); }
-static val b_concat(struct tape *t, val x, val y) { val c = concat(t, x, y, 1); return mul(t, c, c); }
+static val b_concat(struct tape *t, val x, val y)
+{
+	val c = concat(t, x, y, 1);
+	return mul(t, c, c);
+}
 static val b_permute(struct tape *t, val x, val y)
 {
 	return mul(t, permute(t, mul(t, x, x), 2, 0, 3, 1), y);
@@ -182,13 +187,15 @@ static struct built build_order(const struct trial *c, int order, const real *x,
 	return b;
 }
 
-/* Worst relative difference between the gradient and central differences of s along random directions. */
+/* Worst relative difference between the gradient and central differences of s along random
+ * directions. */
 static double grad_error(const struct trial *c, int order, struct backend *back)
 {
 	real *x = random_values(c->x, 1, c->positive), *y = random_values(c->y, 2, c->positive),
 	     *r[ORDERS + 1][INPUTS];
 	struct tape *probe = tape_new();
-	struct shape fs = tape_shape(probe, c->f(probe, leaf(probe, c->x, x), leaf(probe, c->y, y)));
+	struct shape fs =
+		tape_shape(probe, c->f(probe, leaf(probe, c->x, x), leaf(probe, c->y, y)));
 	double h = 1e-5, worst = 0;
 
 	tape_free(probe);

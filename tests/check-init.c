@@ -1,5 +1,5 @@
-/* check-init: random orthonormal rows against Gram and Schmidt on the same draws, and for any number
- * of threads. */
+/* check-init: random orthonormal rows against Gram and Schmidt on the same draws, and for any
+ * number of threads. */
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
@@ -66,8 +66,8 @@ static void check(int k, int n)
 
 int main(void)
 {
-	static const int shape[][2] = { { 1, 1 }, { 1, 40 }, { 3, 3 }, { 64, 64 }, { 30, 70 }, { 200, 391 },
-		{ 260, 260 }, { 193, 2000 } };
+	static const int shape[][2] = { { 1, 1 },   { 1, 40 },    { 3, 3 },     { 64, 64 },
+					{ 30, 70 }, { 200, 391 }, { 260, 260 }, { 193, 2000 } };
 
 	for (size_t i = 0; i < LEN(shape); i++) check(shape[i][0], shape[i][1]);
 	return done_testing();

@@ -247,8 +247,9 @@ static void check(struct backend *ref, const char *name, const struct sample *s)
 		same &= !memcmp(first, h.y, n * sizeof *first);
 		backend_free(b);
 	}
-	ok(far <= ulps(name, s->op) && whole && same, "%s %s: off by %.2f of %g%s%s", name, title(s), far,
-	   ulps(name, s->op), whole ? "" : ", wrote outside", same ? "" : ", depends on threads");
+	ok(far <= ulps(name, s->op) && whole && same, "%s %s: off by %.2f of %g%s%s", name,
+	   title(s), far, ulps(name, s->op), whole ? "" : ", wrote outside",
+	   same ? "" : ", depends on threads");
 	guarded_free(want), guarded_free(size), guarded_free(first);
 	let_go(&h);
 }

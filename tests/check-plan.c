@@ -1,4 +1,5 @@
-/* check-plan: plans and runs: no two live values overlap; a replayed tape equals a fresh one; fused equals unfused; 1 thread equals 2. */
+/* check-plan: plans and runs: no two live values overlap; a replayed tape equals a fresh one; fused
+ * equals unfused; 1 thread equals 2. */
 #include "tests/tap.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -10,7 +11,8 @@
 
 enum { N = 3 };
 
-/* G and the gradient of a sum of its images with respect to z: every op of BigGAN, forwards and backwards. */
+/* G and the gradient of a sum of its images with respect to z: every op of BigGAN, forwards and
+ * backwards. */
 struct made { struct tape *t; val image, gz; };
 
 static struct made make(const struct biggan *c, const struct params *ps, real *w, const real *z,

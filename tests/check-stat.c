@@ -1,4 +1,5 @@
-/* check-stat: neighbours, k-means and the Frechet distance against reference values (tests/golden/make/stat.py). */
+/* check-stat: neighbours, k-means and the Frechet distance against reference values
+ * (tests/golden/make/stat.py). */
 #include "formats/safetensors.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -48,7 +49,8 @@ struct matrix { float *x; int64_t n; int width; };
 static struct matrix matrix(const char *name)
 {
 	const struct tensor *t = need(name, DT_F32);
-	struct matrix m = { mem_new((size_t)t->count, sizeof(float)), t->shape[0], (int)t->shape[1] };
+	struct matrix m = { mem_new((size_t)t->count, sizeof(float)), t->shape[0],
+			    (int)t->shape[1] };
 	memcpy(m.x, t->data, (size_t)t->count * sizeof(float));
 	return m;
 }
@@ -65,7 +67,8 @@ static void frechet_of(struct frechet *f, struct matrix a, struct matrix b, int 
 		cov[s] = mem_new(w * w, sizeof(double));
 		must(!moments_open(&m[s], x[s].width));
 		for (int64_t i = 0; i < x[s].n; i += chunk)
-			moments_add(&m[s], x[s].x + i * x[s].width, (int)(x[s].n - i < chunk ? x[s].n - i : chunk));
+			moments_add(&m[s], x[s].x + i * x[s].width,
+				    (int)(x[s].n - i < chunk ? x[s].n - i : chunk));
 		must(!moments_end(&m[s], mean[s], cov[s]));
 		moments_close(&m[s]);
 	}
@@ -84,7 +87,8 @@ static void check_frechet_case(const char *name)
 	double *want = numbers(name, &count);
 	struct frechet f, g;
 
-	must(sscanf(name, "frechet.%31[^.].%32[^.].%32s", id, sets[0] + 8, sets[1] + 8) == 3 && count == 7);
+	must(sscanf(name, "frechet.%31[^.].%32[^.].%32s", id, sets[0] + 8, sets[1] + 8) == 3 &&
+	     count == 7);
 	struct matrix a = matrix(sets[0]), b = matrix(sets[1]);
 	frechet_of(&f, a, b, 7);
 	is_near(f.distance, want[0], 1e-11, "frechet %s: distance", id);
@@ -92,7 +96,8 @@ static void check_frechet_case(const char *name)
 	is_near(f.trace_a, want[2], 1e-12, "frechet %s: first trace", id);
 	is_near(f.trace_b, want[3], 1e-12, "frechet %s: second trace", id);
 	is_near(f.trace_root, want[4], 1e-12, "frechet %s: trace of the root", id);
-	ok(f.rank_a == want[5] && f.rank_b == want[6], "frechet %s: ranks %d and %d", id, f.rank_a, f.rank_b);
+	ok(f.rank_a == want[5] && f.rank_b == want[6], "frechet %s: ranks %d and %d", id, f.rank_a,
+	   f.rank_b);
 	par_set_threads(1);
 	frechet_of(&g, a, b, 500);
 	par_set_threads(2);
@@ -114,20 +119,23 @@ static void check_frechet_given(const char *id)
 		snprintf(name, sizeof name, "frechet.given.%s.%s", id, part[i]);
 		p[i] = numbers(name, i ? &n : &d);
 	}
-	ok(!frechet_distance(&f, (int)d, p[0], p[1], p[2], p[3]), "frechet of given moments, %s", id);
+	ok(!frechet_distance(&f, (int)d, p[0], p[1], p[2], p[3]), "frechet of given moments, %s",
+	   id);
 	is_near(f.distance, p[4][0], 1e-12, "frechet of given moments, %s: distance", id);
 	for (int i = 0; i < 5; i++) free(p[i]);
 }
 
 static void check_frechet(void)
 {
-	static const char *const given[] = { "isotropic", "diagonal", "rank_one", "zero_cov", "one_zero" };
+	static const char *const given[] = { "isotropic", "diagonal", "rank_one", "zero_cov",
+					     "one_zero" };
 	struct moments m;
 	double one[3];
 
 	for (int i = 0; i < golden.n; i++)
-		if (!strncmp(golden.t[i].name, "frechet.", 8) && strstr(golden.t[i].name, ".set_") != NULL
-			&& strncmp(golden.t[i].name, "frechet.set_", 12))
+		if (!strncmp(golden.t[i].name, "frechet.", 8) &&
+		    strstr(golden.t[i].name, ".set_") != NULL &&
+		    strncmp(golden.t[i].name, "frechet.set_", 12))
 			check_frechet_case(golden.t[i].name);
 	for (size_t i = 0; i < LEN(given); i++) check_frechet_given(given[i]);
 	must(!moments_open(&m, 1));
@@ -147,7 +155,8 @@ static int take(void *ctx, int64_t first, int n, const uint32_t *at, const doubl
 }
 
 /* All neighbours of a set among itself, or why not. */
-static int neighbours(struct matrix m, enum knn_metric metric, int k, uint32_t *at, double *distance)
+static int neighbours(struct matrix m, enum knn_metric metric, int k, uint32_t *at,
+		      double *distance)
 {
 	struct knn_set set = knn_rows("rows", m.x, m.n, m.width);
 	struct found found = { k, at, distance };
@@ -168,11 +177,13 @@ static int differing(const uint32_t *at, int64_t n, int k, const double *want, i
 	return bad;
 }
 
-static double largest_error(const double *d, int64_t n, int k, const double *want, int width, int from)
+static double largest_error(const double *d, int64_t n, int k, const double *want, int width,
+			    int from)
 {
 	double worst = 0;
 	for (int64_t i = 0; i < n; i++)
-		for (int j = from; j < k; j++) worst = fmax(worst, fabs(d[i * k + j] - want[i * width + j - from]));
+		for (int j = from; j < k; j++)
+			worst = fmax(worst, fabs(d[i * k + j] - want[i * width + j - from]));
 	return worst;
 }
 
@@ -182,26 +193,32 @@ static void check_knn_main(void)
 	int64_t count;
 	double *ids = numbers("knn.ids", &count), *d = mem_new((size_t)count, sizeof *d);
 	double *radius[2] = { numbers("knn.radius5", &count), numbers("knn.radius50", &count) };
-	double *label = numbers("knn.labels", &count), *agreement = numbers("knn.agreement", &count);
-	uint32_t *at = mem_new((size_t)m.n * 50, sizeof *at), *again = mem_new((size_t)m.n * 50, sizeof *at);
+	double *label = numbers("knn.labels", &count),
+	       *agreement = numbers("knn.agreement", &count);
+	uint32_t *at = mem_new((size_t)m.n * 50, sizeof *at),
+		 *again = mem_new((size_t)m.n * 50, sizeof *at);
 	static const int ks[] = { 5, 50 };
 
 	for (int c = 0; c < 2; c++) {
 		int k = ks[c], agree = 0;
 		ok(!neighbours(m, KNN_COSINE, k, at, d), "knn of 2000 rows, k %d", k);
-		ok(differing(at, m.n, k, ids, 50) == 0, "knn k %d: the same neighbours in the same order", k);
+		ok(differing(at, m.n, k, ids, 50) == 0,
+		   "knn k %d: the same neighbours in the same order", k);
 		double *last = mem_new((size_t)m.n, sizeof *last);
 		for (int64_t i = 0; i < m.n; i++) last[i] = d[i * k + k - 1];
-		is_near(largest_error(last, m.n, 1, radius[c], 1, 0), 0, 1e-12, "knn k %d: radii", k);
+		is_near(largest_error(last, m.n, 1, radius[c], 1, 0), 0, 1e-12, "knn k %d: radii",
+			k);
 		for (int64_t i = 0; i < m.n * k; i++) agree += label[i / k] == label[at[i]];
 		ok(agree == agreement[2 * c], "knn k %d: %d neighbours share the label", k, agree);
 		par_set_threads(1);
-		ok(!neighbours(m, KNN_COSINE, k, again, d) && !memcmp(at, again, (size_t)(m.n * k) * sizeof *at),
-			"knn k %d: one thread finds the same", k);
+		ok(!neighbours(m, KNN_COSINE, k, again, d) &&
+			   !memcmp(at, again, (size_t)(m.n * k) * sizeof *at),
+		   "knn k %d: one thread finds the same", k);
 		par_set_threads(2);
 		free(last);
 	}
-	free(m.x), free(ids), free(d), free(radius[0]), free(radius[1]), free(label), free(agreement), free(at), free(again);
+	free(m.x), free(ids), free(d), free(radius[0]), free(radius[1]), free(label),
+		free(agreement), free(at), free(again);
 }
 
 static void check_knn_small(const char *id, double tolerance, bool ordered)
@@ -234,7 +251,8 @@ static void check_knn_scale(void)
 	must(!neighbours(m, KNN_COSINE, 5, at[0], d[0]));
 	for (int64_t i = 0; i < m.n * m.width; i++) m.x[i] *= 0x1p-100f;
 	must(!neighbours(m, KNN_COSINE, 5, at[1], d[1]));
-	ok(!memcmp(at[0], at[1], sizeof at[0]) && !memcmp(d[0], d[1], sizeof d[0]), "knn of rows times 2^-100");
+	ok(!memcmp(at[0], at[1], sizeof at[0]) && !memcmp(d[0], d[1], sizeof d[0]),
+	   "knn of rows times 2^-100");
 	free(m.x - m.width);
 }
 
@@ -248,7 +266,8 @@ static void refused(const char *name, enum knn_metric metric, const char *text)
 	free(m.x);
 }
 
-/* Every metric against direct loops in double, on rows of very different lengths with copies among them. */
+/* Every metric against direct loops in double, on rows of very different lengths with copies among
+ * them. */
 static void check_knn_direct(enum knn_metric metric, const char *name, int n, int width, int k)
 {
 	struct matrix m = { mem_new((size_t)(n * width), sizeof(float)), n, width };
@@ -260,14 +279,18 @@ static void check_knn_direct(enum knn_metric metric, const char *name, int n, in
 	mt_seed(&r, 7);
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < width; j++)
-			m.x[i * width + j] = i % 5 == 4 ? m.x[(i - 4) * width + j]
-				: ldexpf(mt_float(&r) - 0.5f, i % 17 == 3 ? 40 : i % 11 == 2 ? -70 : 0);
+			m.x[i * width + j] =
+				i % 5 == 4 ? m.x[(i - 4) * width + j]
+					   : ldexpf(mt_float(&r) - 0.5f, i % 17 == 3   ? 40
+									 : i % 11 == 2 ? -70
+										       : 0);
 	must(!neighbours(m, metric, k, at, d));
 	for (int i = 0; i < n; i++) {
 		for (int o = 0; o < n; o++) {
 			all[o] = 0;
 			for (int j = 0; j < width; j++) {
-				double x = (double)m.x[i * width + j], y = (double)m.x[o * width + j];
+				double x = (double)m.x[i * width + j],
+				       y = (double)m.x[o * width + j];
 				all[o] += metric == KNN_L2 ? (x - y) * (x - y) : -x * y;
 			}
 		}
@@ -322,7 +345,8 @@ static void check_knn(void)
 	refused("knn.nan.x", KNN_COSINE, "key 11:");
 	refused("knn.inf.x", KNN_L2, "key 11:");
 	refused("knn.zero.x", KNN_COSINE, "key 0:");
-	ok(neighbours(m, KNN_COSINE, 6, at, d) && strstr(why(), "5 neighbours, expected 6"), "k = N refused: %s", why());
+	ok(neighbours(m, KNN_COSINE, 6, at, d) && strstr(why(), "5 neighbours, expected 6"),
+	   "k = N refused: %s", why());
 	free(m.x);
 	check_knn_direct(KNN_L2, "distance", 600, 19, 9);
 	check_knn_direct(KNN_IP, "inner product", 600, 19, 9);
@@ -338,7 +362,8 @@ static void check_mt(void)
 	for (int i = 0; i < seeds; i++) {
 		uint32_t p[20];
 		mt_permutation(p, 20, (uint32_t)seed[i]);
-		ok(differing(p, 1, 20, want + 20 * i, 20) == 0, "permutation under seed %.0f", seed[i]);
+		ok(differing(p, 1, 20, want + 20 * i, 20) == 0, "permutation under seed %.0f",
+		   seed[i]);
 	}
 	free(seed), free(want);
 }
@@ -359,8 +384,10 @@ static double *kmeans_numbers(const char *id, const char *part, int64_t *count)
 	return numbers(name, count);
 }
 
-/* The rows that kmeans_sample picks, as matrix; checked against the stored sample where there is one. */
-static struct matrix sample(const struct kmeans *job, const char *id, struct matrix m, int per_centre)
+/* The rows that kmeans_sample picks, as matrix; checked against the stored sample where there is
+ * one. */
+static struct matrix sample(const struct kmeans *job, const char *id, struct matrix m,
+			    int per_centre)
 {
 	int64_t n, count;
 	uint32_t *p = kmeans_sample(job, m.n, per_centre, &n);
@@ -369,11 +396,13 @@ static struct matrix sample(const struct kmeans *job, const char *id, struct mat
 	must(p);
 	if (n < m.n) {
 		double *want = kmeans_numbers(id, "subsample", &count);
-		ok(count == n && differing(p, 1, (int)n, want, (int)n) == 0, "k-means %s: trains on the same rows", id);
+		ok(count == n && differing(p, 1, (int)n, want, (int)n) == 0,
+		   "k-means %s: trains on the same rows", id);
 		free(want);
 	}
 	for (int64_t i = 0; i < n; i++)
-		memcpy(s.x + i * m.width, m.x + p[i] * (int64_t)m.width, (size_t)m.width * sizeof(float));
+		memcpy(s.x + i * m.width, m.x + p[i] * (int64_t)m.width,
+		       (size_t)m.width * sizeof(float));
 	free(p);
 	return s;
 }
@@ -382,15 +411,20 @@ static struct matrix sample(const struct kmeans *job, const char *id, struct mat
 static void check_kmeans_use(const char *id, struct matrix m, const float *centres, int k)
 {
 	int64_t count;
-	double *nearest = kmeans_numbers(id, "nearest", &count), *assign = kmeans_numbers(id, "assign", &count);
+	double *nearest = kmeans_numbers(id, "nearest", &count),
+	       *assign = kmeans_numbers(id, "assign", &count);
 	double *d = mem_new((size_t)m.n, sizeof *d);
 	uint32_t *at = mem_new((size_t)m.n, sizeof *at);
-	struct knn_set rows = knn_rows("rows", m.x, m.n, m.width), set = knn_rows("centres", centres, k, m.width);
+	struct knn_set rows = knn_rows("rows", m.x, m.n, m.width),
+		       set = knn_rows("centres", centres, k, m.width);
 	struct found found = { 1, at, d };
-	struct knn job = { .base = &set, .query = &rows, .metric = KNN_L2, .k = 1, .take = take, .ctx = &found };
+	struct knn job = {
+		.base = &set, .query = &rows, .metric = KNN_L2, .k = 1, .take = take, .ctx = &found
+	};
 
 	must(!knn_measure(&rows, KNN_L2) && !knn_measure(&set, KNN_L2));
-	ok(!kmeans_nearest(&rows, centres, k, false, at) && differing(at, 1, k, nearest, k) == 0, "k-means %s: nearest rows", id);
+	ok(!kmeans_nearest(&rows, centres, k, false, at) && differing(at, 1, k, nearest, k) == 0,
+	   "k-means %s: nearest rows", id);
 	ok(!knn_search(&job, 0, m.n) && differing(at, 1, (int)m.n, assign, (int)m.n) == 0,
 		"k-means %s: every row to the same centre", id);
 	free(rows.norm), free(set.norm), free(nearest), free(assign), free(d), free(at);
@@ -402,7 +436,8 @@ static void check_kmeans_case(struct kmeans job, const char *id, const char *x, 
 	struct matrix all = matrix(x), m = sample(&job, id, all, per_centre);
 	float *centres = mem_new((size_t)(job.k * all.width), sizeof *centres);
 	int64_t steps, count;
-	double *objective = kmeans_numbers(id, "objective", &steps), *splits = kmeans_numbers(id, "splits", &count);
+	double *objective = kmeans_numbers(id, "objective", &steps),
+	       *splits = kmeans_numbers(id, "splits", &count);
 	double *want = kmeans_numbers(id, "centres", &count), worst = 0, off = 0;
 
 	job.step = log_step;
@@ -410,10 +445,12 @@ static void check_kmeans_case(struct kmeans job, const char *id, const char *x, 
 	ok(!kmeans_train(&job, m.x, m.n, m.width, centres), "k-means %s: %d steps", id, log.n);
 	for (int i = 0; i < log.n && i < steps; i++) {
 		worst = fmax(worst, fabs(log.objective[i] / objective[i] - 1));
-		ok(log.splits[i] == splits[i], "k-means %s: %.0f splits in step %d", id, splits[i], i);
+		ok(log.splits[i] == splits[i], "k-means %s: %.0f splits in step %d", id, splits[i],
+		   i);
 	}
 	is_near(worst, 0, 1e-7, "k-means %s: objective of each step", id);
-	for (int i = 0; i < job.k * m.width; i++) off = fmax(off, fabs((double)centres[i] - want[i]));
+	for (int i = 0; i < job.k * m.width; i++)
+		off = fmax(off, fabs((double)centres[i] - want[i]));
 	is_near(off, 0, 1e-6, "k-means %s: centres", id);
 	check_kmeans_use(id, all, centres, job.k);
 	free(all.x), free(m.x), free(centres), free(objective), free(splits), free(want);
@@ -421,28 +458,40 @@ static void check_kmeans_case(struct kmeans job, const char *id, const char *x, 
 
 static void check_kmeans(void)
 {
-	struct matrix rows = matrix("kmeans.near.rows"), centres = matrix("kmeans.near.centres"), ten = matrix("kmeans.xten");
+	struct matrix rows = matrix("kmeans.near.rows"), centres = matrix("kmeans.near.centres"),
+		      ten = matrix("kmeans.xten");
 	struct knn_set set = knn_rows("rows", rows.x, rows.n, rows.width);
 	struct kmeans eleven = { .k = 11, .iterations = 25, .restarts = 1, .seed = 1234 };
 	float room[11 * 32];
 	uint32_t at[8];
 	int64_t n;
 
-	check_kmeans_case((struct kmeans){ 20, 25, 1, 1234, .best.run = 0 }, "plain", "kmeans.x", 256);
-	check_kmeans_case((struct kmeans){ 16, 100, 1, 1234, .best.run = 0 }, "icgan", "kmeans.xu", 256);
-	check_kmeans_case((struct kmeans){ 10, 25, 1, 1234, .best.run = 0 }, "subsample", "kmeans.x", 40);
-	check_kmeans_case((struct kmeans){ 8, 100, 1, 1234, .best.run = 0 }, "sub_icgan", "kmeans.xu", 32);
-	check_kmeans_case((struct kmeans){ 12, 25, 1, 1234, true, .best.run = 0 }, "spherical", "kmeans.xu", 256);
-	check_kmeans_case((struct kmeans){ 12, 12, 1, 1234, .best.run = 0 }, "empty", "kmeans.xdup", 256);
-	check_kmeans_case((struct kmeans){ 15, 10, 3, 1234, .best.run = 0 }, "redo", "kmeans.x", 256);
-	check_kmeans_case((struct kmeans){ 10, 25, 1, 1234, .best.run = 0 }, "n_equals_k", "kmeans.xten", 256);
+	check_kmeans_case((struct kmeans){ 20, 25, 1, 1234, .best.run = 0 }, "plain", "kmeans.x",
+			  256);
+	check_kmeans_case((struct kmeans){ 16, 100, 1, 1234, .best.run = 0 }, "icgan", "kmeans.xu",
+			  256);
+	check_kmeans_case((struct kmeans){ 10, 25, 1, 1234, .best.run = 0 }, "subsample",
+			  "kmeans.x", 40);
+	check_kmeans_case((struct kmeans){ 8, 100, 1, 1234, .best.run = 0 }, "sub_icgan",
+			  "kmeans.xu", 32);
+	check_kmeans_case((struct kmeans){ 12, 25, 1, 1234, true, .best.run = 0 }, "spherical",
+			  "kmeans.xu", 256);
+	check_kmeans_case((struct kmeans){ 12, 12, 1, 1234, .best.run = 0 }, "empty", "kmeans.xdup",
+			  256);
+	check_kmeans_case((struct kmeans){ 15, 10, 3, 1234, .best.run = 0 }, "redo", "kmeans.x",
+			  256);
+	check_kmeans_case((struct kmeans){ 10, 25, 1, 1234, .best.run = 0 }, "n_equals_k",
+			  "kmeans.xten", 256);
 	check_kmeans_case((struct kmeans){ 1, 3, 1, 1234, .best.run = 0 }, "one", "kmeans.x", 256);
-	ok(kmeans_train(&eleven, ten.x, ten.n, ten.width, room) == -1, "fewer rows than centres refused: %s", why());
+	ok(kmeans_train(&eleven, ten.x, ten.n, ten.width, room) == -1,
+	   "fewer rows than centres refused: %s", why());
 	must(!knn_measure(&set, KNN_L2));
 	for (int distinct = 0; distinct < 2; distinct++) {
-		double *want = numbers(distinct ? "kmeans.near.distinct" : "kmeans.near.nearest", &n);
-		ok(!kmeans_nearest(&set, centres.x, (int)n, distinct, at) && differing(at, 1, (int)n, want, (int)n) == 0,
-			"nearest rows%s", distinct ? ", distinct" : "");
+		double *want =
+			numbers(distinct ? "kmeans.near.distinct" : "kmeans.near.nearest", &n);
+		ok(!kmeans_nearest(&set, centres.x, (int)n, distinct, at) &&
+			   differing(at, 1, (int)n, want, (int)n) == 0,
+		   "nearest rows%s", distinct ? ", distinct" : "");
 		free(want);
 	}
 	free(set.norm), free(rows.x), free(centres.x), free(ten.x);

@@ -81,8 +81,9 @@ static void check_calls(void)
 	const struct pickle_item *x = p.root;
 
 	ok(good && x->kind == PICKLE_CALL && x->n == 5 &&
-			pickle_names(x->child[0], "os", "system") && x->child[1]->n == 2 && pickle_says(x->child[1]->child[0], "true"),
-		"a call is kept as an item: %s", good ? "read" : why());
+		   pickle_names(x->child[0], "os", "system") && x->child[1]->n == 2 &&
+		   pickle_says(x->child[1]->child[0], "true"),
+	   "a call is kept as an item: %s", good ? "read" : why());
 	ok(good && x->child[2]->kind == PICKLE_DICT && pickle_says(x->child[3], "b") &&
 			x->child[4]->i == 3, "its state and its items are beside it");
 	pickle_free(&p);

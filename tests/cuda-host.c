@@ -1,6 +1,7 @@
-/* cuda-host: a device without a GPU: grids run block after block, the threads of a block as fibers that
- * give way to each other where they wait; memory of the device is out of reach outside of kernels.
- * For tests: it is slow, and strict: threads that wait at different places end the program. */
+/* cuda-host: a device without a GPU: grids run block after block, the threads of a block as fibers
+ * that give way to each other where they wait; memory of the device is out of reach outside of
+ * kernels. For tests: it is slow, and strict: threads that wait at different places end the
+ * program. */
 #include "kernels/cuda/cuda.h"
 
 #include <setjmp.h>

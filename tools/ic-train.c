@@ -71,8 +71,8 @@ static const struct opt opts[] = {
 	{ 0, "log", "FILE", "losses and scores, JSON lines", OPT_STR, &plan.trail.log, 0, 0 },
 	{ 0, "pictures", "FILE", "samples of fixed noise through time, a PAM stream of 16 a row",
 	  OPT_STR, &plan.trail.pictures, 0, 0 },
-	{ 0, "tb", "DIR", "losses, scores and pictures for TensorBoard", OPT_STR,
-	  &plan.trail.board, 0, 0 },
+	{ 0, "tb", "DIR", "losses, scores and pictures for TensorBoard", OPT_STR, &plan.trail.board,
+	  0, 0 },
 	{ 0, "instances", "FILE",
 	  "features to condition pictures and scores on (default: the training features)", OPT_STR,
 	  &plan.instances, 0, 0 },
@@ -88,7 +88,8 @@ static const struct opt opts[] = {
 	{ 0, "dry-run", NULL, "print sizes, memory and time, and write nothing", OPT_FLAG, &dry_run,
 	  0, 0 },
 	{ 0, "memory", "SIZE",
-	  "take no more: refuse to begin, or with --dry-run find the largest batch (0: all there is)",
+	  "take no more: refuse to begin, or with --dry-run find the largest batch (0: all there "
+	  "is)",
 	  OPT_SIZE, &memory, 0, 0 },
 	{ 0, "profile", NULL, "at the end print the time of each kind of step", OPT_FLAG, &profile,
 	  0, 0 },
@@ -98,8 +99,8 @@ static const struct opt opts[] = {
 	  "a third or more less memory for activations, a sixth more work, the same result",
 	  OPT_FLAG, &recompute, 0, 0 },
 	{ 'd', "device", DEVICES, "where to compute", OPT_WORD, &device, 0, 0 },
-	{ 0, "precision", PRECISIONS, "of the factors in products on a GPU", OPT_WORD, &precision, 0,
-	  0 },
+	{ 0, "precision", PRECISIONS, "of the factors in products on a GPU", OPT_WORD, &precision,
+	  0, 0 },
 	OPT_COMMON
 };
 
@@ -130,12 +131,13 @@ static char *options_text(const struct gan *g, const struct data *d)
 	return mem_text("class = %s\nlabels = %016" PRIx64 "\nclass-temperature = %s\nch = %d\n"
 			"init = %s\nbatch = %d\naccumulate = %d\nlr-g = %s\nlr-d = %s\n"
 			"d-steps = %d\nema = %s\nema-start = %" PRId64 "\ndiffaug = %s\n"
-			"flip = %s\nflipped = %s\ncompat = %s\nevery = %" PRId64 "\nresolution = %d\n",
+			"flip = %s\nflipped = %s\ncompat = %s\nevery = %" PRId64
+			"\nresolution = %d\n",
 			yes_no(by_class), d->labels_id, record_number(even, class_temperature),
 			g->c.g_ch, init_text(id, g), batch, accumulate, record_number(g_rate, lr_g),
 			record_number(d_rate, lr_d), d_steps, record_number(decay, ema), ema_start,
-			augment ? augment : "none", yes_no(flip), yes_no(flipped),
-			yes_no(compat), every, g->c.resolution);
+			augment ? augment : "none", yes_no(flip), yes_no(flipped), yes_no(compat),
+			every, g->c.resolution);
 }
 
 /* The first line in which two option texts differ. */
@@ -178,7 +180,8 @@ static struct biggan architecture(const struct data *d)
 	return c;
 }
 
-/* Can networks of --init be trained on these data and with these options?  want: what they ask for. */
+/* Can networks of --init be trained on these data and with these options?  want: what they ask for.
+ */
 static int check_init(const struct biggan *c, const struct biggan *want, const struct data *d)
 {
 	if (c->resolution != want->resolution)
@@ -390,8 +393,8 @@ static int run(char **operand, int n, const char *part, int64_t *images)
 			   .on_collapse = (enum on_collapse)on_collapse,
 			   .tell = tell };
 	struct backend *b = device_open(device, precision, par_threads());
-	int bad = !b || data_open(&d, operand[0], n > 1 ? operand[1] : NULL, n > 1 ? operand[2] : NULL,
-			    flipped);
+	int bad = !b || data_open(&d, operand[0], n > 1 ? operand[1] : NULL,
+				  n > 1 ? operand[2] : NULL, flipped);
 
 	if (!bad && n > 1 && !plan.instances) plan.instances = operand[1];
 	plan.trail.a_step = a_step();

@@ -8,7 +8,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-/* LAPACK's Fortran interface: column-major, everything by address, the length of each text at the end. */
+/* LAPACK's Fortran interface: column-major, everything by address, the length of each text at the
+ * end. */
 void dsyevd_(const char *job, const char *uplo, const int *n, double *a, const int *lda, double *w,
 	double *work, const int *lwork, int *iwork, const int *liwork, int *info, size_t, size_t);
 void dpstrf_(const char *uplo, const int *n, double *a, const int *lda, int *p, int *rank,
@@ -18,13 +19,14 @@ void dgesdd_(const char *job, const int *m, const int *n, double *a, const int *
 	int *iwork, int *info, size_t);
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t);
 
-/* How long a thread that waits for the others keeps a core busy before it sleeps.  libgomp's own 300,000 rounds halve the speed
- * of a program that shares its cores with another. */
+/* How long a thread that waits for the others keeps a core busy before it sleeps.  libgomp's own
+ * 300,000 rounds halve the speed of a program that shares its cores with another. */
 #define SPINS "10000"
 
 enum { NO_MEMORY = -1000 };                  /* an info no routine gives */
 
-/* Two whatever the machine has: the rounding of threaded LAPACK depends on the number of threads. */
+/* Two whatever the machine has: the rounding of threaded LAPACK depends on the number of threads.
+ */
 enum { LAPACK_THREADS = 2 };
 
 __attribute__((constructor)) static void one_thread(void)
@@ -44,8 +46,9 @@ static bool core_is_one_of(const char *const *names)
 	return false;
 }
 
-/* The core type that suits this CPU better than the chosen one, or NULL.  The tests are of the instructions
- * that OpenBLAS's kernels of that name need, with the operating system's consent (the builtin asks xgetbv). */
+/* The core type that suits this CPU better than the chosen one, or NULL.  The tests are of the
+ * instructions that OpenBLAS's kernels of that name need, with the operating system's consent (the
+ * builtin asks xgetbv). */
 static const char *better_core(void)
 {
 #if defined __x86_64__
@@ -96,7 +99,8 @@ void blas_dgemm(bool ta, bool tb, int m, int n, int k, double alpha, const doubl
 void blas_sgemv(bool ta, int m, int n, float alpha, const float *a, int lda, const float *x,
 	float beta, float *y)
 {
-	cblas_sgemv(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda, x, 1, beta, y, 1);
+	cblas_sgemv(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda, x, 1, beta,
+		    y, 1);
 }
 
 void blas_dsyrk(int n, int k, double alpha, const double *a, int lda, double *c, int ldc)
@@ -133,7 +137,8 @@ int lapack_eigh(int n, double *a, double *w)
 	return info;
 }
 
-/* Column-major P^T A P = U^T U; our row i is column i of U.  info 1 says that the rank is less than n. */
+/* Column-major P^T A P = U^T U; our row i is column i of U.  info 1 says that the rank is less than
+ * n. */
 int lapack_cholesky(int n, double *a, double floor, int *p, int *rank)
 {
 	int info = 0;
@@ -162,7 +167,8 @@ int lapack_singular(int m, int n, double *a, double *s)
 	if (!info && !work) info = NO_MEMORY;
 	if (!info) {
 		openblas_set_num_threads(LAPACK_THREADS);
-		dgesdd_("N", &n, &m, a, &n, s, &none, &one, &none, &one, work, &lwork, iwork, &info, 1);
+		dgesdd_("N", &n, &m, a, &n, s, &none, &one, &none, &one, work, &lwork, iwork, &info,
+			1);
 		openblas_set_num_threads(1);
 	}
 	free(work);

@@ -21,7 +21,8 @@ void cuda_move_fill(struct backend *);
 void cuda_gemm_fill(struct backend *);
 void cuda_adam_fill(struct backend *);
 
-/* The steps of a chain run over its space; the sums of its sum_to steps are multiplied by factor. */
+/* The steps of a chain run over its space; the sums of its sum_to steps are multiplied by factor.
+ */
 void cuda_chain_scaled(struct backend *, const struct chain *, double factor);
 void cuda_after(struct backend *, const char *kernel);   /* notes the first error with its name */
 int cuda_precision(const struct backend *);
@@ -32,7 +33,8 @@ int cuda_precision(const struct backend *);
 
 cudaStream_t cuda_stream(struct backend *);
 
-#define KERNEL(name, type) static __global__ void __launch_bounds__(THREADS) name(const __grid_constant__ type a)
+#define KERNEL(name, type)                                                                         \
+	static __global__ void __launch_bounds__(THREADS) name(const __grid_constant__ type a)
 #define LAUNCH(b, name, gx, gy, gz, args) \
 	do { \
 		name<<<dim3((unsigned)(gx), (unsigned)(gy), (unsigned)(gz)), THREADS, 0, \
@@ -77,7 +79,8 @@ DEVICE void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2])
 struct host_place { int thread, block[3], grid_x; };
 extern struct host_place host_at;
 void host_run(void (*kernel)(const void *), const void *args, int gx, int gy, int gz);
-void *host_take(size_t bytes);               /* memory of the device: kernels only, and in between these two */
+/* memory of the device: kernels only, and in between these two */
+void *host_take(size_t bytes);
 void host_give(void *);
 void host_open(void);
 void host_shut(void);

@@ -33,7 +33,8 @@ static void on_stop(int sig)
 	stopped_by = sig;
 }
 
-/* No SA_RESTART: a read that waits for a silent pipe ends too.  SA_RESETHAND: a second signal ends at once. */
+/* No SA_RESTART: a read that waits for a silent pipe ends too.  SA_RESETHAND: a second signal ends
+ * at once. */
 void say_start(void)
 {
 	struct sigaction act = { .sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND };
@@ -130,7 +131,8 @@ static void duration(char *buf, size_t size, double s)
 	else snprintf(buf, size, "%lds", t);
 }
 
-/* The rate counts from the first call of a stage, so that rows taken up from an earlier run do not flatter it. */
+/* The rate counts from the first call of a stage, so that rows taken up from an earlier run do not
+ * flatter it. */
 static void show(const char *what, int64_t done, int64_t total, const char *detail, double time)
 {
 	static struct { const char *what; int64_t done; double time; } first;
@@ -143,11 +145,14 @@ static void show(const char *what, int64_t done, int64_t total, const char *deta
 		first.time = time;
 	}
 	double rate = time > first.time ? (double)(done - first.done) / (time - first.time) : 0;
-	n = (size_t)snprintf(line, sizeof line, "%s: %.60s %lld", common.program, what, (long long)done);
+	n = (size_t)snprintf(line, sizeof line, "%s: %.60s %lld", common.program, what,
+			     (long long)done);
 	if (total > 0)
 		n += (size_t)snprintf(line + n, sizeof line - n, "/%lld (%.0f%%)", (long long)total,
 			100.0 * (double)done / (double)total);
-	if (rate > 0) n += (size_t)snprintf(line + n, sizeof line - n, rate < 10 ? "  %.2f/s" : "  %.0f/s", rate);
+	if (rate > 0)
+		n += (size_t)snprintf(line + n, sizeof line - n,
+				      rate < 10 ? "  %.2f/s" : "  %.0f/s", rate);
 	if (rate > 0 && total > done) {
 		duration(left, sizeof left, (double)(total - done) / rate);
 		n += (size_t)snprintf(line + n, sizeof line - n, "  %s left", left);
@@ -200,10 +205,11 @@ static void report(int64_t items, const char *unit)
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);
-	cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + 1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-	fprintf(stderr, "%s: %lld %s in %.2f s (%.6g %s/s), %.2f s CPU, %.0f MiB at most\n", common.program,
-		(long long)items, unit, wall, wall > 0 ? (double)items / wall : 0, unit, cpu,
-		(double)mem_peak_bytes() / 1048576);
+	cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	      1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+	fprintf(stderr, "%s: %lld %s in %.2f s (%.6g %s/s), %.2f s CPU, %.0f MiB at most\n",
+		common.program, (long long)items, unit, wall, wall > 0 ? (double)items / wall : 0,
+		unit, cpu, (double)mem_peak_bytes() / 1048576);
 }
 
 /* Nothing may have been lost on the way out: a full disk shows at the flush or at the close. */

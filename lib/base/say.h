@@ -1,5 +1,5 @@
-/* say: what programs tell people (stderr) and each other (records on stdout); with opt, the only part of lib
- * that prints or exits. */
+/* say: what programs tell people (stderr) and each other (records on stdout); with opt, the only
+ * part of lib that prints or exits. */
 #ifndef IC_SAY_H
 #define IC_SAY_H
 
@@ -7,18 +7,25 @@
 #include <stdint.h>
 #include <stdio.h>
 
-_Noreturn void die(void);                    /* "ic-knn: " why(), exit 1 (75 when stop_asked(): run again to go on) */
-_Noreturn void misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* exit 2 with a hint */
-void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* one line on stderr, even with -q */
-void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* one line on stderr, not with -q */
+/* "ic-knn: " why(), exit 1 (75 when stop_asked(): run again to go on) */
+_Noreturn void die(void);
+/* exit 2 with a hint */
+_Noreturn void misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* one line on stderr, even with -q */
+void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* one line on stderr, not with -q */
+void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 double say_seconds(void);                    /* of a clock that only goes forward, for durations */
-void say_start(void);                        /* once, by opt_parse: signal handlers and the clock of the closing report */
-bool stop_asked(void);                       /* SIGINT, SIGTERM or SIGUSR1 has come; in any thread */
+/* once, by opt_parse: signal handlers and the clock of the closing report */
+void say_start(void);
+/* SIGINT, SIGTERM or SIGUSR1 has come; in any thread */
+bool stop_asked(void);
 int stop_check(void);                        /* 0, or -1 after fail("stopped by SIGTERM ...") */
 
-/* One rewritten line on stderr: only when stderr is a terminal (or IC_PROGRESS=1) and not -q; at most ten a second.
- * total 0 or less: unknown.  Shows done, total, rate, time left and the detail text. */
+/* One rewritten line on stderr: only when stderr is a terminal (or IC_PROGRESS=1) and not -q; at
+ * most ten a second. total 0 or less: unknown.  Shows done, total, rate, time left and the detail
+ * text. */
 void progress(const char *what, int64_t done, int64_t total, const char *detail, ...)
 	__attribute__((format(printf, 4, 5)));
 void progress_end(void);                     /* clears the line */
@@ -27,19 +34,25 @@ void progress_end(void);                     /* clears the line */
 int binary_stdout(void);
 int binary_stdin(void);
 
-/* Result records: TSV with one "#a<TAB>b" header line, or --json one object a line, same fields in the same order.
- *   struct record r = record_begin(stdout);
- *   record_text(&r, "name", s); record_int(&r, "n", 3); record_real(&r, "fd", 1.5); record_end(&r);
- * The header is printed when the first record of a FILE ends; later records must have the same fields. */
+/* Result records: TSV with one "#a<TAB>b" header line, or --json one object a line, same fields in
+ * the same order.
+ *	struct record r = record_begin(stdout);
+ *	record_text(&r, "name", s); record_int(&r, "n", 3); record_real(&r, "fd", 1.5);
+ *	record_end(&r);
+ * The header is printed when the first record of a FILE ends; later records must have the same
+ * fields. */
 struct record { FILE *f; int count; char head[4096], row[16384]; size_t head_len, row_len; };
 struct record record_begin(FILE *);
 void record_text(struct record *, const char *name, const char *value);
 void record_int(struct record *, const char *name, int64_t value);
-void record_real(struct record *, const char *name, double value);   /* the fewest of 15, 16, 17 digits that read back equal */
+/* the fewest of 15, 16, 17 digits that read back equal */
+void record_real(struct record *, const char *name, double value);
 void record_end(struct record *);
-const char *record_number(char buf[32], double value);   /* that text: "0.1", "1e-08", "nan", "inf"; returns buf */
+/* that text: "0.1", "1e-08", "nan", "inf"; returns buf */
+const char *record_number(char buf[32], double value);
 
-/* The end of every main(): closing report with -v, flush and close stdout with a check; returns the exit status. */
+/* The end of every main(): closing report with -v, flush and close stdout with a check; returns the
+ * exit status. */
 int done(int64_t items, const char *unit);
 
 #endif

@@ -14,9 +14,9 @@ struct balance {
 };
 
 /* Of rows that have these labels, by the distribution of the reference's custom_distrib_gen: a
- * class of n rows has a share ~ n^(1/temperature); 1 is as often as its rows, 0 stands for the limit
- * of high temperatures, all classes that have rows alike.  0, or -1 after fail() when a label is too
- * large; `name` is the labels' file. */
+ * class of n rows has a share ~ n^(1/temperature); 1 is as often as its rows, 0 stands for the
+ * limit of high temperatures, all classes that have rows alike.  0, or -1 after fail() when a label
+ * is too large; `name` is the labels' file. */
 int balance_open(struct balance *, const char *name, const uint32_t *label, size_t n,
 		 double temperature);
 void balance_close(struct balance *);        /* accepts a zeroed struct */

@@ -19,14 +19,16 @@ struct diffaug_draw {
 	double saturation;                   /* [0, 2): times the distance from the pixel's mean */
 	double contrast;                     /* [0.5, 1.5): and from the picture's mean */
 	int down, right;                     /* y[h][w] = x[h + down][w + right], 0 outside */
-	int top, left;                       /* of a square of half the side, set to 0; partly outside */
+	/* of a square of half the side, set to 0; partly outside */
+	int top, left;
 };
 
 struct diffaug {
 	struct diffaug_policy policy;
 	int batch, side;
 	real *brightness, *saturation, *contrast;   /* [batch] */
-	real *from;                          /* [batch][side][side]: pixel to take; one past the last: 0 */
+	/* [batch][side][side]: pixel to take; one past the last: 0 */
+	real *from;
 	real *seen;                          /* [batch][side][side]: 0 in the square, else 1 */
 };
 

@@ -204,7 +204,8 @@ static int settle(struct phases *p, bool memory)
 
 	list_state(p, held);
 	for (int i = 0; i < HELD; i++) {
-		*held[i].there = device ? backend_take(p->b, held[i].n * sizeof(real)) : held[i].here;
+		*held[i].there =
+			device ? backend_take(p->b, held[i].n * sizeof(real)) : held[i].here;
 		if (device && !*held[i].there) return fail("no memory for weights on the device");
 	}
 	if (device) send(p);

@@ -32,7 +32,8 @@ struct phase {
 	val fake, score, loss;
 	val *grad;                           /* of each parameter, or -1 */
 	struct diffaug aug;                  /* of D's pictures; drawn before each batch */
-	real *sum;                           /* of gradients, laid out as parameters; NULL: no need */
+	/* of gradients, laid out as parameters; NULL: no need */
+	real *sum;
 	int batches;                         /* in sum */
 };
 
@@ -63,12 +64,14 @@ int phase_plan(struct phases *, struct gan *, const struct recipe *, struct back
 struct phase_bytes { size_t activations, workspace, inputs; };
 struct phase_bytes phase_bytes(struct phases *);
 void phase_close(struct phases *);           /* accepts a zeroed struct */
-void phase_restart(struct phases *);         /* the gan's state is another: forgets a step half done */
+/* the gan's state is another: forgets a step half done */
+void phase_restart(struct phases *);
 /* Brings the gan's state up to date where a device computes; nothing to do elsewhere.  0, or -1. */
 int phase_fetch(struct phases *);
 
-/* One batch; with the last of `accumulate` the weights move.  G's move also counts the step and moves
- * the average.  0; -1 after fail() naming the first value that is not finite, with lost set. */
+/* One batch; with the last of `accumulate` the weights move.  G's move also counts the step and
+ * moves the average.  0; -1 after fail() naming the first value that is not finite, with lost set.
+ */
 int phase_d_step(struct phases *);
 int phase_g_step(struct phases *);
 /* Of D's last batch: [2 batch], fake first; borrowed. */

@@ -13,7 +13,8 @@ struct sampler {
 	real *z, *y, *f;
 	val image;
 	real *pixels;                        /* [batch][side][side][3] in [-1,1], after a run */
-	bool truncate;                       /* bytes cut off instead of rounded; set by the caller */
+	/* bytes cut off instead of rounded; set by the caller */
+	bool truncate;
 };
 
 /* 0, or -1 after fail(). */

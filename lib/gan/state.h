@@ -1,6 +1,7 @@
-/* state: what persists between training steps, and its checkpoint (ic-ckpt(5)): one safetensors file with published names, shapes and
- * axis order under "G.", "D.", "G_ema.", the moments under "adam.G.m." and so on, counters and lineage as metadata.  The architecture is
- * read off the shapes (spec biggan 1.8). */
+/* state: what persists between training steps, and its checkpoint (ic-ckpt(5)): one safetensors
+ * file with published names, shapes and axis order under "G.", "D.", "G_ema.", the moments under
+ * "adam.G.m." and so on, counters and lineage as metadata.  The architecture is read off the shapes
+ * (spec biggan 1.8). */
 #ifndef IC_STATE_H
 #define IC_STATE_H
 
@@ -33,15 +34,17 @@ struct gan {
 	struct lineage from;
 	struct best best;
 	struct setback setback;
-	char *options;                       /* "name = value" lines of the run that wrote it; NULL or owned */
+	/* "name = value" lines of the run that wrote it; NULL or owned */
+	char *options;
 };
 
 /* Parameters without values; -1 after fail(). */
 int gan_shape(struct gan *, const struct biggan *);
 int gan_alloc(struct gan *, const struct biggan *);                /* all zero; -1 after fail() */
-int gan_new(struct gan *, const struct biggan *, uint64_t seed);   /* initialised weights; -1 after fail() */
-/* Weights and buffers of other runs, the moments zero and no step done.  list, with commas between: one
- * checkpoint; or files of ic-weights(5) with a generator, a discriminator and, after the first
+/* initialised weights; -1 after fail() */
+int gan_new(struct gan *, const struct biggan *, uint64_t seed);
+/* Weights and buffers of other runs, the moments zero and no step done.  list, with commas between:
+ * one checkpoint; or files of ic-weights(5) with a generator, a discriminator and, after the first
  * generator, its average (else a copy); "new" in place of the discriminator's is a fresh one.  The
  * architecture is theirs.  0, or -1 after fail(). */
 int gan_init(struct gan *, const char *list, uint64_t seed);
@@ -50,8 +53,10 @@ void gan_free(struct gan *);                 /* accepts a zeroed struct */
  * -1 after fail() when its networks have other sizes. */
 int gan_restore(struct gan *, const struct gan *from);
 
-int gan_save(const struct gan *, const char *path);                /* path.new, fsync, rename: replaces path */
-int gan_load(struct gan *, const char *path);                      /* every tensor found with its shape, or fail() */
+/* path.new, fsync, rename: replaces path */
+int gan_save(const struct gan *, const char *path);
+/* every tensor found with its shape, or fail() */
+int gan_load(struct gan *, const char *path);
 /* Only G_ema, for sampling: ema and gp are filled, g, d and the moments stay NULL.  Reads
  * checkpoints, exports of G_ema, and published files of it (ic-weights(5)). */
 int gan_load_sampler(struct gan *, const char *path);

@@ -21,7 +21,8 @@ struct watch_plan {
 	int samples;                         /* for the score */
 	int patience;                        /* ending looks without a better score; 0: none */
 	int64_t every;                       /* images between two looks */
-	struct data *data;                   /* what is trained on: labels and frequencies of classes */
+	/* what is trained on: labels and frequencies of classes */
+	struct data *data;
 	int training_batch;                  /* not 0: score in training mode, so many at a time */
 };
 

@@ -9,8 +9,8 @@ enum { STAGES_MAX = 7 };
 
 /* Channels out of each stage of G and each block of D, in units of ch (spec biggan 1.2, 2.1); a
  * stage takes what the one before gives, the first as many as it gives.  Attention comes after the
- * stage or block with that number, -1 none; the first d_down blocks halve the side.  512 pixels have
- * no discriminator. */
+ * stage or block with that number, -1 none; the first d_down blocks halve the side.  512 pixels
+ * have no discriminator. */
 static const struct plan {
 	int resolution;
 	int g_stages, g_out[STAGES_MAX], g_attention;

@@ -1,5 +1,5 @@
-/* biggan: the generator and discriminator of IC-GAN's BigGAN backbone (Casanova et al. 2021, Brock et
- * al. 2019), as BigGAN_PyTorch/BigGAN.py of the reference code builds them; parameters carry the
+/* biggan: the generator and discriminator of IC-GAN's BigGAN backbone (Casanova et al. 2021, Brock
+ * et al. 2019), as BigGAN_PyTorch/BigGAN.py of the reference code builds them; parameters carry the
  * published names, shapes and order. */
 #ifndef IC_BIGGAN_H
 #define IC_BIGGAN_H
@@ -14,7 +14,8 @@ struct biggan {
 	int shared_dim_feat;                 /* width of the generator's map of the features */
 	int n_classes;
 	int features;                        /* feature width: 2048, 1280 ... */
-	bool class_cond, instance_cond;      /* at least one; neither: class_cond, label 0 everywhere */
+	/* at least one; neither: class_cond, label 0 everywhere */
+	bool class_cond, instance_cond;
 	double bn_eps, sn_eps;
 };
 

@@ -69,7 +69,8 @@ val layer_dense(struct scope *s, const char *name, val x, double eps, bool bias)
 	return bias ? layer_bias(s, name, y) : y;
 }
 
-/* stored <- 0.9 stored + 0.1 batch; the variance stored is the unbiased one, the one divided by is not. */
+/* stored <- 0.9 stored + 0.1 batch; the variance stored is the unbiased one, the one divided by is
+ * not. */
 static void batch_statistics(struct scope *s, const char *name, val x, val *mean, val *var)
 {
 	struct tape *t = s->t;
@@ -142,7 +143,8 @@ void layer_sn_params(struct params *ps, const char *name, enum order order, int 
 
 	for (int i = 1; i < rank; i++) fan *= (int)shape[i];
 	param_add(ps, join(part, name, "weight"), order, rank, shape, true, INIT_ORTHOGONAL, fan);
-	if (bias) param_add(ps, join(part, name, "bias"), vector, 1, shape, true, INIT_UNIFORM, fan);
+	if (bias)
+		param_add(ps, join(part, name, "bias"), vector, 1, shape, true, INIT_UNIFORM, fan);
 	param_add(ps, join(part, name, "u0"), vector, 2, row, false, INIT_NORMAL, 0);
 	param_add(ps, join(part, name, "sv0"), AS_IS, 1, &one, false, INIT_ONE, 0);
 }

@@ -1,8 +1,10 @@
-/* chains: which element-wise instructions run together, so that what they pass to each other never leaves the cache.
+/* chains: which element-wise instructions run together, so that what they pass to each other never
+ * leaves the cache.
  *
- * Downwards: an instruction all of whose readers are in one chain of its own shape joins it and is not stored (hence a chain has one
- * sink and no way out and back in).  Sideways: a chain moves up to join an earlier one of the same space when everything
- * else it reads is ready by then and the two share data; the earlier place is then the place of both. */
+ * Downwards: an instruction all of whose readers are in one chain of its own shape joins it and is
+ * not stored (hence a chain has one sink and no way out and back in).  Sideways: a chain moves up
+ * to join an earlier one of the same space when everything else it reads is ready by then and the
+ * two share data; the earlier place is then the place of both. */
 #include "lib/tape/impl.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -114,7 +116,8 @@ static bool can_join(const struct chains *c, int a, int b)
 
 static void sideways(struct chains *c)
 {
-	enum { WINDOW = 24 };                /* how many earlier chains of the same space are tried */
+	/* how many earlier chains of the same space are tried */
+	enum { WINDOW = 24 };
 
 	/* Group numbers fall with place: this goes forward in time. */
 	for (int b = c->n - 1; b >= 0; b--) {
@@ -131,7 +134,8 @@ static void sideways(struct chains *c)
 	}
 }
 
-/* Numbers the groups by place (an instruction's group becomes the place of its chain) and settles what is stored. */
+/* Numbers the groups by place (an instruction's group becomes the place of its chain) and settles
+ * what is stored. */
 static void settle(struct chains *c)
 {
 	struct tape *t = c->t;

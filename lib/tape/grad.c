@@ -1,4 +1,5 @@
-/* grad: derivative rules.  Each appends ordinary instructions, so that derivatives can be differentiated again. */
+/* grad: derivative rules.  Each appends ordinary instructions, so that derivatives can be
+ * differentiated again. */
 #include "lib/tape/impl.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -55,8 +56,8 @@ static val gate(struct tape *t, enum op op, val by, val g, double f0, double f1)
 	return tape_emit(t, op, tape_shape(t, g), 2, in, &a);
 }
 
-/* y[p] = sum_k x_up[p down + k - top] f[k] has the adjoint with up and down exchanged, the filter turned round and
- * K - 1 - top before; what is after makes the size right. */
+/* y[p] = sum_k x_up[p down + k - top] f[k] has the adjoint with up and down exchanged, the filter
+ * turned round and K - 1 - top before; what is after makes the size right. */
 static val fir_adjoint(struct tape *t, val g, val f, const struct attr *a, struct shape x)
 {
 	struct shape s = tape_shape(t, g), k = tape_shape(t, f);
@@ -132,7 +133,8 @@ static void smooth_back(struct back *b, const struct instr *i, val y, val g)
 	}
 }
 
-/* Hands the adjoint g of instruction y to its inputs.  The instruction is copied: the array may move. */
+/* Hands the adjoint g of instruction y to its inputs.  The instruction is copied: the array may
+ * move. */
 static void back(struct back *b, val y, val g)
 {
 	struct tape *t = b->t;

@@ -4,7 +4,8 @@
 
 #include "lib/tape/tape.h"
 
-enum { OP_LEAF = OP_COUNT, OP_ALIAS };       /* beside the kernels' ops: a leaf; the same data in another shape */
+/* beside the kernels' ops: a leaf; the same data in another shape */
+enum { OP_LEAF = OP_COUNT, OP_ALIAS };
 
 /* Steps between which a value has memory, and where; at: place in the arena, in reals. */
 struct life { val v; int first, last; size_t at; real *p; };
@@ -16,7 +17,8 @@ struct instr {
 	struct attr a;
 	struct shape s;
 	const real *leaf;                    /* OP_LEAF: where to read */
-	enum { IN_PLACE, INPUT, CONSTANT } kind;   /* OP_LEAF: all but the first are in the host's memory */
+	/* OP_LEAF: all but the first are in the host's memory */
+	enum { IN_PLACE, INPUT, CONSTANT } kind;
 	real *owned;                         /* OP_LEAF: constants of the tape */
 	char *label;
 	bool kept, detached;
@@ -36,9 +38,11 @@ struct instr {
 
 /* One call of the interpreter: a kernel, or a chain of element-wise ones. */
 struct step {
-	val v;                               /* the instruction, or the sink of the chain, for names */
+	/* the instruction, or the sink of the chain, for names */
+	val v;
 	val member;                          /* its first instruction */
-	int redo;                            /* only those computed again with this segment; 0: all */
+	/* only those computed again with this segment; 0: all */
+	int redo;
 	struct view y, x[OP_INPUTS];
 	struct chain chain;                  /* n 0: a single kernel */
 	double seconds;
@@ -58,7 +62,8 @@ struct tape {
 	struct life *life;
 	int n_lives;
 	real *arena;                         /* owned, or NULL: the caller's */
-	real *leaves;                        /* copies of the host's in a device's memory, or NULL */
+	/* copies of the host's in a device's memory, or NULL */
+	real *leaves;
 	size_t arena_bytes, scratch_bytes;
 	bool measured, placed, profiled;
 	bool on_device;                      /* arena and leaves are in its memory */

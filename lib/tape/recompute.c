@@ -2,8 +2,8 @@
  * up their memory in between and are computed again before the derivative.
  *
  * It is steps that are repeated, after the choice of chains: the same kernels on the same inputs,
- * so all bits stay, whatever the chains do to the order of a sum.  Of a chain only those members run
- * again that lead from values still there to values given up.  What a step keeps (new running
+ * so all bits stay, whatever the chains do to the order of a sum.  Of a chain only those members
+ * run again that lead from values still there to values given up.  What a step keeps (new running
  * statistics, vectors of the spectral norm) is not touched, and random numbers come from leaves. */
 #include "lib/tape/impl.h"
 #include "lib/base/mem.h"
@@ -18,7 +18,8 @@ struct span { int end, back; };
 struct recompute {
 	struct tape *t;
 	struct span *span;                   /* of each segment */
-	int *owner;                          /* of each step: the segment it is repeated for, or 0 */
+	/* of each step: the segment it is repeated for, or 0 */
+	int *owner;
 	bool *shared, *dropped;              /* values that other segments read; those given up */
 };
 

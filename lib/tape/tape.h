@@ -1,5 +1,6 @@
-/* tape: a network pass as a program: a flat array of instructions over rank-4 NHWC values.  Building never computes, running never
- * allocates, differentiating only appends.  State goes in through leaves and comes out through kept values. */
+/* tape: a network pass as a program: a flat array of instructions over rank-4 NHWC values. Building
+ * never computes, running never allocates, differentiating only appends.  State goes in through
+ * leaves and comes out through kept values. */
 #ifndef IC_TAPE_H
 #define IC_TAPE_H
 
@@ -15,18 +16,23 @@ struct tape;
 struct tape *tape_new(void);
 void tape_free(struct tape *);               /* NULL is fine */
 
-/* Leaves.  The memory is the caller's: a leaf's where the ops compute (see backend_take), read in place;
- * an input's and weights' in the host, from where a device has copies: of inputs at every run, of
- * weights when they are placed and at tape_refresh. */
-val leaf(struct tape *, struct shape, const real *p);   /* p NULL: bound later, before the first run */
+/* Leaves.  The memory is the caller's: a leaf's where the ops compute (see backend_take), read in
+ * place; an input's and weights' in the host, from where a device has copies: of inputs at every
+ * run, of weights when they are placed and at tape_refresh. */
+/* p NULL: bound later, before the first run */
+val leaf(struct tape *, struct shape, const real *p);
 val input(struct tape *, struct shape, const real *p);
 val weight(struct tape *, struct shape, const real *p);
 void tape_bind(struct tape *, val leaf, const real *p);
 val number(struct tape *, double value);     /* [1,1,1,1], owned by the tape */
-val numbers(struct tape *, struct shape, const double *value);   /* constants copied into the tape */
+/* constants copied into the tape */
+val numbers(struct tape *, struct shape, const double *value);
 
 struct shape tape_shape(const struct tape *, val);
-static inline struct shape shape4(int n, int h, int w, int c) { return (struct shape){ { n, h, w, c } }; }
+static inline struct shape shape4(int n, int h, int w, int c)
+{
+	return (struct shape){ { n, h, w, c } };
+}
 
 /* Element-wise; a dimension of either side may be 1 and is then broadcast. */
 val add(struct tape *, val a, val b);
@@ -47,25 +53,30 @@ val clamp(struct tape *, val, double lo, double hi);
 val expand(struct tape *, val, struct shape);
 val sum_to(struct tape *, val, struct shape);     /* dimensions of 1 in shape are summed over */
 val sum(struct tape *, val);                      /* [1,1,1,1] */
-val moments(struct tape *, val);                  /* [1,1,2,C]: mean and biased variance per channel */
+/* [1,1,2,C]: mean and biased variance per channel */
+val moments(struct tape *, val);
 val softmax(struct tape *, val);                  /* over C */
 
 /* Moves. */
 val reshape(struct tape *, val, struct shape);    /* no data move */
-val permute(struct tape *, val, int a, int b, int c, int d);   /* dimension 0 of the result is dimension a of x, ... */
+/* dimension 0 of the result is dimension a of x, ... */
+val permute(struct tape *, val, int a, int b, int c, int d);
 val slice(struct tape *, val, int axis, int start, int n);
 val pad(struct tape *, val, int axis, int before, int after);
 val concat(struct tape *, val a, val b, int axis);
-val pick(struct tape *, val table, val rows);     /* table[R,1,1,C], rows[N,1,1,1] -> [N,1,1,C]; no gradient to rows */
+/* table[R,1,1,C], rows[N,1,1,1] -> [N,1,1,C]; no gradient to rows */
+val pick(struct tape *, val table, val rows);
 val place(struct tape *, val x, val rows, int R); /* the adjoint */
 val up2(struct tape *, val);                      /* nearest neighbour */
 val sum2(struct tape *, val);                     /* 2x2 block sums */
 val maxpool2(struct tape *, val);
 
 /* Products. */
-val matmul(struct tape *, val a, val b, bool ta, bool tb);     /* over the last two dimensions; the first two are equal */
+/* over the last two dimensions; the first two are equal */
+val matmul(struct tape *, val a, val b, bool ta, bool tb);
 struct pads { int top, bottom, left, right; };
-val conv(struct tape *, val x, val w, int stride, struct pads);          /* x[N,H,W,I], w[K,L,I,O] */
+/* x[N,H,W,I], w[K,L,I,O] */
+val conv(struct tape *, val x, val w, int stride, struct pads);
 /* conv(up2(x), w) and sum2(conv(x, w)) of 3x3 taps, pad 1, without the large image in between. */
 val conv_up2(struct tape *, val x, val w);
 val conv_sum2(struct tape *, val x, val w);
@@ -83,7 +94,8 @@ val fir(struct tape *, val x, val f, int up, int down, struct pads, bool flip); 
 
 val detach(struct tape *, val);                   /* the same value, a constant to grad */
 
-/* gx[i] = d sum(y * gy) / d x[i], as more instructions; gy negative: ones.  A zero gradient is a zero leaf. */
+/* gx[i] = d sum(y * gy) / d x[i], as more instructions; gy negative: ones.  A zero gradient is a
+ * zero leaf. */
 void grads(struct tape *, val y, val gy, const val *x, val *gx, int n);
 val grad(struct tape *, val y, val x);
 
@@ -91,7 +103,8 @@ val grad(struct tape *, val y, val x);
 void keep(struct tape *, val);
 void tape_read(const struct tape *, val, real *to);   /* a kept value, into the host's memory */
 void tape_copy(const struct tape *, val, real *to);   /* ... into memory where the ops compute */
-const real *tape_value(const struct tape *, val); /* kept values and leaves, where the ops compute */
+/* kept values and leaves, where the ops compute */
+const real *tape_value(const struct tape *, val);
 
 /* Starts a segment of the forward pass, which lasts until the next or until grads: what a tape that
  * recomputes gives up after it, but for what other segments read, and computes again before its
@@ -115,13 +128,17 @@ size_t tape_arena_bytes(const struct tape *);
 size_t tape_scratch_bytes(const struct tape *);   /* of the backend, for the step that needs most */
 size_t tape_sum_bytes(const struct tape *);       /* what all values would take without reuse */
 int64_t tape_flops(const struct tape *);          /* multiply-adds of conv and matmul in one run */
-val tape_first_bad(const struct tape *);          /* after tape_run_checked: first instruction with a non-finite result, or -1 */
-void tape_run_checked(struct tape *);             /* one by one, remembering the first non-finite value */
+/* after tape_run_checked: first instruction with a non-finite result, or -1 */
+val tape_first_bad(const struct tape *);
+/* one by one, remembering the first non-finite value */
+void tape_run_checked(struct tape *);
 const char *tape_name(const struct tape *, val);  /* op and name, for messages */
 void tape_label(struct tape *, val, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void tape_dump(const struct tape *, FILE *);      /* one TSV line an instruction */
 void tape_profile(struct tape *, bool on);        /* counts the time of each step from now on */
-void tape_profile_print(const struct tape *, FILE *);   /* TSV, of one run, the slowest kind of step first */
-int tape_check_plan(const struct tape *);         /* 0; -1 after fail() when two live values overlap */
+/* TSV, of one run, the slowest kind of step first */
+void tape_profile_print(const struct tape *, FILE *);
+/* 0; -1 after fail() when two live values overlap */
+int tape_check_plan(const struct tape *);
 
 #endif

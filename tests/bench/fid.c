@@ -1,7 +1,7 @@
 /* fid: rows and distances for fid.sh.
  * usage: fid rows N D SEED FILE | distance REAL.npz FAKE.npz
- * rows writes a store of N correlated rows; distance prints "wall seconds<tab>CPU seconds<tab>value"
- * of the Frechet distance alone. */
+ * rows writes a store of N correlated rows; distance prints "wall seconds<tab>CPU
+ * seconds<tab>value" of the Frechet distance alone. */
 #include "formats/npz.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"

@@ -1,4 +1,5 @@
-/* peak: the clock of benchmarks, and the rate of OpenBLAS's matrix product to hold others against. */
+/* peak: the clock of benchmarks, and the rate of OpenBLAS's matrix product to hold others against.
+ */
 #ifndef IC_BENCH_PEAK_H
 #define IC_BENCH_PEAK_H
 
@@ -8,8 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Seconds: of one thread by its own clock, so that other work on the machine does not count; of more
- * by the clock on the wall. */
+/* Seconds: of one thread by its own clock, so that other work on the machine does not count; of
+ * more by the clock on the wall. */
 static double peak_now(int threads)
 {
 	struct timespec t;

@@ -1,7 +1,7 @@
 /* train: a training step of IC-GAN's BigGAN backbone, instance-conditioned, on random pictures: a
  * step of the discriminator, one of the generator, Adam and the average.
- * train RESOLUTION CH BATCH THREADS STEPS prints one line: the first four, the least seconds and the
- * least processor seconds of a step after the first, peak MiB, GFLOP/s of the convolutions and
+ * train RESOLUTION CH BATCH THREADS STEPS prints one line: the first four, the least seconds and
+ * the least processor seconds of a step after the first, peak MiB, GFLOP/s of the convolutions and
  * products as the networks are written, this over sgemm's, and sgemm's.  With a sixth operand, any,
  * also the time of each kind of step. */
 #include "lib/base/fail.h"

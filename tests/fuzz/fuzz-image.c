@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	for (int way = 0; way < 2; way++) {
 		if (image_decode(&m, "input", bytes, n, way ? 255 : -1, way)) continue;
-		for (size_t i = 0; i < (size_t)m.height * (size_t)m.width * 3; i++) sink ^= m.rgb[i];
+		for (size_t i = 0; i < (size_t)m.height * (size_t)m.width * 3; i++)
+			sink ^= m.rgb[i];
 		free(m.rgb);
 	}
 	return 0;

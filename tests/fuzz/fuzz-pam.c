@@ -14,7 +14,8 @@ static void stream(FILE *f)
 	struct pam_head h;
 	uint8_t *pixels = NULL;
 
-	while (pam_read(&p, &h, &pixels) > 0) sink = pixels[(size_t)h.width * (size_t)h.height * 3 - 1];
+	while (pam_read(&p, &h, &pixels) > 0)
+		sink = pixels[(size_t)h.width * (size_t)h.height * 3 - 1];
 	free(pixels);
 	pam_close(&p);
 }

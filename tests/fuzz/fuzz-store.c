@@ -1,4 +1,5 @@
-/* fuzz-store: any bytes as a row store; blocks, positions and keys of what is accepted are looked at. */
+/* fuzz-store: any bytes as a row store; blocks, positions and keys of what is accepted are looked
+ * at. */
 #include "formats/rows.h"
 
 #include <sys/mman.h>

@@ -1,4 +1,5 @@
-/* replay: runs a fuzz target over files named on the command line, without a fuzzer; one TAP line a file. */
+/* replay: runs a fuzz target over files named on the command line, without a fuzzer; one TAP line a
+ * file. */
 #include "tests/tap.h"
 
 #include <stddef.h>
