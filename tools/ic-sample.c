@@ -19,11 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAM_CLASS = 0xC1, MOST_SEEDS = 1000000 };
+enum { STREAM_CLASS = 0xC1, STREAM_NEIGHBOUR = 0xB1, MOST_SEEDS = 1000000 };
 #define LARGEST_SEED 9e15                    /* options are checked as doubles, which hold it */
 
 static int64_t count, each, seed;
-static const char *model, *seeds, *noise, *weights;
+static const char *model, *seeds, *noise, *weights, *neighbours;
 static int between, between_noises, times, batch = 32, class_ = -1, device, precision;
 static bool clamped, compat;
 static double truncation = INFINITY, class_temperature = 1;
@@ -55,6 +55,8 @@ static const struct opt opts[] = {
 	{ 0, "class-temperature", "T",
 	  "with -n, draw classes of instances as count^(1/T), 0: evenly", OPT_REAL,
 	  &class_temperature, 0, 1e6 },
+	{ 0, "neighbours", "FILE", "with -n, a row drawn gives the class, a neighbour the features",
+	  OPT_STR, &neighbours, 0, 0 },
 	{ 0, "compat", NULL, "cut bytes off as the published scripts do, instead of rounding",
 	  OPT_FLAG, &compat, 0, 0 },
 	{ 's', "seed", "N", "seed of noise and of the drawing of instances", OPT_LONG, &seed, 0,
@@ -71,6 +73,7 @@ struct job {
 	struct sampler s;
 	struct features t;                   /* the instances; count 0: none */
 	struct balance classes;              /* of their labels, when drawn by temperature */
+	struct rows near;                    /* --neighbours of the instances, in their order */
 	uint64_t *seed;                      /* --seeds */
 	struct features rows;                /* --noise */
 	int64_t noises;                      /* of every instance; 0: each sample has its own */
@@ -101,6 +104,23 @@ static struct spot instance_of(const struct job *j, int64_t i)
 	return (struct spot){ sampler_instance((uint64_t)seed, (uint64_t)i, j->t.info.count,
 					       class_temperature == 1 ? NULL : &j->classes),
 			      0 };
+}
+
+/* From the row that gives the class to one of its neighbours, all alike. */
+static int move_to_neighbour(struct job *j, int64_t i, struct spot *p)
+{
+	struct rng r = rng_at((uint64_t)seed, (uint64_t)i << 8 | STREAM_NEIGHBOUR);
+	uint64_t key = j->t.keys[p->at];
+	struct block b;
+
+	if (rows_at(&j->near, p->at, &b)) return -1;
+	if (b.keys[0] == key) {
+		key = ((const uint32_t *)b.data)[rng_below(&r, (uint32_t)j->near.info.width)];
+		if ((p->at = rows_find(&j->near, key)) < 0) return -1;
+		if (j->t.keys[p->at] == key) return 0;
+	}
+	return fail("%s: key %" PRIu64 " is not at the same place as in the instances", neighbours,
+		    key);
 }
 
 static uint32_t label_of(const struct job *j, struct spot p, int64_t i)
@@ -179,11 +199,12 @@ static int fill_noise(const struct job *j, int64_t i, struct pam_head *h, real *
 	return 0;
 }
 
-static int fill(const struct job *j, int64_t i, int place, struct pam_head *h)
+static int fill(struct job *j, int64_t i, int place, struct pam_head *h)
 {
 	const struct sampler *s = &j->s;
-	struct spot p = instance_of(j, i);
+	struct spot p = instance_of(j, i), classed = p;
 
+	if (neighbours && move_to_neighbour(j, i, &p)) return -1;
 	*h = (struct pam_head){ .width = s->side,
 				.height = s->side,
 				.channels = 3,
@@ -198,7 +219,7 @@ static int fill(const struct job *j, int64_t i, int place, struct pam_head *h)
 	}
 	/* A label that the model does not see is still what its instance was. */
 	h->labelled = j->g.c.class_cond || (j->g.c.instance_cond && j->t.labels);
-	if (h->labelled) h->label = label_of(j, p, i);
+	if (h->labelled) h->label = label_of(j, classed, i);
 	if (j->g.c.class_cond) {
 		if ((int64_t)h->label >= j->g.c.n_classes)
 			return fail("label %u of sample %lld: the model knows %d classes", h->label,
@@ -314,8 +335,8 @@ static void check_options(void)
 	if ((between || between_noises) && !list)
 		misuse("--between and --between-noises: expected --seeds or --noise");
 	if (seed && list) misuse("--seed: not with --seeds or --noise, which it would not change");
-	if (class_temperature != 1 && (count < 1 || class_ >= 0))
-		misuse("--class-temperature: only with -n, and without --class");
+	if ((class_temperature != 1 || neighbours) && (count < 1 || class_ >= 0))
+		misuse("--class-temperature and --neighbours: only with -n, and without --class");
 	if (noise && isfinite(truncation))
 		misuse("--truncation: not with --noise, whose rows are used as they are");
 	if (clamped && !isfinite(truncation)) misuse("--clamp: expected --truncation");
@@ -345,6 +366,23 @@ static int open_classes(struct job *j, const char *path)
 			    path ? path : "no instances");
 	return balance_open(&j->classes, path, j->t.labels, (size_t)j->t.info.count,
 			    class_temperature);
+}
+
+static int open_neighbours(struct job *j, const char *path)
+{
+	const struct rows_info *n = &j->near.info;
+
+	if (!j->g.c.instance_cond || !j->g.c.class_cond)
+		return fail("%s: not of classes and instances, which --neighbours draws", model);
+	if (!j->t.labels) return fail("%s: no labels, expected some for --neighbours", path);
+	if (rows_open(&j->near, neighbours)) return -1;
+	if (!rows_is_store(&j->near) || n->type != ROWS_NEAR)
+		return fail("%s: expected a store of neighbours", neighbours);
+	if (n->from != j->t.info.id || n->count != j->t.info.count)
+		return fail("%s: %" PRId64 " neighbours by features %016" PRIx64
+			    ", expected %" PRId64 " by %016" PRIx64 " as in %s",
+			    neighbours, n->count, n->from, j->t.info.count, j->t.info.id, path);
+	return 0;
 }
 
 static int check_instances(const struct job *j, const char *path)
@@ -414,6 +452,7 @@ static int job_open(struct job *j, const char *path)
 	if (path && noise && !strcmp(path, "-") && !strcmp(noise, "-"))
 		misuse("standard input can be read once");
 	if (path && (open_instances(j, path) || check_instances(j, path))) return -1;
+	if (neighbours && open_neighbours(j, path)) return -1;
 	if (open_classes(j, path) || (noise && open_noise(j))) return -1;
 	if (times && open_closest(j, path)) return -1;
 	if (count_samples(j)) return -1;
@@ -430,6 +469,7 @@ static void job_close(struct job *j)
 	closest_close(&j->c);
 	features_close(&j->t);
 	balance_close(&j->classes);
+	rows_close(&j->near);
 	features_close(&j->rows);
 	gan_free(&j->g);
 	free(j->seed);

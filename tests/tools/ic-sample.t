@@ -199,6 +199,36 @@ check_same "instances of classes drawn evenly" "ic-sample m.st f93.mdb -n 1000 -
 exits 2 "--class-temperature without -n" ic-sample m.st f93.mdb --each 1 --class-temperature 0
 fails_with "no labels" "--class-temperature without labels" ic-sample m.st f.mdb -n 1 --class-temperature 0
 fails_with "has no labels" "classes of rows without labels" ic-sample c.st f.mdb -n 1
+
+# A row gives the class, evenly or as it comes; one of its three neighbours, all alike, the features.
+ok "a model of classes and instances" eval 'ic-knn -k 3 f93.mdb -o n93.mdb &&
+	ic-train --class l93.mdb f93.mdb n93.mdb -o cc.st --ch 2 -b 4 --steps 1'
+# shares T: whether each instance came with each class about as often as its definition says.
+shares()
+{
+	ic-sample cc.st f93.mdb -n 2000 -b 50 --neighbours n93.mdb --class-temperature "$1" |
+		sed -n 's/^# ic.* label=\([0-9]*\) .*instance=\([0-9]*\) .*/\1 \2/p' |
+		awk -v t="$1" 'NR == FNR {
+				p = t == 1 ? 1 / 12 : $1 ? 1 / 6 : 1 / 18
+				for (i = 2; i <= 4; i++) want[$1 " " $i] += p / 3
+				next
+			}
+			!($0 in want) { print "class and instance", $0 }
+			{ got[$0]++; n++ }
+			END {
+				for (k in want) if ((got[k] / n - want[k]) ^ 2 > 0.03 ^ 2) print k, got[k] / n, want[k]
+				print n
+			}' <(ic-store dump n93.mdb | grep -v '^#' | cut -f 2-5) -
+}
+check_same "classes evenly, and neighbours of their rows" "shares 0" "echo 2000"
+check_same "rows evenly, and their neighbours" "shares 1" "echo 2000"
+check_same "the same in any batches" "ic-sample cc.st f93.mdb -n 9 --neighbours n93.mdb -b 2" \
+	"ic-sample cc.st f93.mdb -n 9 --neighbours n93.mdb"
+fails_with "neighbours by features" "neighbours by other features" ic-sample cc.st f93.mdb -n 1 --neighbours n.mdb
+fails_with "expected a store of neighbours" "rows that are no neighbours" ic-sample cc.st f93.mdb -n 1 --neighbours f93.mdb
+fails_with "no labels" "neighbours without labels" ic-sample cc.st f.mdb -n 1 --neighbours n.mdb
+fails_with "not of classes and instances" "a model without classes" ic-sample m.st f93.mdb -n 1 --neighbours n93.mdb
+exits 2 "--neighbours without -n" ic-sample cc.st f93.mdb --each 1 --neighbours n93.mdb
 bytes() { ic-pack --size 32 - | ic-store dump - | awk '!/^#/ { for (i = 2; i <= NF; i++) print $i }'; }
 check_same "--compat cuts bytes off: equal or one less, about as often" \
 	"paste <(ic-sample m.st f.mdb -n 20 | bytes) <(ic-sample m.st f.mdb -n 20 --compat | bytes) |
