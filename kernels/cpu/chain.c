@@ -1,12 +1,13 @@
 /* chain: element-wise steps and sums, run tile by tile so that what they pass to each other stays
  * in the cache.
  *
- * The space is first brought to as few dimensions as its views allow: neighbours that every view
- * either has or broadcasts become one.  It is cut into pieces (whole indices of the leading
- * dimension, or equal parts of one), a piece into tiles of at most TILE elements; pieces depend on
- * the shape alone, and each sums into its own partial results, added up in order at the end: the
- * same bytes for any number of threads.  An input that is not contiguous over a tile is spread into
- * a buffer, and kept there while it does not change, so every loop is over contiguous floats. */
+ * The space is first brought to as few dimensions as its views allow (kernels/chain.h).  It is cut
+ * into pieces (whole indices of the leading dimension, or equal parts of one), a piece into tiles of
+ * at most TILE elements; pieces depend on the shape alone, and each sums into its own partial
+ * results, added up in order at the end: the same bytes for any number of threads.  An input that is
+ * not contiguous over a tile is spread into a buffer, and kept there while it does not change, so
+ * every loop is over contiguous floats. */
+#include "kernels/chain.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/rows.h"
 
@@ -70,35 +71,9 @@ static size_t ceil_div(size_t a, size_t b)
 	return (a + b - 1) / b;
 }
 
-/* Every view has both dimensions, or broadcasts both. */
-static bool alike(const struct chain *c, int j, int k)
-{
-	for (int i = 0; i < c->n; i++) {
-		const struct chain_step *s = &c->step[i];
-		if ((s->out.s.d[j] == 1) != (s->out.s.d[k] == 1)) return false;
-		for (int x = 0; x < s->inputs; x++)
-			if (s->from[x] < 0 && (s->in[x].s.d[j] == 1) != (s->in[x].s.d[k] == 1))
-				return false;
-	}
-	return true;
-}
-
 static void make_dims(struct job *j, const struct chain *c)
 {
-	j->rank = 0;
-	for (int k = 0; k < 4; k++) {
-		if (c->space.d[k] == 1) continue;
-		if (j->rank && alike(c, j->origin[j->rank - 1], k)) {
-			j->d[j->rank - 1] *= (size_t)c->space.d[k];
-		} else {
-			j->d[j->rank] = (size_t)c->space.d[k];
-			j->origin[j->rank++] = k;
-		}
-	}
-	if (!j->rank) {
-		j->d[0] = 1;
-		j->origin[j->rank++] = 3;
-	}
+	j->rank = chain_dims(c, j->d, j->origin);
 	j->count = shape_count(c->space);
 	j->row = j->count / j->d[0];
 }

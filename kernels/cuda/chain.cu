@@ -1,9 +1,10 @@
 /* chain: element-wise steps and sums as one pass over their space, each thread a small interpreter;
  * moments are two such passes, single element-wise ops chains of one step.
  *
- * The space is first brought to as few dimensions as its views allow.  A sum runs over its results
- * and, split in parts that depend on the shape alone, over what adds to each; the parts are added up
- * in order: the same bytes each time. */
+ * The space is first brought to as few dimensions as its views allow (kernels/chain.h).  A sum runs
+ * over its results and, split in parts that depend on the shape alone, over what adds to each; the
+ * parts are added up in order: the same bytes each time. */
+#include "kernels/chain.h"
 #include "kernels/cuda/cuda.h"
 
 enum { EACH = 4, ROWS = THREADS / WARP, TARGET_BLOCKS = 528 };   /* 4 for each processor of an H100 */
@@ -207,36 +208,14 @@ KERNEL(fold_parts, struct fold_end)
 	a.y[o] = (whole == whole ? whole : sum.sum) * a.factor;
 }
 
-/* Every view has both dimensions, or broadcasts both. */
-static bool alike(const struct chain *c, int j, int k)
-{
-	for (int i = 0; i < c->n; i++) {
-		const struct chain_step *s = &c->step[i];
-		if ((s->out.s.d[j] == 1) != (s->out.s.d[k] == 1)) return false;
-		for (int x = 0; x < s->inputs; x++)
-			if (s->from[x] < 0 && (s->in[x].s.d[j] == 1) != (s->in[x].s.d[k] == 1))
-				return false;
-	}
-	return true;
-}
-
 /* The dimensions of s; origin: one of the chain's that each comes from. */
 static void make_dims(struct space *s, const struct chain *c, int *origin)
 {
-	s->rank = 0;
+	size_t d[4];
+
+	s->rank = chain_dims(c, d, origin);
+	for (int k = 0; k < s->rank; k++) s->d[k] = (unsigned)d[k];
 	s->count = (unsigned)shape_count(c->space);
-	for (int k = 0; k < 4; k++) {
-		if (c->space.d[k] == 1) continue;
-		if (s->rank && alike(c, origin[s->rank - 1], k)) {
-			s->d[s->rank - 1] *= (unsigned)c->space.d[k];
-		} else {
-			s->d[s->rank] = (unsigned)c->space.d[k];
-			origin[s->rank++] = k;
-		}
-	}
-	if (s->rank) return;
-	s->d[0] = 1;
-	origin[s->rank++] = 3;
 }
 
 static struct operand make_operand(const struct space *s, const int *origin, struct view v, int from)
