@@ -217,7 +217,8 @@ static void unsettle(struct phases *p)
 	struct held held[HELD];
 
 	list_state(p, held);
-	for (int i = 0; i < HELD && p->b->take; i++) backend_give(p->b, *held[i].there);
+	for (int i = 0; i < HELD; i++)
+		if (*held[i].there != held[i].here) backend_give(p->b, *held[i].there);
 }
 
 static int open(struct phases *p, struct gan *s, const struct recipe *r, struct backend *b,
@@ -351,7 +352,6 @@ int phase_g_step(struct phases *p)
 	real loss;
 	tape_read(p->g.t, p->g.loss, &loss);
 	p->g_loss = (double)loss;
-	tape_read(p->g.t, p->g.fake, p->fakes);
 	scope_apply(&p->g.g);
 	scope_apply(&p->g.d);
 	if (!gather(p, &p->g, &s->gp)) return 0;
@@ -369,5 +369,6 @@ const real *phase_scores(const struct phases *p)
 
 const real *phase_fakes(const struct phases *p)
 {
+	tape_read(p->g.t, p->g.fake, p->fakes);
 	return p->fakes;
 }
