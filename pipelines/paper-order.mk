@@ -1,5 +1,6 @@
 # paper-order: the order of the paper's tables at equal cost: generators conditioned on nothing, on classes, on k-means
-# clusters as classes, on instances, and on instances with differentiable augmentation (da).
+# clusters as classes, on instances, and on instances with one of two augmentations: half of the images and half of the
+# instances' features mirrored (flip: DA d,i in the paper), or differentiable translations (da).
 #   make -f pipelines/paper-order.mk [DATA=fashion|emoji] [SEEN=N] [SEEDS="1 2"] [THREADS=0] [OUT=out/paper-order]
 # Each run is shown SEEN real images; as many samples of each are compared with the same features, those of the training
 # images.  Samples are conditioned as in training: on images drawn at random, hence on classes as frequent as theirs.
@@ -16,7 +17,7 @@ CH         ?= 8
 BATCH      ?= 32
 OUT        ?= out/paper-order/$(DATA)
 # A font has no labels.
-KINDS      ?= none $(if $(labels.$(DATA)),class) cluster instance da
+KINDS      ?= none $(if $(labels.$(DATA)),class) cluster instance flip da
 
 .DEFAULT_GOAL := paper-order
 pack        = --size $(SIZE) -n $(IMAGES) $(labels.$(DATA)) $(source)
@@ -36,6 +37,8 @@ paper-order: $(RUNS:%=$(OUT)/%.fid.tsv)
 
 $(OUT)/images.mdb: $(source) $(OUT)/pack.opts
 	$(call timed,ic-pack -f $(pack) -o $@)
+$(OUT)/images.feats.mdb $(OUT)/images.flipped.mdb &: $(OUT)/images.mdb $(OUT)/embed.opts
+	$(call timed,ic-embed -f $(embed) $< -o $(OUT)/images.feats.mdb --flipped $(OUT)/images.flipped.mdb)
 $(OUT)/clusters.mdb: $(OUT)/images.feats.mdb $(OUT)/kmeans.opts
 	$(call timed,ic-kmeans -t $(THREADS) -f $(kmeans) --assign $@ -o $(OUT)/centres.mdb $<)
 
@@ -44,14 +47,17 @@ on.none      =
 on.class     = --class
 on.cluster   = --class --labels $(OUT)/clusters.mdb
 on.instance  = $F $(OUT)/images.near.mdb
+on.flip      = $(on.instance) --flip --flipped $(OUT)/images.flipped.mdb
 on.da        = $(on.instance) --diffaug translation
 from.class   = $F
 from.cluster = $(OUT)/clusters.mdb
 from.instance = $F
+from.flip    = $F
 from.da      = $F
 kind         = $(basename $*)
 seed         = $(subst .,,$(suffix $*))
-$(OUT)/%.safetensors: $(OUT)/images.mdb $F $(OUT)/images.near.mdb $(OUT)/clusters.mdb $(OUT)/train.opts
+$(OUT)/%.safetensors: $(OUT)/images.mdb $F $(OUT)/images.flipped.mdb $(OUT)/images.near.mdb $(OUT)/clusters.mdb \
+		$(OUT)/train.opts
 	$(call timed,ic-train -t $(THREADS) -f $< $(on.$(kind)) $(train) --seed $(seed) --log $(@:.safetensors=.jsonl) -o $@)
 $(OUT)/%.fid.tsv: $(OUT)/%.safetensors $F $(OUT)/sample.opts
 	$(call timed,ic-sample -t $(THREADS) $(sample) --seed $(seed) $< $(from.$(kind)) | ic-embed -t $(THREADS) - | \

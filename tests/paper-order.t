@@ -9,10 +9,10 @@ order()
 		CLUSTERS=6 CH=2 BATCH=8 "$@"
 }
 
-ok "five kinds, one seed" order SEEDS=1
+ok "six kinds, one seed" order SEEDS=1
 sed -n '/^#kind/,$p' "$TMP/.out" >"$TMP/one"
 check_same "the table" "awk -F'\t' '{ print \$1, NF }' $TMP/one" \
-	"printf '%s\n' '#kind 6' 'none 6' 'class 6' 'cluster 6' 'instance 6' 'da 6'"
+	"printf '%s\n' '#kind 6' 'none 6' 'class 6' 'cluster 6' 'instance 6' 'flip 6' 'da 6'"
 ok "two seeds" order "SEEDS=1 2"
 sed -n '/^#kind/,$p' "$TMP/.out" >"$TMP/two"
 check_same "the first seed's distances stay" "cut -f 1-3 $TMP/two" "cut -f 1-3 $TMP/one"
