@@ -272,11 +272,12 @@ static int choose(struct torch_reader *r, const struct pickle_item *x, struct di
 	return 0;
 }
 
-/* A name as text: UTF-8 without U+0000; NULL after fail(). */
-static char *name_of(const char *path, const struct pickle_item *x)
+char *torch_name(const char *path, const char *prefix, const struct pickle_item *x)
 {
-	if (x->kind != PICKLE_TEXT) {
-		fail("%s: found a key that is no name", path);
+	size_t before = strlen(prefix);
+
+	if (x->kind != PICKLE_TEXT || before + x->n > TORCH_NAME_MAX) {
+		fail("%s: found a key that is no name of %d bytes at most", path, TORCH_NAME_MAX);
 		return NULL;
 	}
 	const unsigned char *p = (const unsigned char *)x->text, *end = p + x->n;
@@ -288,12 +289,10 @@ static char *name_of(const char *path, const struct pickle_item *x)
 		}
 		p += n;
 	}
-	char *name = mem_new(x->n + (size_t)1, 1);
-	memcpy(name, x->text, x->n);
-	return name;
+	return mem_text("%s%.*s", prefix, (int)x->n, x->text);
 }
 
-static int add_pair(struct torch_reader *r, const struct pickle_item *key,
+int torch_add(struct torch_reader *r, const char *prefix, const struct pickle_item *key,
 	const struct pickle_item *value)
 {
 	const struct pickle_item *x = unwrap(value);
@@ -302,7 +301,7 @@ static int add_pair(struct torch_reader *r, const struct pickle_item *key,
 
 	/* Counters and settings beside the tensors */
 	if (x && x->kind < PICKLE_GLOBAL) return 0;
-	char *name = name_of(r->to->path, key);
+	char *name = torch_name(r->to->path, prefix, key);
 	if (!name) return -1;
 	int bad = 0;
 	if (!x || !is_tensor(x)) {
@@ -383,16 +382,21 @@ static int check_unique(const struct tensors *t)
 	return bad;
 }
 
+int torch_names(struct torch_reader *r)
+{
+	if (!r->to->n) return fail("%s: found no tensors", r->to->path);
+	strip_names(r->to);
+	return check_unique(r->to);
+}
+
 int torch_state(struct torch_reader *r, const struct pickle_item *root)
 {
 	struct dict d;
 	int bad = 0;
 
 	if (choose(r, root, &d)) return -1;
-	for (uint32_t i = 0; i < d.n && !bad; i += 2) bad = add_pair(r, d.item[i], d.item[i + 1]);
+	for (uint32_t i = 0; i < d.n && !bad; i += 2)
+		bad = torch_add(r, "", d.item[i], d.item[i + 1]);
 	free(d.item);
-	if (bad) return -1;
-	if (!r->to->n) return fail("%s: found no tensors", r->to->path);
-	strip_names(r->to);
-	return check_unique(r->to);
+	return bad ? -1 : torch_names(r);
 }

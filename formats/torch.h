@@ -9,7 +9,8 @@
 
 /* Each adds the tensors of a file of n bytes to t, whose path is set: 0 or -1; data are borrowed
  * from those bytes or owned by t. */
-int torch_zip(struct tensors *t, const struct zip *);      /* since 2020 */
+/* since 2020; script: a TorchScript archive is read too, instead of refused */
+int torch_zip(struct tensors *t, const struct zip *, bool script);
 int torch_legacy(struct tensors *t, const void *bytes, size_t n);   /* 2017 to 2020: pickles */
 int torch_tar(struct tensors *t, const void *bytes, size_t n);      /* before: four members */
 
@@ -34,6 +35,18 @@ struct torch_reader {
 
 /* Chooses the state dict under root, and adds its tensors under their names in the network. */
 int torch_state(struct torch_reader *, const struct pickle_item *root);
+/* Adds those of the tree of modules under root, "a.b.weight" for weight of b of a of root. */
+int torch_script(struct torch_reader *, const struct pickle_item *root);
+
+enum { TORCH_NAME_MAX = 512 };               /* bytes of a tensor's name */
+/* The prefix and a key of a dictionary as a name, owned; NULL after fail(). */
+char *torch_name(const char *path, const char *prefix, const struct pickle_item *key);
+/* Adds the tensor that value is, under prefix and key; what may stand beside tensors is passed
+ * over. */
+int torch_add(struct torch_reader *, const char *prefix, const struct pickle_item *key,
+	const struct pickle_item *value);
+/* After the last of a file: strips what training puts before names, and checks them. */
+int torch_names(struct torch_reader *);
 /* "torch FloatStorage" or, with that suffix, "torch.cuda HalfTensor"; -1 after fail() */
 int torch_type_of(const char *path, const struct pickle_item *, const char *suffix,
 	struct torch_type *);

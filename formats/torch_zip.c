@@ -15,6 +15,7 @@ struct archive {
 	int prefix;                          /* length of "NAME/" */
 	const char *named;                   /* an entry's name, for its prefix */
 	const void **bytes;                  /* of each entry read so far */
+	bool script;                         /* of TorchScript: has constants.pkl */
 };
 
 static bool ends(const char *name, const char *end)
@@ -77,11 +78,7 @@ static const struct zip_entry *find_pickle(struct archive *a)
 
 	for (int i = 0; i < a->zip->count; i++) {
 		const struct zip_entry *e = &a->zip->entry[i];
-		if (ends(e->name, "/constants.pkl")) {
-			fail("%s: found a TorchScript program, expected a state_dict",
-				a->zip->path);
-			return NULL;
-		}
+		if (ends(e->name, "/constants.pkl")) a->script = true;
 		if (!ends(e->name, "/data.pkl") && strcmp(e->name, "data.pkl")) continue;
 		if (found) {
 			fail("%s: found both %s and %s", a->zip->path, found->name, e->name);
@@ -109,28 +106,32 @@ static int check_order(struct archive *a, struct tensors *t)
 	return fail("%s: the byte order is not \"little\"", t->path);
 }
 
-static int read_state(struct archive *a, struct tensors *t)
+static int read_tree(struct archive *a, struct tensors *t, bool script)
 {
 	const struct zip_entry *e = find_pickle(a);
 	struct pickle tree;
 
-	if (!e || check_order(a, t)) return -1;
+	if (!e) return -1;
+	if (a->script && !script)
+		return fail("%s: found a TorchScript program, expected a state_dict", t->path);
+	if (check_order(a, t)) return -1;
 	const void *bytes = entry_bytes(a, t, e);
 	if (!bytes || pickle_read(&tree, t->path, bytes, e->bytes)) return -1;
 	struct torch_reader r = { .to = t, .ctx = a, .resolve = resolve,
 		.file_bytes = a->zip->n };
-	int bad = tree.used == e->bytes ? torch_state(&r, tree.root) :
-		fail("%s: found bytes after the pickle's end", t->path);
+	int bad = tree.used != e->bytes ?
+		fail("%s: found bytes after the pickle's end", t->path) :
+		a->script ? torch_script(&r, tree.root) : torch_state(&r, tree.root);
 	pickle_free(&tree);
 	return bad;
 }
 
-int torch_zip(struct tensors *t, const struct zip *z)
+int torch_zip(struct tensors *t, const struct zip *z, bool script)
 {
 	struct archive a = { .zip = z };
 
 	a.bytes = mem_new((size_t)z->count, sizeof *a.bytes);
-	int bad = read_state(&a, t);
+	int bad = read_tree(&a, t, script);
 	free(a.bytes);
 	return bad;
 }

@@ -71,24 +71,24 @@ static int add_npz(struct tensors *t, const struct zip *z)
 	return bad;
 }
 
-static int add_zip(struct tensors *t, const struct map *m)
+static int add_zip(struct tensors *t, const struct map *m, bool script)
 {
 	struct zip z;
 	int arrays = 0;
 
 	if (zip_open(&z, t->path, m->p, m->bytes)) return -1;
 	for (int i = 0; i < z.count; i++) arrays += is_npy_name(z.entry[i].name);
-	int bad = arrays && arrays == z.count ? add_npz(t, &z) : torch_zip(t, &z);
+	int bad = arrays && arrays == z.count ? add_npz(t, &z) : torch_zip(t, &z, script);
 	zip_close(&z);
 	return bad;
 }
 
-static int add_other(struct tensors *t, const struct map *m)
+static int add_other(struct tensors *t, const struct map *m, bool script)
 {
 	const uint8_t *p = m->p;
 
 	if (is_stranger(t, m)) return -1;
-	if (zip_is(p, m->bytes)) return add_zip(t, m);
+	if (zip_is(p, m->bytes)) return add_zip(t, m, script);
 	if (*p == 0x80) return torch_legacy(t, p, m->bytes);
 	if (m->bytes >= 6 && !memcmp(p, "\x93NUMPY", 6)) return add_array(t, m);
 	if (tar_is(p, m->bytes)) return torch_tar(t, p, m->bytes);
@@ -109,7 +109,7 @@ bool weights_is(const void *bytes, size_t n)
 		(n >= 6 && (p[0] == 0x80 || !memcmp(p, "\x93NUMPY", 6)));
 }
 
-int weights_open(struct tensors *t, const char *path)
+static int open_any(struct tensors *t, const char *path, bool script)
 {
 	struct map m;
 
@@ -120,9 +120,19 @@ int weights_open(struct tensors *t, const char *path)
 		return tensors_open(t, path);
 	}
 	t->path = mem_text("%s", path);
-	int bad = add_other(t, &m);
+	int bad = add_other(t, &m, script);
 	t->map = m.p;                        /* closed with the tensors that borrow from it */
 	t->map_bytes = m.bytes;
 	if (bad) tensors_close(t);
 	return bad;
+}
+
+int weights_open(struct tensors *t, const char *path)
+{
+	return open_any(t, path, false);
+}
+
+int weights_open_script(struct tensors *t, const char *path)
+{
+	return open_any(t, path, true);
 }

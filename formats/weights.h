@@ -8,6 +8,9 @@
 /* As tensors_open; data may have any alignment.  What was chosen, stripped and left out of a
  * PyTorch file stands in the metadata. */
 int weights_open(struct tensors *, const char *path);
+/* The same, and of a TorchScript archive, which weights_open refuses, the tensors of its modules;
+ * its code is never looked at. */
+int weights_open_script(struct tensors *, const char *path);
 bool weights_is(const void *bytes, size_t n);   /* do these first bytes (512 suffice) begin one? */
 
 #endif

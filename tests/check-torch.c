@@ -159,6 +159,51 @@ static void check_meta(const char *file, const char *name, const char *want)
 	tensors_close(&t);
 }
 
+/* TorchScript archives, only for those who ask for them: every tensor under the name of its
+ * attributes, in the types and order of its view. */
+static void check_script(void)
+{
+	static const uint16_t proj[6] = { 0, 0x4000, 0x4400, 0x3c00, 0x4200, 0x4500 };
+	static const char *const name[] = {
+		"logit_scale", "input_resolution", "visual.proj", "visual.conv1.weight",
+		"visual.resblocks.0.in_proj_weight", "visual.resblocks.0.ln_1.weight",
+		"visual.resblocks.0.ln_1.bias", "visual.resblocks.1.in_proj_weight",
+		"visual.resblocks.1.ln_1.weight", "visual.resblocks.1.ln_1.bias",
+		"visual.again.in_proj_weight", "visual.again.ln_1.weight", "visual.again.ln_1.bias",
+	};
+	struct tensors t;
+	bool same = true;
+
+	ok(weights_open(&t, WEIGHTS "script_clip.pt") == -1 && strstr(why(), "TorchScript"),
+		"not asked for: %s", why());
+	if (!ok(!weights_open_script(&t, WEIGHTS "script_clip.pt"), "asked for")) return;
+	for (int i = 0; i < (int)LEN(name); i++)
+		same &= i < t.n && !strcmp(t.t[i].name, name[i]);
+	ok(same && t.n == LEN(name), "PyTorch's names of them, and nothing else");
+	const struct tensor *x = tensors_find(&t, "visual.proj");
+	ok(x && x->type == DT_F16 && x->rank == 2 && x->shape[0] == 2 && x->shape[1] == 3 &&
+			!memcmp(x->data, proj, sizeof proj), "a transposed view");
+	x = tensors_find(&t, "logit_scale");
+	ok(x && x->type == DT_F32 && !x->rank && *(const float *)x->data == 1.5f, "a number");
+	tensors_close(&t);
+}
+
+static void check_bad_scripts(void)
+{
+	static const struct { const char *file, *reason; } some[] = {
+		{ WEIGHTS "script_cycle.pt", "32 deep" },
+		{ WEIGHTS "script_unfold.pt", "65536 attributes" },
+		{ WEIGHTS "script_system.pt", "a: found os.system, expected a tensor" },
+		{ WEIGHTS "script_tuple.pt", "no module" },
+	};
+
+	for (size_t i = 0; i < LEN(some); i++) {
+		struct tensors t;
+		ok(weights_open_script(&t, some[i].file) == -1 && strstr(why(), some[i].reason),
+			"refused: %s", why());
+	}
+}
+
 /* Zip and legacy files end where they say: every shorter one is refused. */
 static void check_cuts(const char *file)
 {
@@ -244,6 +289,8 @@ int main(void)
 	check_meta(WEIGHTS "zip_dino.pth", "left out", "module.head.mlp.0.weight");
 	check_meta(WEIGHTS "legacy_swav.pth.tar", "stripped", "module.");
 	check_meta(WEIGHTS "zip_dtypes.pth", "left out", "c64");
+	check_script();
+	check_bad_scripts();
 	check_cuts(WEIGHTS "zip_basic.pth");
 	check_cuts(WEIGHTS "zip_rezipped_deflate.pth");
 	check_cuts(WEIGHTS "legacy_views.pth");

@@ -23,7 +23,10 @@ check_same "samples of a checkpoint of before 2020" "ic-sample $golden-legacy.pt
 corpus=tests/fuzz/corpus/weights
 fails_with "found os.system, expected a tensor" "a call in place of a tensor" \
 	ic-store ls $corpus/evil_system.pth
-fails_with "TorchScript" "a program in place of tensors" ic-store ls $corpus/torchscript.pt
+fails_with "TorchScript" "a program in place of a generator" ic-sample $corpus/torchscript.pt -n 1
+check_same "ls: the tensors of a program's modules" \
+	"ic-store ls $corpus/torchscript.pt | cut -f 2-4 | tail -n +2 | head -n 3" \
+	"printf 'conv.weight\tF32\t2x1x3x3\nconv.bias\tF32\t2\nbn.weight\tF32\t2\n'"
 check_same "a name that a terminal would obey" \
 	"ic-store ls $corpus/name_esc.pth | tail -n 1 | cut -f 2" \
 	"printf '%s\n' '\\x1b]0;x\\x07w'"
@@ -67,7 +70,7 @@ fails_with "found Python's objects" "a call in place of an array" \
 objects=${BIN:-build/bin}/../obj/formats
 starts_nothing()
 {
-	! nm -u "$objects"/{pickle{,_scan},torch{,_zip,_legacy,_tar},zip,weights,npy{,_dict}}.o |
+	! nm -u "$objects"/{pickle{,_scan},torch{,_zip,_legacy,_tar,_script},zip,weights,npy{,_dict}}.o |
 		grep -E '\b(system|popen|exec[lv]\w*|fork|posix_spawn\w*|dlopen|dlsym)\b' >&2
 }
 ok "the readers know no way to start or load a program" starts_nothing

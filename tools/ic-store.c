@@ -87,7 +87,7 @@ static int list_tensors(const char *path)
 {
 	struct tensors t;
 
-	if (weights_open(&t, path)) return -1;
+	if (weights_open_script(&t, path)) return -1;
 	for (int i = 0; i < t.n_meta; i++) {
 		char *meta = mem_text("%s=%.8000s", t.meta[i].name, t.meta[i].value);
 		list_line(path, "__metadata__", "", 0, NULL, NULL, meta);

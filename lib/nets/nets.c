@@ -154,7 +154,7 @@ int nets_open(struct net *net, int which, int protocol, enum net_layer layer, co
 	must(which >= 0 && which < (int)LEN(kinds));
 	snprintf(file, sizeof file, "%s.safetensors", kinds[which].name);
 	if (!weights && beside_weights(file, path)) return -1;
-	if (weights_open(&from, weights ? weights : path)) return -1;
+	if (weights_open_script(&from, weights ? weights : path)) return -1;
 	int bad = nets_from(net, which, protocol, layer, &from);
 	tensors_close(&from);
 	return bad;
