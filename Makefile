@@ -62,8 +62,7 @@ $B/f64/obj/%.o: %.c | $B/found
 	@mkdir -p $(@D)
 	$(COMPILE) -DIC_DOUBLE -c -o $@ $<
 
-$B/cuda/%.o: kernels/cuda/%.cu kernels/kernels.h kernels/chain.h kernels/ops.def \
-		kernels/cuda/cuda.h
+$B/cuda/%.o: kernels/cuda/%.cu $(wildcard kernels/*.h kernels/cuda/*.h) kernels/ops.def
 	@mkdir -p $(@D)
 	$(NVCC) -O3 -I. $(foreach g,$(GPUS),-gencode arch=compute_$g,code=sm_$g) -Xcompiler -fPIC,-Wall -c -o $@ $<
 $B/lib/libic-cuda.so: $(CU:kernels/cuda/%.cu=$B/cuda/%.o) $B/host/kernels/ops.o

@@ -149,6 +149,7 @@ int ic_cuda_open(struct backend *b, int precision)
 	cuda_chain_fill(b);
 	cuda_move_fill(b);
 	cuda_gemm_fill(b);
+	cuda_conv_fill(b);
 	cuda_adam_fill(b);
 	return 0;
 }

@@ -19,6 +19,7 @@ enum precision { PRECISION_F32, PRECISION_TF32, PRECISION_BF16 };   /* operands 
 void cuda_chain_fill(struct backend *);
 void cuda_move_fill(struct backend *);
 void cuda_gemm_fill(struct backend *);
+void cuda_conv_fill(struct backend *);
 void cuda_adam_fill(struct backend *);
 
 /* The steps of a chain run over its space; the sums of its sum_to steps are multiplied by factor.
