@@ -5,6 +5,7 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
+#include "lib/base/range.h"
 #include "lib/base/say.h"
 #include "lib/nets/classes.h"
 #include "lib/nets/nets.h"
@@ -19,7 +20,7 @@
  * classes that are printed */
 enum { GROUP = 64, GROUP_BYTES = 64 << 20, BEST = 5 };
 
-static const char *out, *flipped, *weights;
+static const char *out, *flipped, *weights, *range;
 static int which, protocol, layer;
 static bool by_instance, classify;
 
@@ -39,6 +40,8 @@ static const struct opt opts[] = {
 		OPT_FLAG, &by_instance, 0, 0 },
 	{ 0, "flipped", "FILE", "also write the features of the mirrored pictures here", OPT_STR,
 		&flipped, 0, 0 },
+	{ 0, "rows", "A:B", "only pictures A to B-1 of a store, counted from 0", OPT_STR, &range,
+		0, 0 },
 	OPT_COMMON
 };
 
@@ -50,6 +53,7 @@ struct source {
 	int side;                            /* when all are squares of one side */
 	int64_t total;                       /* as announced; -1 unknown */
 	struct rows rows;
+	int64_t first_row, last_row, row;    /* of a store: what is asked for, the next block's */
 	struct block block;
 	int at;                              /* next row of the block */
 	struct pam pam;
@@ -109,12 +113,25 @@ static int pam_ahead(struct source *s)
 	return 0;
 }
 
+static int source_range(struct source *s)
+{
+	if (!rows_is_store(&s->rows))
+		return range ? fail("%s: found a stream, expected an image store for --rows",
+				    s->path) : 0;
+	if (range_parse(range, s->total, &s->first_row, &s->last_row)) return -1;
+	s->row = s->first_row;
+	s->total = s->last_row - s->first_row;
+	return 0;
+}
+
 static int source_open(struct source *s, const char *path, bool square)
 {
 	*s = (struct source){ .path = path, .square = square, .total = -1 };
 	int pam = sniff(&s->path);
 	if (pam < 0) return -1;
 	s->is_pam = pam;
+	if (pam && range)
+		return fail("%s: found a stream, expected an image store for --rows", s->path);
 	if (pam) {
 		if (pam_open(&s->pam, s->path) || pam_ahead(s)) return -1;
 		if (s->ended) return fail("%s: found no pictures", s->path);
@@ -135,7 +152,7 @@ static int source_open(struct source *s, const char *path, bool square)
 			s->path, i->im_width, i->height);
 	if (i->height == i->im_width) s->side = i->height;
 	s->total = i->count;
-	return 0;
+	return source_range(s);
 }
 
 /* The lines of ic-pack that say how pictures came to their size, colours and sides. */
@@ -161,7 +178,19 @@ static void inherit(const struct source *s, struct rows_info *to)
 	to->from = s->is_pam ? s->first.from : i->id;
 	if (s->is_pam) to->root = h->instanced && !by_instance ? h->from : h->root;
 	else to->root = rows_root(i);
-	to->count = s->is_pam ? -1 : i->count;   /* several PAM streams may follow each other */
+	to->count = s->is_pam ? -1 : s->total;   /* several PAM streams may follow each other */
+}
+
+/* The next block of rows, of a store those asked for: 1, 0 at the end, -1 failed. */
+static int block_next(struct source *s)
+{
+	s->at = 0;
+	if (!rows_is_store(&s->rows)) return rows_next(&s->rows, &s->block);
+	if (s->row == s->last_row) return 0;
+	if (rows_at(&s->rows, s->row, &s->block)) return -1;
+	if (s->block.n > s->last_row - s->row) s->block.n = (int)(s->last_row - s->row);
+	s->row += s->block.n;
+	return 1;
 }
 
 /* The next picture into *m (rgb is realloc'd): 1, 0 at the end, -1 failed. */
@@ -179,9 +208,8 @@ static int source_next(struct source *s, uint64_t *key, uint32_t *label, struct 
 		return pam_ahead(s) ? -1 : 1;
 	}
 	while (s->at == s->block.n) {
-		int got = rows_next(&s->rows, &s->block);
+		int got = block_next(s);
 		s->ended = !got;
-		s->at = 0;
 		if (got <= 0) return got;
 	}
 	size_t bytes = (size_t)info->width;
@@ -213,7 +241,9 @@ static int sink_open(struct sink *k, const char *path, bool mirrored, const stru
 		(s->side && rows_meta_add(&info, "side", "%d", s->side)) ||
 		inherit_handling(&s->rows.info, &info) ||
 		(layer && rows_meta_add(&info, "layer", "%s", net->layer)) ||
-		(mirrored && rows_meta_add(&info, "mirrored", "yes")))
+		(mirrored && rows_meta_add(&info, "mirrored", "yes")) ||
+		(range && rows_meta_add(&info, "rows", "%" PRId64 ":%" PRId64, s->first_row,
+				 s->last_row)))
 		return -1;
 	return rows_create(&k->rows, path, &info, common.force, &k->held);
 }

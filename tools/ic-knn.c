@@ -4,6 +4,7 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
+#include "lib/base/range.h"
 #include "lib/base/say.h"
 #include "lib/stat/knn.h"
 
@@ -82,23 +83,6 @@ static int labels_open(struct search *s)
 		s->labels[i] = (struct label){ s->base.keys[i], s->base.labels[i] };
 	qsort(s->labels, (size_t)n, sizeof *s->labels, by_key);
 	return 0;
-}
-
-/* "A:B", "A:" or ":B" within 0:count. */
-static int range_parse(const char *text, int64_t count, int64_t *first, int64_t *last)
-{
-	char *end;
-
-	*first = 0;
-	*last = count;
-	if (!text) return 0;
-	if (*text != ':') *first = strtoll(text, &end, 10);
-	else end = (char *)(uintptr_t)text;
-	bool good = *end == ':';
-	if (good && end[1]) *last = strtoll(end + 1, &end, 10);
-	else if (good) end++;
-	if (good && !*end && *first >= 0 && *first < *last && *last <= count) return 0;
-	return fail("--rows: found '%s', expected A:B within 0:%" PRId64, text, count);
 }
 
 /* A store searched in itself is one set: a row is not its own neighbour. */

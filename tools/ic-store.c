@@ -241,7 +241,7 @@ static int same_info(const struct rows_info *a, const struct rows_info *b, const
 	return 0;
 }
 
-/* A shard of ic-knn says which rows it has; what is joined does not. */
+/* A shard of ic-embed or ic-knn says which rows it has; what is joined does not. */
 static void drop_range(struct rows_info *info)
 {
 	static const char name[] = "rows=";

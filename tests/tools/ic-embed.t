@@ -47,6 +47,21 @@ ok "the store is the same, byte for byte" cmp f.mdb f1.mdb
 check_same "weights by name" "ic-embed a.mdb" "ic-embed --weights $weights a.mdb"
 check_same "weights by folder" "ic-embed a.mdb" "IC_WEIGHTS=${weights%/*} ic-embed a.mdb"
 
+# Shards of a store.
+ok "a shard, and its mirror images" ic-embed a.mdb --rows :2 -o s1.mdb --flipped m1.mdb
+ok "another" ic-embed a.mdb --rows 2:5 -o s2.mdb
+ok "the rest" ic-embed a.mdb --rows 5: -o s3.mdb
+ok "the rest of the mirror images" ic-embed a.mdb --rows 2:6 -o rest.mdb --flipped m2.mdb
+ok "joined" ic-store cat s1.mdb s2.mdb s3.mdb -o joined.mdb
+ok "the store is that of one run, byte for byte" cmp f.mdb joined.mdb
+ok "joined" ic-store cat m1.mdb m2.mdb -o joined-m.mdb
+ok "so are the mirrored" cmp g.mdb joined-m.mdb
+for r in 2:2 4:3 0:7 -1:2 x:2 2:x 3; do
+	fails_with "--rows: found '$r', expected A:B within 0:6" "rows $r" ic-embed a.mdb --rows=$r -o x.mdb
+done
+fails_with "64.ppm: found a stream" "rows of a stream of pictures" ic-embed "$golden/64.ppm" --rows :2 -o x.mdb
+fails_with "found a stream" "rows of a row stream" sh -c 'ic-store cat a.mdb | ic-embed --rows :2 -o x.mdb'
+
 # Keys, labels and lineage in comments.
 printf 'P7\n# ic key=70 label=3 at=0 of=2 from=00000000000000aa root=00000000000000bb\nWIDTH 2\nHEIGHT 2\nDEPTH 3\nMAXVAL 255\n' >two.pam
 printf 'TUPLTYPE RGB\nENDHDR\nabcdefghijkl' >>two.pam
@@ -127,9 +142,10 @@ for n in 1 40 63 64 200 12500 29999; do
 done
 ok "a cut row stream is never accepted" test $bad = 0 -a ! -e x.mdb
 
-# Interrupted after its first commit (408 rows), waiting for more of a pipe that stays open, and run again: the rows
-# of six pictures over and over.
+# Stopped after its first commit (408 rows), waiting for more of a pipe that stays open; then run again and killed, at
+# whatever it is doing then: reading what is there, computing, writing the last rows, sealing.
 for i in $(seq 75); do cat "$golden/64.ppm"; done >many.ppm
+ok "450 pictures" ic-embed many.ppm -o whole.mdb
 mkfifo pipe
 sleep 900 >pipe &
 open=$!
@@ -145,8 +161,15 @@ wait $embed
 ok "stopped, to be run again" test $? = 75
 kill $open
 ok "the output is not there yet" test ! -e many.mdb -a -e many.mdb.part
-ok "run again" ic-embed many.ppm -o many.mdb
-ic-store dump f.mdb | grep -v '^#' | cut -f 2- >six.txt
-check_same "the rows are those of the six pictures" "ic-store dump many.mdb | grep -v '^#' | cut -f 2-" \
-	"for i in \$(seq 75); do cat six.txt; done"
+kills=0
+for ms in 10 20 30 40 50 60 70 80 100 120 140 160 180 200 250 300 350 400; do
+	[ -e many.mdb ] && break
+	timeout -s KILL "0.$(printf %03d $ms)" ic-embed many.ppm -o many.mdb 2>/dev/null
+	[ $? -eq 137 ] && kills=$((kills + 1))
+done
+ok "killed, $kills times" test $kills -gt 3
+ok "run again" eval '[ -e many.mdb ] || ic-embed many.ppm -o many.mdb'
+ok "the store is that of one run, byte for byte" cmp whole.mdb many.mdb
+ok "the rows are those of the six pictures" eval 'ic-store dump f.mdb | grep -v "^#" | cut -f 2- >six.txt
+	for i in $(seq 75); do cat six.txt; done >rows.txt; ic-store dump many.mdb | grep -v "^#" | cut -f 2- | cmp - rows.txt'
 done_testing
