@@ -100,7 +100,7 @@ static int build_g(struct phases *p, struct backend *b)
 
 /* What the programs read and leave behind, and how many numbers of each a picture takes. */
 struct room { real **at; size_t each; };
-enum { ROOMS = 8 };
+enum { ROOMS = 7 };
 
 static void list_rooms(struct phases *p, struct room room[ROOMS])
 {
@@ -112,7 +112,6 @@ static void list_rooms(struct phases *p, struct room room[ROOMS])
 		{ &p->in.y, label },   { &p->in.xy, label },
 		{ &p->in.f, feature }, { &p->in.xf, feature },
 		{ &p->scores, 2 },
-		{ &p->fakes, 3 * (size_t)c->resolution * (size_t)c->resolution },
 	};
 	memcpy(room, all, sizeof all);
 }
@@ -125,7 +124,13 @@ static real *sums(struct phases *p, const struct params *ps)
 	return sum;
 }
 
-/* Inputs, draws of the augmentation and sums of gradients. */
+/* Of the last batches, where the ops compute: [2 batch] scores, the losses of D and G. */
+static size_t told_count(const struct phases *p)
+{
+	return 2 * (size_t)p->r.batch + 2;
+}
+
+/* Inputs, draws of the augmentation, sums of gradients and what the steps tell. */
 static int reserve(struct phases *p)
 {
 	struct room room[ROOMS];
@@ -138,6 +143,9 @@ static int reserve(struct phases *p)
 	if (p->r.accumulate > 1 && (!(p->d.sum = sums(p, &p->s->dp)) ||
 				    !(p->g.sum = sums(p, &p->s->gp))))
 		return -1;
+	if (!(p->told = backend_take(p->b, told_count(p) * sizeof(real))))
+		return fail("no memory for scores");
+	backend_put(p->b, p->told + told_count(p) - 2, (real[2]){ 0 }, 2 * sizeof(real));
 	return diffaug_reserve(&p->d.aug) || diffaug_reserve(&p->g.aug) ? -1 : 0;
 }
 
@@ -279,6 +287,7 @@ void phase_close(struct phases *p)
 	for (int i = 0; p->s && i < ROOMS; i++) free(*room[i].at);
 	free(p->grads);
 	if (p->b) {
+		backend_give(p->b, p->told);
 		backend_give(p->b, p->arena);
 		unsettle(p);
 	}
@@ -292,19 +301,47 @@ void phase_restart(struct phases *p)
 	send(p);
 }
 
-/* Runs a phase; after a loss that is not finite, again to name the first such value. */
-static int run(struct phases *p, struct phase *f, const char *name)
+/* After a loss that is not finite: again, to name the first such value. */
+static int lose(struct phases *p, struct phase *f, const char *name)
 {
-	real loss;
-
-	if (tape_run(f->t)) return -1;
-	tape_read(f->t, f->loss, &loss);
-	if (isfinite(loss)) return 0;
 	p->lost = true;
 	tape_run_checked(f->t);
 	val bad = tape_first_bad(f->t);
 	return fail("the %s's loss is not finite; the first such value is %s", name,
 		    bad < 0 ? "in its input" : tape_name(f->t, bad));
+}
+
+/* Scores and losses, D's alone while G has yet to run. */
+static void read_told(struct phases *p)
+{
+	int n = p->r.batch;
+	real loss[2];
+
+	backend_get(p->b, p->scores, p->told, 2 * (size_t)n * sizeof(real));
+	backend_get(p->b, loss, p->told + 2 * n, sizeof loss);
+	p->d_real = p->d_fake = 0;
+	for (int i = 0; i < n; i++) {
+		p->d_fake += fmax(0, 1 + (double)p->scores[i]) / n;
+		p->d_real += fmax(0, 1 - (double)p->scores[n + i]) / n;
+	}
+	p->d_loss = (double)loss[0];
+	p->g_loss = (double)loss[1];
+}
+
+int phase_tell(struct phases *p)
+{
+	read_told(p);
+	if (!isfinite(p->d_loss)) return lose(p, &p->d, "discriminator");
+	return isfinite(p->g_loss) ? 0 : lose(p, &p->g, "generator");
+}
+
+/* Where the ops compute at once, each loss is looked at before it has a consequence; a device is
+ * left to go on until it is asked. */
+static int look(struct phases *p, struct phase *f, const char *name, const double *loss)
+{
+	if (p->b->take) return 0;
+	read_told(p);
+	return isfinite(*loss) ? 0 : lose(p, f, name);
 }
 
 /* Takes the gradients of a batch into p->grads, through the sum when several batches make a move;
@@ -328,14 +365,10 @@ int phase_d_step(struct phases *p)
 	struct gan *s = p->s;
 	int n = p->r.batch;
 
-	if (run(p, &p->d, "discriminator")) return -1;
-	const real *score = p->scores;
-	tape_read(p->d.t, p->d.score, p->scores);
-	p->d_real = p->d_fake = 0;
-	for (int i = 0; i < n; i++) {
-		p->d_fake += fmax(0, 1 + (double)score[i]) / n;
-		p->d_real += fmax(0, 1 - (double)score[n + i]) / n;
-	}
+	if (tape_run(p->d.t)) return -1;
+	tape_copy(p->d.t, p->d.score, p->told);
+	tape_copy(p->d.t, p->d.loss, p->told + 2 * n);
+	if (look(p, &p->d, "discriminator", &p->d_loss)) return -1;
 	scope_apply(&p->d.g);
 	scope_apply(&p->d.d);
 	if (!gather(p, &p->d, &s->dp)) return 0;
@@ -348,10 +381,9 @@ int phase_g_step(struct phases *p)
 {
 	struct gan *s = p->s;
 
-	if (run(p, &p->g, "generator")) return -1;
-	real loss;
-	tape_read(p->g.t, p->g.loss, &loss);
-	p->g_loss = (double)loss;
+	if (tape_run(p->g.t)) return -1;
+	tape_copy(p->g.t, p->g.loss, p->told + 2 * p->r.batch + 1);
+	if (look(p, &p->g, "generator", &p->g_loss)) return -1;
 	scope_apply(&p->g.g);
 	scope_apply(&p->g.d);
 	if (!gather(p, &p->g, &s->gp)) return 0;
@@ -365,10 +397,4 @@ int phase_g_step(struct phases *p)
 const real *phase_scores(const struct phases *p)
 {
 	return p->scores;
-}
-
-const real *phase_fakes(const struct phases *p)
-{
-	tape_read(p->g.t, p->g.fake, p->fakes);
-	return p->fakes;
 }

@@ -50,8 +50,9 @@ struct phases {
 	int d_moves;                         /* since the last of G */
 	const real **grads;
 	real *arena;                         /* of both programs */
-	real *scores, *fakes;                /* of the last batches */
-	double d_real, d_fake, g_loss;       /* of the last batches, undivided */
+	real *told;                          /* what they tell, where the ops compute */
+	real *scores;                        /* of the last batches, as all below: see phase_tell */
+	double d_real, d_fake, d_loss, g_loss;
 	bool lost;                           /* a loss was not finite */
 };
 
@@ -71,12 +72,12 @@ int phase_fetch(struct phases *);
 
 /* One batch; with the last of `accumulate` the weights move.  G's move also counts the step and
  * moves the average.  0; -1 after fail() naming the first value that is not finite, with lost set.
- */
+ * A device is not waited for: its losses are known, and judged, at phase_tell. */
 int phase_d_step(struct phases *);
 int phase_g_step(struct phases *);
+/* Scores and losses of the last batches; 0, or -1 as the steps.  Once both have run. */
+int phase_tell(struct phases *);
 /* Of D's last batch: [2 batch], fake first; borrowed. */
 const real *phase_scores(const struct phases *);
-/* After G, until D: [batch][R][R][3]; borrowed. */
-const real *phase_fakes(const struct phases *);
 
 #endif

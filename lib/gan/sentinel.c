@@ -1,9 +1,11 @@
 /* sentinel: whether a run has collapsed. */
 #include "lib/gan/sentinel.h"
 #include "lib/base/fail.h"
+#include "lib/base/mem.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const words[] = { "none", "not finite", "gap", "norm", "variance" };
@@ -38,53 +40,88 @@ static double mean(const real *x, int n)
 	return sum / n;
 }
 
-/* The spectral norms that the last forward pass divided by are buffers, "sv0" (spec biggan 1.6). */
-static void largest_norm(struct vitals *v, const struct params *ps, const real *data)
-{
-	for (int i = 0; i < ps->n; i++) {
-		const char *dot = strrchr(ps->p[i].name, '.');
-		double norm = (double)data[ps->p[i].at];
-		if (!dot || strcmp(dot, ".sv0") || norm <= v->norm) continue;
-		v->norm = norm;
-		v->where = ps->p[i].name;
-	}
-}
-
-static double variance(const real *x, int batch, size_t each)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < each; i++) {
-		double s = 0, s2 = 0;
-		for (int k = 0; k < batch; k++) {
-			double a = (double)x[(size_t)k * each + i];
-			s += a;
-			s2 += a * a;
-		}
-		sum += fmax(0, s2 / batch - s / batch * (s / batch));
-	}
-	return sum / (double)each;
-}
-
 bool sentinel_finite(const struct gan *s)
 {
 	return all_finite(s->g, s->gp.total) && all_finite(s->d, s->dp.total) &&
 	       all_finite(s->ema, s->gp.total);
 }
 
-struct vitals sentinel_read(const struct phases *p)
+/* A number of the state, or all of a part of it: read in place. */
+static val state(struct sentinel *s, const real *at, size_t n)
 {
-	const struct gan *s = p->s;
-	size_t side = (size_t)s->c.resolution;
-	int n = p->r.batch;
-	const real *score = phase_scores(p);
-	struct vitals v = { .finite = sentinel_finite(s), .where = "" };
+	return leaf(s->t, shape4(1, 1, 1, (int)n), at);
+}
 
-	v.gap = mean(score + n, n) - mean(score, n);
-	largest_norm(&v, &s->gp, s->g);
-	largest_norm(&v, &s->dp, s->d);
-	v.variance = variance(phase_fakes(p), n, side * side * 3);
-	return v;
+/* Over the pictures x[N,R,R,3], mean over their values. */
+static val variance(struct tape *t, val x)
+{
+	struct shape all = tape_shape(t, x), one = all;
+	double n = all.d[0];
+
+	one.d[0] = 1;
+	val apart = sub(t, x, scale(t, sum_to(t, x, one), 1 / n, 0));
+	return scale(t, sum(t, mul(t, apart, apart)), 1 / (double)shape_count(all), 0);
+}
+
+/* The spectral norms that the last forward pass divided by are buffers, "sv0" (spec biggan 1.6). */
+static void add_norms(struct sentinel *s, const struct params *ps, const real *data)
+{
+	for (int i = 0; i < ps->n; i++) {
+		const char *dot = strrchr(ps->p[i].name, '.');
+		if (!dot || strcmp(dot, ".sv0")) continue;
+		s->seen = concat(s->t, s->seen, state(s, data + ps->p[i].at, 1), 3);
+		s->norm[s->norms++] = i;
+	}
+}
+
+enum { SUMS = 3, VARIANCE = SUMS, NORMS };   /* places in seen */
+
+int sentinel_open(struct sentinel *s, const struct phases *p)
+{
+	const struct params *g = &p->s->gp, *d = &p->s->dp;
+	int R = p->s->c.resolution;
+
+	*s = (struct sentinel){ .t = tape_new(), .p = p };
+	s->norm = mem_new((size_t)(g->n + d->n), sizeof *s->norm);
+	s->seen = concat(s->t, sum(s->t, state(s, p->at.g, g->total)),
+			 sum(s->t, state(s, p->at.d, d->total)), 3);
+	s->seen = concat(s->t, s->seen, sum(s->t, state(s, p->at.ema, g->total)), 3);
+	val x = leaf(s->t, shape4(p->r.batch, R, R, 3), tape_value(p->g.t, p->g.fake));
+	s->seen = concat(s->t, s->seen, variance(s->t, x), 3);
+	add_norms(s, g, p->at.g);
+	s->norms_g = s->norms;
+	add_norms(s, d, p->at.d);
+	keep(s->t, s->seen);
+	s->read = mem_new((size_t)(NORMS + s->norms), sizeof *s->read);
+	return tape_plan(s->t, p->b, true);
+}
+
+void sentinel_close(struct sentinel *s)
+{
+	tape_free(s->t);
+	free(s->norm);
+	free(s->read);
+	*s = (struct sentinel){ 0 };
+}
+
+/* A sum is finite only when all its terms are. */
+int sentinel_read(struct sentinel *s, struct vitals *v)
+{
+	const real *seen = s->read, *score = phase_scores(s->p);
+	int n = s->p->r.batch;
+
+	if (tape_run(s->t)) return -1;
+	tape_read(s->t, s->seen, s->read);
+	*v = (struct vitals){ .finite = true, .variance = (double)seen[VARIANCE], .where = "" };
+	for (int i = 0; i < SUMS; i++) v->finite &= isfinite(seen[i]) != 0;
+	v->gap = mean(score + n, n) - mean(score, n);
+	for (int i = 0; i < s->norms; i++) {
+		const struct params *ps = i < s->norms_g ? &s->p->s->gp : &s->p->s->dp;
+		if ((double)seen[NORMS + i] <= v->norm) continue;
+		v->norm = (double)seen[NORMS + i];
+		v->where = ps->p[s->norm[i]].name;
+	}
+	return 0;
 }
 
 enum collapse sentinel_judge(const struct vitals *v)

@@ -27,7 +27,7 @@ enum collapse {
 };
 
 struct vitals {
-	bool finite;                         /* sentinel_finite() */
+	bool finite;                         /* all weights of G, D and the average are */
 	double gap;                          /* mean score of real - of fakes, D's last batch */
 	double norm;                         /* the largest spectral norm; 0 without any */
 	const char *where;                   /* its layer's buffer; borrowed */
@@ -35,8 +35,20 @@ struct vitals {
 	double variance;
 };
 
+/* A program that reads the state where the steps compute it: only its few results are fetched. */
+struct sentinel {
+	struct tape *t;
+	const struct phases *p;              /* borrowed */
+	val seen;                            /* [1,1,1,n]: three sums, the variance, norms */
+	int *norm, norms;                    /* their buffers: parameters of G, then of D */
+	int norms_g;
+	real *read;                          /* seen, in the host's memory */
+};
+
+int sentinel_open(struct sentinel *, const struct phases *);   /* 0, or -1 after fail() */
+int sentinel_read(struct sentinel *, struct vitals *);   /* after phase_tell; 0, or -1 after fail() */
+void sentinel_close(struct sentinel *);      /* accepts a zeroed struct */
 bool sentinel_finite(const struct gan *);    /* all weights of G, D and the average are */
-struct vitals sentinel_read(const struct phases *);     /* after a step */
 enum collapse sentinel_judge(const struct vitals *);    /* the first of the above that holds */
 void sentinel_say(const struct vitals *, enum collapse, char text[160]);   /* found and expected */
 

@@ -57,7 +57,7 @@ static int look(struct train *r, const char *as)
 {
 	bool better;
 
-	if (watch_look(r->w, &better)) return -1;
+	if (phase_fetch(r->p) || watch_look(r->w, &better)) return -1;
 	return ring_save(&r->ring, r->p->s, better, as);
 }
 
@@ -98,15 +98,27 @@ static int collapsed(struct train *r, int64_t step, enum collapse how, const cha
 	return 0;
 }
 
+/* A loss of this step that is not finite. */
+static int lost(struct train *r, int64_t step)
+{
+	if (!r->p->lost) return -1;
+	char *what = mem_text("%s", why());
+	int bad = collapsed(r, step, COLLAPSE_NOT_FINITE, what);
+
+	free(what);
+	return bad;
+}
+
 /* What is due after a step: its log line, a judgement of its health, a look. */
 static int attend(struct train *r)
 {
 	int64_t now = r->p->s->step;
+	struct vitals v;
 	char what[160];
 
 	if (now % WATCH_LOG_STEPS && !watch_due(r->w) && now != r->steps) return 0;
-	if (phase_fetch(r->p)) return -1;
-	struct vitals v = sentinel_read(r->p);
+	if (phase_tell(r->p)) return lost(r, now);
+	if (sentinel_read(&r->sentinel, &v)) return -1;
 	enum collapse how = sentinel_judge(&v);
 	if (watch_step(r->w, r->p, &v)) return -1;
 	sentinel_say(&v, how, what);
@@ -118,13 +130,7 @@ static int attend(struct train *r)
 /* One step, or back to before it. */
 static int advance(struct train *r)
 {
-	if (!one_step(r->p, r->d)) return attend(r);
-	if (!r->p->lost) return -1;
-	char *what = mem_text("%s", why());
-	int bad = collapsed(r, r->p->s->step + 1, COLLAPSE_NOT_FINITE, what);
-
-	free(what);
-	return bad;
+	return one_step(r->p, r->d) ? lost(r, r->p->s->step + 1) : attend(r);
 }
 
 /* The output: the state of the last look, or of one more. */
@@ -168,7 +174,7 @@ static void show_progress(const struct train *r, int64_t first, double spent)
 		 p->d_fake, p->g_loss, score, rate, left);
 }
 
-int train_run(struct train *r)
+static int run(struct train *r)
 {
 	struct gan *g = r->p->s;
 	int64_t first = g->step;
@@ -184,4 +190,12 @@ int train_run(struct train *r)
 		show_progress(r, first, spent);
 	}
 	return finish(r);
+}
+
+int train_run(struct train *r)
+{
+	int bad = sentinel_open(&r->sentinel, r->p) || run(r);
+
+	sentinel_close(&r->sentinel);
+	return bad ? -1 : 0;
 }

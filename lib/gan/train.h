@@ -19,6 +19,7 @@ struct train {
 	enum on_collapse on_collapse;
 	void (*tell)(const char *line);      /* what people should know while it goes on */
 	enum collapse ill;                   /* what the last look at its health said */
+	struct sentinel sentinel;            /* open while it runs */
 };
 
 /* Steps until --steps, --minutes or patience ends: a look and a state under NAME.part at the start
