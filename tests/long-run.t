@@ -144,15 +144,6 @@ check_same "each is in the log" "grep -o '\"returns\":[0-9]*' r.jsonl" \
 exits 2 "rollback without states to go back to" \
 	ic-train $data -o x.st $mad --steps 1 --on-collapse rollback
 
-# nan_at FILE TENSOR: its first value becomes NaN.
-nan_at()
-{
-	local head at
-	head=$(od -An -tu8 -N8 "$1")
-	at=$(tail -c +9 "$1" | head -c "$head" |
-		sed 's/.*"'"$2"'":{[^}]*"data_offsets":\[\([0-9]*\),.*/\1/')
-	printf '\0\0\300\177' | dd of="$1" bs=1 seek=$((8 + head + at)) conv=notrunc 2>/dev/null
-}
 ok "a state with a NaN that no loss can show" eval 'ic-train $data -o i.st $small --steps 2 &&
 	mv i.st i.st.part && nan_at i.st.part G.shared.weight'
 fails_with "step 3: a weight is not finite" "the last state is judged too" \

@@ -81,3 +81,13 @@ done_testing()
 	[ $tap_failed -eq 0 ] && [ $tap_ran -gt 0 ]
 	exit
 }
+
+# nan_at FILE TENSOR: the first value of the safetensors file's tensor becomes NaN.
+nan_at()
+{
+	local head at
+	head=$(od -An -tu8 -N8 "$1")
+	at=$(tail -c +9 "$1" | head -c "$head" |
+		sed 's/.*"'"$2"'":{[^}]*"data_offsets":\[\([0-9]*\),.*/\1/')
+	printf '\0\0\300\177' | dd of="$1" bs=1 seek=$((8 + head + at)) conv=notrunc 2>/dev/null
+}
