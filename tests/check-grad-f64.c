@@ -25,6 +25,7 @@ static val b_root(struct tape *t, val x, val y) { return mul(t, root(t, x), y); 
 static val b_exp(struct tape *t, val x, val y) { return mul(t, exponent(t, x), y); }
 static val b_tanh(struct tape *t, val x, val y) { return mul(t, hyptan(t, x), y); }
 static val b_sigmoid(struct tape *t, val x, val y) { return mul(t, sigmoid(t, x), y); }
+static val b_erf(struct tape *t, val x, val y) { return mul(t, errfun(t, x), y); }
 static val b_softplus(struct tape *t, val x, val y) { return mul(t, softplus(t, x), y); }
 static val b_max(struct tape *t, val x, val y) { return mul(t, at_least(t, x, 0.1), y); }
 static val b_lrelu(struct tape *t, val x, val y) { return mul(t, lrelu(t, mul(t, x, y), 0.2), x); }
@@ -123,6 +124,7 @@ static const struct trial trials[] = {
 	{ "tanh", b_tanh, S(2, 2, 2, 3), S(2, 2, 2, 3), 3, false },
 	{ "sigmoid", b_sigmoid, S(2, 2, 2, 3), S(2, 2, 2, 3), 3, false },
 	{ "softplus", b_softplus, S(2, 2, 2, 3), S(2, 2, 2, 3), 3, false },
+	{ "erf", b_erf, S(2, 2, 2, 3), S(2, 2, 2, 3), 3, false },
 	{ "maxs", b_max, S(2, 2, 2, 3), S(2, 2, 2, 3), 2, false },
 	{ "lrelu", b_lrelu, S(2, 2, 2, 3), S(2, 2, 2, 3), 2, false },
 	{ "relu", b_relu, S(2, 2, 2, 3), S(2, 2, 2, 3), 2, false },

@@ -157,7 +157,7 @@ static double ulps(const char *backend, enum op op)
 	if (strstr(backend, "tf32") && op_klass[op] == LINEAR) return 0x1p13;
 	if (strstr(backend, "bf16") && op_klass[op] == LINEAR) return 0x1p16;
 	switch (op) {
-	case OP_exp: case OP_tanh: case OP_sigmoid: case OP_softplus: return 2;
+	case OP_exp: case OP_tanh: case OP_sigmoid: case OP_softplus: case OP_erf: return 2;
 	case OP_scale: return 1;             /* two roundings, or one when fused */
 	case OP_softmax: return 8;
 	case OP_place: return 2;

@@ -29,7 +29,7 @@ static double allowed(enum op op)
 {
 	switch (op) {
 	case OP_exp: return 1;
-	case OP_tanh: case OP_sigmoid: case OP_softplus: return 2;
+	case OP_tanh: case OP_sigmoid: case OP_softplus: case OP_erf: return 2;
 	default: return 0;
 	}
 }

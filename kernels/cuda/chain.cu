@@ -62,6 +62,7 @@ DEVICE float apply(int op, const float *f, float x, float y)
 	case OP_tanh: return tanhf(x);
 	case OP_sigmoid: return sigmoid(x);
 	case OP_softplus: return fmaxf(x, 0) + log1pf(expf(-fabsf(x))) + (x != x ? x : 0);
+	case OP_erf: return erff(x);
 	case OP_maxs: return x < f[0] ? f[0] : x;
 	case OP_lrelu: return x > 0 ? x : f[0] * x;
 	case OP_lrelu_g: return x > 0 ? y : f[0] * y;

@@ -124,6 +124,10 @@ static void smooth_back(struct back *b, const struct instr *i, val y, val g)
 	case OP_tanh:     give(b, x, mul(t, g, scale(t, mul(t, y, y), -1, 1))); break;
 	case OP_sigmoid:  give(b, x, mul(t, g, mul(t, y, scale(t, y, -1, 1)))); break;
 	case OP_softplus: give(b, x, mul(t, g, sigmoid(t, x))); break;
+	case OP_erf:                         /* 2 / sqrt(pi) exp(-x^2) */
+		give(b, x, mul(t, g, scale(t, exponent(t, scale(t, mul(t, x, x), -1, 0)),
+			M_2_SQRTPI, 0)));
+		break;
 	case OP_softmax: {
 		struct shape s = tape_shape(t, y);
 		s.d[3] = 1;
