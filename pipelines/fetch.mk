@@ -32,6 +32,15 @@ sha256.inception-fid := 6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49
 url.inception-torchvision := $(torch)/inception_v3_google-0cc3c7bd.pth
 sha256.inception-torchvision := 0cc3c7bd
 
+# CLIP (MIT), https://github.com/openai/CLIP: ic-embed -n clip-rn50, clip-vitb32; DINOv2 (Apache 2.0),
+# https://github.com/facebookresearch/dinov2: ic-embed -n dinov2-vits14
+openai := https://openaipublic.azureedge.net/clip/models
+sha256.clip-rn50 := afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762
+url.clip-rn50 := $(openai)/$(sha256.clip-rn50)/RN50.pt
+sha256.clip-vitb32 := 40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af
+url.clip-vitb32 := $(openai)/$(sha256.clip-vitb32)/ViT-B-32.pt
+url.dinov2-vits14 := $(fb)/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth
+
 # AlexNet and VGG-16 (BSD 3-Clause), https://github.com/pytorch/vision: ic-lpips -w
 url.alexnet := $(torch)/alexnet-owt-7be5be79.pth
 sha256.alexnet := 7be5be79
@@ -47,7 +56,8 @@ ICGAN := stored_instances \
 	$(addprefix icgan_biggan_coco_,res128 res256)
 $(foreach n,$(ICGAN),$(eval url.$n := $(fb)/ic_gan/$n.tar.gz))
 
-NAMES := swav moco dino resnet50 resnet50-2017 resnet50-lt inception-fid inception-torchvision alexnet vgg16 $(ICGAN)
+NAMES := swav moco dino resnet50 resnet50-2017 resnet50-lt inception-fid inception-torchvision clip-rn50 clip-vitb32 dinov2-vits14 \
+	alexnet vgg16 $(ICGAN)
 
 CURL = curl -fL --retry 3 -C -
 .DEFAULT_GOAL := list

@@ -1,7 +1,7 @@
-/* check-nets: ResNet-50, Inception v3 and EfficientNet-Lite against the published implementations,
- * with weights that are a formula of their names (tests/golden/extractors.npz), from the bytes of
- * a picture or from the network's input on; every tensor of the published tables is used, and none
- * may be missing or of another shape. */
+/* check-nets: ResNet-50, Inception v3, EfficientNet-Lite, CLIP and DINOv2 against the published
+ * implementations, with weights that are a formula of their names (tests/golden/extractors.npz,
+ * encoders.npz), from the bytes of a picture or from the network's input on; every tensor of the
+ * published tables is used, and none may be missing or of another shape. */
 #include "formats/weights.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -28,20 +28,22 @@ static const struct {
 	{ "resnet50_torchvision", "resnet50", 1, 1e-5 },
 	{ "inception_fid", "fid_inception", 2, 1e-5 },
 	{ "inception_torchvision", "tv_inception", 2, 1e-5 },
+	{ "clip_rn50_visual", "clip_rn50_visual", 1, 1e-5 },
+	{ "clip_vitb32_visual", "clip_vitb32_visual", 1, 1e-5 },
+	{ "dinov2_vits14", "dinov2_vits14", 1, 1e-5 },
 };
-enum { LITE0, LITE1, LITE2, RESNET, FID, INCEPTION };
+enum { LITE0, LITE1, LITE2, RESNET, FID, INCEPTION, CLIP_RN50, CLIP_VIT, DINOV2 };
 
-static struct tensors golden;
+static struct tensors golden, encoders;      /* of pictures, networks of classes; the others */
 
-/* "NET.CASE.WHAT" of the golden file. */
+/* "NET.CASE.WHAT" of the golden file; NULL when it has none. */
 static const struct tensor *find(int net, const char *name, const char *what)
 {
 	char full[96];
 
 	snprintf(full, sizeof full, "%s.%s.%s", nets[net].golden, name, what);
-	const struct tensor *t = tensors_find(&golden, full);
-	if (!t) printf("# %s\n", full);
-	must(t && t->type == DT_F32);
+	const struct tensor *t = tensors_find(net < CLIP_RN50 ? &golden : &encoders, full);
+	must(!t || t->type == DT_F32);
 	return t;
 }
 
@@ -176,15 +178,13 @@ static const struct trial {
 	{ FID, "c_clean", 'c', 0, false, false, "fid-clean" },
 	{ INCEPTION, "a", 'a', 0, false, false, "biggan" },
 	{ INCEPTION, "c", 'c', 0, false, false, "biggan" },
+	{ CLIP_RN50, "c", 'c', 0, false, false, "clip" },
+	{ CLIP_RN50, "e", 'e', 0, false, false, "clip" },
+	{ CLIP_VIT, "c", 'c', 0, false, false, "clip" },
+	{ CLIP_VIT, "e", 'e', 0, false, false, "clip" },
+	{ DINOV2, "c", 'c', 0, false, false, "dinov2" },
+	{ DINOV2, "e", 'e', 0, false, false, "dinov2" },
 };
-
-static bool has(int net, const char *name, const char *what)
-{
-	char full[96];
-
-	snprintf(full, sizeof full, "%s.%s.%s", nets[net].golden, name, what);
-	return tensors_find(&golden, full);
-}
 
 /* The pictures of all trials of one network whose golden file has this layer. */
 static void check_trials(int net, const struct tensors *w, enum net_layer layer, const char *what)
@@ -193,13 +193,13 @@ static void check_trials(int net, const struct tensors *w, enum net_layer layer,
 
 	for (size_t i = 0; i < LEN(trials); i++) {
 		const struct trial *t = &trials[i];
-		if (t->net != net || !has(net, t->name, what)) continue;
+		const struct tensor *want = find(net, t->name, what);
+		if (t->net != net || !want) continue;
 		if (!n.s || strcmp(n.protocol, t->protocol)) {
 			nets_close(&n);
 			must(!nets_from(&n, net, protocol_of(t->protocol), layer, w));
 		}
 		struct image m = picture(t->which, t->side, t->squash);
-		const struct tensor *want = find(net, t->name, what);
 		float *f = mem_new((size_t)n.width, sizeof *f);
 		int bad = nets_features(&n, 1, &m, t->mirrored, f);
 		double d = n.width == want->count && !bad ? distance(f, want->data, n.width) : NAN;
@@ -229,8 +229,8 @@ static void check_inputs(void)
 		int at[64], side = t->net == FID || t->net == INCEPTION ? 299 : 224;
 		int n = sampled(side, at), k = 0;
 		double worst = 0;
-		if (!has(t->net, t->name, "input")) continue;
 		const struct tensor *want = find(t->net, t->name, "input");
+		if (!want) continue;
 		struct image m = picture(t->which, t->side, t->squash);
 		real *x = mem_new((size_t)side * (size_t)side * 3, sizeof *x);
 		must(want->shape[1] == n && want->shape[2] == n);
@@ -278,17 +278,24 @@ static void check_direct(int net, const struct tensors *w, val (*build)(struct f
 	free(x);
 }
 
+static enum net_layer last_layer(int net)
+{
+	return net < CLIP_RN50 ? NET_LOGITS : NET_POOL;
+}
+
 /* Opens without a complaint; a tensor of the table is used, unless its name says otherwise. */
 static void check_use(int net, const struct tensors *w)
 {
 	struct net n;
 	int other = 0;
 
-	ok(!nets_from(&n, net, 0, NET_LOGITS, w), "%s: every tensor is there", nets[net].table);
+	ok(!nets_from(&n, net, 0, last_layer(net), w), "%s: every tensor is there",
+		nets[net].table);
 	for (int i = 0; i < n.n_ignored; i++)
 		other += !strstr(n.ignored[i], "num_batches_tracked") &&
-			strncmp(n.ignored[i], "AuxLogits.", 10);
-	ok(n.n_ignored > 0 && !other, "%s: and used, but for counters", nets[net].table);
+			strncmp(n.ignored[i], "AuxLogits.", 10) && strcmp(n.ignored[i], "mask_token");
+	ok((n.n_ignored > 0) == (net != CLIP_VIT) && !other, "%s: and used, but for counters",
+		nets[net].table);
 	nets_close(&n);
 }
 
@@ -297,7 +304,7 @@ static void check_refused(int net, struct tensors w, const char *text)
 {
 	struct net n;
 
-	ok(nets_from(&n, net, 0, NET_LOGITS, &w) == -1 && strstr(why(), text) && !n.s,
+	ok(nets_from(&n, net, 0, last_layer(net), &w) == -1 && strstr(why(), text) && !n.s,
 		"refused: %s", why());
 	tensors_close(&w);
 }
@@ -349,13 +356,76 @@ static void check_refusals(void)
 		"found [144,1,5,5], expected [144,1,3,3]");
 }
 
+/* The tower of texts is passed over, and listed; another picture's network is not. */
+static void check_text_tower(struct tensors *w)
+{
+	static const char *const text[] = {
+		"transformer.resblocks.0.attn.in_proj_weight", "token_embedding.weight",
+		"positional_embedding", "ln_final.bias", "text_projection", "logit_scale",
+		"input_resolution", "context_length", "vocab_size",
+	};
+	static const float more = 1;
+	struct net n;
+	int listed = 0;
+
+	for (size_t i = 0; i < LEN(text); i++)
+		tensors_add(w, text[i], DT_F32, 1, (int64_t[]){ 1 }, &more);
+	ok(!nets_from(&n, CLIP_VIT, 0, NET_POOL, w), "what CLIP has for texts is passed over");
+	for (int i = 0; i < n.n_ignored; i++)
+		for (size_t k = 0; k < LEN(text); k++) listed += !strcmp(n.ignored[i], text[k]);
+	ok(listed == LEN(text) && n.n_ignored == listed, "and listed");
+	nets_close(&n);
+	ok(nets_from(&n, CLIP_VIT, 0, NET_LOGITS, w) == -1 && strstr(why(), "has no classes"),
+		"scores of classes are refused: %s", why());
+	tensors_add(w, "visual.transformer.resblocks.12.ln_1.bias", DT_F32, 1, (int64_t[]){ 1 },
+		&more);
+	ok(nets_from(&n, CLIP_VIT, 0, NET_POOL, w) == -1 && strstr(why(), "resblocks.12.ln_1.bias"),
+		"a deeper network is refused: %s", why());
+}
+
+/* Blocks named in parts of three, as training writes them: the same network. */
+static void check_parts(struct tensors *w)
+{
+	struct net plain, parts;
+	int block, used;
+
+	must(!nets_from(&plain, DINOV2, 0, NET_POOL, w));
+	for (int i = 0; i < w->n; i++) {
+		char *name = w->t[i].name;
+		if (sscanf(name, "blocks.%d.%n", &block, &used) != 1) continue;
+		w->t[i].name = mem_text("blocks.%d.%d.%s", block / 3, block, name + used);
+		free(name);
+	}
+	ok(!nets_from(&parts, DINOV2, 0, NET_POOL, w) && parts.weights == plain.weights,
+		"blocks in parts are the same network");
+	nets_close(&plain);
+	nets_close(&parts);
+}
+
+static void check_encoder_refusals(void)
+{
+	static const float more = 1;
+	struct tensors w = formula_net(DINOV2, NULL, NULL);
+
+	tensors_add(&w, "register_tokens", DT_F32, 1, (int64_t[]){ 1 }, &more);
+	check_refused(DINOV2, w, "found tensor register_tokens, which");
+	check_refused(DINOV2, formula_net(DINOV2, "blocks.11.ls2.gamma", NULL),
+		"tensor blocks.11.ls2.gamma is missing");
+	check_refused(DINOV2, formula_net(DINOV2, NULL, "pos_embed"),
+		"pos_embed: found [1370,1,384], expected [1,1370,384]");
+	check_refused(CLIP_RN50, formula_net(CLIP_RN50, NULL, "visual.attnpool.v_proj.bias"),
+		"visual.attnpool.v_proj.bias: found [2049], expected [2048]");
+}
+
 int main(void)
 {
 	par_set_threads(1);
 	must(!weights_open(&golden, "tests/golden/extractors.npz"));
+	must(!weights_open(&encoders, "tests/golden/encoders.npz"));
 	check_packed();
 	check_inputs();
 	check_refusals();
+	check_encoder_refusals();
 	for (int net = 0; net < (int)LEN(nets); net++) {
 		struct tensors w = formula_net(net, NULL, NULL);
 		check_use(net, &w);
@@ -367,10 +437,13 @@ int main(void)
 		if (net == RESNET)
 			check_direct(net, &w, resnet50, 1e-5, "direct64", 64, 64, sqrt(3));
 		if (net == RESNET) check_beside(&w);
+		if (net == CLIP_VIT) check_text_tower(&w);
+		if (net == DINOV2) check_parts(&w);
 		if (net == FID)
 			check_direct(net, &w, inception_fid, 1e-3, "direct75", 75, 91, 1);
 		tensors_close(&w);
 	}
+	tensors_close(&encoders);
 	tensors_close(&golden);
 	return done_testing();
 }

@@ -44,13 +44,15 @@ static inline float *formula_sym(const char *name, int64_t n, double factor)
 }
 
 /* The values of a weight: running_var 1/2 + u; running_mean and bias s/10; other vectors 1 + s/10;
- * matrices s sqrt(3 / fan in), convolutions s sqrt(3 gain / fan in); owned. */
+ * matrices s sqrt(3 / fan in), convolutions s sqrt(3 gain / fan in), of rank 3 s sqrt(3 / width);
+ * owned. */
 static inline float *formula_weight(const char *prefix, const struct tensor *t, double gain)
 {
 	uint64_t h = formula_name(prefix, t->name);
 	bool variance = strstr(t->name, "running_var");
 	bool small = strstr(t->name, "running_mean") || strstr(t->name, ".bias");
 	double fan = t->rank > 1 ? (double)(t->count / t->shape[0]) : 1;
+	if (t->rank == 3) fan = (double)t->shape[2];
 	double high = sqrt(3 * (t->rank == 4 ? gain : 1) / fan);
 	float *x = mem_new((size_t)t->count, sizeof *x);
 

@@ -1,4 +1,4 @@
-/* folded: convolutions of published networks with batch norm folded in. */
+/* folded: layers of published networks with norms and gains folded in. */
 #include "lib/nets/folded.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -22,6 +22,14 @@ void folded_onto(struct folded *f, struct tape *t)
 	f->at = 0;
 }
 
+enum { NAME = 128 };
+
+static const char *join(char full[NAME], const char *name, const char *leaf)
+{
+	snprintf(full, NAME, "%s.%s", name, leaf);
+	return full;
+}
+
 /* "[64,3,7,7]" */
 static const char *shape_text(int rank, const int64_t *shape, char text[160])
 {
@@ -34,12 +42,10 @@ static const char *shape_text(int rank, const int64_t *shape, char text[160])
 	return text;
 }
 
-/* The values of tensor `name`.`leaf` with this shape; owned; NULL after fail(). */
-static float *fetch(struct folded *f, const char *name, const char *leaf, int rank,
-	const int64_t *shape)
+/* The values of tensor `full` with this shape; owned; NULL after fail(). */
+static float *fetch(struct folded *f, const char *full, int rank, const int64_t *shape)
 {
-	char full[128], found[160], expected[160];
-	snprintf(full, sizeof full, "%s.%s", name, leaf);
+	char found[160], expected[160];
 	const struct tensor *t = tensors_find(f->from, full);
 
 	if (!t) {
@@ -73,8 +79,10 @@ static int fetch_norm(struct folded *f, const char *norm, int channels, double *
 	const int64_t shape[1] = { channels };
 	float *x[4] = { 0 };
 	int bad = 0;
+	char name[NAME];
 
-	for (int i = 0; i < 4 && !bad; i++) bad = !(x[i] = fetch(f, norm, leaf[i], 1, shape));
+	for (int i = 0; i < 4 && !bad; i++)
+		bad = !(x[i] = fetch(f, join(name, norm, leaf[i]), 1, shape));
 	for (int c = 0; c < channels && !bad; c++) {
 		if (x[3][c] < 0)
 			bad = fail("%s: %s.running_var: element %d is negative", f->from->path,
@@ -86,19 +94,22 @@ static int fetch_norm(struct folded *f, const char *norm, int channels, double *
 	return bad ? -1 : 0;
 }
 
-/* scale[c] = 1, bias[c] = `name`.bias, or 0 where it has none. */
-static int fetch_bias(struct folded *f, const char *name, bool biased, int channels, double *scale,
-	real *bias)
+/* scale[c] = gain, or 1 where there is none; bias[c] = bias * scale, or 0. */
+static int fetch_bias(struct folded *f, const char *bias_name, const char *gain_name, int channels,
+	double *scale, real *bias)
 {
-	float *x = biased ? fetch(f, name, "bias", 1, (const int64_t[]){ channels }) : NULL;
+	const int64_t shape[1] = { channels };
+	float *x = bias_name ? fetch(f, bias_name, 1, shape) : NULL;
+	float *gain = gain_name && (x || !bias_name) ? fetch(f, gain_name, 1, shape) : NULL;
+	int bad = (bias_name && !x) || (gain_name && !gain);
 
-	if (biased && !x) return -1;
-	for (int c = 0; c < channels; c++) {
-		scale[c] = 1;
-		bias[c] = x ? (real)x[c] : 0;
+	for (int c = 0; c < channels && !bad; c++) {
+		scale[c] = gain ? gain[c] : 1;
+		bias[c] = x ? (real)(x[c] * scale[c]) : 0;
 	}
+	free(gain);
 	free(x);
-	return 0;
+	return bad ? -1 : 0;
 }
 
 static real *hold(struct folded *f, size_t n)
@@ -126,7 +137,7 @@ static void transpose(real *to, const float *w, const double *scale, size_t out,
 }
 
 /* How the weights of a layer lie in the file, and what is folded into them. */
-struct source { const char *name, *norm; bool biased; int rank; int64_t shape[4]; };
+struct source { const char *weight, *norm, *bias, *gain; int rank; int64_t shape[4]; };
 
 /* Folds one layer into two more blocks: [O][I][K][L] -> [K][L][I][O], depthwise [C][1][K][L] ->
  * [K][L][1][C], dense [O][I] -> [I][O]; and the bias [O]. */
@@ -134,11 +145,11 @@ static int fold(struct folded *f, const struct source *s)
 {
 	size_t out = (size_t)s->shape[0], depth = (size_t)s->shape[1];
 	size_t taps = s->rank == 4 ? (size_t)(s->shape[2] * s->shape[3]) : 1;
-	float *w = fetch(f, s->name, "weight", s->rank, s->shape);
+	float *w = fetch(f, s->weight, s->rank, s->shape);
 	real *to = w ? hold(f, out * depth * taps) : NULL, *bias = to ? hold(f, out) : NULL;
 	double *scale = mem_new(out, sizeof *scale);
 	int bad = !bias || (s->norm ? fetch_norm(f, s->norm, (int)out, scale, bias) :
-		fetch_bias(f, s->name, s->biased, (int)out, scale, bias));
+		fetch_bias(f, s->bias, s->gain, (int)out, scale, bias));
 
 	if (!bad) transpose(to, w, scale, out, depth * taps, taps);
 	free(scale);
@@ -166,7 +177,11 @@ val folded_conv(struct folded *f, val x, val more, const struct folded_layer *c)
 	};
 	int in = tape_shape(f->t, x).d[3], depth = c->out ? in : 1, out = c->out ? c->out : in;
 	double lo = bounds[c->act].lo, hi = bounds[c->act].hi;
-	struct source s = { c->name, c->norm, true, 4, { out, depth, c->k, c->l } };
+	char weight[NAME], bias[NAME];
+	bool plain = c->norm && !*c->norm;
+	struct source s = { join(weight, c->name, "weight"), plain ? NULL : c->norm,
+		c->norm ? NULL : join(bias, c->name, "bias"), NULL, 4,
+		{ out, depth, c->k, c->l } };
 	val w[2], y;
 
 	must(c->out || more < 0);
@@ -177,17 +192,39 @@ val folded_conv(struct folded *f, val x, val more, const struct folded_layer *c)
 	return y;
 }
 
-val folded_dense(struct folded *f, val x, const char *name, int out, bool biased)
+val folded_linear(struct folded *f, val x, val more, const struct folded_linear *d)
 {
 	static const struct pads none;
 	int in = tape_shape(f->t, x).d[3];
-	struct source s = { name, NULL, biased, 2, { out, in } };
+	struct source s = { d->weight, NULL, d->bias, d->gain, 2, { d->out, in } };
 	val w[2];
 
-	leaves(f, &s, shape4(1, 1, in, out), w);
-	val y = conv_act(f->t, x, w[0], w[1], -1, 1, none, -INFINITY, INFINITY);
-	tape_label(f->t, y, "%s", name);
+	leaves(f, &s, shape4(1, 1, in, d->out), w);
+	val y = conv_act(f->t, x, w[0], w[1], more, 1, none, -INFINITY, INFINITY);
+	tape_label(f->t, y, "%s", d->weight);
 	return y;
+}
+
+val folded_dense(struct folded *f, val x, const char *name, int out, bool biased)
+{
+	char weight[NAME], bias[NAME];
+
+	return folded_linear(f, x, -1, &(struct folded_linear){ join(weight, name, "weight"),
+		biased ? join(bias, name, "bias") : NULL, NULL, out });
+}
+
+val folded_values(struct folded *f, const char *name, int rank, const int64_t *shape,
+	struct shape as, folded_make *make)
+{
+	if (f->at == f->n_held && !f->failed) {
+		float *x = fetch(f, name, rank, shape);
+		real *to = x ? hold(f, shape_count(as)) : NULL;
+		f->failed = !to;
+		if (to && make) make(x, to);
+		else if (to) for (size_t i = 0; i < shape_count(as); i++) to[i] = (real)x[i];
+		free(x);
+	}
+	return leaf(f->t, as, f->failed ? NULL : f->held[f->at++]);
 }
 
 val folded_mean(struct folded *f, val x)

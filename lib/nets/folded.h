@@ -1,6 +1,7 @@
-/* folded: convolutions of published networks on a tape, each with its batch norm folded into
- * weights and bias:
- *   w' = w * s, b' = beta - mean * s, s = gamma / sqrt(var + eps). */
+/* folded: layers of published networks on a tape, with what follows a convolution or dense layer
+ * folded into its weights and bias: a batch norm,
+ *   w' = w * s, b' = beta - mean * s, s = gamma / sqrt(var + eps),
+ * or a gain, w' = w * gain, b' = b * gain. */
 #ifndef IC_FOLDED_H
 #define IC_FOLDED_H
 
@@ -13,7 +14,7 @@ struct folded {
 	const struct tensors *from;          /* published names and PyTorch axis order */
 	double eps;
 	bool *used;                          /* [from->n] */
-	const char *ignored[8];
+	const char *ignored[16];
 	int n_ignored;
 	bool failed;
 	struct hash hash;                    /* of the values used, as f32, in order of use */
@@ -30,7 +31,7 @@ void folded_onto(struct folded *, struct tape *);
 enum act { ACT_NONE, ACT_RELU, ACT_RELU6 };
 
 /* Tensor `name`.weight [out, in, k, l], or [in, 1, k, l], depthwise, where out is 0; then batch
- * norm `norm`.*, or where that is NULL the bias `name`.bias. */
+ * norm `norm`.*, or where that is NULL the bias `name`.bias, or where it is "" neither. */
 struct folded_layer {
 	const char *name, *norm;
 	int k, l, stride;
@@ -45,6 +46,17 @@ val folded_conv(struct folded *, val x, val more, const struct folded_layer *);
 
 /* x[1,1,1,in] by `name`.weight [out, in] and, if biased, `name`.bias [out]. */
 val folded_dense(struct folded *, val x, const char *name, int out, bool biased);
+
+/* By whole names: tensors [out, in], [out] and [out], the last two or NULL. */
+struct folded_linear { const char *weight, *bias, *gain; int out; };
+/* Of each pixel of x, `more` added (-1: nothing). */
+val folded_linear(struct folded *, val x, val more, const struct folded_linear *);
+
+/* Tensor `name` of that rank and shape as a leaf of another, through make unless that is NULL. */
+typedef void folded_make(const float *from, real *to);
+val folded_values(struct folded *, const char *name, int rank, const int64_t *shape,
+	struct shape as, folded_make *make);
+
 val folded_mean(struct folded *, val x);     /* over all pixels: [N,1,1,C] */
 
 /* Tensors of this part of the network ("x" or "x.*"), or with this ending (".x"), need not be used;

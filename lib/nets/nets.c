@@ -5,10 +5,12 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
+#include "lib/nets/clip_rn50.h"
 #include "lib/nets/efficientnet.h"
 #include "lib/nets/inception.h"
 #include "lib/nets/prepare.h"
 #include "lib/nets/resnet.h"
+#include "lib/nets/vit.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -20,8 +22,8 @@ static const struct kind {
 	const char *name;
 	val (*build)(struct folded *, val x);
 	int side, width, classes;
-	const char *dense;                   /* the layer of the classes */
-	double eps;                          /* of its batch norms */
+	const char *dense;                   /* the layer of the classes; NULL: none */
+	double eps;                          /* of its norms */
 	const char *protocol;                /* its own */
 } kinds[] = {
 #define NET(name, build, ...) { name, build, __VA_ARGS__ },
@@ -112,7 +114,7 @@ static int start(struct net *net, const struct tensors *from)
 	struct net_state *s = net->s;
 
 	s->layers = folded_start(from, s->kind->eps);
-	if (s->layer != NET_LOGITS) folded_ignore(&s->layers, s->kind->dense);
+	if (s->layer != NET_LOGITS && s->kind->dense) folded_ignore(&s->layers, s->kind->dense);
 	s->workers = par_threads();
 	s->worker = mem_new((size_t)s->workers, sizeof *s->worker);
 	for (int i = 0; i < s->workers; i++)
@@ -140,7 +142,9 @@ int nets_from(struct net *net, int which, int protocol, enum net_layer layer,
 	net->s->kind = kind;
 	net->s->protocol = p;
 	net->s->layer = layer;
-	int bad = start(net, from);
+	int bad = layer != NET_POOL && !kind->dense ?
+		fail("network %s has no classes: found layer %s, expected pool", net->name,
+			net->layer) : start(net, from);
 	if (bad) nets_close(net);
 	return bad;
 }

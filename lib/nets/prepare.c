@@ -9,6 +9,8 @@
 #define GREY(v) { v, v, v }
 #define IMAGENET_MEAN { 255 * .485, 255 * .456, 255 * .406 }
 #define IMAGENET_STD { 255 * .229, 255 * .224, 255 * .225 }
+#define CLIP_MEAN { 255 * .48145466, 255 * .4578275, 255 * .40821073 }
+#define CLIP_STD { 255 * .26862954, 255 * .26130258, 255 * .27577711 }
 
 #define PROTOCOL(name, ...) { name, __VA_ARGS__ },
 const struct protocol prepare_protocols[] = {

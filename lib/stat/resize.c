@@ -187,10 +187,10 @@ static int clamp(int i, int n)
 static double place(int i, int in, int out, enum filter filter)
 {
 	bool aligned = filter == TORCH_CUBIC_ALIGNED || filter == TORCH_LINEAR_ALIGNED;
-	double at;
+	double at, size = filter == TORCH_CUBIC_TENTH ? out + 0.1 : out;
 
 	if (filter == TF_LINEAR) return (float)i * ((float)in / (float)out);
-	at = aligned ? i * (out > 1 ? (in - 1.0) / (out - 1) : 0) : (i + 0.5) * in / out - 0.5;
+	at = aligned ? i * (out > 1 ? (in - 1.0) / (out - 1) : 0) : (i + 0.5) * in / size - 0.5;
 	return filter == TORCH_LINEAR && at < 0 ? 0 : at;
 }
 
@@ -199,7 +199,7 @@ static double place(int i, int in, int out, enum filter filter)
 static struct axis axis_plain(int in, int out, enum filter filter)
 {
 	const double a = -0.75;
-	bool cubic = filter == TORCH_CUBIC || filter == TORCH_CUBIC_ALIGNED;
+	bool cubic = filter <= TORCH_CUBIC_TENTH;
 	struct axis axis = axis_new(out, 4);
 
 	for (int i = 0; i < out; i++) {

@@ -6,10 +6,11 @@
 
 /* Pillow's filters, stretched when shrinking (cubic: a = -1/2); then the interpolations that are
  * not: PyTorch's (cubic: a = -3/4), with the pixels of the corners laid on each other or
- * (half-pixel centres) not, and the bilinear of TensorFlow 1. */
+ * (half-pixel centres) not, or with steps as if the output were 0.1 larger, which DINOv2 asks for;
+ * and the bilinear of TensorFlow 1. */
 enum filter {
 	FILTER_BOX, FILTER_TRIANGLE, FILTER_CUBIC, FILTER_LANCZOS,
-	TORCH_CUBIC, TORCH_CUBIC_ALIGNED, TORCH_LINEAR, TORCH_LINEAR_ALIGNED, TF_LINEAR,
+	TORCH_CUBIC, TORCH_CUBIC_ALIGNED, TORCH_CUBIC_TENTH, TORCH_LINEAR, TORCH_LINEAR_ALIGNED, TF_LINEAR,
 };
 
 /* Pillow's 8-bit resize of interleaved images of 1 to 4 channels, bit-exact; to is

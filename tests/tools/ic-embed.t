@@ -1,6 +1,7 @@
 # ic-embed: features of real pictures against PyTorch, the same from every source; refusals; interruption.
 . tests/tap.sh
 golden=$PWD/tests/golden/embed
+corpus=$PWD/tests/fuzz/corpus/weights
 weights=$PWD/pipelines/weights/efficientnet-lite0.safetensors
 cd "$TMP" || exit 1
 
@@ -127,6 +128,8 @@ exits 2 "two sources" ic-embed a.mdb a.mdb -o x.mdb
 exits 2 "--flipped without --output" ic-embed a.mdb --flipped y.mdb
 exits 2 "--flipped over --output" ic-embed a.mdb -o y.mdb --flipped y.mdb
 fails_with "nowhere/efficientnet-lite0.safetensors" "no weights where IC_WEIGHTS says" env IC_WEIGHTS=nowhere ic-embed a.mdb -o x.mdb
+fails_with "visual.conv1.weight: found [2,3,2,2], expected [768,3,32,32]" "a small archive of CLIP as weights" \
+	ic-embed -n clip-vitb32 -w "$corpus/script_clip.pt" a.mdb -o x.mdb
 head -c 1000000 "$weights" >cut.safetensors
 fails_with "cut.safetensors" "weights cut short" ic-embed -w cut.safetensors a.mdb -o x.mdb
 fails_with "_conv_stem.weight is missing" "features as weights" sh -c 'ic-store export f.mdb -o w.safetensors && ic-embed -w w.safetensors a.mdb -o x.mdb'

@@ -1,0 +1,19 @@
+/* vit: vision transformers: pictures [1,224,224,3], normalised, to what they say of the picture. */
+#ifndef IC_VIT_H
+#define IC_VIT_H
+
+#include "lib/nets/folded.h"
+
+/* ViT-B/32 with the tensor names of OpenAI's CLIP: [1,1,1,512], beside the text's. */
+val vit_clip_b32(struct folded *, val x);
+/* ViT-S/14 with the tensor names of DINOv2: the normed class token, [1,1,1,384]. */
+val vit_dinov2_s14(struct folded *, val x);
+
+/* softmax(q k^T / sqrt(width of a head)) v for each head, which has the same part of all widths:
+ * q[1,1,Q,C], k, v[1,1,K,C] -> [1,1,Q,C]. */
+val vit_attention(struct tape *, val q, val k, val v, int heads);
+
+/* What OpenAI's files of CLIP hold beside the picture's tower need not be used. */
+void vit_ignore_text(struct folded *);
+
+#endif
