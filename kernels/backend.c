@@ -56,7 +56,8 @@ static int cuda_fill(struct backend *b, int precision)
 		return -1;
 	}
 	if (!open(b, precision)) return 0;
-	snprintf(reason, sizeof reason, "%s", b->fault(b));
+	const char *fault = b->fault ? b->fault(b) : NULL;
+	snprintf(reason, sizeof reason, "%s", fault ? fault : "no memory");
 	return -1;
 }
 
@@ -122,13 +123,18 @@ void backend_put(struct backend *b, void *to, const void *from, size_t bytes)
 void backend_get(struct backend *b, void *to, const void *from, size_t bytes)
 {
 	if (b->get) b->get(b, to, from, bytes);
-	else memcpy(to, from, bytes);
+	else if (bytes) memcpy(to, from, bytes);
 }
 
 void backend_copy(struct backend *b, void *to, const void *from, size_t bytes)
 {
 	if (b->copy) b->copy(b, to, from, bytes);
 	else memcpy(to, from, bytes);
+}
+
+void backend_wait(struct backend *b)
+{
+	backend_get(b, NULL, NULL, 0);
 }
 
 const char *backend_fault(struct backend *b)

@@ -53,6 +53,9 @@ struct chain_step {
  * in, unless it is the earlier step's own. */
 struct chain { struct shape space; int n; const struct chain_step *step; };
 
+/* Parts of flat buffers, worked on in a launch or a few. */
+struct piece { real *y; const real *x; size_t n; };
+
 /* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; w -= rate m / (sqrt(v) root + eps) */
 struct adam_rates { real beta1, beta2, rate, root, eps; };
 
@@ -72,7 +75,7 @@ struct backend {
 	 * the host's. */
 	void *(*take)(struct backend *, size_t bytes);   /* 256-byte aligned; NULL: no memory */
 	void (*give)(struct backend *, void *);
-	/* from the host's memory */
+	/* from the host's memory, which may change at once */
 	void (*put)(struct backend *, void *to, const void *from, size_t bytes);
 	/* to it, once computed */
 	void (*get)(struct backend *, void *to, const void *from, size_t bytes);
@@ -81,10 +84,19 @@ struct backend {
 	/* the first failure, with its kernel; NULL: none */
 	const char *(*fault)(struct backend *);
 	void (*close)(struct backend *);
-	void (*adam)(struct backend *, size_t n, const real *g, real *w, real *m, real *v,
+	/* y are parts of w, x their gradients; m and v are laid out as w */
+	void (*adam)(struct backend *, int n, const struct piece *, real *w, real *m, real *v,
 		     const struct adam_rates *);
 	/* y = a y + c x; a 0: y is not read */
-	void (*mix)(struct backend *, size_t n, real *y, real a, const real *x, real c);
+	void (*mix)(struct backend *, int n, const struct piece *, real a, real c);
+
+	/* Launches to be repeated as one: from record to recorded they are kept and not done. What
+	 * they read and write, the scratch too, must stay where it is.  All NULL: there are none.
+	 */
+	void (*record)(struct backend *);
+	void *(*recorded)(struct backend *);   /* NULL: a fault */
+	void (*repeat)(struct backend *, void *recorded);
+	void (*forget)(struct backend *, void *recorded);
 	void *device;                        /* what the backend keeps */
 };
 
@@ -105,6 +117,7 @@ void backend_put(struct backend *, void *to, const void *from, size_t bytes);
 /* waits for what was begun */
 void backend_get(struct backend *, void *to, const void *from, size_t bytes);
 void backend_copy(struct backend *, void *to, const void *from, size_t bytes);
+void backend_wait(struct backend *);         /* until all that was begun is done */
 /* the first failure of a device, with its kernel; NULL: none */
 const char *backend_fault(struct backend *);
 

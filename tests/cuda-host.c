@@ -228,6 +228,7 @@ void *host_take(size_t bytes)
 
 void host_give(void *p)
 {
+	host_settle();
 	for (int i = 0; i < areas; i++) {
 		if (area[i].p != p) continue;
 		munmap(p, area[i].bytes);
@@ -237,20 +238,102 @@ void host_give(void *p)
 	if (p) broken("memory that is not the device's given back");
 }
 
-void host_open(void) { each_area(PROT_READ | PROT_WRITE); }
-void host_shut(void) { each_area(PROT_NONE); }
+/* What the device has yet to do: transfers, which it begins when it pleases. */
+static struct transfer { void *to; const void *from; size_t bytes; } *transfer;
+static int transfers;
 
-void host_run(void (*kernel)(const void *), const void *args, int gx, int gy, int gz)
+/* Kernels in the order of their launches, with copies of their arguments. */
+struct launch { void (*kernel)(const void *); void *args; int grid[3]; };
+struct recording { struct launch *at; int n; };
+static struct recording *recording;          /* NULL: kernels run */
+
+static void *more(void *p, int n, size_t each)
 {
-	job.kernel = kernel;
-	job.args = args;
-	host_at.grid_x = gx;
-	host_open();
-	for (int z = 0; z < gz; z++)
-		for (int y = 0; y < gy; y++)
-			for (int x = 0; x < gx; x++) {
+	if (!(p = realloc(p, (size_t)n * each))) broken("no memory");
+	return p;
+}
+
+void host_send(void *to, const void *from, size_t bytes)
+{
+	if (recording) broken("a transfer is recorded");
+	transfer = more(transfer, transfers + 1, sizeof *transfer);
+	transfer[transfers++] = (struct transfer){ to, from, bytes };
+}
+
+void host_settle(void)
+{
+	if (!transfers) return;
+	each_area(PROT_READ | PROT_WRITE);
+	for (int i = 0; i < transfers; i++)
+		memcpy(transfer[i].to, transfer[i].from, transfer[i].bytes);
+	transfers = 0;
+	each_area(PROT_NONE);
+}
+
+void host_copy(void *to, const void *from, size_t bytes)
+{
+	if (recording) broken("a copy is recorded");
+	host_settle();
+	each_area(PROT_READ | PROT_WRITE);
+	if (bytes) memmove(to, from, bytes);
+	each_area(PROT_NONE);
+}
+
+static void run_grid(const struct launch *l)
+{
+	job.kernel = l->kernel;
+	job.args = l->args;
+	host_at.grid_x = l->grid[0];
+	host_settle();
+	each_area(PROT_READ | PROT_WRITE);
+	for (int z = 0; z < l->grid[2]; z++)
+		for (int y = 0; y < l->grid[1]; y++)
+			for (int x = 0; x < l->grid[0]; x++) {
 				host_at.block[0] = x, host_at.block[1] = y, host_at.block[2] = z;
 				run_block();
 			}
-	host_shut();
+	each_area(PROT_NONE);
+}
+
+void host_run(void (*kernel)(const void *), const void *args, size_t bytes, int gx, int gy, int gz)
+{
+	struct launch l = { kernel, (void *)args, { gx, gy, gz } };
+
+	if (!recording) {
+		run_grid(&l);
+		return;
+	}
+	l.args = memcpy(more(NULL, 1, bytes), args, bytes);
+	recording->at = more(recording->at, recording->n + 1, sizeof l);
+	recording->at[recording->n++] = l;
+}
+
+void host_record(void)
+{
+	if (recording) broken("a recording within another");
+	recording = memset(more(NULL, 1, sizeof *recording), 0, sizeof *recording);
+}
+
+void *host_recorded(void)
+{
+	struct recording *r = recording;
+
+	recording = NULL;
+	return r;
+}
+
+void host_repeat(void *what)
+{
+	const struct recording *r = what;
+
+	for (int i = 0; i < r->n; i++) run_grid(&r->at[i]);
+}
+
+void host_forget(void *what)
+{
+	struct recording *r = what;
+
+	for (int i = 0; i < r->n; i++) free(r->at[i].args);
+	free(r->at);
+	free(r);
 }

@@ -1,12 +1,26 @@
-/* backend: the device behind the table: memory, the stream all is queued on, the first failure. */
+/* backend: the device behind the table: memory, the stream all is queued on, transfers that the
+ * host need not wait for, recorded launches, the first failure. */
 #include "kernels/cuda/cuda.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Half of the memory that transfers to the device leave from: while it reads one, the other is
+ * filled. */
+struct half {
+	char *p;
+	size_t used;
+#ifdef __CUDACC__
+	cudaEvent_t read;                    /* the device has read all of it */
+#endif
+};
+
 struct device {
 	enum precision precision;
-	char fault[160];                     /* the first failure; empty: none */
+	struct half half[2];
+	int now;                             /* the half that is being filled */
+	const char *kernel;                  /* the last launched */
+	char fault[200];                     /* the first failure; empty: none */
 #ifdef __CUDACC__
 	cudaStream_t stream;
 #endif
@@ -30,6 +44,8 @@ static const char *fault(struct backend *b)
 
 #ifdef __CUDACC__
 
+enum { HALF = 32 << 20 };
+
 cudaStream_t cuda_stream(struct backend *b)
 {
 	return device_of(b)->stream;
@@ -47,6 +63,7 @@ static int note(struct backend *b, const char *what, cudaError_t e)
 
 void cuda_after(struct backend *b, const char *kernel)
 {
+	device_of(b)->kernel = kernel;
 	note(b, kernel, cudaGetLastError());
 }
 
@@ -65,17 +82,33 @@ static void give(struct backend *b, void *p)
 	note(b, "cudaFree", cudaFree(p));
 }
 
-static void put(struct backend *b, void *to, const void *from, size_t bytes)
+static void send(struct backend *b, void *to, const void *from, size_t bytes)
 {
 	note(b, "copy to the device",
 	     cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, cuda_stream(b)));
 }
 
+static void is_full(struct backend *b, struct half *h)
+{
+	note(b, "cudaEventRecord", cudaEventRecord(h->read, cuda_stream(b)));
+}
+
+static void until_read(struct backend *b, struct half *h)
+{
+	note(b, "cudaEventSynchronize", cudaEventSynchronize(h->read));
+}
+
+/* What fails on the device is told by the next call that waits for it. */
 static void get(struct backend *b, void *to, const void *from, size_t bytes)
 {
-	note(b, "copy from the device",
-	     cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, cuda_stream(b)));
-	note(b, "the device", cudaStreamSynchronize(cuda_stream(b)));
+	char what[96];
+
+	snprintf(what, sizeof what, "the device, at %s or before",
+		 device_of(b)->kernel ? device_of(b)->kernel : "its start");
+	if (bytes)
+		note(b, what,
+		     cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, cuda_stream(b)));
+	note(b, what, cudaStreamSynchronize(cuda_stream(b)));
 }
 
 static void copy(struct backend *b, void *to, const void *from, size_t bytes)
@@ -84,36 +117,85 @@ static void copy(struct backend *b, void *to, const void *from, size_t bytes)
 	     cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda_stream(b)));
 }
 
+static void record(struct backend *b)
+{
+	note(b, "cudaStreamBeginCapture",
+	     cudaStreamBeginCapture(cuda_stream(b), cudaStreamCaptureModeThreadLocal));
+}
+
+static void *recorded(struct backend *b)
+{
+	cudaGraph_t graph = NULL;
+	cudaGraphExec_t whole = NULL;
+
+	if (note(b, "cudaStreamEndCapture", cudaStreamEndCapture(cuda_stream(b), &graph)))
+		return NULL;
+	note(b, "cudaGraphInstantiate", cudaGraphInstantiateWithFlags(&whole, graph, 0));
+	cudaGraphDestroy(graph);
+	return whole;
+}
+
+static void repeat(struct backend *b, void *whole)
+{
+	note(b, "cudaGraphLaunch", cudaGraphLaunch((cudaGraphExec_t)whole, cuda_stream(b)));
+}
+
+/* A launch may still be running. */
+static void forget(struct backend *b, void *whole)
+{
+	note(b, "cudaStreamSynchronize", cudaStreamSynchronize(cuda_stream(b)));
+	note(b, "cudaGraphExecDestroy", cudaGraphExecDestroy((cudaGraphExec_t)whole));
+}
+
 static int start(struct backend *b)
 {
-	return note(b, "no GPU", cudaSetDevice(0)) ||
-	       note(b, "no GPU", cudaStreamCreate(&device_of(b)->stream));
+	struct device *d = device_of(b);
+
+	if (note(b, "no GPU", cudaSetDevice(0)) || note(b, "no GPU", cudaStreamCreate(&d->stream)))
+		return -1;
+	for (int i = 0; i < 2; i++)
+		if (note(b, "cudaHostAlloc", cudaHostAlloc((void **)&d->half[i].p, HALF, 0)) ||
+		    note(b, "cudaEventCreate",
+			 cudaEventCreateWithFlags(&d->half[i].read, cudaEventDisableTiming)))
+			return -1;
+	return 0;
 }
 
 static void stop(struct backend *b)
 {
-	if (device_of(b)->stream) cudaStreamDestroy(device_of(b)->stream);
+	struct device *d = device_of(b);
+
+	if (d->stream) cudaStreamSynchronize(d->stream);
+	for (int i = 0; i < 2; i++) {
+		if (d->half[i].read) cudaEventDestroy(d->half[i].read);
+		cudaFreeHost(d->half[i].p);
+	}
+	if (d->stream) cudaStreamDestroy(d->stream);
 }
 
 #else
 
-void cuda_after(struct backend *b, const char *kernel) { (void)b, (void)kernel; }
+enum { HALF = 64 << 10 };                    /* small, so that tests fill it */
+
 static void *take(struct backend *b, size_t bytes) { (void)b; return host_take(bytes); }
 static void give(struct backend *b, void *p) { (void)b; host_give(p); }
-static int start(struct backend *b) { (void)b; return 0; }
-static void stop(struct backend *b) { (void)b; }
+static void is_full(struct backend *b, struct half *h) { (void)b, (void)h; }
+static void until_read(struct backend *b, struct half *h) { (void)b, (void)h, host_settle(); }
+static void record(struct backend *b) { (void)b; host_record(); }
+static void *recorded(struct backend *b) { (void)b; return host_recorded(); }
+static void repeat(struct backend *b, void *whole) { (void)b; host_repeat(whole); }
+static void forget(struct backend *b, void *whole) { (void)b; host_forget(whole); }
+
+static void send(struct backend *b, void *to, const void *from, size_t bytes)
+{
+	(void)b;
+	host_send(to, from, bytes);
+}
 
 static void copy(struct backend *b, void *to, const void *from, size_t bytes)
 {
 	(void)b;
-	host_open();
-	memmove(to, from, bytes);
-	host_shut();
-}
-
-static void put(struct backend *b, void *to, const void *from, size_t bytes)
-{
-	copy(b, to, from, bytes);
+	host_copy(to, from, bytes);
 }
 
 static void get(struct backend *b, void *to, const void *from, size_t bytes)
@@ -121,7 +203,44 @@ static void get(struct backend *b, void *to, const void *from, size_t bytes)
 	copy(b, to, from, bytes);
 }
 
+static int start(struct backend *b)
+{
+	struct device *d = device_of(b);
+
+	for (int i = 0; i < 2; i++)
+		if (!(d->half[i].p = (char *)malloc(HALF))) return -1;
+	return 0;
+}
+
+static void stop(struct backend *b)
+{
+	host_settle();
+	for (int i = 0; i < 2; i++) free(device_of(b)->half[i].p);
+}
+
 #endif
+
+/* Through the half that is being filled; a full one is left to the device. */
+static void put(struct backend *b, void *to, const void *from, size_t bytes)
+{
+	struct device *d = device_of(b);
+	size_t n;
+
+	for (size_t at = 0; at < bytes; at += n) {
+		struct half *h = &d->half[d->now];
+		if (h->used >= HALF) {
+			is_full(b, h);
+			d->now ^= 1;
+			h = &d->half[d->now];
+			until_read(b, h);
+			h->used = 0;
+		}
+		n = bytes - at < HALF - h->used ? bytes - at : HALF - h->used;
+		memcpy(h->p + h->used, (const char *)from + at, n);
+		send(b, (char *)to + at, h->p + h->used, n);
+		h->used += (n + 255) / 256 * 256;
+	}
+}
 
 static void close_device(struct backend *b)
 {
@@ -146,6 +265,10 @@ int ic_cuda_open(struct backend *b, int precision)
 	b->put = put;
 	b->get = get;
 	b->copy = copy;
+	b->record = record;
+	b->recorded = recorded;
+	b->repeat = repeat;
+	b->forget = forget;
 	cuda_chain_fill(b);
 	cuda_move_fill(b);
 	cuda_gemm_fill(b);

@@ -79,12 +79,18 @@ DEVICE void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2])
 /* A block runs alone, its threads as fibers: what they share is static. */
 struct host_place { int thread, block[3], grid_x; };
 extern struct host_place host_at;
-void host_run(void (*kernel)(const void *), const void *args, int gx, int gy, int gz);
-/* memory of the device: kernels only, and in between these two */
+void host_run(void (*kernel)(const void *), const void *args, size_t bytes, int gx, int gy, int gz);
+/* memory of the device: for kernels and copies only */
 void *host_take(size_t bytes);
 void host_give(void *);
-void host_open(void);
-void host_shut(void);
+void host_copy(void *to, const void *from, size_t bytes);   /* after all that was begun */
+/* begun: at the next kernel, copy or settle `from` is read */
+void host_send(void *to, const void *from, size_t bytes);
+void host_settle(void);
+void host_record(void);                      /* from here on kernels are kept, not run */
+void *host_recorded(void);
+void host_repeat(void *);
+void host_forget(void *);
 void host_sync(void);                        /* until all threads of the block are here */
 float host_xor(float v, int lanes);          /* of the thread of the warp that is `lanes` away */
 void host_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]);
@@ -95,7 +101,7 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 	static void name(const void *args) { name##_body(*(const type *)args); } \
 	static void name##_body(const type a)
 #define LAUNCH(b, name, gx, gy, gz, args) \
-	((void)(b), host_run(name, &(args), (int)(gx), (int)(gy), (int)(gz)))
+	((void)(b), host_run(name, &(args), sizeof(args), (int)(gx), (int)(gy), (int)(gz)))
 #define DEVICE static inline
 #define SHARED static
 #define THREAD host_at.thread

@@ -348,14 +348,18 @@ static int look(struct phases *p, struct phase *f, const char *name, const doubl
  * false while more are to come. */
 static bool gather(struct phases *p, struct phase *f, const struct params *ps)
 {
+	struct piece *add = mem_new((size_t)ps->n, sizeof *add);
+	int n = 0;
+
 	for (int i = 0; i < ps->n; i++) {
 		p->grads[i] = f->grad[i] < 0 ? NULL : tape_value(f->t, f->grad[i]);
 		if (!f->sum || !p->grads[i]) continue;
 		real *sum = f->sum + ps->p[i].at;
-		adam_mix(p->b, shape_count(ps->p[i].s), sum, f->batches > 0, p->grads[i],
-			 1 / (real)p->r.accumulate);
+		add[n++] = (struct piece){ sum, p->grads[i], shape_count(ps->p[i].s) };
 		p->grads[i] = sum;
 	}
+	adam_mix(p->b, n, add, f->batches > 0, 1 / (real)p->r.accumulate);
+	free(add);
 	f->batches = (f->batches + 1) % p->r.accumulate;
 	return !f->batches;
 }

@@ -1,8 +1,10 @@
 /* adam: the optimiser and the moving average over flat buffers. */
 #include "lib/tape/adam.h"
+#include "lib/base/mem.h"
 #include "lib/base/par.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 struct job {
 	const struct params *ps;
@@ -43,24 +45,36 @@ void adam_step(struct backend *b, const struct params *ps, const struct adam *o,
 		par_for(ps->n, &j, update);
 		return;
 	}
+	struct piece *all = mem_new((size_t)ps->n, sizeof *all);
+	int n = 0;
 	for (int i = 0; i < ps->n; i++) {
 		const struct param *p = &ps->p[i];
 		if (g[i] && p->trained)
-			b->adam(b, shape_count(p->s), g[i], data + p->at, m + p->at, v + p->at, &r);
+			all[n++] = (struct piece){ data + p->at, g[i], shape_count(p->s) };
 	}
+	b->adam(b, n, all, data, m, v, &r);
+	free(all);
 }
 
-void adam_mix(struct backend *b, size_t n, real *y, double a, const real *x, double c)
+void adam_mix(struct backend *b, int n, const struct piece *piece, double a, double c)
 {
 	real d = (real)a, e = (real)c;
 
-	if (b->mix) b->mix(b, n, y, d, x, e);
-	else for (size_t k = 0; k < n; k++) y[k] = (d != 0 ? d * y[k] : 0) + e * x[k];
+	if (b->mix) {
+		b->mix(b, n, piece, d, e);
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		struct piece p = piece[i];
+		for (size_t k = 0; k < p.n; k++) p.y[k] = (d != 0 ? d * p.y[k] : 0) + e * p.x[k];
+	}
 }
 
 void adam_average(struct backend *b, const struct params *ps, double decay, const real *data,
 		  real *average)
 {
+	struct piece all = { average, data, ps->total };
+
 	if (decay == 0) backend_copy(b, average, data, ps->total * sizeof *data);
-	else adam_mix(b, ps->total, average, decay, data, 1 - decay);
+	else adam_mix(b, 1, &all, decay, 1 - decay);
 }

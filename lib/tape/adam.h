@@ -12,8 +12,8 @@ struct adam { double lr, beta1, beta2, eps; };
 void adam_step(struct backend *, const struct params *, const struct adam *, int64_t step,
 	       const real *const *g, real *data, real *m, real *v);
 
-/* y = a y + c x over n values; with a 0, y is not read. */
-void adam_mix(struct backend *, size_t n, real *y, double a, const real *x, double c);
+/* y = a y + c x over n pieces; with a 0, y is not read. */
+void adam_mix(struct backend *, int n, const struct piece *, double a, double c);
 
 /* average = decay * average + (1 - decay) * data over everything, buffers included; decay 0 copies.
  */

@@ -68,11 +68,16 @@ struct tape {
 	bool measured, placed, profiled;
 	bool on_device;                      /* arena and leaves are in its memory */
 	val first_bad;
+	bool ran;
+	/* the steps as a device keeps them, with the scratch they use; NULL: not yet */
+	void *recorded;
+	const void *recorded_work;
 };
 
 val tape_emit(struct tape *, int op, struct shape, int n_in, const val *in, const struct attr *);
 val tape_root(const struct tape *, val);     /* through aliases to the value that owns the data */
 bool shape_same(struct shape, struct shape);
+void tape_forget(struct tape *);             /* what was recorded */
 void plan_chains(struct tape *);             /* sets group and stored of every live instruction */
 void plan_recompute(struct tape *);          /* sets redo and repeats steps */
 

@@ -222,10 +222,14 @@ void scope_update(struct scope *s, val v, const char *fmt, ...)
 
 void scope_apply(const struct scope *s)
 {
+	struct piece up[LEN(s->up)];
+
 	for (int i = 0; i < s->n_up; i++) {
 		const struct param *p = &s->ps->p[s->up[i].param];
-		tape_copy(s->t, s->up[i].v, s->data + p->at);
+		up[i] = (struct piece){ s->data + p->at, tape_value(s->t, s->up[i].v),
+					shape_count(p->s) };
 	}
+	tape_copy_pieces(s->t, s->n_up, up);
 }
 
 void scope_close(struct scope *s)

@@ -45,21 +45,56 @@ static int outcome(const struct tape *t)
 	return fault ? fail("%s: %s", t->b->name, fault) : 0;
 }
 
+/* A device is waited for, so that a step's time is its own. */
+static void run_timed(struct tape *t)
+{
+	backend_wait(t->b);
+	for (int k = 0; k < t->n_steps; k++) {
+		struct step *s = &t->step[k];
+		double start = now(t);
+		run_step(t, s);
+		backend_wait(t->b);
+		s->seconds += now(t) - start;
+		s->calls++;
+	}
+}
+
+static void run_steps(struct tape *t)
+{
+	for (int k = 0; k < t->n_steps; k++) run_step(t, &t->step[k]);
+}
+
+void tape_forget(struct tape *t)
+{
+	if (t->recorded) t->b->forget(t->b, t->recorded);
+	t->recorded = NULL;
+}
+
+/* All steps as one launch, recorded in the second run, when the device has loaded every kernel.
+ * All that they touch stays where it is, but for the scratch, which grows with what another tape
+ * needs. */
+static void run_recorded(struct tape *t)
+{
+	struct backend *b = t->b;
+
+	if (t->recorded_work != b->work) tape_forget(t);
+	if (!t->recorded) {
+		b->record(b);
+		run_steps(t);
+		t->recorded = b->recorded(b);
+		t->recorded_work = b->work;
+	}
+	if (t->recorded) b->repeat(b, t->recorded);
+}
+
 int tape_run(struct tape *t)
 {
 	must(t->placed);
 	feed(t, false);
-	for (int k = 0; k < t->n_steps; k++) {
-		struct step *s = &t->step[k];
-		if (!t->profiled) {
-			run_step(t, s);
-			continue;
-		}
-		double start = now(t);
-		run_step(t, s);
-		s->seconds += now(t) - start;
-		s->calls++;
-	}
+	if (t->profiled) run_timed(t);
+	else if (t->b->record && t->ran) run_recorded(t);
+	else run_steps(t);
+	t->ran = true;
 	return outcome(t);
 }
 
@@ -112,4 +147,14 @@ void tape_read(const struct tape *t, val v, real *to)
 void tape_copy(const struct tape *t, val v, real *to)
 {
 	backend_copy(t->b, to, tape_value(t, v), shape_count(t->ins[v].s) * sizeof *to);
+}
+
+void tape_copy_pieces(const struct tape *t, int n, const struct piece *piece)
+{
+	if (t->b->mix) {
+		t->b->mix(t->b, n, piece, 0, 1);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		backend_copy(t->b, piece[i].y, piece[i].x, piece[i].n * sizeof(real));
 }

@@ -18,6 +18,7 @@ struct tape *tape_new(void)
 void tape_free(struct tape *t)
 {
 	if (!t) return;
+	tape_forget(t);
 	for (val v = 0; v < t->n; v++) free(t->ins[v].owned), free(t->ins[v].label);
 	for (int i = 0; i < t->n_steps; i++) free((void *)t->step[i].chain.step);
 	free(t->step);

@@ -104,6 +104,7 @@ val grad(struct tape *, val y, val x);
 void keep(struct tape *, val);
 void tape_read(const struct tape *, val, real *to);   /* a kept value, into the host's memory */
 void tape_copy(const struct tape *, val, real *to);   /* ... into memory where the ops compute */
+void tape_copy_pieces(const struct tape *, int n, const struct piece *);   /* y = x, within it */
 /* kept values and leaves, where the ops compute */
 const real *tape_value(const struct tape *, val);
 

@@ -1,0 +1,193 @@
+/* check-device: what a tape and the optimiser ask of a device beside its ops, on an emulated GPU: a
+ * run is recorded and repeated, with inputs as they are now and the scratch where it is now; long
+ * transfers; pieces of buffers.  With a path: of another library of kernels. */
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/rng.h"
+#include "lib/tape/adam.h"
+#include "tests/tap.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How often the backend was asked to record and to repeat. */
+static int records, repeats;
+static struct backend real_device;
+
+static void counted_record(struct backend *b)
+{
+	records++;
+	real_device.record(b);
+}
+
+static void counted_repeat(struct backend *b, void *what)
+{
+	repeats++;
+	real_device.repeat(b, what);
+}
+
+static struct backend *device(void)
+{
+	struct backend *b = backend_new("cuda-f32", 1);
+
+	if (!b) return NULL;
+	real_device = *b;
+	b->record = counted_record;
+	b->repeat = counted_repeat;
+	records = repeats = 0;
+	return b;
+}
+
+static void fill(real *x, size_t n, uint64_t stream)
+{
+	struct rng r = rng_at(5, stream);
+
+	for (size_t i = 0; i < n; i++) x[i] = (real)rng_normal(&r);
+}
+
+/* softmax(x w) of x[m,k], an input, with weights of its own. */
+struct net { struct tape *t; val y; real *x, *w; int m, k, n; };
+
+static struct net net_open(struct backend *b, int m, int k, int n)
+{
+	struct net f = { .t = tape_new(), .m = m, .k = k, .n = n };
+
+	f.x = mem_new((size_t)(m * k), sizeof *f.x);
+	f.w = mem_new((size_t)(k * n), sizeof *f.w);
+	fill(f.w, (size_t)(k * n), 1);
+	val x = input(f.t, shape4(1, 1, m, k), f.x), w = weight(f.t, shape4(1, 1, k, n), f.w);
+	f.y = softmax(f.t, matmul(f.t, x, w, false, false));
+	keep(f.t, f.y);
+	must(!tape_plan(f.t, b, true));
+	return f;
+}
+
+static void net_close(struct net *f)
+{
+	tape_free(f->t);
+	free(f->x);
+	free(f->w);
+}
+
+/* The largest difference of a run on another input from that of `other`. */
+static double run_apart(struct net *f, struct net *other, uint64_t stream)
+{
+	size_t n = (size_t)(f->m * f->n);
+	real *y = mem_new(n, sizeof *y), *want = mem_new(n, sizeof *want);
+	double most = 0;
+
+	fill(f->x, (size_t)(f->m * f->k), stream);
+	fill(other->x, (size_t)(f->m * f->k), stream);
+	must(!tape_run(f->t) && !tape_run(other->t));
+	tape_read(f->t, f->y, y);
+	tape_read(other->t, other->y, want);
+	for (size_t i = 0; i < n; i++) most = fmax(most, fabs((double)(y[i] - want[i])));
+	free(y), free(want);
+	return most;
+}
+
+static void check_recording(void)
+{
+	struct backend *b = device(), *ref = backend_new("ref", 1);
+	struct net f = net_open(b, 5, 300, 9), want = net_open(ref, 5, 300, 9);
+	double far = 0;
+
+	far = fmax(far, run_apart(&f, &want, 2));
+	ok(!records && !repeats, "the first run is a plain one");
+	for (uint64_t k = 3; k < 6; k++) far = fmax(far, run_apart(&f, &want, k));
+	ok(records == 1 && repeats == 3, "recorded once (%d), repeated since (%d)", records,
+	   repeats);
+	ok(far < 1e-5, "each run is of its own input: %.2g", far);
+	const void *work = b->work;
+	struct net large = net_open(b, 5, 3000, 900);
+	ok(b->work != work, "another tape has the scratch moved");
+	far = run_apart(&f, &want, 6);
+	ok(records == 2 && far < 1e-5, "then it is recorded anew: %.2g", far);
+	tape_profile(f.t, true);
+	far = run_apart(&f, &want, 7);
+	ok(repeats == 4 && far < 1e-5, "not while steps are timed");
+	net_close(&large), net_close(&f), net_close(&want);
+	backend_free(b), backend_free(ref);
+}
+
+/* More than both halves hold of what transfers leave from, from memory that changes at once. */
+static void check_transfers(void)
+{
+	enum { N = 100000 };
+	struct backend *b = device();
+	real *x = mem_new(N, sizeof *x), *y = mem_new(N, sizeof *y), *there[3];
+	bool same = true;
+
+	for (int k = 0; k < 3; k++) {
+		fill(x, N, (uint64_t)k);
+		must((there[k] = backend_take(b, N * sizeof *x)));
+		backend_put(b, there[k], x, N * sizeof *x);
+		memset(x, 0, N * sizeof *x);
+	}
+	for (int k = 0; k < 3; k++) {
+		fill(x, N, (uint64_t)k);
+		backend_get(b, y, there[k], N * sizeof *y);
+		same &= !memcmp(x, y, N * sizeof *y);
+		backend_give(b, there[k]);
+	}
+	ok(same, "long transfers arrive whole");
+	free(x), free(y);
+	backend_free(b);
+}
+
+/* More pieces than fit into one launch, some of them empty, with gaps between them. */
+static void check_pieces(void)
+{
+	enum { PIECES = 300, N = 1 << 18 };
+	struct backend *b = device(), *host = backend_new("cpu", 1);
+	static struct piece here[PIECES], there[PIECES];
+	real *x = mem_new(N, sizeof *x), *y = mem_new(N, sizeof *y), *got = mem_new(N, sizeof *got);
+	real *dx = backend_take(b, N * sizeof *x), *dy = backend_take(b, N * sizeof *y);
+	struct rng r = rng_at(6, 1);
+
+	fill(x, N, 1), fill(y, N, 2);
+	backend_put(b, dx, x, N * sizeof *x);
+	backend_put(b, dy, y, N * sizeof *y);
+	for (size_t k = 0, at = 0; k < PIECES; k++) {
+		size_t n = k % 50 == 7 ? 0 : k % 50 == 9 ? 5000 : 1 + rng_below(&r, 700);
+		here[k] = (struct piece){ y + at, x + at, n };
+		there[k] = (struct piece){ dy + at, dx + at, n };
+		at += n + 3;
+		must(at <= N);
+	}
+	adam_mix(b, PIECES, there, 0.5, 2);
+	adam_mix(host, PIECES, here, 0.5, 2);
+	backend_get(b, got, dy, N * sizeof *got);
+	ok(!memcmp(got, y, N * sizeof *y), "pieces are mixed, and nothing beside them");
+	backend_give(b, dx), backend_give(b, dy);
+	free(x), free(y), free(got);
+	backend_free(b), backend_free(host);
+}
+
+/* The library beside this program, but for the one that is given. */
+static void use_library(const char *given)
+{
+	char path[PATH_MAX + 32];
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+
+	must(n > 0 && n < PATH_MAX);
+	path[n] = '\0';
+	strcpy(strrchr(path, '/'), "/libic-cuda-host.so");
+	setenv("IC_CUDA", given ? given : path, 1);
+}
+
+int main(int argc, char **argv)
+{
+	use_library(argc > 1 ? argv[1] : NULL);
+	struct backend *b = device();
+	ok(b != NULL, "there is a device%s%s", b ? "" : ": ", b ? "" : backend_why());
+	backend_free(b);
+	if (b) {
+		check_recording();
+		check_transfers();
+		check_pieces();
+	}
+	return done_testing();
+}
