@@ -55,6 +55,7 @@ $B/found:
 $B/obj/%_avx512.o $B/f64/obj/%_avx512.o: SIMD = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 $B/obj/%_avx512vnni.o: SIMD = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma
 $B/obj/%_avx2.o $B/f64/obj/%_avx2.o: SIMD = -mavx2 -mfma -mf16c
+$B/obj/lib/stat/pair.o: SIMD = -ffp-contract=off
 $B/obj/%.o: %.c | $B/found
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<

@@ -1,6 +1,7 @@
 /* features: positions instead of blocks over a row store's map, or over a row stream held in
  * memory. */
 #include "formats/features.h"
+#include "formats/frame.h"
 #include "formats/npy_rows.h"
 #include "formats/safetensors.h"
 #include "lib/base/fail.h"
@@ -18,20 +19,23 @@ static int type_check(const struct rows *r)
 		    r->info.kind);
 }
 
-/* Keys and labels of a store, which are needed at random while its rows stay on disk. */
+/* Keys and labels of a store, which are needed at random while its rows stay on disk, and where
+ * these begin. */
 static int read_keys(struct features *f)
 {
 	struct block b;
-	int64_t n = 0;
+	int64_t n = 0, blocks = 0;
 	int got;
 
 	f->keys = mem_big((size_t)f->info.count, sizeof *f->keys, "keys");
 	if (f->info.labelled)
 		f->labels = mem_big((size_t)f->info.count, sizeof *f->labels, "labels");
 	if (!f->keys || (f->info.labelled && !f->labels)) return -1;
+	f->block = mem_new((size_t)(f->info.count / frame_rows(&f->info) + 1), sizeof *f->block);
 	while ((got = rows_next(&f->rows, &b)) > 0) {
 		memcpy(f->keys + n, b.keys, (size_t)b.n * sizeof *f->keys);
 		if (f->labels) memcpy(f->labels + n, b.labels, (size_t)b.n * sizeof *f->labels);
+		f->block[blocks++] = b.data;
 		n += b.n;
 	}
 	return got;
@@ -75,6 +79,7 @@ void features_close(struct features *f)
 		free(f->keys);
 		free(f->labels);
 	}
+	free(f->block);
 	rows_free(&f->table);
 	rows_close(&f->rows);
 	*f = (struct features){ .info.count = 0 };
@@ -82,11 +87,11 @@ void features_close(struct features *f)
 
 const void *features_row(const struct features *f, int64_t i)
 {
-	struct block b;
+	int per = frame_rows(&f->info);
+	size_t bytes = rows_bytes(&f->info);
 
-	if (f->table.data) return (const char *)f->table.data + (size_t)i * rows_bytes(&f->info);
-	struct rows r = f->rows;
-	return rows_at(&r, i, &b) ? NULL : b.data;
+	if (f->table.data) return (const char *)f->table.data + (size_t)i * bytes;
+	return f->block[i / per] + (size_t)(i % per) * bytes;
 }
 
 const float *features_floats(const struct rows_info *info, const struct block *b, float *room)
@@ -99,24 +104,15 @@ const float *features_floats(const struct rows_info *info, const struct block *b
 	return room;
 }
 
-int features_get(const struct features *f, int64_t first, int n, float *to)
+void features_get(const struct features *f, int64_t first, int n, float *to)
 {
 	size_t width = (size_t)f->info.width;
-	struct rows r = f->rows;
-	struct block b;
 
-	if (f->table.data) {
-		memcpy(to, (const float *)f->table.data + (size_t)first * width,
-		       (size_t)n * width * sizeof *to);
-		return 0;
-	}
-	for (int done = 0; done < n; done += b.n, to += (size_t)b.n * width) {
-		if (rows_at(&r, first + done, &b)) return -1;
-		if (b.n > n - done) b.n = n - done;
+	for (int i = 0; i < n; i++, to += width) {
+		struct block b = { .n = 1, .data = features_row(f, first + i) };
 		const float *from = features_floats(&f->info, &b, to);
-		if (from != to) memcpy(to, from, (size_t)b.n * width * sizeof *to);
+		if (from != to) memcpy(to, from, width * sizeof *to);
 	}
-	return 0;
 }
 
 /* The first of the fields that both tell of and that differs; NULL when there is none. */

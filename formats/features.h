@@ -8,7 +8,8 @@ struct features {
 	struct rows_info info;
 	uint64_t *keys;                      /* [count] */
 	uint32_t *labels;                    /* [count], NULL when not labelled */
-	struct rows rows;                    /* a store, open; or */
+	struct rows rows;                    /* a store, open, */
+	const char **block;                  /* of whose map these are the rows; or */
 	struct table table;                  /* a stream's rows */
 };
 
@@ -17,9 +18,9 @@ struct features {
 int features_open(struct features *, const char *path);
 void features_close(struct features *);      /* accepts a zeroed struct */
 
-/* Rows first .. first+n-1 as to[n][width]; any thread; 0 or -1 after fail(). */
-int features_get(const struct features *, int64_t first, int n, float *to);
-/* one row as stored (info.type); NULL after fail() */
+/* Rows first .. first+n-1 as to[n][width]; any thread. */
+void features_get(const struct features *, int64_t first, int n, float *to);
+/* One row as stored (info.type), borrowed. */
 const void *features_row(const struct features *, int64_t i);
 
 /* The floats of a block: data itself, or widened into room[n][width]. */

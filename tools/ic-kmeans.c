@@ -60,7 +60,14 @@ struct job {
 
 static int fetch_raw(const struct knn_set *set, int64_t first, int n, float *to)
 {
-	return features_get(set->ctx, first, n, to);
+	features_get(set->ctx, first, n, to);
+	return 0;
+}
+
+/* Floats lie in the store's map as they are. */
+static const float *row_raw(const struct knn_set *set, int64_t i)
+{
+	return features_row(set->ctx, i);
 }
 
 /* ctx is the set of the raw rows, measured. */
@@ -86,9 +93,11 @@ static int input_open(struct job *j)
 		.width = j->from.info.width,
 		.keys = j->from.keys,
 		.fetch = fetch_raw,
+		.row = j->from.info.type == ROWS_F32 ? row_raw : NULL,
 		.ctx = &j->from };
 	j->unit = j->raw;
 	j->unit.fetch = fetch_unit;
+	j->unit.row = NULL;
 	j->unit.ctx = &j->raw;
 	return 0;
 }
@@ -183,11 +192,8 @@ static int write_nearest(struct job *j)
 	for (int c = 0; c < k && !bad; c++) {
 		uint32_t at = j->nearest[c];
 		const void *row = features_row(&j->from, at);
-		bad = !row ||
-				rows_put(&j->to, j->from.keys[at],
-					j->from.labels ? j->from.labels[at] : 0, row)
-			? -1
-			: 0;
+		bad = rows_put(&j->to, j->from.keys[at],
+			j->from.labels ? j->from.labels[at] : 0, row);
 		j->repeated += taken[at];
 		taken[at] = true;
 	}

@@ -52,7 +52,14 @@ struct search {
 
 static int fetch(const struct knn_set *set, int64_t first, int n, float *to)
 {
-	return features_get(set->ctx, first, n, to);
+	features_get(set->ctx, first, n, to);
+	return 0;
+}
+
+/* Floats lie in the store's map as they are. */
+static const float *row(const struct knn_set *set, int64_t i)
+{
+	return features_row(set->ctx, i);
 }
 
 static int set_open(struct knn_set *set, const char *path, const struct features *f)
@@ -62,6 +69,7 @@ static int set_open(struct knn_set *set, const char *path, const struct features
 		.width = f->info.width,
 		.keys = f->keys,
 		.fetch = fetch,
+		.row = f->info.type == ROWS_F32 ? row : NULL,
 		.ctx = f };
 	return knn_measure(set, (enum knn_metric)metric);
 }

@@ -77,7 +77,7 @@ static int open_score(struct watch *w)
 	if (nets_again(&w->net, path, &real_.info, NULL)) goto end;
 	if (moments_open(&m, d)) goto end;
 	for (int64_t i = 0; i < real_.info.count; i++) {
-		if (features_get(&real_, i, 1, row)) goto end;
+		features_get(&real_, i, 1, row);
 		moments_add(&m, row, 1);
 	}
 	w->mean = mem_new((size_t)d, sizeof *w->mean);
@@ -204,7 +204,7 @@ static int condition(struct watch *w, struct sampler *p, int k, int64_t i)
 	if (!p->f) return 0;
 	real *f = p->f + (size_t)k * (size_t)w->s->c.features;
 	double norm = 0;
-	if (features_get(&w->instances, at, 1, f)) return -1;
+	features_get(&w->instances, at, 1, f);
 	for (int j = 0; j < w->s->c.features; j++) norm += (double)f[j] * (double)f[j];
 	for (int j = 0; j < w->s->c.features; j++) f[j] = (real)((double)f[j] / sqrt(norm));
 	return 0;

@@ -51,11 +51,12 @@ void ground_close(struct ground *g)
 	g->mean = NULL;
 }
 
-double ground_centre(const struct ground *g, double by, float *x, double *square)
+double ground_centre(
+	const struct ground *g, double by, const float *x, float *to, double *square)
 {
 	double dot;
 
-	*square = pair_centre(x, g->mean, by, g->width, &dot);
+	*square = pair_centre(x, g->mean, by, g->width, to, &dot);
 	return g->metric == KNN_IP ? dot : -*square / 2;
 }
 

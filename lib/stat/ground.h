@@ -22,9 +22,10 @@ void ground_close(struct ground *);          /* accepts a zeroed struct */
 
 /* What row i is multiplied by. */
 double ground_scale(const struct ground *, const struct knn_set *, int64_t i);
-/* x[width] becomes by x - mean.  Returns the addend of its score as a y above, -|y'|^2 / 2 or
- * mean.y', in double. */
-double ground_centre(const struct ground *, double by, float *x, double *square);
+/* to[width] = by x - mean.  Returns the addend of its score as a y above, -|y'|^2 / 2 or mean.y',
+ * in double. */
+double ground_centre(
+	const struct ground *, double by, const float *x, float *to, double *square);
 /* The score of a row at this distance (for KNN_COSINE and KNN_L2: squared) from a row with that
  * addend. */
 double ground_score(const struct ground *, double addend, double distance);

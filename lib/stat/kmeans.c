@@ -32,7 +32,7 @@ struct run {
 	uint32_t *assign;                    /* [n] */
 	int64_t *start;                      /* [k + 1]: cluster c begins at order[start[c]] */
 	uint32_t *order;                     /* [n]: rows by cluster, in order within each */
-	double *room;                        /* [threads][3][width] */
+	double *room;                        /* [threads][2][width] */
 	double *objective;                   /* [k]: of its rows, before its centre moved */
 	bool *changed;                       /* [k]: rows or centre are not the last round's */
 };
@@ -125,17 +125,18 @@ static void group(struct run *r)
 	free(next);
 }
 
-/* The objective of a row and its centre, both in double. */
-static double cost(const struct run *r, const double *x, const double *c)
+/* The objective of a row, before another one, and its centre in double. */
+static double cost(const struct run *r, const float *x, const float *next, const double *c)
 {
-	return r->job->spherical ? pair_dot(x, c, r->width) : pair_distance2(x, c, r->width);
+	return r->job->spherical ? pair_along(c, x, r->width, next)
+				 : pair_apart2(c, x, r->width, 1, next);
 }
 
 static void mean_of_cluster(void *ctx, int64_t c, int worker)
 {
 	struct run *r = ctx;
 	size_t width = (size_t)r->width;
-	double *sum = r->room + (size_t)worker * 3 * width, *row = sum + width, *old = row + width;
+	double *sum = r->room + (size_t)worker * 2 * width, *old = sum + width;
 	int64_t count = r->start[c + 1] - r->start[c];
 
 	if (!r->changed[c]) return;
@@ -145,9 +146,9 @@ static void mean_of_cluster(void *ctx, int64_t c, int worker)
 	pair_widen(old, centre(r, c), r->width, 1);
 	for (int64_t i = r->start[c]; i < r->start[c + 1]; i++) {
 		const float *x = r->x + (size_t)r->order[i] * width;
+		const float *next = i + 1 < r->n ? r->x + (size_t)r->order[i + 1] * width : x;
+		r->objective[c] += cost(r, x, next, old);
 		pair_add(sum, x, r->width);
-		pair_widen(row, x, r->width, 1);
-		r->objective[c] += cost(r, row, old);
 	}
 	for (size_t j = 0; j < width; j++) centre(r, c)[j] = (float)(sum[j] / (double)count);
 }
@@ -198,8 +199,7 @@ static void move_centres(struct run *r, struct kmeans_step *step)
 		double share = (double)(r->start[c + 1] - r->start[c]) / (double)r->n;
 		r->changed[c] = memcmp(centre(r, c), before, bytes) != 0;
 		pair_widen(r->room, centre(r, c), r->width, 1);
-		pair_widen(r->room + r->width, before, r->width, 1);
-		step->shift += pair_distance2(r->room, r->room + r->width, r->width);
+		step->shift += pair_apart2(r->room, before, r->width, 1, before);
 		step->imbalance += r->job->k * share * share;
 	}
 	step->shift = sqrt(step->shift / r->job->k);
@@ -255,7 +255,7 @@ static int run_open(struct run *r, struct kmeans *job, const float *x, int64_t n
 	r->start = mem_new(k + 1, sizeof *r->start);
 	r->objective = mem_new(k, sizeof *r->objective);
 	r->changed = mem_new(k, sizeof *r->changed);
-	r->room = mem_new((size_t)par_threads() * 3, (size_t)width * sizeof *r->room);
+	r->room = mem_new((size_t)par_threads() * 2, (size_t)width * sizeof *r->room);
 	return r->centres && r->before && r->assign && r->order ? rows_open(r) : -1;
 }
 

@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum {
-	BLOCK = 8 * PASS_TILE,               /* queries held in 8 and 16 bits at most */
 	PIECE = 1 << 20,                     /* neighbours handed over at once */
 	FEW = 32,                            /* rows that one thread loads at a time */
 	WIDTH_MAX = 1 << 18,
@@ -30,11 +29,21 @@ static int fetch_memory(const struct knn_set *s, int64_t first, int n, float *to
 	return 0;
 }
 
+static const float *row_memory(const struct knn_set *s, int64_t i)
+{
+	return (const float *)s->ctx + (size_t)i * (size_t)s->width;
+}
+
 struct knn_set knn_rows(const char *name, const float *x, int64_t count, int width)
 {
-	return (struct knn_set){
-		.name = name, .count = count, .width = width, .fetch = fetch_memory, .ctx = x
-	};
+	return (struct knn_set){ .name = name, .count = count, .width = width,
+		.fetch = fetch_memory, .row = row_memory, .ctx = x };
+}
+
+const float *knn_row(const struct knn_set *s, int64_t i, float *room)
+{
+	if (s->row) return s->row(s, i);
+	return s->fetch(s, i, 1, room) ? NULL : room;
 }
 
 uint64_t knn_key(const struct knn_set *s, int64_t i)
@@ -42,7 +51,7 @@ uint64_t knn_key(const struct knn_set *s, int64_t i)
 	return s->keys ? s->keys[i] : (uint64_t)i;
 }
 
-struct measure { struct knn_set *set; enum knn_metric metric; float *rows; struct fault fault; };
+struct measure { struct knn_set *set; enum knn_metric metric; float *room; struct fault fault; };
 
 /* A double holds the square of any float, so a norm is finite exactly if its row is. */
 static int measure_row(struct measure *m, int64_t i, const float *x)
@@ -70,11 +79,12 @@ static void measure_few(void *ctx, int64_t part, int worker)
 	struct measure *m = ctx;
 	int64_t first = part * FEW, left = m->set->count - first;
 	int n = left < FEW ? (int)left : FEW, bad = -1;
-	float *rows = m->rows + (size_t)worker * FEW * (size_t)m->set->width;
+	float *room = m->room + (size_t)worker * (size_t)m->set->width;
 
-	if (m->set->fetch(m->set, first, n, rows)) bad = 0;
-	for (int i = 0; i < n && bad < 0; i++)
-		if (measure_row(m, first + i, rows + (size_t)i * (size_t)m->set->width)) bad = i;
+	for (int i = 0; i < n && bad < 0; i++) {
+		const float *x = knn_row(m->set, first + i, room);
+		if (!x || measure_row(m, first + i, x)) bad = i;
+	}
 	if (bad >= 0) fault_at(&m->fault, first + bad);
 }
 
@@ -88,11 +98,10 @@ int knn_measure(struct knn_set *s, enum knn_metric metric)
 		return fail("%s: %" PRId64 " rows, expected at most %" PRIu32, s->name, s->count,
 			UINT32_MAX);
 	s->norm = mem_big((size_t)s->count, sizeof *s->norm, "norms");
-	m.rows = mem_big(
-		(size_t)s->width * FEW, (size_t)par_threads() * sizeof *m.rows, "a few rows");
-	if (!s->norm || !m.rows) m.fault.at = 0;
+	m.room = mem_big((size_t)s->width, (size_t)par_threads() * sizeof *m.room, "a few rows");
+	if (!s->norm || !m.room) m.fault.at = 0;
 	else par_for((s->count + FEW - 1) / FEW, &m, measure_few);
-	free(m.rows);
+	free(m.room);
 	if (m.fault.at >= 0) {
 		free(s->norm);
 		s->norm = NULL;
@@ -155,10 +164,14 @@ static int run_tiles(struct search *s, int64_t first, int64_t last)
  * more. */
 static int run_diagonal(struct search *s)
 {
+	struct pass *p = &s->pass;
+
 	for (int64_t at = s->from; at < s->to; at += PASS_TILE) {
 		int n = at_most(s->to - at, PASS_TILE);
-		if (pass_rows(&s->pass, at, n) || pass_tile(&s->pass, at, n) ||
-			advance(s, 0, n, false))
+		if ((at - s->from) % p->block == 0 &&
+			pass_rows(p, at, at_most(s->to - at, p->block)))
+			return -1;
+		if (pass_tile(p, at, n) || advance(s, (int)(at - p->row_first), n, false))
 			return -1;
 	}
 	return 0;
@@ -176,6 +189,7 @@ static int run_later(struct search *s)
 		for (int from = 0; from < rows; from += n) {
 			n = at_most(p->row_first - s->from + from, rows - from);
 			if (n < PASS_TILE) n = at_most(rows - from, PASS_TILE);
+			n = at_most(n, PASS_BOTH);
 			if (advance(s, from, n, true)) return -1;
 		}
 	}
@@ -255,8 +269,8 @@ static int search_open(struct search *s, int64_t rows)
 	s->pass.room = 2 * job->k + 28;
 	size_t each = (size_t)s->pass.room * sizeof *s->candidates + sizeof *s->list;
 	s->stretch = tiles_in(memory, each, all);
-	s->pass.block = (int)tiles_in(BLOCK_BYTES, quant_bytes(job->query->width, QUANT_LEFT),
-		s->stretch < BLOCK ? s->stretch : BLOCK);
+	s->pass.block = (int)tiles_in(
+		BLOCK_BYTES, quant_bytes(job->query->width, pass_sides(job)), s->stretch);
 	s->piece = job->k > PIECE / PASS_STRIP ? PASS_STRIP : PIECE / job->k;
 	s->piece = s->piece < s->pass.block ? s->piece : s->pass.block;
 	size_t piece = (size_t)s->piece * (size_t)job->k;

@@ -26,7 +26,9 @@ struct knn_set {
 	/* Copies rows first .. first+n-1 into to[n][width]; 0, or -1 after fail(); called in
 	 * several threads at once. */
 	int (*fetch)(const struct knn_set *, int64_t first, int n, float *to);
-	const void *ctx;                     /* fetch's own */
+	/* Row i where it lies, borrowed; NULL: rows are in memory nowhere. */
+	const float *(*row)(const struct knn_set *, int64_t i);
+	const void *ctx;                     /* of these two */
 	double *norm;                        /* [count], by knn_measure; owned: free it */
 	double longest;                      /* the largest norm */
 };
@@ -34,6 +36,8 @@ struct knn_set {
 /* Rows in memory, x[count][width], borrowed. */
 struct knn_set knn_rows(const char *name, const float *x, int64_t count, int width);
 uint64_t knn_key(const struct knn_set *, int64_t i);
+/* Row i where it lies, or fetched into room[width]; NULL after fail(). */
+const float *knn_row(const struct knn_set *, int64_t i, float *room);
 
 /* One pass over the rows for their norms.  Refuses, naming the key, rows that are not finite, for
  * KNN_COSINE rows that are zero, and otherwise rows too long for distances in float. */

@@ -1,5 +1,5 @@
 /* pair: eight running sums, always the same eight, so that every vector width adds in the same
- * order. */
+ * order; compiled so that no product is fused with a sum, by x - by x is 0. */
 #include "lib/stat/pair.h"
 #include "kernels/cpu/near.h"
 
@@ -13,7 +13,7 @@
 #define WIDE
 #endif
 
-enum { LANES = 8, ROUND_LANES = 16 };
+enum { LANES = 8, ROUND_LANES = 16, LINE = 16 };  /* LINE: floats of a line of the cache */
 
 static double sum8(const double *s)
 {
@@ -52,8 +52,6 @@ WIDE double pair_dot(const double *x, const double *y, int n)
 	return sum8(s);
 }
 
-/* Apart from the difference that follows, or that would be fused with one of the products: x - x
- * must be 0. */
 WIDE void pair_widen(double *to, const float *x, int n, double by)
 {
 	for (int i = 0; i < n; i++) to[i] = (double)x[i] * by;
@@ -71,24 +69,63 @@ WIDE double pair_distance2(const double *x, const double *y, int n)
 	return sum8(s);
 }
 
-static inline void centre_few(
-	float *x, const double *mean, double by, int n, double *square, double *dot)
+WIDE double pair_apart2(const double *x, const float *y, int n, double by, const float *y_next)
+{
+	double s[LANES] = { 0 };
+	int i = 0;
+
+	for (; i + LINE <= n; i += LINE) {
+		__builtin_prefetch(y_next + i);
+		for (int l = 0; l < LANES; l++) {
+			double d = x[i + l] - (double)y[i + l] * by;
+			s[l] += d * d;
+		}
+		for (int l = 0; l < LANES; l++) {
+			double d = x[i + LANES + l] - (double)y[i + LANES + l] * by;
+			s[l] += d * d;
+		}
+	}
+	for (; i < n; i++) {
+		double d = x[i] - (double)y[i] * by;
+		s[i % LANES] += d * d;
+	}
+	return sum8(s);
+}
+
+WIDE double pair_along(const double *x, const float *y, int n, const float *y_next)
+{
+	double s[LANES] = { 0 };
+	int i = 0;
+
+	for (; i + LINE <= n; i += LINE) {
+		__builtin_prefetch(y_next + i);
+		for (int l = 0; l < LANES; l++) s[l] += x[i + l] * (double)y[i + l];
+		for (int l = 0; l < LANES; l++)
+			s[l] += x[i + LANES + l] * (double)y[i + LANES + l];
+	}
+	for (; i < n; i++) s[i % LANES] += x[i] * (double)y[i];
+	return sum8(s);
+}
+
+static inline void centre_few(const float *x, const double *mean, double by, int n, float *to,
+	double *square, double *dot)
 {
 	for (int l = 0; l < n; l++) {
 		double d = (double)x[l] * by - mean[l];
 		square[l] += d * d;
 		dot[l] += d * mean[l];
-		x[l] = (float)d;
+		to[l] = (float)d;
 	}
 }
 
-WIDE double pair_centre(float *x, const double *mean, double by, int n, double *dot)
+WIDE double pair_centre(const float *restrict x, const double *restrict mean, double by, int n,
+	float *restrict to, double *dot)
 {
 	double s[LANES] = { 0 }, t[LANES] = { 0 };
 	int i = 0;
 
-	for (; i + LANES <= n; i += LANES) centre_few(x + i, mean + i, by, LANES, s, t);
-	centre_few(x + i, mean + i, by, n - i, s, t);
+	for (; i + LANES <= n; i += LANES) centre_few(x + i, mean + i, by, LANES, to + i, s, t);
+	centre_few(x + i, mean + i, by, n - i, to + i, s, t);
 	*dot = sum8(t);
 	return sum8(s);
 }

@@ -10,9 +10,13 @@ double pair_square(const float *x, int n);                         /* sum of squ
 double pair_dot(const double *x, const double *y, int n);
 void pair_widen(double *to, const float *x, int n, double by);     /* to = by x, in double */
 double pair_distance2(const double *x, const double *y, int n);    /* sum of squared differences */
-/* x becomes by x - mean, in double, then rounded; returns its square before rounding, and its
- * product with mean. */
-double pair_centre(float *x, const double *mean, double by, int n, double *dot);
+/* The same with by y, and the product with y; y is far from the processor, and y_next[n] the next
+ * one, which is on its way from then on. */
+double pair_apart2(const double *x, const float *y, int n, double by, const float *y_next);
+double pair_along(const double *x, const float *y, int n, const float *y_next);
+/* to = by x - mean, in double, then rounded; returns its square before rounding, and its product
+ * with mean. */
+double pair_centre(const float *x, const double *mean, double by, int n, float *to, double *dot);
 float pair_most(const float *x, int n);                            /* the largest absolute value */
 /* x = step fine + what is lost; lost[0] is the square of what is left when the 16 bits are rounded
  * to 8 (near.h), lost[1] that of fine itself. */

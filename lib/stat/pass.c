@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum { FEW = 16, PANEL = 2 * NEAR_RIGHT };
-enum { GROUPS = PASS_TILE / PASS_GROUP, OFFERS = PASS_STRIP * PASS_GROUP };
+enum { STRIPS = PASS_BOTH / PASS_STRIP, GROUPS = PASS_TILE / PASS_GROUP };
+enum { OFFERS = PASS_STRIP * PASS_GROUP };
 
 /* A base row that may be near a query, perhaps the other way round, or both; most: the largest
  * that its score for the query can be. */
@@ -21,7 +22,7 @@ struct offer { struct candidate c; int to; };
 /* What one thread works on. */
 struct bench {
 	struct rank rank;
-	float *rows;                         /* [FEW][width] */
+	float *row, *room;                   /* [width] */
 	int32_t *products;                   /* [PASS_STRIP][PASS_TILE] */
 	uint8_t *mark;                       /* [PASS_TILE] */
 	double *scratch;                     /* [room or PASS_TILE] */
@@ -32,31 +33,34 @@ static int bench_open(struct bench *b, const struct pass *p)
 {
 	size_t scratch = (size_t)(p->room > PASS_TILE ? p->room : PASS_TILE);
 
-	b->rows = mem_big((size_t)p->job->base->width * FEW, sizeof *b->rows, "a few rows");
+	b->row = mem_big((size_t)p->job->base->width, sizeof *b->row, "a row");
+	b->room = mem_big((size_t)p->job->base->width, sizeof *b->room, "a row");
 	b->products = mem_big((size_t)PASS_STRIP * PASS_TILE, sizeof *b->products, "products");
 	b->mark = mem_new(PASS_TILE, 1);
 	b->scratch = mem_big(scratch, sizeof *b->scratch, "candidates");
 	return rank_open(&b->rank, p->job->base, p->job->query, &p->ground, p->room) ||
-		!b->rows || !b->products || !b->scratch ? -1 : 0;
+		!b->row || !b->room || !b->products || !b->scratch ? -1 : 0;
+}
+
+enum quant_sides pass_sides(const struct knn *job)
+{
+	return job->base == job->query ? QUANT_LEFT | QUANT_RIGHT : QUANT_LEFT;
 }
 
 int pass_open(struct pass *p)
 {
 	const struct knn *job = p->job;
-	size_t strips = (size_t)(p->block / PASS_STRIP);
-	bool bad = ground_open(&p->ground, job->metric, job->query, job->base);
+	bool both = job->base == job->query, bad = ground_open(&p->ground, job->metric, job->query, job->base);
 
 	p->near = near_best();
 	p->fault.at = -1;
 	p->floor = mem_new(PASS_TILE, sizeof *p->floor);
 	p->bench = mem_new((size_t)par_threads(), sizeof *p->bench);
-	p->offered = mem_new(strips, GROUPS * sizeof *p->offered);
-	if (job->base == job->query)
-		bad = !(p->offers = mem_big(
-				strips * GROUPS, OFFERS * sizeof *p->offers, "candidates")) ||
-			bad;
-	bad = bad || quant_open(&p->rows, job->query->width, p->block, QUANT_LEFT) ||
-		quant_open(&p->tile, job->base->width, PASS_TILE, QUANT_RIGHT);
+	p->offered = mem_new(STRIPS, GROUPS * sizeof *p->offered);
+	if (both) p->offers = mem_big(STRIPS * GROUPS, OFFERS * sizeof *p->offers, "candidates");
+	bad = bad || (both && !p->offers) ||
+		quant_open(&p->rows, job->query->width, p->block, pass_sides(job)) ||
+		quant_open(&p->other, job->base->width, PASS_TILE, QUANT_RIGHT);
 	for (int t = 0; !bad && t < par_threads(); t++) bad = bench_open(&p->bench[t], p);
 	if (bad) pass_close(p);
 	return bad ? -1 : 0;
@@ -67,7 +71,8 @@ void pass_close(struct pass *p)
 	for (int t = 0; p->bench && t < par_threads(); t++) {
 		struct bench *b = &p->bench[t];
 		rank_close(&b->rank);
-		free(b->rows);
+		free(b->row);
+		free(b->room);
 		free(b->products);
 		free(b->mark);
 		free(b->scratch);
@@ -77,7 +82,7 @@ void pass_close(struct pass *p)
 	free(p->offered);
 	free(p->offers);
 	quant_close(&p->rows);
-	quant_close(&p->tile);
+	quant_close(&p->other);
 	ground_close(&p->ground);
 	*p = (struct pass){ .job = p->job };
 }
@@ -95,16 +100,17 @@ void pass_effort(const struct pass *p, struct knn_effort *e)
 static void load(struct pass *p, struct quant *q, const struct knn_set *s, int64_t first, int n,
 	int part, int worker)
 {
-	int from = part * FEW, few = n - from < FEW ? n - from : FEW;
-	float *rows = p->bench[worker].rows;
+	int from = part * FEW, end = n - from < FEW ? n : from + FEW;
+	struct bench *b = &p->bench[worker];
 
-	if (s->fetch(s, first + from, few, rows)) {
-		fault_at(&p->fault, first + from);
-		return;
+	for (int i = from; i < end; i++) {
+		const float *x = knn_row(s, first + i, b->row);
+		if (!x) {
+			fault_at(&p->fault, first + i);
+			return;
+		}
+		quant_set(q, i, &p->ground, ground_scale(&p->ground, s, first + i), x, b->room);
 	}
-	for (int i = 0; i < few; i++)
-		quant_set(q, from + i, &p->ground, ground_scale(&p->ground, s, first + from + i),
-			rows + (size_t)i * (size_t)s->width);
 }
 
 static void load_rows(void *ctx, int64_t part, int worker)
@@ -116,12 +122,13 @@ static void load_rows(void *ctx, int64_t part, int worker)
 static void load_tile(void *ctx, int64_t part, int worker)
 {
 	struct pass *p = ctx;
-	load(p, &p->tile, p->job->base, p->tile_first, p->tile_n, (int)part, worker);
+	load(p, &p->other, p->job->base, p->tile_first, p->tile_n, (int)part, worker);
 }
 
 int pass_rows(struct pass *p, int64_t first, int n)
 {
 	must(n >= 1 && n <= p->block);
+	if (first == p->row_first && n == p->row_n) return 0;
 	p->row_first = first;
 	p->row_n = n;
 	par_for((n + FEW - 1) / FEW, p, load_rows);
@@ -133,6 +140,11 @@ int pass_tile(struct pass *p, int64_t first, int n)
 	must(n >= 1 && n <= PASS_TILE);
 	p->tile_first = first;
 	p->tile_n = n;
+	if (p->rows.right && first >= p->row_first && first + n <= p->row_first + p->row_n) {
+		p->tile = quant_part(&p->rows, (int)(first - p->row_first));
+		return 0;
+	}
+	p->tile = p->other;
 	par_for((n + FEW - 1) / FEW, p, load_tile);
 	return fault_told(&p->fault);
 }
@@ -188,7 +200,7 @@ static int refine(struct pass *p, struct bench *b, int i, const struct hit *h)
 	b->effort.refined++;
 	if (h->right) {
 		struct candidate c = candidate(dot + p->rows.addend[i], slack, row);
-		int slot = i / PASS_STRIP * GROUPS + h->at / PASS_GROUP;
+		int slot = (i - p->run_first) / PASS_STRIP * GROUPS + h->at / PASS_GROUP;
 		if (c.score + c.slack >= p->floor[h->at])
 			p->offers[(size_t)slot * OFFERS + (size_t)p->offered[slot]++] =
 				(struct offer){ c, h->at };
@@ -316,9 +328,7 @@ static void run_strip(void *ctx, int64_t strip, int worker)
 static void run_group(void *ctx, int64_t group, int worker)
 {
 	struct pass *p = ctx;
-	int strips = p->block / PASS_STRIP;
-
-	for (int s = 0; s < strips; s++) {
+	for (int s = 0; s < STRIPS; s++) {
 		int slot = s * GROUPS + (int)group;
 		const struct offer *o = p->offers + (size_t)slot * OFFERS;
 		for (int i = 0; i < p->offered[slot]; i++)
@@ -333,7 +343,7 @@ static void run_group(void *ctx, int64_t group, int worker)
 
 int pass_run(struct pass *p, int from, int n, bool both)
 {
-	must(from % PASS_STRIP == 0 && from + n <= p->row_n);
+	must(from % PASS_STRIP == 0 && from + n <= p->row_n && (!both || n <= PASS_BOTH));
 	for (int j = 0; j < p->tile_n; j++)
 		p->floor[j] = both ? lower(list_of(p, p->tile_first + j)->floor) : INFINITY;
 	p->run_first = from;

@@ -10,6 +10,8 @@
 
 /* Strips of queries and groups of base rows are what one thread works on. */
 enum { PASS_STRIP = 8 * NEAR_LEFT, PASS_TILE = 8 * PASS_STRIP, PASS_GROUP = PASS_TILE / 8 };
+/* Queries that are run at once at most when base rows take them too. */
+enum { PASS_BOTH = 8 * PASS_TILE };
 
 struct pass {
 	const struct knn *job;               /* first five fields: the caller's */
@@ -18,25 +20,29 @@ struct pass {
 	struct shortlist *list;              /* of queries, inside one set also of base rows, */
 	int64_t list_first;                  /* from this one on */
 	struct ground ground;
-	struct quant rows, tile;
+	struct quant rows;
+	struct quant other, tile;            /* base rows that are not queries too; those at work */
 	int64_t row_first, tile_first;
 	int row_n, tile_n;
 	int run_first, run_n;                /* the queries of the block at work */
 	const struct near_set *near;
 	float *floor;                        /* [PASS_TILE]: of its lists, infinite unless both */
-	struct offer *offers;                /* for them: [strips][groups][OFFERS] */
-	int *offered;                        /* [strips][groups] */
+	struct offer *offers;                /* for them: [strips of PASS_BOTH][groups][OFFERS] */
+	int *offered;                        /* [strips of PASS_BOTH][groups] */
 	struct bench *bench;                 /* [threads] */
 	struct fault fault;
 };
 
+enum quant_sides pass_sides(const struct knn *);   /* how the rows of a block are held */
 int pass_open(struct pass *);                /* 0, or -1 after fail() with the struct closed */
 void pass_close(struct pass *);              /* accepts a zeroed struct */
 
-int pass_rows(struct pass *, int64_t first, int n);   /* takes up queries; 0, or -1 after fail() */
-int pass_tile(struct pass *, int64_t first, int n);   /* takes up base rows */
+/* Takes up queries, if they are others; 0, or -1 after fail(). */
+int pass_rows(struct pass *, int64_t first, int n);
+/* Takes up base rows; inside one set those of the block as they are there. */
+int pass_tile(struct pass *, int64_t first, int n);
 /* The n queries of the block from `from` on, whole strips, against the tile; both: the tile's rows
- * take these, too. */
+ * take these, too, at most PASS_BOTH. */
 int pass_run(struct pass *, int from, int n, bool both);
 /* Measures the candidates of the query i rows on into the worker's list: its neighbours, nearest
  * first. */

@@ -1,6 +1,7 @@
 /* quant: one step for each row, the largest value at the end of the range; losses are measured, not
  * assumed. */
 #include "lib/stat/quant.h"
+#include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/stat/pair.h"
 
@@ -105,10 +106,11 @@ static double loss(double lost, double norm)
 	return sqrt(lost) * LOOSE + ROUNDING * norm + TINY;
 }
 
-void quant_set(struct quant *q, int i, const struct ground *g, double by, float *x)
+void quant_set(
+	struct quant *q, int i, const struct ground *g, double by, const float *from, float *x)
 {
 	int16_t *fine = q->fine + (size_t)i * (size_t)q->wide;
-	double square, addend = ground_centre(g, by, x, &square), norm = sqrt(square);
+	double square, addend = ground_centre(g, by, from, x, &square), norm = sqrt(square);
 	float step = pair_most(x, q->width) / (float)most_of(q->width) * (1 + 0x1p-20f);
 	float lost[2] = { (float)square, (float)square };
 
@@ -123,6 +125,26 @@ void quant_set(struct quant *q, int i, const struct ground *g, double by, float 
 	q->fine_rest[i] = (float)(loss((double)lost[1], norm) * (1 + ROUNDING));
 	q->bias[i] = (float)(addend + fabs(addend) * ROUNDING);
 	q->addend[i] = addend;
+}
+
+struct quant quant_part(const struct quant *q, int first)
+{
+	size_t at = (size_t)first, bytes = at * (size_t)q->wide;
+	struct quant p = *q;
+
+	must(first % NEAR_LEFT == 0 && first % NEAR_RIGHT == 0 && first < q->room);
+	p.room -= first;
+	if (p.left) p.left += bytes;
+	if (p.right) p.right += bytes;
+	p.fine += bytes;
+	p.sum += at;
+	p.addend += at;
+	p.step += at;
+	p.norm += at;
+	p.rest += at;
+	p.fine_rest += at;
+	p.bias += at;
+	return p;
 }
 
 double quant_dot(const struct quant *x, int i, const struct quant *y, int j,

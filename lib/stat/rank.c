@@ -13,26 +13,25 @@ int rank_open(struct rank *r, const struct knn_set *base, const struct knn_set *
 	size_t width = (size_t)base->width;
 
 	*r = (struct rank){ .base = base, .query = query, .ground = g };
-	r->row = mem_big(width, sizeof *r->row, "a row");
-	r->x = mem_big(2 * width, sizeof *r->x, "two rows");
-	r->y = r->x + width;
+	r->row[0] = mem_big(width, sizeof **r->row, "a row");
+	r->row[1] = mem_big(width, sizeof **r->row, "a row");
+	r->x = mem_big(width, sizeof *r->x, "a row");
 	r->list = mem_big((size_t)room, sizeof *r->list, "candidates");
-	return r->row && r->x && r->list ? 0 : -1;
+	return r->row[0] && r->row[1] && r->x && r->list ? 0 : -1;
 }
 
 void rank_close(struct rank *r)
 {
-	free(r->row);
+	free(r->row[0]);
+	free(r->row[1]);
 	free(r->x);
 	free(r->list);
 }
 
-/* Row i of the set to[width] in double, of norm 1 for KNN_COSINE. */
-static int fetch_wide(const struct rank *r, const struct knn_set *s, int64_t i, double *to)
+/* What row i is multiplied by before it is compared. */
+static double unit(const struct rank *r, const struct knn_set *s, int64_t i)
 {
-	if (s->fetch(s, i, 1, r->row)) return -1;
-	pair_widen(to, r->row, s->width, r->ground->metric == KNN_COSINE ? 1 / s->norm[i] : 1);
-	return 0;
+	return r->ground->metric == KNN_COSINE ? 1 / s->norm[i] : 1;
 }
 
 static int by_distance(const void *a, const void *b)
@@ -46,13 +45,18 @@ static int by_distance(const void *a, const void *b)
 int rank_measure(struct rank *r, int64_t query, double addend, const struct shortlist *l)
 {
 	int width = r->base->width;
+	const float *x = knn_row(r->query, query, r->row[0]), *y, *next;
 
-	if (fetch_wide(r, r->query, query, r->x)) return -1;
+	if (!x) return -1;
+	pair_widen(r->x, x, width, unit(r, r->query, query));
+	if (!(next = knn_row(r->base, l->c[0].at, r->row[0]))) return -1;
 	for (int c = 0; c < l->n; c++) {
 		uint32_t at = l->c[c].at;
-		if (fetch_wide(r, r->base, at, r->y)) return -1;
-		double d = r->ground->metric == KNN_IP ? -pair_dot(r->x, r->y, width)
-			: pair_distance2(r->x, r->y, width);
+		y = next;
+		if (c + 1 < l->n) next = knn_row(r->base, l->c[c + 1].at, r->row[(c + 1) % 2]);
+		if (!next) return -1;
+		double d = r->ground->metric == KNN_IP ? -pair_along(r->x, y, width, next)
+			: pair_apart2(r->x, y, width, unit(r, r->base, at), next);
 		r->list[c] = (struct ranked){ d, ground_score(r->ground, addend, d),
 			knn_key(r->base, at), at };
 	}

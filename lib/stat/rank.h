@@ -12,8 +12,8 @@ struct ranked { double distance, score; uint64_t key; uint32_t at; };
 struct rank {                                /* one thread's */
 	const struct knn_set *base, *query;
 	const struct ground *ground;
-	float *row;
-	double *x, *y;
+	float *row[2];                       /* room for a row and the next */
+	double *x;
 	struct ranked *list;                 /* [room]: the result */
 };
 
