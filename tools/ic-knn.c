@@ -207,10 +207,10 @@ static void tell_effort(const struct search *s)
 
 	if (rows > 0)
 		note("for each row 8 bits left %.1f pairs to 16 bits and these %.1f to double "
-		     "precision; %.2f%% of the rows "
-		     "needed more than %d",
+		     "precision; %.2f%% of the rows needed more than %d, and %" PRId64
+		     " were searched again",
 			(double)e->refined / rows, (double)e->measured / rows,
-			100 * (double)e->undecided / rows, k);
+			100 * (double)e->undecided / rows, k, e->again);
 }
 
 static void report(const struct search *s)

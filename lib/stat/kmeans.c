@@ -95,7 +95,8 @@ static int assign(struct run *r, int64_t *changed)
 		r->list[i] = (struct shortlist){ .c = r->candidates + (size_t)i * ROOM,
 			.room = ROOM,
 			.k = 1,
-			.floor = -INFINITY };
+			.floor = -INFINITY,
+			.guess = -INFINITY };
 	for (int c = 0; c < k; c += PASS_TILE)
 		if (stop_check() || pass_tile(&r->pass, c, k - c < PASS_TILE ? k - c : PASS_TILE) ||
 			pass_run(&r->pass, 0, (int)r->n, false)) return -1;

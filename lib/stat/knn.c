@@ -3,6 +3,7 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
+#include "lib/base/rng.h"
 #include "lib/base/say.h"
 #include "lib/stat/fault.h"
 #include "lib/stat/pair.h"
@@ -18,6 +19,7 @@ enum {
 	PIECE = 1 << 20,                     /* neighbours handed over at once */
 	FEW = 32,                            /* rows that one thread loads at a time */
 	WIDTH_MAX = 1 << 18,
+	GUESSED = 4 * PASS_TILE,             /* base rows from which on guesses are worth it */
 };
 #define BLOCK_BYTES ((size_t)1 << 28)            /* for the rows of a block */
 #define MEMORY_BYTES ((size_t)4 << 30)
@@ -160,20 +162,50 @@ static int run_tiles(struct search *s, int64_t first, int64_t last)
 	return 0;
 }
 
-/* Each tile of the stretch in itself, all of its pairs both ways: then no list is empty any
- * more. */
+/* Each tile of the block in itself, all of its pairs both ways. */
 static int run_diagonal(struct search *s)
 {
 	struct pass *p = &s->pass;
+	int64_t first = p->row_first, end = first + p->row_n;
 
-	for (int64_t at = s->from; at < s->to; at += PASS_TILE) {
-		int n = at_most(s->to - at, PASS_TILE);
-		if ((at - s->from) % p->block == 0 &&
-			pass_rows(p, at, at_most(s->to - at, p->block)))
-			return -1;
-		if (pass_tile(p, at, n) || advance(s, (int)(at - p->row_first), n, false))
-			return -1;
+	for (int64_t at = first; at < end; at += PASS_TILE) {
+		int n = at_most(end - at, PASS_TILE);
+		if (pass_tile(p, at, n) || advance(s, (int)(at - first), n, false)) return -1;
 	}
+	return 0;
+}
+
+/* Of a random sample of PASS_TILE base rows, one from each equal part, about `mean` are among a
+ * query's k nearest, hardly ever more than three deviations above that, and maybe the query
+ * itself: the score of the next is a guess of the k-th. */
+static int guess(struct search *s)
+{
+	const struct knn *job = s->job;
+	double mean = (double)job->k * PASS_TILE / (double)job->base->count;
+	int rank = (int)ceil(mean + 3 * sqrt(mean)) + 1 + job->others;
+	uint32_t at[PASS_TILE];
+
+	if (job->base->count < GUESSED || rank > PASS_TILE) return 0;
+	for (int i = 0; i < PASS_TILE; i++) {
+		int64_t from = job->base->count * i / PASS_TILE;
+		int64_t part = job->base->count * (i + 1) / PASS_TILE - from;
+		struct rng r = rng_at(0, (uint64_t)i);
+		at[i] = (uint32_t)(from + rng_below(&r, (uint32_t)part));
+	}
+	return pass_guess(&s->pass, at, PASS_TILE, rank);
+}
+
+static int take_block(struct search *s, int64_t at)
+{
+	return pass_rows(&s->pass, at, at_most(s->to - at, s->pass.block));
+}
+
+/* Afterwards no list takes everything. */
+static int start_lists(struct search *s)
+{
+	for (int64_t at = s->from; at < s->to; at += s->pass.block)
+		if (take_block(s, at) || guess(s) || (within(s->job) && run_diagonal(s)))
+			return -1;
 	return 0;
 }
 
@@ -193,6 +225,48 @@ static int run_later(struct search *s)
 			if (advance(s, from, n, true)) return -1;
 		}
 	}
+	return 0;
+}
+
+/* Forgets the candidates of the block's lists whose guess was wrong, and has the others take no
+ * more; returns how many were wrong. */
+static int64_t find_wrong(struct search *s)
+{
+	struct pass *p = &s->pass;
+	struct shortlist *l = s->list + (p->row_first - s->from);
+	double *scratch = mem_new((size_t)p->room, sizeof *scratch);
+	int64_t wrong = 0;
+
+	for (int i = 0; i < p->row_n; i++, l++) {
+		shortlist_prune(l, scratch);
+		bool good = l->n >= l->k && l->floor >= l->guess;
+		l->guess = good ? INFINITY : -INFINITY;
+		if (good) continue;
+		l->n = 0;
+		wrong++;
+	}
+	free(scratch);
+	return wrong;
+}
+
+/* The queries of the block whose guess was wrong, against all base rows again. */
+static int mend(struct search *s)
+{
+	struct pass *p = &s->pass;
+	struct shortlist *list = s->list + (p->row_first - s->from);
+	int64_t count = s->job->base->count, wrong = find_wrong(s);
+
+	s->job->effort.again += wrong;
+	for (int64_t at = 0; wrong && at < count; at += PASS_TILE) {
+		if (pass_tile(p, at, at_most(count - at, PASS_TILE))) return -1;
+		for (int from = 0, n; from < p->row_n; from += n) {
+			bool some = false;
+			n = at_most(p->row_n - from, NEAR_LEFT);
+			for (int i = from; i < from + n; i++) some |= list[i].guess < INFINITY;
+			if (some && (stop_check() || pass_run(p, from, n, false))) return -1;
+		}
+	}
+	for (int i = 0; i < p->row_n; i++) list[i].guess = -INFINITY;
 	return 0;
 }
 
@@ -237,16 +311,17 @@ static int run_stretch(struct search *s)
 			(struct shortlist){ .c = s->candidates + (size_t)i * (size_t)s->pass.room,
 				.room = s->pass.room,
 				.k = job->k,
-				.floor = -INFINITY };
+				.floor = -INFINITY,
+				.guess = -INFINITY };
 	s->pass.list_first = s->from;
-	if (both && run_diagonal(s)) return -1;
+	if (start_lists(s)) return -1;
 	for (int64_t at = s->from; at < s->to; at += s->pass.block) {
-		if (pass_rows(&s->pass, at, at_most(s->to - at, s->pass.block))) return -1;
+		if (take_block(s, at)) return -1;
 		if (both ? run_later(s) || run_tiles(s, 0, s->from) ||
 					run_tiles(s, s->to, job->base->count)
 			 : run_tiles(s, 0, job->base->count))
 			return -1;
-		if (finish_block(s)) return -1;
+		if (mend(s) || finish_block(s)) return -1;
 	}
 	return 0;
 }

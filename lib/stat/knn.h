@@ -48,6 +48,7 @@ struct knn_effort {
 	int64_t refined;                     /* pairs multiplied in 16 bits */
 	int64_t measured;                    /* pairs measured in double */
 	int64_t undecided;                   /* queries for which these were more than k */
+	int64_t again;                       /* queries searched again: a guess was wrong */
 };
 
 struct knn {

@@ -4,6 +4,7 @@
 #include "kernels/cpu/near.h"
 
 #include <math.h>
+#include <string.h>
 
 /* One body, compiled several times and chosen when the program is loaded: before the sanitizers are
  * up, and by a name that clang 14 does not link. */
@@ -13,7 +14,17 @@
 #define WIDE
 #endif
 
-enum { LANES = 8, ROUND_LANES = 16, LINE = 16 };  /* LINE: floats of a line of the cache */
+enum { LANES = 8, FEW = LANES / 2, ROUND_LANES = 16 };
+
+/* Where the compiler finds no vectors by itself.  WIDEN: floats in double. */
+typedef double few __attribute__((vector_size(FEW * sizeof(double))));
+typedef float few_floats __attribute__((vector_size(FEW * sizeof(float))));
+#define LOAD(type, from) (*(const type *)memcpy(&(type){ 0 }, from, sizeof(type)))
+#define WIDEN(y, i) __builtin_convertvector(LOAD(few_floats, (y) + (i)), few)
+typedef double wide __attribute__((vector_size(LANES * sizeof(double))));
+typedef float narrow __attribute__((vector_size(LANES * sizeof(float))));
+
+#define LOAD(type, from) (*(const type *)memcpy(&(type){ 0 }, from, sizeof(type)))
 
 static double sum8(const double *s)
 {
@@ -71,39 +82,40 @@ WIDE double pair_distance2(const double *x, const double *y, int n)
 
 WIDE double pair_apart2(const double *x, const float *y, int n, double by, const float *y_next)
 {
-	double s[LANES] = { 0 };
+	few low = { 0 }, high = { 0 };
+	double s[LANES];
 	int i = 0;
 
-	for (; i + LINE <= n; i += LINE) {
+	for (; i + LANES <= n; i += LANES) {
+		few d = LOAD(few, x + i) - WIDEN(y, i) * by;
+		few e = LOAD(few, x + i + FEW) - WIDEN(y, i + FEW) * by;
+		low += d * d;
+		high += e * e;
 		__builtin_prefetch(y_next + i);
-		for (int l = 0; l < LANES; l++) {
-			double d = x[i + l] - (double)y[i + l] * by;
-			s[l] += d * d;
-		}
-		for (int l = 0; l < LANES; l++) {
-			double d = x[i + LANES + l] - (double)y[i + LANES + l] * by;
-			s[l] += d * d;
-		}
 	}
-	for (; i < n; i++) {
+	memcpy(s, &low, sizeof low);
+	memcpy(s + FEW, &high, sizeof high);
+	for (int l = 0; i < n; i++, l++) {
 		double d = x[i] - (double)y[i] * by;
-		s[i % LANES] += d * d;
+		s[l] += d * d;
 	}
 	return sum8(s);
 }
 
 WIDE double pair_along(const double *x, const float *y, int n, const float *y_next)
 {
-	double s[LANES] = { 0 };
+	few low = { 0 }, high = { 0 };
+	double s[LANES];
 	int i = 0;
 
-	for (; i + LINE <= n; i += LINE) {
+	for (; i + LANES <= n; i += LANES) {
+		low += LOAD(few, x + i) * WIDEN(y, i);
+		high += LOAD(few, x + i + FEW) * WIDEN(y, i + FEW);
 		__builtin_prefetch(y_next + i);
-		for (int l = 0; l < LANES; l++) s[l] += x[i + l] * (double)y[i + l];
-		for (int l = 0; l < LANES; l++)
-			s[l] += x[i + LANES + l] * (double)y[i + LANES + l];
 	}
-	for (; i < n; i++) s[i % LANES] += x[i] * (double)y[i];
+	memcpy(s, &low, sizeof low);
+	memcpy(s + FEW, &high, sizeof high);
+	for (int l = 0; i < n; i++, l++) s[l] += x[i] * (double)y[i];
 	return sum8(s);
 }
 

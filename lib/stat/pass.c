@@ -54,7 +54,7 @@ int pass_open(struct pass *p)
 
 	p->near = near_best();
 	p->fault.at = -1;
-	p->floor = mem_new(PASS_TILE, sizeof *p->floor);
+	p->bar = mem_new(PASS_TILE, sizeof *p->bar);
 	p->bench = mem_new((size_t)par_threads(), sizeof *p->bench);
 	p->offered = mem_new(STRIPS, GROUPS * sizeof *p->offered);
 	if (both) p->offers = mem_big(STRIPS * GROUPS, OFFERS * sizeof *p->offers, "candidates");
@@ -78,7 +78,7 @@ void pass_close(struct pass *p)
 		free(b->scratch);
 	}
 	free(p->bench);
-	free(p->floor);
+	free(p->bar);
 	free(p->offered);
 	free(p->offers);
 	quant_close(&p->rows);
@@ -97,32 +97,33 @@ void pass_effort(const struct pass *p, struct knn_effort *e)
 }
 
 /* Few rows of a set into a block or tile. */
-static void load(struct pass *p, struct quant *q, const struct knn_set *s, int64_t first, int n,
-	int part, int worker)
+static void load(struct pass *p, struct quant *q, const struct knn_set *s, const uint32_t *at,
+	int64_t first, int n, int part, int worker)
 {
 	int from = part * FEW, end = n - from < FEW ? n : from + FEW;
 	struct bench *b = &p->bench[worker];
 
 	for (int i = from; i < end; i++) {
-		const float *x = knn_row(s, first + i, b->row);
+		int64_t row = at ? at[i] : first + i;
+		const float *x = knn_row(s, row, b->row);
 		if (!x) {
-			fault_at(&p->fault, first + i);
+			fault_at(&p->fault, row);
 			return;
 		}
-		quant_set(q, i, &p->ground, ground_scale(&p->ground, s, first + i), x, b->room);
+		quant_set(q, i, &p->ground, ground_scale(&p->ground, s, row), x, b->room);
 	}
 }
 
 static void load_rows(void *ctx, int64_t part, int worker)
 {
 	struct pass *p = ctx;
-	load(p, &p->rows, p->job->query, p->row_first, p->row_n, (int)part, worker);
+	load(p, &p->rows, p->job->query, NULL, p->row_first, p->row_n, (int)part, worker);
 }
 
 static void load_tile(void *ctx, int64_t part, int worker)
 {
 	struct pass *p = ctx;
-	load(p, &p->other, p->job->base, p->tile_first, p->tile_n, (int)part, worker);
+	load(p, &p->other, p->job->base, p->sample, p->tile_first, p->tile_n, (int)part, worker);
 }
 
 int pass_rows(struct pass *p, int64_t first, int n)
@@ -174,7 +175,7 @@ static int add(struct pass *p, struct bench *b, int64_t query, double addend, st
 {
 	struct shortlist *l = list_of(p, query);
 
-	if (!((double)c.score + (double)c.slack >= l->floor)) return 0;
+	if (!((double)c.score + (double)c.slack >= shortlist_bar(l))) return 0;
 	l->c[l->n++] = c;
 	return l->n == l->room || (l->n == l->k && isinf(l->floor)) ? make_room(p, b, query, addend)
 								    : 0;
@@ -190,7 +191,7 @@ static struct candidate candidate(double score, double slack, int64_t at)
 static int refine(struct pass *p, struct bench *b, int i, const struct hit *h)
 {
 	int64_t row = p->row_first + i, column = p->tile_first + h->at;
-	bool left = h->left && (double)h->most >= list_of(p, row)->floor;
+	bool left = h->left && (double)h->most >= shortlist_bar(list_of(p, row));
 	double slack;
 
 	if (!left && !h->right) return 0;
@@ -201,7 +202,7 @@ static int refine(struct pass *p, struct bench *b, int i, const struct hit *h)
 	if (h->right) {
 		struct candidate c = candidate(dot + p->rows.addend[i], slack, row);
 		int slot = (i - p->run_first) / PASS_STRIP * GROUPS + h->at / PASS_GROUP;
-		if (c.score + c.slack >= p->floor[h->at])
+		if (c.score + c.slack >= p->bar[h->at])
 			p->offers[(size_t)slot * OFFERS + (size_t)p->offered[slot]++] =
 				(struct offer){ c, h->at };
 	}
@@ -210,17 +211,17 @@ static int refine(struct pass *p, struct bench *b, int i, const struct hit *h)
 		candidate(dot + p->tile.addend[h->at], slack, column));
 }
 
-/* A floor as single precision, never above it. */
-static float lower(double floor)
+/* A list's bar in single precision, never above it. */
+static float low_bar(const struct shortlist *l)
 {
-	return nextafterf((float)floor, -INFINITY);
+	return nextafterf((float)shortlist_bar(l), -INFINITY);
 }
 
 static struct near_row row_of(const struct pass *p, int i)
 {
 	const struct quant *q = &p->rows;
 	return (struct near_row){ q->step[i], q->norm[i], q->rest[i], q->bias[i],
-		lower(list_of(p, p->row_first + i)->floor) };
+		low_bar(list_of(p, p->row_first + i)) };
 }
 
 /* The strip's rows from .. from+n-1 by base rows at .. at+width-1 of the tile. */
@@ -251,7 +252,7 @@ static int find_floor(struct pass *p, struct bench *b, int i, const int32_t *pro
 	int k = l->k + p->job->others;
 	double likely = -INFINITY;
 
-	if (!isinf(l->floor) || p->tile_n < k) return 0;
+	if (shortlist_bar(l) != -INFINITY || p->tile_n < k) return 0;
 	for (int j = 0; j < p->tile_n; j++) {
 		b->scratch[j] = (double)most_of(&x, &p->tile, j, products[j]);
 		likely = b->scratch[j] > likely ? b->scratch[j] : likely;
@@ -263,6 +264,38 @@ static int find_floor(struct pass *p, struct bench *b, int i, const int32_t *pro
 	}
 	l->n = 0;
 	return 0;
+}
+
+/* A strip's guesses; a product as it is may be off by little, and a guess by anything. */
+static void guess_strip(void *ctx, int64_t strip, int worker)
+{
+	struct pass *p = ctx;
+	struct bench *b = &p->bench[worker];
+	int from = (int)strip * PASS_STRIP;
+	int n = p->row_n - from < PASS_STRIP ? p->row_n - from : PASS_STRIP;
+
+	multiply(p, from, n, 0, p->tile_n, b->products);
+	for (int i = 0; i < n; i++) {
+		const int32_t *c = b->products + (size_t)i * PASS_TILE;
+		double step = (double)p->rows.step[from + i];
+		for (int j = 0; j < p->tile_n; j++)
+			b->scratch[j] = c[j] * step * (double)p->tile.step[j] + p->tile.addend[j];
+		list_of(p, p->row_first + from + i)->guess =
+			shortlist_kth(b->scratch, p->tile_n, p->rank);
+	}
+}
+
+int pass_guess(struct pass *p, const uint32_t *at, int n, int rank)
+{
+	must(n <= PASS_TILE && rank >= 1 && rank <= n);
+	p->sample = at;
+	p->rank = rank;
+	p->tile = p->other;
+	p->tile_n = n;
+	par_for((n + FEW - 1) / FEW, p, load_tile);
+	p->sample = NULL;
+	if (p->fault.at < 0) par_for((p->row_n + PASS_STRIP - 1) / PASS_STRIP, p, guess_strip);
+	return fault_told(&p->fault);
 }
 
 /* What a scan of n base rows of the tile, from `at` on, has marked. */
@@ -287,7 +320,7 @@ static int take_row(struct pass *p, struct bench *b, int i, int at, int n, const
 	const struct quant *q = &p->tile;
 	struct near_row x = row_of(p, i);
 	struct near_rows y = { q->step + at, q->norm + at, q->rest + at, q->bias + at,
-		p->floor + at };
+		p->bar + at };
 
 	return p->near->scan(products, n, &x, &y, b->mark)
 		? take_marked(p, b, i, &x, at, n, products)
@@ -315,7 +348,7 @@ static void run_strip(void *ctx, int64_t strip, int worker)
 	struct bench *b = &p->bench[worker];
 	int from = p->run_first + (int)strip * PASS_STRIP, end = p->run_first + p->run_n, bad = -1;
 	int n = end - from < PASS_STRIP ? end - from : PASS_STRIP;
-	bool empty = isinf(list_of(p, p->row_first + from)->floor);
+	bool empty = shortlist_bar(list_of(p, p->row_first + from)) == -INFINITY;
 
 	if (empty) multiply(p, from, n, 0, p->tile_n, b->products);
 	for (int i = 0; empty && bad < 0 && i < n; i++)
@@ -343,9 +376,9 @@ static void run_group(void *ctx, int64_t group, int worker)
 
 int pass_run(struct pass *p, int from, int n, bool both)
 {
-	must(from % PASS_STRIP == 0 && from + n <= p->row_n && (!both || n <= PASS_BOTH));
+	must(from % NEAR_LEFT == 0 && from + n <= p->row_n && (!both || n <= PASS_BOTH));
 	for (int j = 0; j < p->tile_n; j++)
-		p->floor[j] = both ? lower(list_of(p, p->tile_first + j)->floor) : INFINITY;
+		p->bar[j] = both ? low_bar(list_of(p, p->tile_first + j)) : INFINITY;
 	p->run_first = from;
 	p->run_n = n;
 	par_for((n + PASS_STRIP - 1) / PASS_STRIP, p, run_strip);

@@ -26,7 +26,9 @@ struct pass {
 	int row_n, tile_n;
 	int run_first, run_n;                /* the queries of the block at work */
 	const struct near_set *near;
-	float *floor;                        /* [PASS_TILE]: of its lists, infinite unless both */
+	float *bar;                          /* [PASS_TILE]: of its lists, infinite unless both */
+	int rank;                            /* for guesses, of a sample: */
+	const uint32_t *sample;              /* positions of the tile's rows; NULL: from tile_first */
 	struct offer *offers;                /* for them: [strips of PASS_BOTH][groups][OFFERS] */
 	int *offered;                        /* [strips of PASS_BOTH][groups] */
 	struct bench *bench;                 /* [threads] */
@@ -41,6 +43,9 @@ void pass_close(struct pass *);              /* accepts a zeroed struct */
 int pass_rows(struct pass *, int64_t first, int n);
 /* Takes up base rows; inside one set those of the block as they are there. */
 int pass_tile(struct pass *, int64_t first, int n);
+/* Guesses of all queries of the block: the score of the rank-th of n base rows, at most PASS_TILE,
+ * at these positions. */
+int pass_guess(struct pass *, const uint32_t *at, int n, int rank);
 /* The n queries of the block from `from` on, whole strips, against the tile; both: the tile's rows
  * take these, too, at most PASS_BOTH. */
 int pass_run(struct pass *, int from, int n, bool both);

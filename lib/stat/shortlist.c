@@ -28,15 +28,22 @@ double shortlist_kth(double *v, int n, int k)
 	return v[k - 1];
 }
 
+double shortlist_bar(const struct shortlist *l)
+{
+	return l->guess > l->floor ? l->guess : l->floor;
+}
+
 void shortlist_prune(struct shortlist *l, double *scratch)
 {
 	int kept = 0;
+	double bar;
 
 	if (l->n < l->k) return;
 	for (int i = 0; i < l->n; i++) scratch[i] = (double)l->c[i].score - (double)l->c[i].slack;
 	l->floor = fmax(l->floor, shortlist_kth(scratch, l->n, l->k));
+	bar = shortlist_bar(l);
 	for (int i = 0; i < l->n; i++)
-		if ((double)l->c[i].score + (double)l->c[i].slack >= l->floor)
+		if ((double)l->c[i].score + (double)l->c[i].slack >= bar)
 			l->c[kept++] = l->c[i];
 	l->n = kept;
 }

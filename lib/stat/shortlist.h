@@ -13,11 +13,15 @@ struct shortlist {
 	struct candidate *c;                 /* [room], borrowed */
 	int n, room, k;
 	double floor;                        /* k rows or more seen have true scores not below it */
+	double guess;                        /* what the floor will be at least, unless wrong */
 };
+
+/* What a candidate must reach. */
+double shortlist_bar(const struct shortlist *);
 
 /* The k-th largest of v[n], which is reordered. */
 double shortlist_kth(double *v, int n, int k);
-/* Raises the floor from the candidates and drops those below it; scratch[room]. */
+/* Raises the floor from the candidates and drops those below the bar; scratch[room]. */
 void shortlist_prune(struct shortlist *, double *scratch);
 
 #endif
