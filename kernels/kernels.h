@@ -97,6 +97,14 @@ struct backend {
 	void *(*recorded)(struct backend *);   /* NULL: a fault */
 	void (*repeat)(struct backend *, void *recorded);
 	void (*forget)(struct backend *, void *recorded);
+
+	/* Weights that stay as they are, in the order in which conv_act reads them with i8: how
+	 * many numbers, of y, x[0] and x[1] with any number of images; and to there from x[1].
+	 * NULL: as they are. */
+	size_t (*packed)(struct backend *, struct shape y, const struct shape *x,
+		const struct attr *);
+	void (*pack)(struct backend *, real *to, struct shape y, const struct view *x,
+		const struct attr *);
 	void *device;                        /* what the backend keeps */
 };
 

@@ -86,17 +86,31 @@ static void run(struct backend *b, enum op op, struct view y, const struct view 
 	b->op[op](b, y, x, a);
 }
 
-/* |got - want| <= tolerance * max |want| */
-static void check(enum op op, struct shape s, const struct view *x, const struct attr *a,
+/* The weights in the order in which the backend reads them. */
+static float *packed(struct backend *b, struct shape y, const struct view *x, const struct attr *a)
+{
+	size_t n = b->packed(b, y, (struct shape[]){ x[0].s, x[1].s }, a);
+	float *w = filled(n);
+
+	memset(w, 0xff, n * sizeof *w);
+	b->pack(b, w, y, x, a);
+	return w;
+}
+
+/* |got - want| <= tolerance * max |want|; i8: the weights of x are not yet packed */
+static void check(enum op op, struct shape s, const struct view *given, const struct attr *a,
 	double tolerance, bool images)
 {
 	struct backend *ref = backend_new("ref", 1), *cpu = backend_new("cpu", 2);
+	struct view x[OP_INPUTS] = { { 0 } };
 	size_t n = shape_count(s);
 	struct view want = { filled(n), s }, got = { filled(n), s }, again = { filled(n), s };
 	double most = 0, worst = 0;
 	bool same = true;
 
+	for (int k = 0; k < op_inputs[op]; k++) x[k] = given[k];
 	run(ref, op, want, x, a);
+	if (a->i[8]) x[1].p = packed(cpu, s, x, a);
 	run(cpu, op, got, x, a);
 	for (size_t i = 0; i < n; i++) most = fmax(most, fabs((double)want.p[i]));
 	for (size_t i = 0; i < n; i++) {
@@ -121,11 +135,34 @@ static void check(enum op op, struct shape s, const struct view *x, const struct
 		ok(!memcmp(got.p, one.p, shape_count(one.s) * sizeof *one.p),
 			"the same for an image alone");
 	}
+	if (a->i[8]) free(x[1].p);
 	free(want.p);
 	free(got.p);
 	free(again.p);
 	backend_free(ref);
 	backend_free(cpu);
+}
+
+/* With bias and bounds, which make the largest number half of what it is; with something added or
+ * not, weights packed or not. */
+static void check_act(const struct problem *c, struct view x, struct view w, struct shape s,
+	struct attr a)
+{
+	struct view in[4] = { x, w, { filled((size_t)c->O), { { 1, 1, 1, c->O } } },
+		{ filled(shape_count(s)), s } };
+
+	a.f[1] = (float)sqrt(c->K * c->L * c->I) * 2 / 3;    /* twice the deviation */
+	a.f[0] = -a.f[1] / 4;
+	for (int k = 0; k < 4; k++) {
+		struct view more = in[3];
+
+		if (k & 1) in[3].p = NULL;
+		a.i[8] = k / 2;
+		check(OP_conv_act, s, in, &a, 8e-6, true);
+		in[3] = more;
+	}
+	free(in[2].p);
+	free(in[3].p);
 }
 
 static void check_problem(const struct problem *c)
@@ -141,6 +178,7 @@ static void check_problem(const struct problem *c)
 		(int)c->scale } };
 
 	check(OP_conv, ys, (struct view[]){ x, w }, &a, 4e-6, true);
+	if (c->scale == CONV_SAME) check_act(c, x, w, ys, a);
 	check(OP_conv_dx, xs, (struct view[]){ y, w }, &a, 4e-6, true);
 	a.i[5] = c->K;
 	a.i[6] = c->L;

@@ -263,7 +263,7 @@ static void check_direct(int net, const struct tensors *w, val (*build)(struct f
 	snprintf(input, sizeof input, "%s/direct/x", nets[net].golden);
 	float *sym = formula_sym(input, pixels * 3, high);
 	for (int i = 0; i < pixels * 3; i++) x[i] = (real)sym[i % 3 * pixels + i / 3];
-	folded_onto(&f, t);
+	folded_onto(&f, t, b);
 	val y = build(&f, leaf(t, shape4(1, h, wide, 3), x));
 	keep(t, y);
 	must(!f.failed && !tape_plan(t, b, true));

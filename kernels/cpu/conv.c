@@ -56,7 +56,7 @@ static void run(const struct corr *c, struct room *r)
 typedef void product(struct backend *, struct view y, const struct view *x, const struct attr *,
 	struct room *);
 
-static product forward, backward, weights;
+static product forward, forward_act, backward, weights;
 
 /* A scaled product whose shape no way suits, in two steps: the large image, which stands for the
  * input x[large], or for y if that is negative, is in the scratch. */
@@ -75,34 +75,56 @@ static void apart(struct backend *b, product *plain, struct view y, const struct
 	if (r->base && large < 0) cpu_sum2(b, small, v, a);
 }
 
-static void forward(struct backend *b, struct view y, const struct view *x, const struct attr *a,
-	struct room *r)
+static struct corr corr_of(struct backend *b, struct view y, const struct view *x,
+	const struct attr *a)
 {
 	int I = x[0].s.d[3], O = y.s.d[3], L = x[1].s.d[1];
-	struct corr c = {
+
+	return (struct corr){
 		.x = x[0].p, .N = x[0].s.d[0], .H = x[0].s.d[1], .W = x[0].s.d[2],
 		.t = { x[1].p, x[1].s.d[0], L, I, O, (ptrdiff_t)L * I * O, (ptrdiff_t)I * O, O, 1 },
 		.stride = a->i[0], .top = a->i[1], .left = a->i[3], .y = y.p,
 		.P = y.s.d[1], .Q = y.s.d[2], .YH = y.s.d[1], .YW = y.s.d[2], .step = 1,
 		.threads = b->threads, .scale = (enum conv_scale)a->i[7],
 	};
+}
+
+static void forward(struct backend *b, struct view y, const struct view *x, const struct attr *a,
+	struct room *r)
+{
+	struct corr c = corr_of(b, y, x, a);
 
 	if (c.scale && !wino_wide_suits(&c))
 		apart(b, forward, y, x, a, r, c.scale == CONV_UP ? 0 : -1);
 	else run(&c, r);
 }
 
-void cpu_conv_act(struct backend *b, struct view y, const struct view *x, const struct attr *a)
+static void forward_act(struct backend *b, struct view y, const struct view *x,
+	const struct attr *a, struct room *r)
 {
-	const struct tile_set *set = tile_best();
-	int rows = y.s.d[0] * y.s.d[1], Q = y.s.d[2], O = y.s.d[3];
+	struct corr c = corr_of(b, y, x, a);
 
-	cpu_conv(b, y, x, a);
-#pragma omp parallel for if (shape_count(y.s) >= CPU_ALONE) num_threads(b->threads)
-	for (int i = 0; i < rows; i++) {
-		ptrdiff_t at = (ptrdiff_t)i * Q * O;
-		set->finish(y.p + at, Q, O, x[2].p, x[3].p ? x[3].p + at : NULL, a->f[0], a->f[1]);
-	}
+	c.packed = a->i[8];
+	c.ends = (struct ends){ .on = true, .lo = a->f[0], .hi = a->f[1] };
+	if (r->base) c.ends.bias = x[2].p, c.ends.more = x[3].p;
+	run(&c, r);
+}
+
+size_t cpu_packed(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
+{
+	struct view in[2] = { { NULL, x[0] }, { NULL, x[1] } };
+	struct corr c = corr_of(b, (struct view){ NULL, y }, in, a);
+
+	return wino_suits(&c) ? wino_packed(&c) : direct_packed(&c);
+}
+
+void cpu_pack(struct backend *b, float *to, struct shape y, const struct view *x,
+	const struct attr *a)
+{
+	struct corr c = corr_of(b, (struct view){ NULL, y }, x, a);
+
+	if (wino_suits(&c)) wino_pack(&c, to);
+	else direct_pack(&c, to);
 }
 
 /* Of the taps k0, k0 + s, k0 + 2 s, ... of a dimension of `taps`: how many, and the pad of their
@@ -175,7 +197,7 @@ static size_t scratch_of(product *f, struct backend *b, struct shape y, const st
 	struct room r = { 0 };
 
 	f(b, (struct view){ NULL, y }, (struct view[]){ { NULL, x[0] }, { NULL, x[1] } }, a, &r);
-	return r.used;
+	return r.used ? r.used : 1;          /* a base of NULL only counts */
 }
 
 #define PRODUCT(name, f) \
@@ -189,5 +211,6 @@ static size_t scratch_of(product *f, struct backend *b, struct shape y, const st
 		return scratch_of(f, b, y, x, a); \
 	}
 PRODUCT(cpu_conv, forward)
+PRODUCT(cpu_conv_act, forward_act)
 PRODUCT(cpu_conv_dx, backward)
 PRODUCT(cpu_conv_dw, weights)

@@ -28,6 +28,9 @@ int panels_first(const struct panels *, int panel);     /* its first column */
 int panels_width(const struct panels *, int panel);     /* its columns in whole vectors */
 float *panels_at(const struct panels *, int panel);
 
+/* What becomes of a sum: min(max(sum + bias[o] + more, lo), hi), NaN stays; more: like y, or NULL. */
+struct ends { bool on; const float *bias, *more; float lo, hi; };
+
 /* y[n][p step + y0][q step + x0][o] = sum over k, l, c of
  * x[n][p stride + k - top][q stride + l - left][c] * w[k][l][c][o], x being zero outside.
  * P and Q are the rows and columns computed, YH and YW those of y. */
@@ -40,6 +43,8 @@ struct corr {
 	int P, Q, YH, YW, step, y0, x0;
 	int threads;
 	enum conv_scale scale;               /* UP: x stands for up2(x); DOWN: y for its sum2 */
+	struct ends ends;
+	bool packed;                         /* t.w is what conv_pack made of the taps */
 };
 
 static inline struct view corr_x(const struct corr *c)
@@ -67,6 +72,12 @@ void wino_wide_run(const struct corr *, struct room *);
 bool few_suits(const struct corr *);
 bool wino_suits(const struct corr *);
 bool wino_wide_suits(const struct corr *);
+/* The taps in the order in which a way reads them, which for a problem with `packed` is direct or
+ * wino whatever the number of images: floats of it; to: where it goes. */
+size_t direct_packed(const struct corr *);
+void direct_pack(const struct corr *, float *to);
+size_t wino_packed(const struct corr *);
+void wino_pack(const struct corr *, float *to);
 
 /* dw[k][l][i][o] = sum over n, p, q of
  * x[n][p stride + k - top][q stride + l - left][i] * dy[n][p][q][o]. */

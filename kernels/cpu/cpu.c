@@ -37,8 +37,9 @@ int cpu_fill(struct backend *b)
 	HAS_SCRATCH(conv);
 	HAS_SCRATCH(conv_dx);
 	HAS_SCRATCH(conv_dw);
-	HAS(conv_act);
-	b->scratch[OP_conv_act] = cpu_conv_scratch;
+	HAS_SCRATCH(conv_act);
+	b->packed = cpu_packed;
+	b->pack = cpu_pack;
 	HAS(dwconv_act);
 	HAS(maxpool);
 	HAS(avgpool);

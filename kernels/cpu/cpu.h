@@ -21,7 +21,10 @@ op_scratch cpu_moments_scratch, cpu_fir_scratch;
 
 /* conv.c, dw.c, gemm.c */
 op_fn cpu_conv, cpu_conv_dx, cpu_conv_dw, cpu_conv_act, cpu_dwconv_act, cpu_matmul;
-op_scratch cpu_conv_scratch, cpu_conv_dx_scratch, cpu_conv_dw_scratch;
+size_t cpu_packed(struct backend *, struct shape y, const struct shape *x, const struct attr *);
+void cpu_pack(struct backend *, float *to, struct shape y, const struct view *x,
+	const struct attr *);
+op_scratch cpu_conv_act_scratch, cpu_conv_scratch, cpu_conv_dx_scratch, cpu_conv_dw_scratch;
 op_scratch cpu_matmul_scratch;
 
 #endif

@@ -53,10 +53,32 @@ static void plan_panels(struct direct *d, struct room *r)
 	struct room none = { 0 };
 
 	panels_plan(&d->w, &none, c->t.K * c->t.L * c->t.C, c->t.O);
+	if (c->packed) {
+		d->w.p = (float *)c->t.w;
+		return;
+	}
 	d->by_panel = d->w.count >= 4 * c->threads && (int64_t)c->N * c->P * c->Q < 256;
 	d->packed_size = (ptrdiff_t)d->w.depth * panels_width(&d->w, 0);
 	if (d->by_panel) d->packed = conv_take(r, (size_t)c->threads * (size_t)d->packed_size);
 	else panels_plan(&d->w, r, d->w.depth, c->t.O);
+}
+
+size_t direct_packed(const struct corr *c)
+{
+	struct room count = { 0 };
+	struct panels p;
+
+	panels_plan(&p, &count, c->t.K * c->t.L * c->t.C, c->t.O);
+	return count.used / sizeof(float);
+}
+
+void direct_pack(const struct corr *c, float *to)
+{
+	struct panels p;
+
+	panels_plan(&p, &(struct room){ 0 }, c->t.K * c->t.L * c->t.C, c->t.O);
+	p.p = to;
+	panels_pack(&p, &c->t, c->threads);
 }
 
 static struct direct direct_plan(const struct corr *c, struct room *r)
@@ -90,6 +112,8 @@ static void strip_panel(const struct direct *d, const float *x, ptrdiff_t row, i
 		.b = taps, .cols = least(width, c->t.O - first),
 		.runs = c->t.K, .run = c->t.L * C, .as = row, .la = 1,
 		.bs = (ptrdiff_t)c->t.L * C * width, .lb = width,
+		.bias = c->ends.on ? c->ends.bias + first : NULL, .lo = c->ends.lo,
+		.hi = c->ends.hi,
 	};
 	ptrdiff_t y_pixel = (ptrdiff_t)c->step * c->t.O, y_row = y_pixel * c->YW;
 	ptrdiff_t image_row = (ptrdiff_t)n * c->YH + (ptrdiff_t)p * c->step + c->y0;
@@ -100,6 +124,7 @@ static void strip_panel(const struct direct *d, const float *x, ptrdiff_t row, i
 		for (int m = 0; m < t.rows; m++) {
 			t.a[m] = x + (ptrdiff_t)q * c->stride * C;
 			t.c[m] = y + q * y_pixel;
+			if (c->ends.more) t.more[m] = c->ends.more + (t.c[m] - c->y);
 			if (++q == c->Q) q = 0, x += c->stride * row, y += y_row;
 		}
 		for (int m = t.rows; m < high; m++) t.a[m] = t.a[0];
@@ -150,7 +175,7 @@ void direct_run(const struct corr *corr, struct room *r)
 	int items = d.by_panel ? d.w.count : c->N * d.strips;
 
 	if (!r->base) return;
-	if (!d.by_panel) panels_pack(&d.w, &c->t, c->threads);
+	if (!d.by_panel && !c->packed) panels_pack(&d.w, &c->t, c->threads);
 #pragma omp parallel for schedule(dynamic) num_threads(c->threads) \
 	if (items > 1 && (double)c->N * c->P * c->Q * c->t.O * d.w.depth > 2e5)
 	for (int i = 0; i < items; i++) {

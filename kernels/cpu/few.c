@@ -11,7 +11,7 @@ typedef float four __attribute__((vector_size(4 * FEW), aligned(4), may_alias));
 
 bool few_suits(const struct corr *c)
 {
-	if (c->stride != 1 || c->step != 1) return false;
+	if (c->stride != 1 || c->step != 1 || c->ends.on) return false;
 	return c->t.O <= FEW && c->t.K * c->t.L > 2 && c->t.C >= 8;
 }
 

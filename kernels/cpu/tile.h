@@ -9,14 +9,17 @@ enum { TILE_ROWS = 8, TILE_WIDE = 4 };       /* the largest tile, in rows and ve
 
 /* c[m][n] = (add ? c[m][n] : 0) + sum over j < runs, t < run of
  * a[m][j as + t la] * b[j bs + t lb + n], in this order: a row depends on nothing but its own
- * numbers.  All tile_set.rows[vectors] pointers of a must be readable, c has `rows` of them; b is
- * readable up to a whole vector, of c only n < cols is touched. */
+ * numbers.  With bias, instead of add: min(max(sum + bias[n] + more[m][n], lo), hi), where NaN
+ * stays; more[0] NULL: none.  All tile_set.rows[vectors] pointers of a must be readable, c and more
+ * have `rows` of them; b is readable up to a whole vector, of c, bias and more only n < cols. */
 struct tile {
 	const float *a[TILE_ROWS];
 	float *c[TILE_ROWS];
 	const float *b;
 	int rows, cols, runs, run, add;
 	ptrdiff_t as, la, bs, lb;
+	const float *bias, *more[TILE_ROWS];
+	float lo, hi;
 };
 
 /* The maps of a Winograd form, each over `channels` channels, a multiple of `lanes`: a tile of 4x4

@@ -12,7 +12,7 @@ enum {
 
 struct wino {
 	const struct corr *c;
-	struct panels w, u;                  /* taps; their planes, each as panels of depth C */
+	struct panels w, u;                  /* taps, where their rows are not outputs; planes */
 	const struct wino_maps *maps;
 	struct wino_grid grid;
 	struct wino_source x;
@@ -28,12 +28,26 @@ bool wino_suits(const struct corr *c)
 		corr_x(c).s, corr_y(c).s);
 }
 
+/* As many tiles as their planes leave room for in the cache, but enough to be worth reading the
+ * planes of the taps for; all strips alike. */
 static int strip_tiles(int64_t tiles, int I, int O, int threads)
 {
-	int fit = most(48, STRIP_FLOATS / (PLANES * (I + O)) / 24 * 24);
-	int64_t share = (tiles + threads - 1) / threads;
+	int64_t room = STRIP_FLOATS / (PLANES * (I + O)), worth = (int64_t)I * O / 512;
+	int64_t fit = room > worth ? room : worth, strips = (tiles + fit - 1) / fit;
 
-	return share < fit ? (int)(share + 5) / 6 * 6 : fit;
+	if (strips < threads) strips = threads;
+	return (int)((tiles + strips - 1) / strips + 5) / 6 * 6;
+}
+
+/* The planes, each as panels of depth C. */
+static ptrdiff_t u_plane(const struct corr *c)
+{
+	return (ptrdiff_t)c->t.C * c->t.O + WINO_GAP;
+}
+
+size_t wino_packed(const struct corr *c)
+{
+	return PLANES * (size_t)u_plane(c);
 }
 
 static struct wino wino_plan(const struct corr *c, struct room *r)
@@ -48,29 +62,47 @@ static struct wino wino_plan(const struct corr *c, struct room *r)
 	w.strip = strip_tiles(w.tiles, I, O, c->threads);
 	w.in_plane = (ptrdiff_t)w.strip * I + WINO_GAP;
 	w.out_plane = (ptrdiff_t)w.strip * O + WINO_GAP;
-	w.u_plane = (ptrdiff_t)I * O + WINO_GAP;
+	w.u_plane = u_plane(c);
 	w.per_thread = PLANES * (w.in_plane + w.out_plane) + PLANES * (ptrdiff_t)most(I, O);
-	panels_plan(&w.w, r, 9 * I, O);
-	w.u = w.w;
-	w.u.depth = I;
-	w.u.p = conv_take(r, PLANES * (size_t)w.u_plane);
+	panels_plan(&w.u, &(struct room){ 0 }, I, O);
+	if (c->packed) w.u.p = (float *)c->t.w;
+	else w.u.p = conv_take(r, wino_packed(c));
+	if (c->t.o != 1) panels_plan(&w.w, r, 9 * I, O);
 	w.work = conv_take(r, (size_t)c->threads * (size_t)w.per_thread);
 	return w;
 }
 
+/* Where three by three taps of input i to a panel of outputs are, and how far apart. */
+static const float *taps_of(const struct wino *w, int panel, int i, ptrdiff_t *tap)
+{
+	const struct taps *t = &w->c->t;
+	int width = panels_width(&w->u, panel);
+
+	*tap = t->o == 1 ? t->l : (ptrdiff_t)t->C * width;
+	return t->o == 1 ? t->w + i * t->c + panels_first(&w->u, panel) :
+		panels_at(&w->w, panel) + (ptrdiff_t)i * width;
+}
+
 static void taps_to_planes(const struct wino *w)
 {
-	int I = w->c->t.C;
-
 #pragma omp parallel for collapse(2) num_threads(w->c->threads)
 	for (int panel = 0; panel < w->u.count; panel++)
-		for (int i = 0; i < I; i++) {
+		for (int i = 0; i < w->c->t.C; i++) {
 			int width = panels_width(&w->u, panel);
-			ptrdiff_t row = (ptrdiff_t)i * width, tap = (ptrdiff_t)I * width;
+			ptrdiff_t tap;
+			const float *from = taps_of(w, panel, i, &tap);
 
-			w->maps->taps(panels_at(&w->w, panel) + row, tap,
-				panels_at(&w->u, panel) + row, w->u_plane, width, 0);
+			w->maps->taps(from, tap, panels_at(&w->u, panel) + (ptrdiff_t)i * width,
+				w->u_plane, width, 0);
 		}
+}
+
+void wino_pack(const struct corr *c, float *to)
+{
+	struct wino w = wino_plan(c, &(struct room){ 0 });
+
+	w.u.p = to;
+	taps_to_planes(&w);
 }
 
 /* out[tile][o] = in[tile][i] u[i][o] for one plane. */
@@ -110,8 +142,8 @@ void wino_run(const struct corr *c, struct room *r)
 	struct wino w = wino_plan(c, r);
 
 	if (!r->base) return;
-	panels_pack(&w.w, &c->t, c->threads);
-	taps_to_planes(&w);
+	if (c->t.o != 1) panels_pack(&w.w, &c->t, c->threads);
+	if (!c->packed) taps_to_planes(&w);
 #pragma omp parallel for schedule(dynamic) num_threads(c->threads)
 	for (int64_t first = 0; first < w.tiles; first += w.strip) strip(&w, first);
 }

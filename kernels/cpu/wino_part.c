@@ -77,6 +77,14 @@ void wino_load(const struct wino_source *s, int64_t tile, int phase, int first, 
 	s->map(window, channels, s->side * (ptrdiff_t)channels, planes, plane, channels);
 }
 
+static void end_pixel(const struct corr *c, float *y, int first, int channels)
+{
+	const struct ends *e = &c->ends;
+
+	tile_best()->finish(y, 1, channels, e->bias + first, e->more ? e->more + (y - c->y) : NULL,
+		e->lo, e->hi);
+}
+
 void wino_store(const struct wino_maps *maps, const struct corr *c, struct wino_grid grid,
 	int64_t tile, int phase, int first, int channels, const float *planes, ptrdiff_t plane,
 	float *window)
@@ -88,14 +96,15 @@ void wino_store(const struct wino_maps *maps, const struct corr *c, struct wino_
 	ptrdiff_t at = (tile / per * c->P + p * step + phase / 2 * (step - 1)) * c->Q
 		+ q * step + phase % 2 * (step - 1);
 	float *y = c->y + at * O + first;
+	bool whole = rows == 4 && cols == 4;
 
-	if (rows == 4 && cols == 4) {
-		maps->out(planes, plane, y, pixel, row, channels);
-		return;
-	}
-	maps->out(planes, plane, window, channels, 4 * (ptrdiff_t)channels, channels);
-	for (int i = 0; i < rows; i++)
+	if (whole) maps->out(planes, plane, y, pixel, row, channels);
+	else maps->out(planes, plane, window, channels, 4 * (ptrdiff_t)channels, channels);
+	for (int i = 0; i < rows && !whole; i++)
 		for (int j = 0; j < cols; j++)
 			memcpy(y + i * row + j * pixel, window + (4 * i + j) * channels,
 				sizeof(float) * (size_t)channels);
+	for (int i = 0; i < rows && c->ends.on; i++)
+		for (int j = 0; j < cols; j++)
+			end_pixel(c, y + i * row + j * pixel, first, channels);
 }

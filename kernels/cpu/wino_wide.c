@@ -30,7 +30,8 @@ struct wide {
 
 bool wino_wide_suits(const struct corr *c)
 {
-	return wino_suits(c) && (c->scale || (int64_t)c->t.C * c->t.O > WIDE);
+	if (c->packed || !wino_suits(c)) return false;
+	return c->scale || (int64_t)c->t.C * c->t.O > WIDE;
 }
 
 static struct wide wide_plan(const struct corr *c, struct room *r)

@@ -16,9 +16,10 @@ struct folded folded_start(const struct tensors *from, double eps)
 	return f;
 }
 
-void folded_onto(struct folded *f, struct tape *t)
+void folded_onto(struct folded *f, struct tape *t, struct backend *b)
 {
 	f->t = t;
+	f->b = b;
 	f->at = 0;
 }
 
@@ -112,10 +113,15 @@ static int fetch_bias(struct folded *f, const char *bias_name, const char *gain_
 	return bad ? -1 : 0;
 }
 
+static real *weights(size_t n)
+{
+	return mem_big(n, sizeof(real), "weights of a network");
+}
+
 static real *hold(struct folded *f, size_t n)
 {
 	must(f->n_held < (int)LEN(f->held));
-	real *p = mem_big(n, sizeof *p, "weights of a network");
+	real *p = weights(n);
 	if (p) f->held[f->n_held++] = p;
 	return p;
 }
@@ -158,8 +164,8 @@ static int fold(struct folded *f, const struct source *s)
 }
 
 /* Leaves for the weights [k,l,depth,out] and bias of the next layer; without memory once the
- * network has failed, which lets it be built to its end. */
-static void leaves(struct folded *f, const struct source *s, struct shape shape, val leaf_of[2])
+ * network has failed, which lets it be built to its end.  Whether they had to be folded. */
+static bool leaves(struct folded *f, const struct source *s, struct shape shape, val leaf_of[2])
 {
 	bool fresh = f->at == f->n_held;
 
@@ -167,6 +173,19 @@ static void leaves(struct folded *f, const struct source *s, struct shape shape,
 	leaf_of[0] = leaf(f->t, shape, f->failed ? NULL : f->held[f->at]);
 	leaf_of[1] = leaf(f->t, shape4(1, 1, 1, shape.d[3]), f->failed ? NULL : f->held[f->at + 1]);
 	f->at += 2;
+	return fresh;
+}
+
+/* The weights of the convolution y, the last layer, packed in the place of the folded ones. */
+static void pack(struct folded *f, val y, bool fresh)
+{
+	size_t n = f->failed ? 0 : tape_packed(f->t, f->b, y);
+	real **w = &f->held[f->at - 2], *raw = *w;
+
+	if (!n) return;
+	if (fresh && !(*w = weights(n))) f->failed = true;
+	else tape_pack(f->t, f->b, y, fresh ? raw : NULL, *w);
+	if (fresh) free(raw);
 }
 
 val folded_conv(struct folded *f, val x, val more, const struct folded_layer *c)
@@ -185,9 +204,10 @@ val folded_conv(struct folded *f, val x, val more, const struct folded_layer *c)
 	val w[2], y;
 
 	must(c->out || more < 0);
-	leaves(f, &s, shape4(c->k, c->l, depth, out), w);
+	bool fresh = leaves(f, &s, shape4(c->k, c->l, depth, out), w);
 	y = c->out ? conv_act(f->t, x, w[0], w[1], more, c->stride, c->pads, lo, hi) :
 		dwconv_act(f->t, x, w[0], w[1], c->stride, c->pads, lo, hi);
+	if (c->out) pack(f, y, fresh);
 	tape_label(f->t, y, "%s", c->name);
 	return y;
 }
@@ -199,8 +219,9 @@ val folded_linear(struct folded *f, val x, val more, const struct folded_linear 
 	struct source s = { d->weight, NULL, d->bias, d->gain, 2, { d->out, in } };
 	val w[2];
 
-	leaves(f, &s, shape4(1, 1, in, d->out), w);
+	bool fresh = leaves(f, &s, shape4(1, 1, in, d->out), w);
 	val y = conv_act(f->t, x, w[0], w[1], more, 1, none, -INFINITY, INFINITY);
+	pack(f, y, fresh);
 	tape_label(f->t, y, "%s", d->weight);
 	return y;
 }

@@ -11,6 +11,7 @@
 
 struct folded {
 	struct tape *t;
+	struct backend *b;
 	const struct tensors *from;          /* published names and PyTorch axis order */
 	double eps;
 	bool *used;                          /* [from->n] */
@@ -24,9 +25,10 @@ struct folded {
 
 struct folded folded_start(const struct tensors *from, double eps);
 
-/* The layers added from now on go onto this tape.  On every tape after the first they are the same,
- * in the same order, and read the same memory: the file is not looked at again. */
-void folded_onto(struct folded *, struct tape *);
+/* The layers added from now on go onto this tape, which will run on this kind of backend.  On every
+ * tape after the first they are the same, in the same order, and read the same memory, packed for
+ * the backend: the file is not looked at again. */
+void folded_onto(struct folded *, struct tape *, struct backend *);
 
 enum act { ACT_NONE, ACT_RELU, ACT_RELU6 };
 

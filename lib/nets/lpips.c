@@ -127,7 +127,7 @@ static int worker_open(struct worker *w, struct lpips *l)
 		"input of the network");
 	if (!w->b || !w->x) return -1;
 	w->t = tape_new();
-	folded_onto(&s->layers, w->t);
+	folded_onto(&s->layers, w->t, w->b);
 	build(w, s, leaf(w->t, shape4(1, l->height, l->width, 3), w->x));
 	return folded_finish(&s->layers) ? -1 : tape_plan(w->t, w->b, true);
 }

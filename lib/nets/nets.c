@@ -90,7 +90,7 @@ static int worker_open(struct worker *w, struct net *net)
 		"input of the network");
 	if (!w->b || !w->x) return -1;
 	w->t = tape_new();
-	folded_onto(&s->layers, w->t);
+	folded_onto(&s->layers, w->t, w->b);
 	w->y = build(w, net);
 	keep(w->t, w->y);
 	return folded_finish(&s->layers) ? -1 : tape_plan(w->t, w->b, true);

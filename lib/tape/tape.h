@@ -85,6 +85,11 @@ val conv_sum2(struct tape *, val x, val w);
  * forward only. */
 val conv_act(struct tape *, val x, val w, val bias, val more, int stride, struct pads, double lo,
 	double hi);
+/* The weights of y, a conv_act, in the order in which the backend reads them, for any number of
+ * images: how many numbers, or 0: as they are.  tape_pack puts them `to` there, of w or, where that
+ * is NULL, as another tape has done; y reads them from now on. */
+size_t tape_packed(const struct tape *, struct backend *, val y);
+void tape_pack(struct tape *, struct backend *, val y, const real *w, real *to);
 val dwconv_act(struct tape *, val x, val w, val bias, int stride, struct pads, double lo,
 	double hi);
 /* Over windows of K by L, which all reach into x; forward only. */
