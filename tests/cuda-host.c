@@ -15,7 +15,10 @@ enum state { FRESH, READY, AT_WARP, AT_BLOCK, DONE };
 
 struct host_place host_at;
 
-struct deposit { uint32_t word[6]; float value; };
+struct deposit { uint32_t word[6]; float value; const void *row; };
+
+/* A copy into shared memory that is on its way; group: how many commits were before it. */
+struct copy { void *to; const void *from; bool any; int group; };
 
 /* Begun on a stack of its own by setcontext; from then on left and taken up by _longjmp, which
  * calls no system. */
@@ -26,6 +29,8 @@ static struct fiber {
 	enum state state;
 	struct deposit given[2];             /* what others of the warp read; two, taken in turns */
 	int turn;
+	struct copy copy[64];
+	int copies, groups;
 } fiber[THREADS];
 static jmp_buf scheduler;
 static struct { void (*kernel)(const void *); const void *args; } job;
@@ -38,8 +43,10 @@ static void broken(const char *what)
 
 static void begin(void)
 {
+	fiber[host_at.thread].copies = fiber[host_at.thread].groups = 0;
 	job.kernel(job.args);
 	fiber[host_at.thread].state = DONE;
+	if (fiber[host_at.thread].copies) broken("a copy that nobody waited for");
 	_longjmp(scheduler, 1);
 }
 
@@ -93,9 +100,53 @@ float host_xor(float v, int lanes)
 	return of_lane(lane ^ lanes, turn)->value;
 }
 
+/* What is on its way is not to be read: NaN. */
+void host_copy_async(void *to, const void *from, bool any)
+{
+	struct fiber *f = &fiber[host_at.thread];
+
+	if (f->copies == sizeof f->copy / sizeof *f->copy) broken("too many copies on their way");
+	if ((uintptr_t)to % 16 || (uintptr_t)from % 16) broken("a copy that is not aligned");
+	memset(to, 0xff, 16);
+	f->copy[f->copies++] = (struct copy){ to, from, any, f->groups };
+}
+
+void host_copy_commit(void)
+{
+	fiber[host_at.thread].groups++;
+}
+
+void host_copy_wait(int left)
+{
+	struct fiber *f = &fiber[host_at.thread];
+	int n = 0;
+
+	for (int i = 0; i < f->copies; i++) {
+		struct copy c = f->copy[i];
+		if (c.group >= f->groups - left) f->copy[n++] = c;
+		else if (c.any) memcpy(c.to, c.from, 16);
+		else memset(c.to, 0, 16);
+	}
+	f->copies = n;
+}
+
+void host_load_matrices(uint32_t w[4], const void *row, bool transposed)
+{
+	int lane = host_at.thread % WARP, quad = lane % 4, turn;
+
+	if ((uintptr_t)row % 16) broken("a row of a matrix that is not aligned");
+	turn = give(&(struct deposit){ .row = row });
+	for (int j = 0; j < 4; j++) {
+		const uint16_t *at[2] = { of_lane(8 * j + 2 * quad, turn)->row,
+					  of_lane(8 * j + 2 * quad + 1, turn)->row };
+		const uint32_t *whole = of_lane(8 * j + lane / 4, turn)->row;
+		w[j] = transposed ? at[0][lane / 4] | (uint32_t)at[1][lane / 4] << 16 : whole[quad];
+	}
+}
+
 static int deposit_mma(const uint32_t a[4], const uint32_t b[2])
 {
-	struct deposit d = { { a[0], a[1], a[2], a[3], b[0], b[1] }, 0 };
+	struct deposit d = { .word = { a[0], a[1], a[2], a[3], b[0], b[1] } };
 	return give(&d);
 }
 

@@ -271,7 +271,7 @@ int ic_cuda_open(struct backend *b, int precision)
 	b->forget = forget;
 	cuda_chain_fill(b);
 	cuda_move_fill(b);
-	cuda_gemm_fill(b);
+	cuda_matmul_fill(b);
 	cuda_conv_fill(b);
 	cuda_adam_fill(b);
 	return 0;

@@ -7,7 +7,8 @@
 #include "kernels/chain.h"
 #include "kernels/cuda/cuda.h"
 
-enum { EACH = 4, ROWS = THREADS / WARP, TARGET_BLOCKS = 528 };   /* 4 for each processor of an H100 */
+enum { EACH = 4, ROWS = THREADS / WARP };
+enum { TARGET_BLOCKS = 528 };                /* four for each processor of an H100 */
 
 struct operand {
 	const float *p;
@@ -219,7 +220,8 @@ static void make_dims(struct space *s, const struct chain *c, int *origin)
 	s->count = (unsigned)shape_count(c->space);
 }
 
-static struct operand make_operand(const struct space *s, const int *origin, struct view v, int from)
+static struct operand make_operand(const struct space *s, const int *origin, struct view v,
+				   int from)
 {
 	struct operand o;
 	unsigned stride = 1;
@@ -323,7 +325,8 @@ static void prune(struct fold *f)
 
 static void run_fold(struct backend *b, struct fold *f, float *y, double factor)
 {
-	int parts = parts_of(f), across = blocks_for(f->results, f->lanes_out ? (int)WARP : (int)ROWS);
+	int parts = parts_of(f);
+	int across = blocks_for(f->results, f->lanes_out ? (int)WARP : (int)ROWS);
 	struct fold_end e;
 
 	f->part = (f->terms + (unsigned)parts - 1) / (unsigned)parts;

@@ -1,54 +1,6 @@
-/* conv: convolutions and both adjoints; of an image given at half its side too. */
+/* conv: convolutions and both adjoints.  Where an image is given at half its side (i7), an operand
+ * is read so; a result is made whole and summed. */
 #include "kernels/cuda/gemm.h"
-
-static struct gemm make_conv(int kind, struct shape y, const struct shape *x, const struct attr *at)
-{
-	struct gemm g;
-	struct shape in = kind == CONV_DX ? y : x[0], w = kind == CONV_DW ? y : x[1];
-	struct shape out = kind == CONV ? y : kind == CONV_DX ? x[0] : x[1];
-
-	memset(&g, 0, sizeof g);
-	g.H = in.d[1], g.W = in.d[2], g.I = in.d[3];
-	g.P = out.d[1], g.Q = out.d[2], g.O = out.d[3];
-	g.L = w.d[1];
-	g.stride = at->i[0], g.top = at->i[1], g.left = at->i[3];
-	int pixels = in.d[0] * g.H * g.W, outs = in.d[0] * g.P * g.Q, taps = w.d[0] * g.L;
-	g.m = kind == CONV ? outs : kind == CONV_DX ? pixels : taps * g.I;
-	g.n = kind == CONV_DX ? g.I : g.O;
-	g.k = kind == CONV ? taps * g.I : kind == CONV_DX ? taps * g.O : outs;
-	g.ldb = g.n;
-	g.vector_a = (kind == CONV_DX ? g.O : g.I) % 4 == 0;
-	g.vector_b = g.O % 4 == 0;
-	return g;
-}
-
-static void convolve(struct backend *b, int kind, struct view y, const struct view *x,
-		     const struct attr *at)
-{
-	struct shape in[2] = { x[0].s, x[1].s };
-	struct gemm g = make_conv(kind, y.s, in, at);
-
-	cuda_gemm_split(&g, 1);
-	cuda_gemm_run(b, &g, kind, 1, y, x);
-}
-
-static size_t convolve_scratch(int kind, struct shape y, const struct shape *x,
-			       const struct attr *at)
-{
-	struct gemm g = make_conv(kind, y, x, at);
-
-	cuda_gemm_split(&g, 1);
-	return cuda_gemm_scratch(&g);
-}
-
-/* Which image of a scaled convolution (i7) is given at half its side: an input; -1: the result. */
-static int halved(int kind, const struct attr *at)
-{
-	int up = at->i[7] == CONV_UP;
-
-	if (kind == CONV_DW) return up ? 0 : 1;
-	return up == (kind == CONV) ? 0 : -1;
-}
 
 static struct shape doubled(struct shape s)
 {
@@ -57,77 +9,84 @@ static struct shape doubled(struct shape s)
 	return s;
 }
 
-static size_t large_bytes(struct shape s)
+/* x0, x1 and y of the op as x, w and y of the convolution. */
+static struct product make_product(int kind, struct shape y, const struct shape *x,
+				   const struct attr *at)
 {
-	return (shape_count(doubled(s)) * sizeof(float) + 255) / 256 * 256;
+	struct product p;
+	bool up = at->i[7] == CONV_UP, down = at->i[7] == CONV_DOWN;
+
+	memset(&p, 0, sizeof p);
+	p.kind = kind;
+	p.batches = 1;
+	p.x = kind == CONV_DX ? y : x[0];
+	p.w = kind == CONV_DW ? y : x[1];
+	p.y = kind == CONV ? y : kind == CONV_DX ? x[0] : x[1];
+	if (up) p.x = doubled(p.x);
+	if (down) p.y = doubled(p.y);
+	p.stride = at->i[0], p.top = at->i[1], p.left = at->i[3];
+	p.half_a = kind == CONV_DX ? down : up;
+	p.half_b = kind == CONV_DW && down;
+	return p;
 }
 
-/* The large image is in the scratch: up2 of an input, or what sum2 makes the result of. */
-static void convolve_scaled(struct backend *b, int kind, struct view y, const struct view *x,
-			    const struct attr *at)
+static bool result_halved(int kind, const struct attr *at)
 {
-	struct attr same = *at;
-	struct view in[2] = { x[0], x[1] }, large, small;
-	char *work = (char *)b->work;
-	int which = halved(kind, at);
-
-	same.i[7] = CONV_SAME;
-	small = which < 0 ? y : x[which];
-	large.p = (float *)work;
-	large.s = doubled(small.s);
-	if (which < 0) y = large;
-	else in[which] = large;
-	if (which >= 0) b->op[OP_up2](b, large, &small, &same);
-	b->work = work + large_bytes(small.s);
-	convolve(b, kind, y, in, &same);
-	b->work = work;
-	if (which < 0) b->op[OP_sum2](b, small, &large, &same);
+	return (kind == CONV && at->i[7] == CONV_DOWN) || (kind == CONV_DX && at->i[7] == CONV_UP);
 }
 
-static size_t convolve_scaled_scratch(int kind, struct shape y, const struct shape *x,
-				      const struct attr *at)
+static size_t whole_bytes(struct shape half)
 {
-	struct attr same = *at;
-	struct shape in[2] = { x[0], x[1] };
-	int which = halved(kind, at);
-	size_t bytes = large_bytes(which < 0 ? y : x[which]);
-
-	same.i[7] = CONV_SAME;
-	if (which < 0) y = doubled(y);
-	else in[which] = doubled(in[which]);
-	return bytes + convolve_scratch(kind, y, in, &same);
+	return (shape_count(doubled(half)) * sizeof(float) + 255) / 256 * 256;
 }
 
-#define DEFINE_CONV(name, kind) \
+static void convolve(struct backend *b, int kind, struct view y, const struct view *x,
+		     const struct attr *at, const struct finish *finish)
+{
+	struct shape in[2] = { x[0].s, x[1].s };
+	struct product p = make_product(kind, y.s, in, at);
+	struct view whole;
+
+	if (!result_halved(kind, at)) {
+		cuda_gemm_run(b, &p, y.p, x[0].p, x[1].p, finish);
+		return;
+	}
+	whole.p = (float *)b->work;
+	whole.s = doubled(y.s);
+	b->work = (char *)whole.p + whole_bytes(y.s);
+	cuda_gemm_run(b, &p, whole.p, x[0].p, x[1].p, finish);
+	b->work = whole.p;
+	b->op[OP_sum2](b, y, &whole, at);
+}
+
+static size_t convolve_scratch(struct backend *b, int kind, struct shape y, const struct shape *x,
+			       const struct attr *at)
+{
+	struct product p = make_product(kind, y, x, at);
+
+	return cuda_gemm_scratch(b, &p) + (result_halved(kind, at) ? whole_bytes(y) : 0);
+}
+
+#define DEFINE(name, kind) \
 	static void name(struct backend *b, struct view y, const struct view *x, \
 			 const struct attr *at) \
 	{ \
-		if (at->i[7]) convolve_scaled(b, kind, y, x, at); \
-		else convolve(b, kind, y, x, at); \
+		convolve(b, kind, y, x, at, NULL); \
 	} \
 	static size_t name##_scratch(struct backend *b, struct shape y, const struct shape *x, \
 				     const struct attr *at) \
 	{ \
-		(void)b; \
-		return at->i[7] ? convolve_scaled_scratch(kind, y, x, at) \
-				: convolve_scratch(kind, y, x, at); \
+		return convolve_scratch(b, kind, y, x, at); \
 	}
-DEFINE_CONV(conv, CONV)
-DEFINE_CONV(conv_dx, CONV_DX)
-DEFINE_CONV(conv_dw, CONV_DW)
+DEFINE(conv, CONV)
+DEFINE(conv_dx, CONV_DX)
+DEFINE(conv_dw, CONV_DW)
 
 static void conv_act(struct backend *b, struct view y, const struct view *x, const struct attr *at)
 {
-	struct shape in[2] = { x[0].s, x[1].s };
-	struct gemm g = make_conv(CONV, y.s, in, at);
+	struct finish f = { 1, x[2].p, x[3].p, at->f[0], at->f[1] };
 
-	g.finish.wanted = 1;
-	g.finish.bias = x[2].p;
-	g.finish.rest = x[3].p;
-	g.finish.low = at->f[0];
-	g.finish.high = at->f[1];
-	cuda_gemm_split(&g, 1);
-	cuda_gemm_run(b, &g, CONV, 1, y, x);
+	convolve(b, CONV, y, x, at, &f);
 }
 
 void cuda_conv_fill(struct backend *b)

@@ -18,7 +18,7 @@ enum precision { PRECISION_F32, PRECISION_TF32, PRECISION_BF16 };   /* operands 
 /* Each file puts its ops into the table. */
 void cuda_chain_fill(struct backend *);
 void cuda_move_fill(struct backend *);
-void cuda_gemm_fill(struct backend *);
+void cuda_matmul_fill(struct backend *);
 void cuda_conv_fill(struct backend *);
 void cuda_adam_fill(struct backend *);
 
@@ -36,6 +36,9 @@ cudaStream_t cuda_stream(struct backend *);
 
 #define KERNEL(name, type)                                                                         \
 	static __global__ void __launch_bounds__(THREADS) name(const __grid_constant__ type a)
+/* one of which each processor has two blocks: of 128 registers a thread */
+#define KERNEL_TWICE(name, type)                                                                   \
+	static __global__ void __launch_bounds__(THREADS, 2) name(const __grid_constant__ type a)
 #define LAUNCH(b, name, gx, gy, gz, args) \
 	do { \
 		name<<<dim3((unsigned)(gx), (unsigned)(gy), (unsigned)(gz)), THREADS, 0, \
@@ -43,18 +46,51 @@ cudaStream_t cuda_stream(struct backend *);
 		cuda_after(b, #name); \
 	} while (0)
 #define DEVICE static __device__ __forceinline__
-#define SHARED __shared__
+#define HOST_DEVICE static __host__ __device__ __forceinline__
+#define SHARED __shared__ __align__(128)
 #define THREAD ((int)threadIdx.x)
 #define BLOCK_X ((int)blockIdx.x)
 #define BLOCK_Y ((int)blockIdx.y)
 #define BLOCK_Z ((int)blockIdx.z)
 #define GRID_X ((int)gridDim.x)
 #define UNROLL _Pragma("unroll")
+#define UNROLL_BY(n) UNROLL_PRAGMA(unroll n)
+#define UNROLL_PRAGMA(text) _Pragma(#text)
 
 DEVICE void sync_threads(void) { __syncthreads(); }
 DEVICE float shuffle_xor(float v, int lanes) { return __shfl_xor_sync(0xffffffffu, v, lanes); }
 DEVICE uint32_t float_bits(float x) { return __float_as_uint(x); }
 DEVICE float bits_float(uint32_t x) { return __uint_as_float(x); }
+DEVICE unsigned high_word(unsigned a, unsigned b) { return __umulhi(a, b); }
+
+/* Begins a copy of 16 bytes into shared memory; zeros when there is nothing to copy. */
+DEVICE void copy_async(void *to, const void *from, bool any)
+{
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+		     :: "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from), "r"(any ? 16 : 0)
+		     : "memory");
+}
+
+/* The copies begun since the last commit are one group. */
+DEVICE void copy_commit(void) { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+/* Until all but the last `left` groups of this thread are there. */
+#define copy_wait(left) asm volatile("cp.async.wait_group %0;" :: "n"(left) : "memory")
+
+/* Four 8x8 matrices of 16 bits, or of 8 rows by 4 words: lane l gives the address of row l % 8 of
+ * matrix l / 8, and gets of each word l % 4 of row l / 4; transposed: rows 2 (l % 4) and the next
+ * of column l / 4. */
+DEVICE void load_matrices(uint32_t w[4], const void *row, bool transposed)
+{
+	unsigned at = (unsigned)__cvta_generic_to_shared(row);
+
+	if (transposed)
+		asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+			     : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3]) : "r"(at) : "memory");
+	else
+		asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+			     : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3]) : "r"(at) : "memory");
+}
 
 /* d[16][8] += a[16][8] b[8][8] by one warp, in tf32. */
 DEVICE void mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2])
@@ -93,6 +129,10 @@ void host_repeat(void *);
 void host_forget(void *);
 void host_sync(void);                        /* until all threads of the block are here */
 float host_xor(float v, int lanes);          /* of the thread of the warp that is `lanes` away */
+void host_copy_async(void *to, const void *from, bool any);   /* done when it is waited for */
+void host_copy_commit(void);
+void host_copy_wait(int left);
+void host_load_matrices(uint32_t w[4], const void *row, bool transposed);
 void host_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]);
 void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 
@@ -100,20 +140,29 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 	static void name##_body(const type a); \
 	static void name(const void *args) { name##_body(*(const type *)args); } \
 	static void name##_body(const type a)
+#define KERNEL_TWICE KERNEL
 #define LAUNCH(b, name, gx, gy, gz, args) \
 	((void)(b), host_run(name, &(args), sizeof(args), (int)(gx), (int)(gy), (int)(gz)))
 #define DEVICE static inline
-#define SHARED static
+#define HOST_DEVICE static inline
+#define SHARED static _Alignas(128)
 #define THREAD host_at.thread
 #define BLOCK_X host_at.block[0]
 #define BLOCK_Y host_at.block[1]
 #define BLOCK_Z host_at.block[2]
 #define GRID_X host_at.grid_x
 #define UNROLL
+#define UNROLL_BY(n)
 #define sync_threads host_sync
 #define shuffle_xor host_xor
+#define copy_async host_copy_async
+#define copy_commit host_copy_commit
+#define copy_wait host_copy_wait
+#define load_matrices host_load_matrices
 #define mma_tf32 host_mma_tf32
 #define mma_bf16 host_mma_bf16
+
+DEVICE unsigned high_word(unsigned a, unsigned b) { return (unsigned)((uint64_t)a * b >> 32); }
 
 DEVICE uint32_t float_bits(float x)
 {

@@ -1,8 +1,8 @@
-/* gemm: products of matrices, and what convolutions share with them: a long k in parts, which depend
- * on the shape alone and are added in order. */
+/* gemm: a product from its shapes: packed operands, a long k in parts, which depend on the shape
+ * alone and are added in order. */
 #include "kernels/cuda/gemm.h"
 
-enum { TARGET_BLOCKS = 264 };                /* two for each processor of an H100 */
+enum { TARGET_BLOCKS = 264, ENOUGH = 256 };  /* two for each processor of an H100; k of a part */
 
 struct parts { const float *from; float *to; size_t count; int n, columns; struct finish finish; };
 
@@ -13,53 +13,120 @@ KERNEL(add_parts, struct parts)
 
 	if (i >= a.count) return;
 	for (int k = 0; k < a.n; k++) sum += a.from[(size_t)k * a.count + i];
-	a.to[i] = finished(&a.finish, i, (int)(i % (size_t)a.columns), sum);
+	a.to[i] = finished(&a.finish, (int64_t)i, (int)(i % (size_t)a.columns), sum);
 }
 
-/* c[n] = sum of a[k] b[k,n]: memory is the limit, and spectral norms stay in f32. */
-KERNEL(vector_rows, struct gemm)
-{
-	int n = BLOCK_X * THREADS + THREAD, begin = BLOCK_Y * a.part;
-	int end = begin + a.part < a.k ? begin + a.part : a.k;
-	float sum = 0;
+/* A product with all that is known before its memory is. */
+struct planned { struct gemm g; struct pack a, b; };
 
-	if (n >= a.n) return;
-	for (int k = begin; k < end; k++) sum += a.a[k] * a.b[(size_t)k * a.ldb + n];
-	a.c[(size_t)BLOCK_Y * a.n + n] = sum;
+static struct divisor make_divisor(int d)
+{
+	struct divisor r = { (unsigned)d, 0, 0 };
+
+	while (1u << r.shift < r.d) r.shift++;
+	r.mul = (unsigned)(((((uint64_t)1 << r.shift) - r.d) << 32) / r.d + 1);
+	return r;
 }
 
-/* c[n] = sum of a[k] b[n,k]: a warp each. */
-KERNEL(vector_columns, struct gemm)
+static int padded(int n, int each)
 {
-	int n = BLOCK_X * (THREADS / WARP) + THREAD / WARP;
-	float sum = 0;
-
-	for (int k = THREAD % WARP; n < a.n && k < a.k; k += WARP)
-		sum += a.a[k] * a.b[(size_t)n * a.ldb + k];
-	for (int lanes = WARP / 2; lanes; lanes /= 2) sum += shuffle_xor(sum, lanes);
-	if (n < a.n && THREAD % WARP == 0) a.c[n] = sum;
+	return (n + each - 1) / each * each;
 }
 
-/* Parts of k: enough blocks for the device, each with enough to do. */
-static void make_parts(struct gemm *g, int blocks, int depth)
+static struct pack make_pack(int precision, struct shape s, int half, int batches)
 {
-	int want = (TARGET_BLOCKS + blocks - 1) / blocks, most = (g->k + depth - 1) / depth;
+	struct pack p;
 
-	g->parts = want < most ? want : most;
-	if (g->parts < 1) g->parts = 1;
-	g->part = ((g->k + g->parts - 1) / g->parts + DEPTH - 1) / DEPTH * DEPTH;
+	memset(&p, 0, sizeof p);
+	p.precision = precision;
+	p.width = s.d[3];
+	p.padded = padded(s.d[3], chunk_elements(precision));
+	p.group = p.group_padded = 1;
+	p.rows = (size_t)batches * (size_t)s.d[0] * (size_t)(s.d[1] >> half) *
+		 (size_t)(s.d[2] >> half);
+	return p;
+}
+
+/* The channels of x are padded as they are there. */
+static struct pack make_pack_weights(int precision, struct shape w, int batches)
+{
+	struct pack p = make_pack(precision, w, 0, 1);
+
+	p.group = w.d[2];
+	p.group_padded = padded(w.d[2], chunk_elements(precision));
+	p.rows = (size_t)batches * (size_t)w.d[0] * (size_t)w.d[1] * (size_t)p.group_padded;
+	return p;
+}
+
+static void make_shape(struct gemm *g, const struct product *p, int each)
+{
+	g->H = p->x.d[1], g->W = p->x.d[2], g->I = p->x.d[3], g->Ip = padded(g->I, each);
+	g->P = p->y.d[1], g->Q = p->y.d[2], g->O = p->y.d[3], g->Op = padded(g->O, each);
+	g->L = p->w.d[1];
+	g->stride = p->stride, g->top = p->top, g->left = p->left;
+	g->half_a = p->half_a, g->half_b = p->half_b;
+	g->batches = p->batches;
+	int pixels = p->x.d[0] * g->H * g->W, outs = p->y.d[0] * g->P * g->Q;
+	int taps = p->w.d[0] * g->L, dw = p->kind == CONV_DW;
+	g->m = p->kind == CONV ? outs : p->kind == CONV_DX ? pixels : taps * g->Ip;
+	g->n = p->kind == CONV_DX ? g->I : g->O;
+	g->k = p->kind == CONV ? taps * g->Ip : p->kind == CONV_DX ? taps * g->Op : outs;
+	g->rows = dw ? taps * g->I : g->m;
+	g->inner = make_divisor(dw ? g->Q : p->kind == CONV ? g->Ip : g->Op);
+	g->outer = make_divisor(dw ? g->P : g->L);
+}
+
+/* Enough blocks for the device, each with enough to do. */
+static void make_parts(struct gemm *g, int depth)
+{
+	int blocks = tiles_of(g->m) * tiles_of(g->n) * g->batches;
+	int want = (TARGET_BLOCKS + blocks - 1) / blocks, most = (g->k + ENOUGH - 1) / ENOUGH;
+
+	if (want > most) want = most;
+	if (want < 1 || g->batches > 1) want = 1;
+	g->part = padded((g->k + want - 1) / want, depth);
 	g->parts = (g->k + g->part - 1) / g->part;
 }
 
-void cuda_gemm_split(struct gemm *g, int batches)
+static struct planned make(const struct backend *b, const struct product *p)
 {
-	make_parts(g, tiles_of(g->m) * tiles_of(g->n) * batches, 16 * DEPTH);
-	if (batches > 1) g->parts = 1, g->part = (g->k + DEPTH - 1) / DEPTH * DEPTH;
+	int precision = cuda_precision(b);
+	struct planned r;
+
+	memset(&r, 0, sizeof r);
+	make_shape(&r.g, p, chunk_elements(precision));
+	make_parts(&r.g, step_depth(precision));
+	r.a = make_pack(precision, p->kind == CONV_DX ? p->y : p->x, p->half_a, p->batches);
+	r.b = p->kind == CONV_DW ? make_pack(precision, p->y, p->half_b, p->batches)
+				 : make_pack_weights(precision, p->w, p->batches);
+	if (p->transposed) r.a.across = (int)(r.a.rows / (size_t)p->batches);
+	r.g.step_a = r.a.rows / (size_t)p->batches * (size_t)r.a.padded;
+	r.g.step_b = r.b.rows / (size_t)p->batches * (size_t)r.b.padded;
+	return r;
 }
 
-size_t cuda_gemm_scratch(const struct gemm *g)
+static size_t bytes_of(const struct pack *p)
 {
-	return g->parts > 1 ? (size_t)g->parts * (size_t)g->m * (size_t)g->n * sizeof(float) : 0;
+	return cuda_pack_needed(p) ? cuda_pack_bytes(p) : 0;
+}
+
+size_t cuda_gemm_scratch(const struct backend *b, const struct product *p)
+{
+	struct planned r = make(b, p);
+	size_t parts = (size_t)r.g.parts * (size_t)r.g.rows * (size_t)r.g.n * sizeof(float);
+
+	return bytes_of(&r.a) + bytes_of(&r.b) + (r.g.parts > 1 ? parts : 0);
+}
+
+/* The operand as the product reads it: packed at *work, which moves on, or where it is. */
+static const void *packed(struct backend *b, struct pack *p, const float *from, char **work)
+{
+	if (!cuda_pack_needed(p)) return from;
+	p->from = from;
+	p->to = *work;
+	*work += cuda_pack_bytes(p);
+	cuda_pack(b, p);
+	return p->to;
 }
 
 static void add_up(struct backend *b, const struct gemm *g, float *to)
@@ -68,86 +135,23 @@ static void add_up(struct backend *b, const struct gemm *g, float *to)
 
 	p.from = g->c;
 	p.to = to;
-	p.count = (size_t)g->m * (size_t)g->n;
+	p.count = (size_t)g->rows * (size_t)g->n;
 	p.n = g->parts;
 	p.columns = g->n;
 	p.finish = g->finish;
 	LAUNCH(b, add_parts, blocks_for(p.count, THREADS), 1, 1, p);
 }
 
-void cuda_gemm_run(struct backend *b, struct gemm *g, int kind, int batches, struct view y,
-		   const struct view *x)
+void cuda_gemm_run(struct backend *backend, const struct product *p, float *c, const float *a,
+		   const float *b, const struct finish *finish)
 {
-	g->a = x[0].p;
-	g->b = x[1].p;
-	g->c = g->parts > 1 ? (float *)b->work : y.p;
-	cuda_tile_launch(b, g, kind, batches);
-	if (g->parts > 1) add_up(b, g, y.p);
-}
+	struct planned r = make(backend, p);
+	char *work = (char *)backend->work;
 
-static struct gemm make_matmul(struct shape y, const struct shape *x, const struct attr *at)
-{
-	struct gemm g;
-	int ta = at->i[0];
-
-	memset(&g, 0, sizeof g);
-	g.m = y.d[2];
-	g.n = y.d[3];
-	g.k = x[0].d[ta ? 2 : 3];
-	g.lda = x[0].d[3];
-	g.ldb = x[1].d[3];
-	g.step_a = (size_t)x[0].d[2] * (size_t)x[0].d[3];
-	g.step_b = (size_t)x[1].d[2] * (size_t)x[1].d[3];
-	g.vector_a = g.lda % 4 == 0;
-	g.vector_b = g.ldb % 4 == 0;
-	return g;
-}
-
-static int is_vector(const struct gemm *g, const struct attr *at, int batches)
-{
-	return g->m == 1 && batches == 1 && !at->i[0];
-}
-
-static void split_vector(struct gemm *g, const struct attr *at)
-{
-	if (!at->i[1]) make_parts(g, (g->n + THREADS - 1) / THREADS, 64);
-	else g->parts = 1;
-}
-
-static void matmul(struct backend *b, struct view y, const struct view *x, const struct attr *at)
-{
-	struct shape in[2] = { x[0].s, x[1].s };
-	struct gemm g = make_matmul(y.s, in, at);
-	int batches = y.s.d[0] * y.s.d[1], kind = MATMUL + at->i[0] + 2 * at->i[1];
-
-	if (!is_vector(&g, at, batches)) {
-		cuda_gemm_split(&g, batches);
-		cuda_gemm_run(b, &g, kind, batches, y, x);
-		return;
-	}
-	split_vector(&g, at);
-	g.a = x[0].p;
-	g.b = x[1].p;
-	g.c = g.parts > 1 ? (float *)b->work : y.p;
-	if (at->i[1]) LAUNCH(b, vector_columns, blocks_for((size_t)g.n, THREADS / WARP), 1, 1, g);
-	else LAUNCH(b, vector_rows, blocks_for((size_t)g.n, THREADS), g.parts, 1, g);
-	if (g.parts > 1) add_up(b, &g, y.p);
-}
-
-static size_t matmul_scratch(struct backend *b, struct shape y, const struct shape *x,
-			     const struct attr *at)
-{
-	struct gemm g = make_matmul(y, x, at);
-	int batches = y.d[0] * y.d[1];
-
-	(void)b;
-	if (is_vector(&g, at, batches)) split_vector(&g, at);
-	else cuda_gemm_split(&g, batches);
-	return cuda_gemm_scratch(&g);
-}
-
-void cuda_gemm_fill(struct backend *b)
-{
-	b->op[OP_matmul] = matmul;
-	b->scratch[OP_matmul] = matmul_scratch;
+	r.g.a = packed(backend, &r.a, a, &work);
+	r.g.b = packed(backend, &r.b, b, &work);
+	r.g.c = r.g.parts > 1 ? (float *)work : c;
+	if (finish) r.g.finish = *finish;
+	cuda_tile_launch(backend, &r.g, p->kind);
+	if (r.g.parts > 1) add_up(backend, &r.g, c);
 }

@@ -1,54 +1,97 @@
-/* gemm: products of matrices and convolutions with both adjoints, all as c[m,n] = sum over k of
- * a[m,k] b[k,n], where a of a convolution is read in place: no patches are ever written.
+/* gemm: convolutions with both adjoints, and products of matrices as convolutions of one tap over
+ * images of one pixel, all as c[m,n] = sum over k of a[m,k] b[k,n], where a is read in place: no
+ * patches are ever written.
  *
- *	conv     m (n,p,q)   n o   k (tap,i)   a x   b w
- *	conv_dx  m (n,h,w)   n i   k (tap,o)   a dy  b w
- *	conv_dw  m (tap,i)   n o   k (n,p,q)   a x   b dy
+ *	CONV     m (n,p,q)   n o   k (tap,i)   a x   b w      a b
+ *	CONV_DX  m (n,h,w)   n i   k (tap,o)   a dy  b w      a b^T
+ *	CONV_DW  m (tap,i)   n o   k (n,p,q)   a x   b dy     a^T b
  *
- * place.h says where a[m,k] and b[k,n] lie, tile.cu multiplies, gemm.cu splits a long k and has the
- * products of matrices, conv.cu the convolutions. */
+ * An operand is read in chunks of 16 bytes.  pack.cu first brings it to the numbers that tensor
+ * cores read and to rows of whole chunks, zeros behind; one of f32 that has them stays where it is.
+ * place.h says where a chunk lies, tile.h where in shared memory, tile.cu multiplies, gemm.cu
+ * splits a long k, conv.cu and matmul.cu are the ops. */
 #ifndef IC_CUDA_GEMM_H
 #define IC_CUDA_GEMM_H
 
 #include "kernels/cuda/cuda.h"
 
-enum { TILE = 128, DEPTH = 16 };             /* a block makes TILE x TILE of c, DEPTH of k at a time */
+enum { TILE = 128 };                         /* a block makes TILE x TILE of c */
+enum { CHUNK_BYTES = 16, DEPTH_CHUNKS = 4 }; /* along k: of a step */
 
-enum kind { MATMUL, MATMUL_TA, MATMUL_TB, MATMUL_TAB, CONV, CONV_DX, CONV_DW };
+enum kind { CONV, CONV_DX, CONV_DW };
 
 /* What is done to a result: c = min(max(c + bias[n] + rest[m,n], low), high), NaN stays. */
 struct finish { int wanted; const float *bias, *rest; float low, high; };
 
+/* n / d for n below 2^31: (high word of n mul + n) >> shift (Granlund and Montgomery 1994). */
+struct divisor { unsigned d, mul, shift; };
+
 struct gemm {
-	const float *a, *b;
-	float *c;                            /* [batches or parts][m][n] */
-	int m, n, k, part;                   /* part: of k, a multiple of DEPTH */
-	int parts, lda, ldb;
-	size_t step_a, step_b;               /* from one batch to the next */
-	int vector_a, vector_b;              /* four elements in a row can be read as one */
-	int H, W, I, P, Q, O, L, stride, top, left;
+	const void *a, *b;                   /* packed */
+	float *c;                            /* [batches or parts][rows][n] */
+	int m, n, k, part;                   /* part: of k, whole steps */
+	int rows;                            /* of c: m, less the padding of channels */
+	int parts, batches;
+	size_t step_a, step_b;               /* elements from one batch to the next */
+	/* The convolution: rows, columns, channels of x and of y, taps in a row.  In a and b
+	 * channels are padded to Ip and Op. */
+	int H, W, I, Ip, P, Q, O, Op, L, stride, top, left;
+	int half_a, half_b;                  /* 1: the image is given at half its side */
+	struct divisor inner, outer;         /* that take k apart: see place.h */
 	struct finish finish;
 };
 
-DEVICE float finished(const struct finish *f, size_t at, int n, float x)
+DEVICE float finished(const struct finish *f, int64_t at, int n, float x)
 {
 	if (!f->wanted) return x;
 	x += f->bias[n] + (f->rest ? f->rest[at] : 0);
 	return x < f->low ? f->low : x > f->high ? f->high : x;
 }
 
-static inline int tiles_of(int n)
+HOST_DEVICE int chunk_elements(int precision)
+{
+	return precision == PRECISION_BF16 ? 8 : 4;
+}
+
+HOST_DEVICE int step_depth(int precision)
+{
+	return DEPTH_CHUNKS * chunk_elements(precision);
+}
+
+HOST_DEVICE int tiles_of(int n)
 {
 	return (n + TILE - 1) / TILE;
 }
 
-/* One kernel: parts * batches products of g->part of k each, into g->c. */
-void cuda_tile_launch(struct backend *, const struct gemm *, int kind, int batches);
+/* What a product is of: a convolution of x[N,H,W,I], w[K,L,I,O] and y[N,P,Q,O]; one of several that
+ * follow each other in memory. */
+struct product {
+	int kind, batches;
+	struct shape x, w, y;
+	int stride, top, left;
+	int half_a, half_b;                  /* 1: that operand's image is given at half its side */
+	int transposed;                      /* a is given as [channels][N], images of one pixel */
+};
 
-/* The parts that k is split in, which depend on the shape alone. */
-void cuda_gemm_split(struct gemm *, int batches);
-size_t cuda_gemm_scratch(const struct gemm *);         /* bytes, once split */
-void cuda_gemm_run(struct backend *, struct gemm *, int kind, int batches, struct view y,
-		   const struct view *x);
+/* c = the product of a and b.  Scratch: cuda_gemm_scratch bytes at b->work. */
+void cuda_gemm_run(struct backend *, const struct product *, float *c, const float *a,
+		   const float *b, const struct finish *);   /* finish may be NULL */
+size_t cuda_gemm_scratch(const struct backend *, const struct product *);
+
+/* One kernel: parts * batches products of g->part of k each, into g->c. */
+void cuda_tile_launch(struct backend *, const struct gemm *, int kind);
+
+/* Rows of `width` floats to rows of `padded` elements, groups of rows to longer groups; what is new
+ * is zero. */
+struct pack {
+	const float *from;
+	void *to;
+	int precision, width, padded, group, group_padded;
+	size_t rows;                         /* of the result */
+	int across;                          /* not 0: from is [..][width][across], the transpose */
+};
+bool cuda_pack_needed(const struct pack *);            /* else it is packed as it is */
+size_t cuda_pack_bytes(const struct pack *);           /* of the result, in steps of 256 */
+void cuda_pack(struct backend *, const struct pack *);
 
 #endif

@@ -224,8 +224,8 @@ static struct move make_move(enum op op, struct view y, const struct view *x, co
 }
 
 #define MOVES(EACH) \
-	EACH(slice) EACH(pad) EACH(concat) EACH(permute) EACH(pick) EACH(place) EACH(up2) EACH(sum2) \
-	EACH(max2_pick) EACH(max2_place) EACH(fir) EACH(dwconv_act) \
+	EACH(slice) EACH(pad) EACH(concat) EACH(permute) EACH(pick) EACH(place) EACH(up2) \
+	EACH(sum2) EACH(max2_pick) EACH(max2_place) EACH(fir) EACH(dwconv_act) \
 	EACH(maxpool) EACH(avgpool)
 #define DEFINE(name) \
 	static void cuda_##name(struct backend *b, struct view y, const struct view *x, \

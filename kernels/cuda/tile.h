@@ -1,0 +1,70 @@
+/* tile: where the chunks of an operand lie in shared memory, so that no warp meets a bank twice,
+ * and which of them each thread copies and reads (tests/check-banks.c counts).
+ *
+ * Along k a tile has TILE rows of DEPTH_CHUNKS chunks; across it, rows of TILE elements, one for
+ * each k.  In either the chunks of a row are exchanged among each other, by the row's number. */
+#ifndef IC_CUDA_TILE_H
+#define IC_CUDA_TILE_H
+
+#include "kernels/cuda/gemm.h"
+
+enum { TILE_CHUNKS = TILE * DEPTH_CHUNKS, COPIES = TILE_CHUNKS / THREADS };
+
+/* Chunk c of row x of an operand along k: two rows fill the banks, four pairs differ. */
+DEVICE int place_along(int x, int c)
+{
+	return x * DEPTH_CHUNKS + (c ^ (x >> 1 & 3));
+}
+
+/* Chunk c of row k of one across: a row fills the banks.  Of bf16 eight rows are read together, of
+ * tf32 two chunks in each of four. */
+DEVICE int place_across(int bf16, int k, int c)
+{
+	return bf16 ? k * (TILE / 8) + (c ^ (k & 7)) : k * (TILE / 4) + (c ^ (k & 3) << 1);
+}
+
+/* What copy `id` of COPIES * THREADS brings: offset in k and in the other direction. */
+DEVICE int copy_k(int along, int bf16, int id)
+{
+	int each = bf16 ? 8 : 4;
+	return along ? id % DEPTH_CHUNKS * each : id / (TILE / each);
+}
+
+DEVICE int copy_other(int along, int bf16, int id)
+{
+	int each = bf16 ? 8 : 4;
+	return along ? id / DEPTH_CHUNKS : id % (TILE / each) * each;
+}
+
+DEVICE int copy_place(int along, int bf16, int id)
+{
+	int row = TILE / (bf16 ? 8 : 4);
+
+	return along ? place_along(id / DEPTH_CHUNKS, id % DEPTH_CHUNKS)
+		     : place_across(bf16, id / row, id % row);
+}
+
+/* Four matrices of 8 rows by one chunk are read together: those of rows x and x + 8 of chunks c and
+ * c + 1; matrix j is the next rows first, as in a, or the next chunk first, as in b. */
+DEVICE int matrix_x(int of_a, int j) { return 8 * (of_a ? j & 1 : j >> 1); }
+DEVICE int matrix_c(int of_a, int j) { return of_a ? j >> 1 : j & 1; }
+
+/* The chunk that lane's address is of, when ldmatrix reads them: a row of a matrix along k, or of
+ * its transpose across. */
+DEVICE int matrix_place(int along, int of_a, int x, int c, int lane)
+{
+	int j = lane / 8, row = lane % 8;
+
+	x += matrix_x(of_a, j);
+	c += matrix_c(of_a, j);
+	return along ? place_along(x + row, c) : place_across(1, 8 * c + row, x / 8);
+}
+
+/* The word that lane has of matrix j, read one by one: tf32 across. */
+DEVICE int matrix_word(int of_a, int x, int c, int j, int lane)
+{
+	x += matrix_x(of_a, j) + lane / 4;
+	return 4 * place_across(0, 4 * (c + matrix_c(of_a, j)) + lane % 4, x / 4) + x % 4;
+}
+
+#endif
