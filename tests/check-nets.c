@@ -293,7 +293,8 @@ static void check_use(int net, const struct tensors *w)
 		nets[net].table);
 	for (int i = 0; i < n.n_ignored; i++)
 		other += !strstr(n.ignored[i], "num_batches_tracked") &&
-			strncmp(n.ignored[i], "AuxLogits.", 10) && strcmp(n.ignored[i], "mask_token");
+			strncmp(n.ignored[i], "AuxLogits.", 10) &&
+			strcmp(n.ignored[i], "mask_token");
 	ok((n.n_ignored > 0) == (net != CLIP_VIT) && !other, "%s: and used, but for counters",
 		nets[net].table);
 	nets_close(&n);

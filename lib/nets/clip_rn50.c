@@ -1,5 +1,5 @@
-/* clip_rn50: CLIP's ResNet-50 (spec extractors 5.2): three 3x3 in the stem, averages of 2x2 in place
- * of strides, and attention in place of the last mean. */
+/* clip_rn50: CLIP's ResNet-50 (spec extractors 5.2): three 3x3 in the stem, averages of 2x2 for
+ * strides, and attention for the last mean. */
 #include "lib/nets/clip_rn50.h"
 #include "lib/nets/vit.h"
 
