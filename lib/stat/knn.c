@@ -113,6 +113,8 @@ int knn_measure(struct knn_set *s, enum knn_metric metric)
 	return 0;
 }
 
+struct turn { uint32_t first, i; };              /* the lowest candidate of row i of a piece */
+
 /* A stretch of queries, `from` to `to`, whose shortlists are held at once; inside one set its pairs
  * are multiplied once. */
 struct search {
@@ -125,6 +127,7 @@ struct search {
 	uint32_t *at;                        /* [piece][k] */
 	double *distance;                    /* [piece][k] */
 	int piece, piece_first;              /* rows of a block */
+	struct turn *turn;                   /* [piece]: the order in which they are finished */
 };
 
 static int at_most(int64_t n, int most)
@@ -270,9 +273,32 @@ static int mend(struct search *s)
 	return 0;
 }
 
-static void finish_row(void *ctx, int64_t i, int worker)
+/* Queries by their first candidate: what is near the same row comes together, and reads the same
+ * rows. */
+static int by_first(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+	if (x->first != y->first) return x->first < y->first ? -1 : 1;
+	return (x->i > y->i) - (x->i < y->i);
+}
+
+static void order_piece(struct search *s, int n)
+{
+	const struct shortlist *l = s->list + (s->pass.row_first - s->from) + s->piece_first;
+
+	for (int i = 0; i < n; i++, l++) {
+		uint32_t first = UINT32_MAX;
+		for (int c = 0; c < l->n; c++)
+			if (l->c[c].at < first) first = l->c[c].at;
+		s->turn[i] = (struct turn){ first, (uint32_t)i };
+	}
+	qsort(s->turn, (size_t)n, sizeof *s->turn, by_first);
+}
+
+static void finish_row(void *ctx, int64_t turn, int worker)
 {
 	struct search *s = ctx;
+	int64_t i = s->turn[turn].i;
 	int k = s->job->k, row = s->piece_first + (int)i;
 	const struct ranked *r = pass_finish(&s->pass, row, worker);
 
@@ -293,6 +319,7 @@ static int finish_block(struct search *s)
 
 	for (s->piece_first = 0; s->piece_first < p->row_n; s->piece_first += s->piece) {
 		int n = at_most(p->row_n - s->piece_first, s->piece);
+		order_piece(s, n);
 		par_for(n, s, finish_row);
 		if (stop_check() || fault_told(&p->fault)) return -1;
 		if (s->job->take(s->job->ctx, p->row_first + s->piece_first, n, s->at, s->distance))
@@ -350,11 +377,12 @@ static int search_open(struct search *s, int64_t rows)
 	s->piece = s->piece < s->pass.block ? s->piece : s->pass.block;
 	size_t piece = (size_t)s->piece * (size_t)job->k;
 	s->at = mem_big(piece, sizeof *s->at, "neighbours");
+	s->turn = mem_big((size_t)s->piece, sizeof *s->turn, "an order of rows");
 	s->distance = mem_big(piece, sizeof *s->distance, "distances");
 	s->candidates = mem_big(
 		(size_t)s->stretch, (size_t)s->pass.room * sizeof *s->candidates, "candidates");
 	s->pass.list = s->list = mem_big((size_t)s->stretch, sizeof *s->list, "candidates");
-	return s->at && s->distance && s->candidates && s->list ? pass_open(&s->pass) : -1;
+	return s->at && s->turn && s->distance && s->candidates && s->list ? pass_open(&s->pass) : -1;
 }
 
 int knn_search(struct knn *job, int64_t first, int64_t last)
@@ -377,6 +405,7 @@ int knn_search(struct knn *job, int64_t first, int64_t last)
 	if (!bad) pass_effort(&s.pass, &job->effort);
 	pass_close(&s.pass);
 	free(s.at);
+	free(s.turn);
 	free(s.distance);
 	free(s.candidates);
 	free(s.list);

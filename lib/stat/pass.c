@@ -15,8 +15,8 @@ enum { STRIPS = PASS_BOTH / PASS_STRIP, GROUPS = PASS_TILE / PASS_GROUP };
 enum { OFFERS = PASS_STRIP * PASS_GROUP };
 
 /* A base row that may be near a query, perhaps the other way round, or both; most: the largest
- * that its score for the query can be. */
-struct hit { float most; int at; bool left, right; };
+ * that its score for the query can be; dot within slack: from 16 bits. */
+struct hit { float most; int at; bool left, right; double dot, slack; };
 struct offer { struct candidate c; int to; };
 
 /* What one thread works on. */
@@ -187,28 +187,38 @@ static struct candidate candidate(double score, double slack, int64_t at)
 		(float)((slack + fabs(score) * 0x1p-22) * (1 + 0x1p-22)), (uint32_t)at };
 }
 
-/* The pair of query i and base row h->at, in 16 bits. */
-static int refine(struct pass *p, struct bench *b, int i, const struct hit *h)
+/* Whether the pair of query i and base row h->at is worth its 16 bits, and for whom. */
+static bool is_worth(const struct pass *p, int i, struct hit *h)
 {
-	int64_t row = p->row_first + i, column = p->tile_first + h->at;
-	bool left = h->left && (double)h->most >= shortlist_bar(list_of(p, row));
-	double slack;
+	int64_t row = p->row_first + i;
 
-	if (!left && !h->right) return 0;
-	if (p->job->others && knn_key(p->job->query, row) == knn_key(p->job->base, column))
-		return 0;
-	double dot = quant_dot(&p->rows, i, &p->tile, h->at, p->near, &slack);
+	h->left = h->left && (double)h->most >= shortlist_bar(list_of(p, row));
+	if (!h->left && !h->right) return false;
+	return !p->job->others ||
+		knn_key(p->job->query, row) != knn_key(p->job->base, p->tile_first + h->at);
+}
+
+static void refine(const struct pass *p, struct bench *b, int i, struct hit *h)
+{
+	h->dot = quant_dot(&p->rows, i, &p->tile, h->at, p->near, &h->slack);
 	b->effort.refined++;
+}
+
+/* A refined pair to the lists of both. */
+static int take(struct pass *p, struct bench *b, int i, const struct hit *h)
+{
+	int64_t row = p->row_first + i;
+
 	if (h->right) {
-		struct candidate c = candidate(dot + p->rows.addend[i], slack, row);
+		struct candidate c = candidate(h->dot + p->rows.addend[i], h->slack, row);
 		int slot = (i - p->run_first) / PASS_STRIP * GROUPS + h->at / PASS_GROUP;
 		if (c.score + c.slack >= p->bar[h->at])
 			p->offers[(size_t)slot * OFFERS + (size_t)p->offered[slot]++] =
 				(struct offer){ c, h->at };
 	}
-	if (!left) return 0;
+	if (!h->left) return 0;
 	return add(p, b, row, p->rows.addend[i],
-		candidate(dot + p->tile.addend[h->at], slack, column));
+		candidate(h->dot + p->tile.addend[h->at], h->slack, p->tile_first + h->at));
 }
 
 /* A list's bar in single precision, never above it. */
@@ -259,8 +269,11 @@ static int find_floor(struct pass *p, struct bench *b, int i, const int32_t *pro
 	}
 	if (k > 1) likely = shortlist_kth(b->scratch, p->tile_n, k);
 	for (int j = 0; j < p->tile_n && isinf(l->floor); j++) {
-		struct hit h = { most_of(&x, &p->tile, j, products[j]), j, true, false };
-		if ((double)h.most >= likely && refine(p, b, i, &h)) return -1;
+		struct hit h = { .most = most_of(&x, &p->tile, j, products[j]), .at = j,
+			.left = true };
+		if ((double)h.most < likely || !is_worth(p, i, &h)) continue;
+		refine(p, b, i, &h);
+		if (take(p, b, i, &h)) return -1;
 	}
 	l->n = 0;
 	return 0;
@@ -298,20 +311,27 @@ int pass_guess(struct pass *p, const uint32_t *at, int n, int rank)
 	return fault_told(&p->fault);
 }
 
-/* What a scan of n base rows of the tile, from `at` on, has marked. */
+/* What a scan of n base rows of the tile, from `at` on, at most PANEL, has marked: all are refined
+ * before any is taken, since the processor does several at once. */
 static int take_marked(struct pass *p, struct bench *b, int i, const struct near_row *x, int at,
 	int n, const int32_t *products)
 {
+	struct hit hit[PANEL];
+	int hits = 0;
+
 	for (int from = 0; from < n; from += 8) {
 		uint64_t eight;
 		memcpy(&eight, b->mark + from, sizeof eight);
 		for (int j = from; eight && j < from + 8; j++) {
 			if (!b->mark[j]) continue;
-			struct hit h = { most_of(x, &p->tile, at + j, products[j]), at + j,
-				b->mark[j] & 1, b->mark[j] & 2 };
-			if (refine(p, b, i, &h)) return -1;
+			hit[hits] = (struct hit){ .most = most_of(x, &p->tile, at + j, products[j]),
+				.at = at + j, .left = b->mark[j] & 1, .right = b->mark[j] & 2 };
+			hits += is_worth(p, i, &hit[hits]);
 		}
 	}
+	for (int h = 0; h < hits; h++) refine(p, b, i, &hit[h]);
+	for (int h = 0; h < hits; h++)
+		if (take(p, b, i, &hit[h])) return -1;
 	return 0;
 }
 
