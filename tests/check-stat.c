@@ -441,7 +441,7 @@ static void check_kmeans_case(struct kmeans job, const char *id, const char *x, 
 	double *want = kmeans_numbers(id, "centres", &count), worst = 0, off = 0;
 
 	job.step = log_step;
-	job.step_ctx = &log;
+	job.ctx = &log;
 	ok(!kmeans_train(&job, m.x, m.n, m.width, centres), "k-means %s: %d steps", id, log.n);
 	for (int i = 0; i < log.n && i < steps; i++) {
 		worst = fmax(worst, fabs(log.objective[i] / objective[i] - 1));

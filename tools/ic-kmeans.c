@@ -1,6 +1,7 @@
 /* ic-kmeans: feature rows -> the rows nearest to k centres, as stored instances; also the centres
  * and pseudo-labels. */
 #include "formats/features.h"
+#include "formats/rounds.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -10,12 +11,16 @@
 #include "lib/stat/pair.h"
 #include "lib/stat/pick.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define METHODS "kmeans|random|balanced"         /* in the order of enum method */
 enum method { KMEANS, RANDOM, BALANCED };
+enum { KEEP_SECONDS = 10 };                      /* between two times that rounds are saved */
 
 static const char *const method_name[] = { "kmeans", "random", "balanced" };
 static int method;
@@ -53,6 +58,10 @@ struct job {
 	struct kmeans kmeans;
 	float *train, *centres;              /* [trained][width], [k][width] */
 	int64_t trained;
+	struct rounds rounds;
+	char *kept, *command;                /* where rounds are saved, or NULL, and for whom */
+	int saved;                           /* how many were */
+	double saved_seconds;                /* when */
 	uint32_t *nearest;                   /* [k]: positions */
 	int repeated;                        /* of these, how many were taken before */
 	struct rows to, to_centres, to_assign;
@@ -118,6 +127,17 @@ static int describe(struct rows_info *info)
 		: 0;
 }
 
+/* A run that writes a store saves its rounds beside it. */
+static void name_rounds(struct job *j, const struct rows_info *info)
+{
+	struct stat st;
+
+	if (method != KMEANS || !out || !strcmp(out, "-") || (!stat(out, &st) && !S_ISREG(st.st_mode)))
+		return;
+	j->kept = mem_text("%s.part-rounds", out);
+	j->command = mem_text("%sfrom=%016" PRIx64, info->meta, info->from);
+}
+
 /* All outputs, before the work: one that exists is refused now. */
 static int outputs_open(struct job *j)
 {
@@ -138,6 +158,7 @@ static int outputs_open(struct job *j)
 	info.from = info.id;
 	info.count = k;
 	if (describe(&info) || describe(&centres) || describe(&labels)) return -1;
+	name_rounds(j, &info);
 	if (centres_path && rows_create(&j->to_centres, centres_path, &centres, common.force, NULL))
 		return -1;
 	if (assign_path && rows_create(&j->to_assign, assign_path, &labels, common.force, NULL))
@@ -164,11 +185,40 @@ static int load_training(struct job *j)
 	return j->train ? bad : -1;
 }
 
-/* On stdout when it is free, else as progress only. */
-static void step(void *ctx, const struct kmeans_step *s)
+/* The order of a step in the file. */
+static void pack_step(double v[ROUNDS_STEP], const struct kmeans_step *s)
 {
-	const struct job *j = ctx;
+	const double from[ROUNDS_STEP] = { s->run, s->iteration, s->objective, s->imbalance,
+		(double)s->changed, s->splits, s->shift };
 
+	memcpy(v, from, sizeof from);
+}
+
+static struct kmeans_step unpack_step(const double v[ROUNDS_STEP])
+{
+	return (struct kmeans_step){ (int)v[0], (int)v[1], v[2], v[3], (int64_t)v[4], (int)v[5],
+		v[6] };
+}
+
+/* Saves the rounds now and then, and when stopped. */
+static int keep(void *ctx, const struct kmeans_state *s)
+{
+	struct job *j = ctx;
+	bool due = stop_asked() || say_seconds() - j->saved_seconds >= KEEP_SECONDS;
+
+	if (!j->kept || !due || j->saved == j->rounds.count) return 0;
+	j->saved = j->rounds.count;
+	j->saved_seconds = say_seconds();
+	j->rounds.centres = s->centres;
+	j->rounds.best_centres = j->centres;
+	j->rounds.assign = s->assign;
+	pack_step(j->rounds.best, &s->best);
+	return rounds_save(&j->rounds, j->kept, j->command);
+}
+
+/* On stdout when it is free, else as progress only. */
+static void show(const struct job *j, const struct kmeans_step *s)
+{
 	progress("iterations", (int64_t)s->run * iterations + s->iteration + 1,
 		(int64_t)restarts * iterations, "objective %.6g", s->objective);
 	if (!out || !strcmp(out, "-")) return;
@@ -182,6 +232,43 @@ static void step(void *ctx, const struct kmeans_step *s)
 	record_int(&r, "splits", s->splits);
 	record_real(&r, "shift", s->shift);
 	record_end(&r);
+}
+
+static void step(void *ctx, const struct kmeans_step *s)
+{
+	struct job *j = ctx;
+	double v[ROUNDS_STEP];
+
+	pack_step(v, s);
+	rounds_add(&j->rounds, v);
+	show(j, s);
+}
+
+/* Trains, from the saved rounds where there are any; these are shown again. */
+static int train(struct job *j)
+{
+	struct rounds *r = &j->rounds;
+	struct kmeans_state from;
+
+	r->k = k;
+	r->width = j->unit.width;
+	r->n = j->trained;
+	j->saved_seconds = say_seconds();
+	int got = j->kept ? rounds_load(r, j->kept, j->command) : 0;
+	if (got < 0) return -1;
+	if (got) {
+		from = (struct kmeans_state){ unpack_step(r->step[r->count - 1]),
+			unpack_step(r->best), r->centres, r->assign };
+		memcpy(j->centres, r->best_centres, (size_t)k * (size_t)r->width * sizeof(float));
+		j->kmeans.from = &from;
+		j->saved = r->count;
+		note("%s: going on after %d rounds", out, r->count);
+	}
+	for (int i = 0; i < r->count; i++) {
+		struct kmeans_step s = unpack_step(r->step[i]);
+		show(j, &s);
+	}
+	return kmeans_train(&j->kmeans, j->train, j->trained, r->width, j->centres);
 }
 
 static int write_nearest(struct job *j)
@@ -249,12 +336,13 @@ static int cluster(struct job *j)
 		.seed = (uint32_t)seed,
 		.spherical = spherical,
 		.step = step,
-		.step_ctx = j };
+		.keep = keep,
+		.ctx = j };
 	if (knn_measure(&j->raw, KNN_COSINE) || load_training(j)) return -1;
 	j->centres = mem_big((size_t)k, (size_t)j->unit.width * sizeof *j->centres, "centres");
-	if (!j->centres ||
-		kmeans_train(&j->kmeans, j->train, j->trained, j->unit.width, j->centres))
-		return -1;
+	if (!j->centres) return -1;
+	memset(j->centres, 0, (size_t)k * (size_t)j->unit.width * sizeof *j->centres);
+	if (train(j)) return -1;
 	free(j->train);
 	j->train = NULL;
 	if (knn_measure(&j->unit, KNN_L2)) return -1;
@@ -277,6 +365,7 @@ static int run(struct job *j)
 {
 	if (input_open(j) || outputs_open(j) || choose(j)) return -1;
 	if (write_centres(j) || write_assign(j) || write_nearest(j)) return -1;
+	if (j->kept && unlink(j->kept) && errno != ENOENT) return fail("%s:", j->kept);
 	if (method == KMEANS)
 		note("%d centres of %" PRId64 " rows; %d of their nearest rows are repeated", k,
 			j->trained, j->repeated);
@@ -301,6 +390,9 @@ int main(int argc, char **argv)
 	free(j.train);
 	free(j.centres);
 	free(j.nearest);
+	free(j.kept);
+	free(j.command);
+	rounds_close(&j.rounds);
 	rows_close(&j.to);
 	rows_close(&j.to_centres);
 	rows_close(&j.to_assign);

@@ -206,18 +206,47 @@ static void move_centres(struct run *r, struct kmeans_step *step)
 	step->shift = sqrt(step->shift / r->job->k);
 }
 
+/* The beginning of a run: iteration -1, or where it was stopped. */
+static int begin(struct run *r, int run, struct kmeans_step *last)
+{
+	const struct kmeans_state *from = r->job->from;
+	size_t k = (size_t)r->job->k, n = (size_t)r->n;
+
+	*last = (struct kmeans_step){ .run = run, .iteration = -1, .changed = r->n };
+	if (!from || from->last.run != run) {
+		memset(r->assign, 0xff, n * sizeof *r->assign);
+		return first_centres(r, run);
+	}
+	*last = from->last;
+	memcpy(r->centres, from->centres, k * (size_t)r->width * sizeof *r->centres);
+	memcpy(r->assign, from->assign, n * sizeof *r->assign);
+	memset(r->changed, true, k * sizeof *r->changed);
+	return 0;
+}
+
+static int keep(const struct run *r, const struct kmeans_step *last)
+{
+	const struct kmeans *job = r->job;
+	struct kmeans_state s = { *last, job->best, r->centres, r->assign };
+
+	return job->keep && last->iteration >= 0 ? job->keep(job->ctx, &s) : 0;
+}
+
 /* One run.  The centres are a function of the assignment alone, so a repeated assignment ends
  * it. */
 static int run_once(struct run *r, int run, struct kmeans_step *last)
 {
-	if (first_centres(r, run)) return -1;
-	memset(r->assign, 0xff, (size_t)r->n * sizeof *r->assign);
-	for (int i = 0; i < r->job->iterations; i++) {
-		*last = (struct kmeans_step){ .run = run, .iteration = i };
-		if (assign(r, &last->changed)) return -1;
-		move_centres(r, last);
-		if (r->job->step) r->job->step(r->job->step_ctx, last);
-		if (!last->changed) break;
+	if (begin(r, run, last)) return -1;
+	while (last->changed && last->iteration < r->job->iterations - 1) {
+		struct kmeans_step step = { .run = run, .iteration = last->iteration + 1 };
+		if (assign(r, &step.changed)) {
+			if (stop_asked()) keep(r, last);
+			return -1;
+		}
+		move_centres(r, &step);
+		*last = step;
+		if (r->job->step) r->job->step(r->job->ctx, last);
+		if (keep(r, last)) return -1;
 	}
 	return 0;
 }
@@ -285,13 +314,14 @@ int kmeans_train(struct kmeans *job, const float *x, int64_t n, int width, float
 	if (n < job->k)
 		return fail(
 			"%" PRId64 " rows for %d centres, expected at least as many", n, job->k);
-	job->best = (struct kmeans_step){ .run = -1 };
+	job->best = job->from ? job->from->best : (struct kmeans_step){ .run = -1 };
 	if (n == job->k) {
 		memcpy(centres, x, bytes);
 		return 0;
 	}
 	if (run_open(&r, job, x, n, width)) status = -1;
-	for (int run = 0; !status && run < job->restarts; run++) {
+	int run = job->from ? job->from->last.run : 0;
+	for (; !status && run < job->restarts; run++) {
 		struct kmeans_step last;
 		status = run_once(&r, run, &last);
 		double gain = job->best.objective - last.objective;

@@ -14,13 +14,24 @@ struct kmeans_step {
 	double shift;                        /* of the centres: the root of the mean square */
 };
 
+/* All that training is between two rounds. */
+struct kmeans_state {
+	struct kmeans_step last, best;       /* the last round; that of the best run, or run -1 */
+	const float *centres;                /* [k][width], after the last round */
+	const uint32_t *assign;              /* [n] */
+};
+
 struct kmeans {
 	int k, iterations, restarts;
 	uint32_t seed;
 	bool spherical;                      /* unit centres, rows assigned by inner product, */
 	                                     /* which the objective then sums */
 	void (*step)(void *ctx, const struct kmeans_step *);   /* after each; NULL: none */
-	void *step_ctx;
+	/* After each step, and once more where a signal stops the next in its midst; centres are
+	 * then the best run's.  0, or -1 after fail() to end it.  NULL: none. */
+	int (*keep)(void *ctx, const struct kmeans_state *);
+	void *ctx;                           /* of these two */
+	const struct kmeans_state *from;     /* goes on from there; NULL: from the beginning */
 	struct kmeans_step best;             /* the last step of the best run, by kmeans_train */
 };
 
@@ -29,7 +40,8 @@ struct kmeans {
 uint32_t *kmeans_sample(const struct kmeans *, int64_t rows, int per_centre, int64_t *count);
 
 /* Centres[k][width] of x[n][width]: iterations rounds, or fewer when no row changes its centre any
- * more. */
+ * more.  With `from` the centres are its best run's to begin with, and the result is that of a run
+ * without a stop. */
 int kmeans_train(struct kmeans *, const float *x, int64_t n, int width, float *centres);
 
 /* The row nearest to each centre, at[k]: Euclidean, ties to the lower key.  distinct: centres in

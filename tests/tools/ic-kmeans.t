@@ -117,4 +117,39 @@ awk -F '\t' -v OFS='\t' '$1 == "61" { for (i = 3; i <= NF; i++) $i = 0 } { print
 fails_with "zero.mdb: key 61:" "a row of zeros" ic-kmeans -k 4 zero.mdb
 fails_with "/dev/full" "a full disk" ic-kmeans -k 4 f.mdb -o /dev/full
 exits 1 "a cut stream" sh -c 'ic-store cat f.mdb | head -c 5000 | ic-kmeans -k 4'
+
+# A run taken up again is the same run: stopped while it trains, as told by its progress.
+awk 'BEGIN {
+	srand(8)
+	printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t48\n#key\tvalues\n"
+	for (i = 0; i < 6000; i++) {
+		printf "%d", i
+		for (j = 0; j < 48; j++) printf "\t%.3f", rand() - 0.5
+		printf "\n"
+	}
+	print "#end"
+}' | ic-store load - -o l.mdb 2>/dev/null
+long="ic-kmeans -t 1 -k 500 --restarts 3 --per-centre 0 l.mdb --centres"
+ok "a longer run" sh -c "$long wc.mdb -o w.mdb >w.tsv"
+IC_PROGRESS=1 $long pc.mdb -o part.mdb >part.tsv 2>stopped &
+pid=$!
+while kill -0 $pid 2>/dev/null && ! grep -q 'iterations [^/]*[4-9]' stopped; do sleep 0.02; done
+kill -TERM $pid 2>/dev/null
+wait $pid
+ok "stopped by a signal: status 75" test $? = 75
+ok "its rounds stay" test -s part.mdb.part-rounds -a ! -e part.mdb
+ok "another command does not take them" sh -c "cp part.mdb.part-rounds q.mdb.part-rounds && ic-kmeans -k 4 l.mdb -o q.mdb 2>q.err && ! grep -q 'going on' q.err"
+ok "and its own are gone" test ! -e q.mdb.part-rounds
+cp part.mdb.part-rounds saved
+printf '\1' | dd of=part.mdb.part-rounds bs=1 seek=$(($(wc -c <saved) - 9)) conv=notrunc 2>/dev/null
+fails_with "part.mdb.part-rounds: damaged" "rounds with another byte" $long pc.mdb -o part.mdb
+head -c 70000 saved >part.mdb.part-rounds
+fails_with "part.mdb.part-rounds" "rounds cut short" $long pc.mdb -o part.mdb
+mv saved part.mdb.part-rounds
+ok "going on" sh -c "$long pc.mdb -o part.mdb >part.tsv 2>resumed"
+ok "it went on, and did not begin anew" grep -q "going on after [1-9]" resumed
+ok "the prototypes are the same, byte for byte" cmp w.mdb part.mdb
+ok "and the centres" cmp wc.mdb pc.mdb
+ok "and the rounds" cmp w.tsv part.tsv
+ok "nothing else is left" sh -c '! ls *.part*'
 done_testing
