@@ -273,6 +273,7 @@ static double mib(size_t bytes)
 
 static void announce(const struct gan *g, const struct budget *m, int64_t images)
 {
+	must(g->options);
 	note("%" PRId64 " images of %d pixels; generator %.2f M values, discriminator %.2f M; "
 	     "memory: weights %.0f MiB, optimiser %.0f MiB, activations and workspace %.0f MiB; "
 	     "%.1f GFLOP a batch",
