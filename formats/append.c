@@ -5,6 +5,7 @@
  * and does them again, and each commit is made by a freshly opened environment:  LMDB recycles
  * the page buffers of a process, stale bytes and all. */
 #include "formats/append.h"
+#include "formats/lock.h"
 #include "formats/pages.h"
 #include "formats/part.h"
 #include "lib/base/fail.h"
@@ -14,8 +15,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BLOCKS_A_COMMIT = 4 };
@@ -23,7 +22,7 @@ enum { BLOCKS_A_COMMIT = 4 };
 struct append {
 	char *path, *part;
 	struct rows_info info;
-	int lock;                            /* flock held on the part as long as this exists */
+	int lock;                            /* of the part, as long as this exists */
 	bool force, sealed, renamed;
 	MDB_env *env;                        /* open only while txn is */
 	MDB_txn *txn;
@@ -104,28 +103,6 @@ int append_put(struct append *a, const struct block *b, uint64_t id)
 	return a->blocks % BLOCKS_A_COMMIT ? 0 : commit(a);
 }
 
-/* Opens PATH.part and locks it: two writers of one store are refused.  Returns the descriptor. */
-static int part_lock(const char *part)
-{
-	struct stat held, there;
-	int fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-
-	if (fd < 0) return fail("%s:", part);
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		if (errno == EWOULDBLOCK) fail("%s: another program is writing it", part);
-		else fail("%s: lock:", part);
-	} else if (fstat(fd, &held) || !S_ISREG(held.st_mode)) {
-		fail("%s: not a regular file", part);
-	} else if (stat(part, &there) || there.st_ino != held.st_ino ||
-		there.st_dev != held.st_dev) {
-		fail("%s: another program has just finished it", part);
-	} else {
-		return fd;
-	}
-	close(fd);
-	return -1;
-}
-
 /* Reads all rows of a part left behind again, comparing with the ids of its blocks. */
 static int part_hash(struct append *a, struct store *s, int64_t *held, struct hash *hash)
 {
@@ -184,7 +161,7 @@ int append_create(struct append **out, const char *path, const struct rows_info 
 		.info = *info, .lock = -1, .force = force };
 	a->info.count = -1;
 	if (!force && !access(path, F_OK)) fail("%s: exists (-f overwrites)", path);
-	else a->lock = part_lock(a->part);
+	else a->lock = lock_open(a->part);
 	if (a->lock < 0) goto fail;
 	if (resume && take_up(a, held, hash)) goto good;
 	*held = 0;

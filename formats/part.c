@@ -1,6 +1,7 @@
 /* part: an output file that is whole or absent; devices and pipes, which cannot be replaced, are
  * written in place. */
 #include "formats/part.h"
+#include "formats/lock.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
@@ -10,6 +11,18 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Empty, and of this process alone until it has its name or is gone. */
+static FILE *temp_open(const char *path)
+{
+	int fd = lock_open(path);
+	FILE *f = fd < 0 || ftruncate(fd, 0) ? NULL : fdopen(fd, "wb");
+
+	if (f || fd < 0) return f;
+	fail("%s:", path);
+	close(fd);
+	return NULL;
+}
 
 int part_open(struct part *p, const char *path, bool force)
 {
@@ -24,9 +37,9 @@ int part_open(struct part *p, const char *path, bool force)
 	if (exists && !special && !force) return fail("%s: exists (-f overwrites)", path);
 	p->temp = special ? NULL : mem_text("%s.part", path);
 	p->path = mem_text("%s", path);
-	p->f = fopen(special ? path : p->temp, "wb");
+	p->f = special ? fopen(path, "wb") : temp_open(p->temp);
 	if (p->f) return 0;
-	fail("%s:", special ? path : p->temp);
+	if (special) fail("%s:", path);
 	part_drop(p);
 	return -1;
 }
@@ -52,10 +65,10 @@ int part_close(struct part *p)
 	int bad = ferror(p->f) || fflush(p->f) ? fail("%s:", name) : 0;
 
 	if (!bad && p->temp && fsync(fileno(p->f))) bad = fail("%s:", p->temp);
-	if (p->path && fclose(p->f) && !bad) bad = fail("%s:", name);
-	p->f = NULL;
 	if (!bad && p->temp && rename(p->temp, p->path)) bad = fail("%s: rename:", p->temp);
 	if (bad && p->temp) unlink(p->temp);
+	if (p->path && fclose(p->f) && !bad) bad = fail("%s:", name);
+	p->f = NULL;
 	if (!bad && p->temp) bad = part_sync_folder(p->path);
 	part_drop(p);
 	return bad;
@@ -64,8 +77,8 @@ int part_close(struct part *p)
 void part_drop(struct part *p)
 {
 	if (p->path && p->f) {
-		fclose(p->f);
 		if (p->temp) unlink(p->temp);
+		fclose(p->f);
 	}
 	free(p->temp);
 	free(p->path);

@@ -1,4 +1,5 @@
 /* ic-train: images, features and neighbours -> checkpoint. */
+#include "formats/lock.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/beside.h"
 #include "lib/base/fail.h"
@@ -273,15 +274,17 @@ static double mib(size_t bytes)
 
 static void announce(const struct gan *g, const struct budget *m, int64_t images)
 {
-	must(g->options);
 	note("%" PRId64 " images of %d pixels; generator %.2f M values, discriminator %.2f M; "
 	     "memory: weights %.0f MiB, optimiser %.0f MiB, activations and workspace %.0f MiB; "
 	     "%.1f GFLOP a batch",
 	     images, g->c.resolution, (double)m->generator / 1e6, (double)m->discriminator / 1e6,
 	     mib(m->weights), mib(m->optimiser), mib(m->activations + m->workspace),
 	     2e-9 * (double)m->work);
-	for (const char *o = g->options; common.verbose && *o; o += strcspn(o, "\n") + 1)
-		note("%.*s", (int)strcspn(o, "\n"), o);
+	const char *o = g->options;
+	for (size_t n; common.verbose && *o; o += n + 1) {
+		n = strcspn(o, "\n");
+		note("%.*s", (int)n, o);
+	}
 }
 
 static int pictures(void)
@@ -463,6 +466,7 @@ int main(int argc, char **argv)
 {
 	int64_t images = 0;
 	char *part = NULL;
+	struct lock lock = { 0 };
 
 	blas_start(argv);
 	int i = opt_parse(argc, argv, "images [features neighbours]",
@@ -470,10 +474,12 @@ int main(int argc, char **argv)
 	if (preset) take_preset();
 	check_use(argc - i);
 	if (!dry_run) {
-		if (check_output()) die();
+		if (check_output() || lock_take(&lock, out)) die();
 		part = mem_text("%s.part", out);
 	}
-	if (run(argv + i, argc - i, part, &images)) die();
+	int bad = run(argv + i, argc - i, part, &images);
+	lock_drop(&lock);
+	if (bad) die();
 	free(part);
 	return done(images, "images");
 }

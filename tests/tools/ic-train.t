@@ -67,6 +67,21 @@ fails_with "left by a run with" "another option does not resume it" ic-train $A 
 ok "the same command does" ic-train $A -o cut.st $small --steps 9 --every 24 --score a.feats.mdb --score-samples 20
 check_same "to the same checkpoint" "cat cut.st" "cat whole.st"
 
+# Two of them on one output: the second is refused, and the first may be killed at that.
+two_writers()
+{
+	local pid
+	ic-train $A -o two.st $small --steps 100000 2>/dev/null & pid=$!
+	until [ -s two.st.lock ]; do kill -0 $pid || return; done
+	for more in "" -f; do
+		ic-train $A -o two.st $small --steps 1 $more 2>said
+		[ $? -eq 1 ] && grep -qx "ic-train: two.st: another ic-train (pid $pid) writes it" said || { cat said >&2; break; }
+	done
+	kill -KILL $pid && wait $pid
+	[ $? -eq 137 ] && grep -q "another ic-train" said && ic-train $A -o two.st $small --steps 1 -f && [ ! -e two.st.lock ]
+}
+ok "a second writer is refused by name, a killed one is in nobody's way" two_writers
+
 ok "the same with activations computed again" ic-train $A -o again.st $small --steps 9 --every 24 --score a.feats.mdb \
 	--score-samples 20 --recompute
 check_same "the same bytes" "cat again.st" "cat whole.st"
