@@ -130,7 +130,8 @@ fuzz-now: $(FUZZ:%=$B/fuzz/%)
 		-print_final_stats=1 $B/corpus/$$f tests/fuzz/corpus/$$f 2>$B/$$f.log || \
 		{ tail -n 60 $B/$$f.log; exit 1; }; grep executed_units $B/$$f.log; done
 bench: all $(BENCH)     # timings, as ratios where there is something to compare with
-	@set -e; for b in $(BENCH) $(wildcard tests/bench/*.sh); do echo "== $$b"; BIN=$B/bin $$b; done
+	@set -e; for b in $(BENCH) $(filter-out tests/bench/gpu.sh,$(wildcard tests/bench/*.sh)); do \
+		echo "== $$b"; BIN=$B/bin $$b; done
 
 demo: deps              # pictures to samples: DATA=fashion|emoji|FOLDER IMAGES=N MINUTES=M OUT=FOLDER
 	@$(MAKE) all

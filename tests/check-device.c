@@ -1,6 +1,6 @@
 /* check-device: what a tape and the optimiser ask of a device beside its ops, on an emulated GPU: a
  * run is recorded and repeated, with inputs as they are now and the scratch where it is now; long
- * transfers; pieces of buffers.  With a path: of another library of kernels. */
+ * transfers; pieces of buffers.  With the library $IC_CUDA names: on a real one. */
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
@@ -166,8 +166,8 @@ static void check_pieces(void)
 	backend_free(b), backend_free(host);
 }
 
-/* The library beside this program, but for the one that is given. */
-static void use_library(const char *given)
+/* The emulated device is beside this program. */
+static void use_library(void)
 {
 	char path[PATH_MAX + 32];
 	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
@@ -175,12 +175,12 @@ static void use_library(const char *given)
 	must(n > 0 && n < PATH_MAX);
 	path[n] = '\0';
 	strcpy(strrchr(path, '/'), "/libic-cuda-host.so");
-	setenv("IC_CUDA", given ? given : path, 1);
+	setenv("IC_CUDA", path, 0);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	use_library(argc > 1 ? argv[1] : NULL);
+	use_library();
 	struct backend *b = device();
 	ok(b != NULL, "there is a device%s%s", b ? "" : ": ", b ? "" : backend_why());
 	backend_free(b);

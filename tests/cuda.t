@@ -1,7 +1,8 @@
-# cuda: programs on a GPU, here an emulated one: the same pictures as on the processor, near ones where
-# factors are rounded; a library or a GPU that is missing is told.
+# cuda: programs on a GPU, here an emulated one (or with the library $IC_CUDA names a real one): the
+# same pictures as on the processor, near ones where factors are rounded; a library or a GPU that is
+# missing is told.
 . tests/tap.sh
-export IC_CUDA=$(cd "$(dirname "$(command -v ic-sample)")/.." && pwd)/tests/libic-cuda-host.so
+export IC_CUDA=${IC_CUDA:-$(cd "$(dirname "$(command -v ic-sample)")/.." && pwd)/tests/libic-cuda-host.so}
 cd "$TMP" || exit 1
 
 fixture()

@@ -1,9 +1,9 @@
 /* train: a training step of IC-GAN's BigGAN backbone, instance-conditioned, on random pictures: a
  * step of the discriminator, one of the generator, Adam and the average.
- * train RESOLUTION CH BATCH THREADS STEPS prints one line: the first four, the least seconds and
- * the least processor seconds of a step after the first, peak MiB, GFLOP/s of the convolutions and
- * products as the networks are written, this over sgemm's, and sgemm's.  With a sixth operand, any,
- * also the time of each kind of step. */
+ * train RESOLUTION CH BATCH THREADS STEPS [BACKEND [steps]] prints one line: the first four, the
+ * least seconds and the least processor seconds of a step after the first, peak MiB, GFLOP/s of the
+ * convolutions and products as the networks are written, this over sgemm's, and sgemm's; then, if
+ * asked for, the time of each kind of step of the tapes. */
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
@@ -43,6 +43,33 @@ static double clock_of(clockid_t which)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Least seconds of steps after the first, and after the second, which a device records. */
+static void time_steps(struct phases *p, int steps, double *wall, double *cpu)
+{
+	*wall = *cpu = INFINITY;
+	for (int i = p->b->take ? -2 : -1; i < steps; i++) {
+		double w = clock_of(CLOCK_MONOTONIC), u = clock_of(CLOCK_PROCESS_CPUTIME_ID);
+
+		if (phase_d_step(p) || phase_g_step(p)) die();
+		backend_wait(p->b);
+		if (i < 0) continue;
+		*wall = fmin(*wall, clock_of(CLOCK_MONOTONIC) - w);
+		*cpu = fmin(*cpu, clock_of(CLOCK_PROCESS_CPUTIME_ID) - u);
+	}
+	if (phase_tell(p)) die();
+}
+
+static void print_steps(struct phases *p)
+{
+	double wall, cpu;
+
+	tape_profile(p->d.t, true);
+	tape_profile(p->g.t, true);
+	time_steps(p, 1, &wall, &cpu);
+	tape_profile_print(p->d.t, stdout);
+	tape_profile_print(p->g.t, stdout);
+}
+
 int main(int argc, char **argv)
 {
 	struct biggan c = biggan_default();
@@ -50,35 +77,30 @@ int main(int argc, char **argv)
 	struct phases p;
 
 	blas_start(argv);
-	if (argc < 6) return 2;
+	if (argc < 6) {
+		printf("# train.sh runs it\n");
+		return argc > 1 ? 2 : 0;
+	}
 	int batch = atoi(argv[3]), threads = atoi(argv[4]), steps = atoi(argv[5]);
 	struct recipe r = {
 		.batch = batch, .accumulate = 1, .d_steps = 1, .g = { 1e-4, 0, 0.999, 1e-6 },
 		.d = { 1e-4, 0, 0.999, 1e-6 }, .ema_decay = 0.999,
 	};
-	struct backend *b = backend_new("cpu", threads);
+	struct backend *b = backend_new(argc > 6 ? argv[6] : "cpu", threads);
 
 	c.resolution = atoi(argv[1]);
 	c.g_ch = c.d_ch = atoi(argv[2]);
 	par_set_threads(threads);
 	if (!b || gan_new(&g, &c, 1) || phase_open(&p, &g, &r, b)) die();
 	fill_inputs(&p.in, &c, batch);
-	double wall = INFINITY, cpu = INFINITY;
-	for (int i = 0; i <= steps; i++) {
-		double w = clock_of(CLOCK_MONOTONIC), u = clock_of(CLOCK_PROCESS_CPUTIME_ID);
-
-		if (phase_d_step(&p) || phase_g_step(&p)) die();
-		if (i) wall = fmin(wall, clock_of(CLOCK_MONOTONIC) - w);
-		if (i) cpu = fmin(cpu, clock_of(CLOCK_PROCESS_CPUTIME_ID) - u);
-		tape_profile(p.d.t, argc > 6);
-		tape_profile(p.g.t, argc > 6);
-	}
+	double wall, cpu;
+	time_steps(&p, steps, &wall, &cpu);
 	double peak = (double)mem_peak_bytes() / 1048576, sgemm = peak_sgemm(threads);
 	double work = 2e-9 * (double)(tape_flops(p.d.t) + tape_flops(p.g.t));
 	double rate = work / (threads == 1 ? cpu : wall);
-	printf("%s\t%s\t%d\t%d\t%.3f\t%.3f\t%.0f\t%.0f\t%.2f\t%.0f\n", argv[1], argv[2], batch,
+	printf("%s\t%s\t%d\t%d\t%.4f\t%.4f\t%.0f\t%.0f\t%.2f\t%.0f\n", argv[1], argv[2], batch,
 		threads, wall, cpu, peak, rate, rate / sgemm, sgemm);
-	if (argc > 6) tape_profile_print(p.d.t, stdout), tape_profile_print(p.g.t, stdout);
+	if (argc > 7) print_steps(&p);
 	phase_close(&p);
 	gan_free(&g);
 	backend_free(b);

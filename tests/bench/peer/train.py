@@ -1,6 +1,7 @@
 """The peer of tests/bench/train.c: one training step of IC-GAN's BigGAN backbone, instance-conditioned, in PyTorch: a step of the
 discriminator on [fake; real], one of the generator, hinge loss, Adam.  train.py RESOLUTION CH BATCH THREADS STEPS; CHANNELS_LAST=1
-takes that memory format.  The same output line: least seconds and least processor seconds of a step, peak memory."""
+takes that memory format, DEVICE=cuda a GPU, AMP=bf16 bfloat16 under autocast, COMPILE=1 torch.compile.  The same output line: least
+seconds and least processor seconds of a step, peak memory, of the GPU where there is one."""
 import os
 import resource
 import sys
@@ -12,6 +13,8 @@ from torch import nn
 
 resolution, ch, batch, threads, steps = map(int, sys.argv[1:6])
 torch.set_num_threads(threads)
+device, amp = torch.device(os.environ.get("DEVICE", "cpu")), os.environ.get("AMP") == "bf16"
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
 WIDTH, LATENT, FEATURES = 512, 120, 2048
 PLANS = {  # channels out of each stage of G; of each block of D, how many halve the side; attention at this side
     32: ([4, 4, 4], [4, 4, 4, 4], 2, 0),
@@ -128,36 +131,55 @@ class Discriminator(nn.Module):
         return self.linear(h) + (self.features(f) * h).sum(1, keepdim=True)
 
 
-generator, discriminator = Generator(), Discriminator()
+generator, discriminator = Generator().to(device), Discriminator().to(device)
 if os.environ.get("CHANNELS_LAST"):
     for net in (generator, discriminator):
         for p in net.parameters():
             if p.dim() == 4:
                 p.data = p.data.contiguous(memory_format=torch.channels_last)
 g_adam, d_adam = (torch.optim.Adam(n.parameters(), 1e-4, (0.0, 0.999), 1e-6) for n in (generator, discriminator))
+latent = generator.chunk * (len(UP) + 1)
+if os.environ.get("COMPILE"):
+    generator, discriminator = torch.compile(generator), torch.compile(discriminator)
+
+
+def cast():
+    return torch.autocast(device.type, torch.bfloat16, enabled=amp)
+
+
+def wait():
+    if device.type == "cuda":
+        torch.cuda.synchronize()
 
 
 def step():
-    z, f = torch.randn(batch, generator.chunk * (len(UP) + 1)), F.normalize(torch.randn(batch, FEATURES))
-    x = torch.rand(batch, 3, resolution, resolution) * 2 - 1
+    z, f = torch.randn(batch, latent).to(device), F.normalize(torch.randn(batch, FEATURES)).to(device)
+    x = (torch.rand(batch, 3, resolution, resolution) * 2 - 1).to(device)
     discriminator.requires_grad_(True)
     d_adam.zero_grad()
-    with torch.no_grad():
-        fake = generator(z, f)
-    score = discriminator(torch.cat([fake, x]), torch.cat([f, f]))
+    with cast():
+        with torch.no_grad():
+            fake = generator(z, f)
+        score = discriminator(torch.cat([fake.float(), x]), torch.cat([f, f])).float()
     (torch.relu(1 + score[:batch]).mean() + torch.relu(1 - score[batch:]).mean()).backward()
     d_adam.step()
     discriminator.requires_grad_(False)
     g_adam.zero_grad()
-    (-discriminator(generator(z, f), f).mean()).backward()
+    with cast():
+        score = discriminator(generator(z, f), f).float()
+    (-score.mean()).backward()
     g_adam.step()
 
 
 wall, cpu = [], []
-for _ in range(steps + 1):  # the first warms up
+warm = 1 if device.type == "cpu" else 3
+for _ in range(steps + warm):
     a, b = time.perf_counter(), time.process_time()
     step()
+    wait()
     wall.append(time.perf_counter() - a)
     cpu.append(time.process_time() - b)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(f"{resolution}\t{ch}\t{batch}\t{threads}\t{min(wall[1:]):.3f}\t{min(cpu[1:]):.3f}\t{peak / 1024:.0f}\ttorch {torch.__version__}")
+if device.type == "cuda":
+    peak = torch.cuda.max_memory_allocated() / 1024
+print(f"{resolution}\t{ch}\t{batch}\t{threads}\t{min(wall[warm:]):.4f}\t{min(cpu[warm:]):.4f}\t{peak / 1024:.0f}\ttorch {torch.__version__}")

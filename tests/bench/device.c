@@ -1,0 +1,131 @@
+/* device: products and passes over memory of a BigGAN step on 64x64 pictures, one by one on a
+ * backend: device [BACKEND [PICTURES]] prints the least milliseconds of each, and its rate. */
+#include "kernels/kernels.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { PIXELS = 1 << 20, REPEATS = 10, TIMES = 3 };
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Normal numbers, the same block of them again and again. */
+static struct view make(struct backend *b, int n, int h, int w, int c)
+{
+	struct view v = { NULL, { { n, h, w, c } } };
+	size_t count = shape_count(v.s), at = 0;
+	real *block = mem_new(PIXELS, sizeof *block);
+	struct rng r = rng_at(1, 1);
+
+	for (int i = 0; i < PIXELS; i++) block[i] = (real)rng_normal(&r);
+	must((v.p = backend_take(b, count * sizeof *v.p)));
+	for (size_t n_at; at < count; at += n_at) {
+		n_at = count - at < PIXELS ? count - at : PIXELS;
+		backend_put(b, v.p + at, block, n_at * sizeof *block);
+	}
+	free(block);
+	return v;
+}
+
+/* work: multiply-adds, or 0 for an op that is limited by memory. */
+static void time_op(struct backend *b, enum op op, struct view y, const struct view *x,
+		    const struct attr *a, double work)
+{
+	struct shape s[OP_INPUTS] = { x[0].s, x[1].s };
+	double best = INFINITY, bytes = 4 * (double)shape_count(y.s);
+
+	must(!backend_reserve(b, b->scratch[op] ? b->scratch[op](b, y.s, s, a) : 0));
+	for (int k = 0; k <= TIMES; k++) {
+		double start = seconds();
+		for (int i = 0; i < REPEATS; i++) b->op[op](b, y, x, a);
+		backend_wait(b);
+		if (k) best = fmin(best, (seconds() - start) / REPEATS);
+	}
+	if (backend_fault(b)) {
+		fprintf(stderr, "device: %s\n", backend_fault(b));
+		exit(1);
+	}
+	for (int k = 0; k < op_inputs[op]; k++) bytes += 4 * (double)shape_count(x[k].s);
+	const int *d = x[0].s.d, *e = y.s.d;
+	printf("%s\t%s\t[%d,%d,%d,%d]\t[%d,%d,%d,%d]\t%.4f\t%.0f\t%s\n", b->name, op_name[op], d[0],
+	       d[1], d[2], d[3], e[0], e[1], e[2], e[3], best * 1e3,
+	       1e-9 * (work ? 2 * work : bytes) / best, work ? "GFLOP/s" : "GB/s");
+	fflush(stdout);
+}
+
+/* A convolution of K by K taps and both its adjoints. */
+static void time_conv(struct backend *b, int n, int side, int in, int out, int K)
+{
+	struct view x = make(b, n, side, side, in), w = make(b, K, K, in, out);
+	struct view y = make(b, n, side, side, out);
+	int p = K / 2;
+	struct attr a = { { 1, p, p, p, p, side, side }, { 0 } };
+	struct attr dw = { { 1, p, p, p, p, K, K }, { 0 } };
+	double work = (double)shape_count(y.s) * K * K * in;
+
+	time_op(b, OP_conv, y, (struct view[OP_INPUTS]){ x, w }, &a, work);
+	time_op(b, OP_conv_dx, x, (struct view[OP_INPUTS]){ y, w }, &a, work);
+	time_op(b, OP_conv_dw, w, (struct view[OP_INPUTS]){ x, y }, &dw, work);
+	backend_give(b, x.p), backend_give(b, w.p), backend_give(b, y.p);
+}
+
+static void time_matmul(struct backend *b, int m, int n, int k)
+{
+	struct view x = make(b, 1, 1, m, k), w = make(b, 1, 1, k, n), y = make(b, 1, 1, m, n);
+
+	struct attr none = { { 0 }, { 0 } };
+
+	time_op(b, OP_matmul, y, (struct view[OP_INPUTS]){ x, w }, &none, (double)m * n * k);
+	backend_give(b, x.p), backend_give(b, w.p), backend_give(b, y.p);
+}
+
+/* Element-wise, a sum over pixels, the moments, twice the side, and rows of attention. */
+static void time_passes(struct backend *b, int n)
+{
+	struct view x = make(b, n, 64, 64, 64), y = make(b, n, 64, 64, 64), c = make(b, 1, 1, 2, 64);
+	struct view half = { y.p, { { n, 32, 32, 64 } } }, one = { c.p, { { 1, 1, 1, 64 } } };
+	struct view rows = { x.p, { { n / 2 ? n / 2 : 1, 1, 1024, 256 } } }, out = { y.p, rows.s };
+	struct attr none = { { 0 }, { 0 } };
+
+	time_op(b, OP_lrelu, y, (struct view[OP_INPUTS]){ x }, &none, 0);
+	time_op(b, OP_mul, y, (struct view[OP_INPUTS]){ x, one }, &none, 0);
+	time_op(b, OP_sum_to, one, (struct view[OP_INPUTS]){ x }, &none, 0);
+	time_op(b, OP_moments, c, (struct view[OP_INPUTS]){ x }, &none, 0);
+	time_op(b, OP_up2, x, (struct view[OP_INPUTS]){ half }, &none, 0);
+	time_op(b, OP_sum2, half, (struct view[OP_INPUTS]){ x }, &none, 0);
+	time_op(b, OP_softmax, out, (struct view[OP_INPUTS]){ rows }, &none, 0);
+	backend_give(b, x.p), backend_give(b, y.p), backend_give(b, c.p);
+}
+
+int main(int argc, char **argv)
+{
+	struct backend *b = backend_new(argc > 1 ? argv[1] : "cuda-bf16", 0);
+	int n = argc > 2 ? atoi(argv[2]) : 512;
+
+	if (!b) {
+		printf("# nothing to time: %s\n", backend_why());
+		return argc > 1;
+	}
+	printf("#backend\top\tx\ty\tms\trate\tunit\n");
+	time_conv(b, n, 64, 3, 64, 3);
+	time_conv(b, n, 64, 64, 64, 3);
+	time_conv(b, n, 32, 64, 128, 1);
+	time_conv(b, n, 32, 128, 128, 3);
+	time_conv(b, n, 16, 256, 256, 3);
+	time_conv(b, n, 8, 512, 512, 3);
+	time_matmul(b, 8 * n, 8 * n, 8 * n);
+	time_passes(b, n);
+	backend_free(b);
+	return 0;
+}

@@ -1,0 +1,121 @@
+#!/bin/bash
+# gpu.sh: the CUDA backend on a machine with a GPU, in phases that take a few minutes each:
+#
+#	gpu.sh check    every op against its definition, recorded runs, whole programs
+#	gpu.sh ops      products and passes over memory of a BigGAN step, one by one, as TSV
+#	gpu.sh train    training steps beside PyTorch's, alternately, as TSV; PEER is a python with torch
+#	gpu.sh steps    where the time of a training step goes, by kind of step of its tapes
+#	gpu.sh demo     pictures of DATA (a folder; default: drawn here) through the whole pipeline
+#
+# With nvcc and the packages of `make deps' there, `make' builds what it needs.  For a machine without them, run
+#
+#	gpu.sh carry FOLDER
+#
+# on one that has them (no GPU is needed): FOLDER (some 60 MB) then holds programs, the CUDA library and the libraries they load.
+# Take it along with this tree and say B=FOLDER there.  Without a GPU it says what is missing and exits 1.
+cd "$(dirname "$0")/../.." || exit
+B=${B:-build}
+PEER=${PEER:-python3}
+REPEATS=${REPEATS:-3}
+STEPS=${STEPS:-10}
+PRECISION=${PRECISION:-bf16}
+
+lacks() { echo "gpu.sh: $*" >&2; exit 1; }
+
+programs() { echo "$B"/bin/ic-* "$B"/tests/{check-ops,check-device} "$B"/bench/{device,train}; }
+
+build()
+{
+	[ ! -d "$B/needed" ] || return 0          # carried along
+	command -v nvcc >/dev/null || lacks "no nvcc, and $B was not made by \`gpu.sh carry'"
+	make -j "$(nproc)" B="$B" all "$B"/tests/{check-ops,check-device} "$B"/bench/{device,train} >&2 || lacks "make failed"
+}
+
+carry()
+{
+	local to=$1 p
+	[ -n "$to" ] || { echo "gpu.sh: carry FOLDER" >&2; exit 2; }
+	build
+	mkdir -p "$to"/{bin,lib,tests,bench,needed} || exit
+	for p in $(programs); do strip -o "$to/${p#"$B"/}" "$p" || exit; done
+	cp "$B/lib/libic-cuda.so" "$to/lib/" || exit
+	ldd $(programs) "$to/lib/libic-cuda.so" | awk '$3 ~ /^\// { print $3 }' | sort -u |
+		grep -vE '/lib(c|m|pthread|dl|rt)\.so' | xargs -I{} cp -L {} "$to/needed/" || exit
+	du -sh "$to"
+}
+
+# What every phase needs; afterwards our programs come first.
+ready()
+{
+	build
+	B=$(cd "$B" && pwd)
+	command -v nvidia-smi >/dev/null || [ -e /dev/nvidiactl ] || lacks "no GPU: nvidia-smi and /dev/nvidiactl are missing"
+	[ -e "$B/lib/libic-cuda.so" ] || lacks "no $B/lib/libic-cuda.so: it was built without nvcc"
+	export PATH=$B/bin:$PATH IC_CUDA=$B/lib/libic-cuda.so LD_LIBRARY_PATH=$B/needed${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+	export TMP=${TMP:-$(mktemp -d)}
+	nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | sed 's/^/# /'
+	nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed 's/^/# compute capability /'
+}
+
+check() { BIN=$B/bin tests/run.sh tests/ops-cuda.t "$B/tests/check-device" tests/cuda.t; }
+
+least() { sort -g | head -n 1; }
+
+# Ours in each precision asked for; the peer in bf16, channels last, as it is and compiled.
+train()
+{
+	local job ours peer with
+	printf '#side\tch\tbatch\tprecision\tours_s\tpeer_s\tratio\tours_MiB\tpeer_MiB\tpeer\n'
+	for job in "64 64 256" "128 96 64"; do
+		ours=$TMP/ours peer=$TMP/peer
+		rm -f "$ours" "$peer"
+		for _ in $(seq "$REPEATS"); do
+			"$B/bench/train" $job 0 "$STEPS" "cuda-$PRECISION" >>"$ours" || exit
+			for with in "" 1; do
+				COMPILE=$with DEVICE=cuda AMP=bf16 CHANNELS_LAST=1 "$PEER" tests/bench/peer/train.py $job 4 "$STEPS" >>"$peer" 2>"$TMP/err" ||
+					echo "# peer${with:+, compiled}: $(tail -n 1 "$TMP/err")"
+			done
+		done
+		[ -s "$peer" ] || printf -- '-\t-\t-\t-\tnan\tnan\tnan\tnone\n' >"$peer"
+		echo "$(cut -f 5 "$ours" | least) $(cut -f 5 "$peer" | least) $(cut -f 7 "$peer" | least) $(cut -f 8 "$peer" | head -n 1)" |
+			awk -v OFS='\t' -v job="${job// /	}" -v precision="$PRECISION" \
+				'{ print job, precision, $1, $2, sprintf("%.2f", $2 / $1), "-", $3, $4 " " $5 }'
+	done
+}
+
+steps() { "$B/bench/train" 64 64 256 0 "$STEPS" "cuda-$PRECISION" steps; }
+
+# Discs of changing colour and place, four kinds.
+pictures()
+{
+	awk 'BEGIN { srand(1)
+		for (i = 0; i < 4000; i++) {
+			x = 8 + rand() * 16; y = 8 + rand() * 16; r = 3 + rand() * 6; k = i % 4
+			printf "P6\n32 32\n255\n"
+			for (v = 0; v < 32; v++) for (u = 0; u < 32; u++) {
+				inside = (u - x) ^ 2 + (v - y) ^ 2 < r * r
+				printf "%c%c%c", inside ? 60 + 40 * k : 20, inside ? 180 - 30 * k : 25, inside ? 90 : 30 + v
+			}
+		} }' | LC_ALL=C ic-pack -f --size 32 - -o "$1"
+}
+
+demo()
+{
+	local out=${OUT:-$TMP/demo}
+	mkdir -p "$out" && cd "$out" || exit
+	if [ -n "$DATA" ]; then ic-pack -f --size 32 "$DATA" -o images.mdb; else pictures images.mdb; fi &&
+		ic-embed -f images.mdb -o feats.mdb && ic-knn -f -k 50 feats.mdb -o near.mdb &&
+		ic-train -f images.mdb feats.mdb near.mdb -o run.safetensors --minutes "${MINUTES:-3}" -v -d cuda --precision "$PRECISION" \
+			--log log.jsonl &&
+		ic-sample run.safetensors feats.mdb -n 64 -d cuda --precision "$PRECISION" | ic-grid -f --columns 8 -o sheet.png &&
+		ic-sample run.safetensors feats.mdb -n 2000 -d cuda --precision "$PRECISION" | ic-embed - | ic-fid feats.mdb - &&
+		tail -n 1 log.jsonl
+}
+
+case $1 in
+carry) carry "$2" ;;
+check|ops|train|steps|demo)
+	ready
+	case $1 in ops) "$B/bench/device" "cuda-$PRECISION" ;; *) "$1" ;; esac ;;
+*) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
