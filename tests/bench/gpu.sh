@@ -52,7 +52,7 @@ ready()
 	command -v nvidia-smi >/dev/null || [ -e /dev/nvidiactl ] || lacks "no GPU: nvidia-smi and /dev/nvidiactl are missing"
 	[ -e "$B/lib/libic-cuda.so" ] || lacks "no $B/lib/libic-cuda.so: it was built without nvcc"
 	export PATH=$B/bin:$PATH IC_CUDA=$B/lib/libic-cuda.so LD_LIBRARY_PATH=$B/needed${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-	export TMP=${TMP:-$(mktemp -d)}
+	export TMP=${TMP:-$(mktemp -d)} IC_WEIGHTS=${IC_WEIGHTS:-$PWD/pipelines/weights}
 	nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | sed 's/^/# /'
 	nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed 's/^/# compute capability /'
 }
