@@ -8,7 +8,7 @@ enum { STRIP_BYTES = 256 * 1024 };           /* of input: it stays in the second
 struct direct {
 	struct corr c;
 	struct panels w;
-	bool by_panel;                       /* a thread packs a panel and runs all strips */
+	bool by_panel;                       /* a thread has a panel, and runs all strips */
 	float *packed;                       /* then: one panel per thread */
 	ptrdiff_t packed_size;
 	bool padded;                         /* some tap falls outside x: strips are copied */
@@ -46,18 +46,18 @@ int direct_strip(const struct corr *c, size_t row_bytes)
 	return least(c->P, most(rows, floor));
 }
 
-/* Few pixels and many taps, which then are not written to memory and read back. */
+/* Few pixels and many taps, which then come from memory once, or are not written there at all. */
 static void plan_panels(struct direct *d, struct room *r)
 {
 	const struct corr *c = &d->c;
 	struct room none = { 0 };
 
 	panels_plan(&d->w, &none, c->t.K * c->t.L * c->t.C, c->t.O);
+	d->by_panel = d->w.count >= 4 * c->threads && (int64_t)c->N * c->P * c->Q < 256;
 	if (c->packed) {
 		d->w.p = (float *)c->t.w;
 		return;
 	}
-	d->by_panel = d->w.count >= 4 * c->threads && (int64_t)c->N * c->P * c->Q < 256;
 	d->packed_size = (ptrdiff_t)d->w.depth * panels_width(&d->w, 0);
 	if (d->by_panel) d->packed = conv_take(r, (size_t)c->threads * (size_t)d->packed_size);
 	else panels_plan(&d->w, r, d->w.depth, c->t.O);
@@ -132,9 +132,9 @@ static void strip_panel(const struct direct *d, const float *x, ptrdiff_t row, i
 	}
 }
 
-/* Output rows from p of image n, as many as a strip has; with packed only this panel, whose taps
- * are there. */
-static void strip(const struct direct *d, int n, int p, int panel, const float *packed)
+/* Output rows from p of image n, as many as a strip has; with taps only this panel, which they
+ * are of. */
+static void strip(const struct direct *d, int n, int p, int panel, const float *taps)
 {
 	const struct corr *c = &d->c;
 	int C = c->t.C, h = p * c->stride - c->top, rows = least(d->rows, c->P - p);
@@ -151,8 +151,8 @@ static void strip(const struct direct *d, int n, int p, int panel, const float *
 		x = window;
 		row = (ptrdiff_t)d->in_cols * C;
 	}
-	if (packed) {
-		strip_panel(d, x, row, n, p, rows, panel, packed);
+	if (taps) {
+		strip_panel(d, x, row, n, p, rows, panel, taps);
 		return;
 	}
 	for (int i = 0; i < d->w.count; i++)
@@ -161,11 +161,12 @@ static void strip(const struct direct *d, int n, int p, int panel, const float *
 
 static void panel_of_all(const struct direct *d, int panel)
 {
-	float *packed = d->packed + omp_get_thread_num() * d->packed_size;
+	float *taps = d->c.packed ? panels_at(&d->w, panel) :
+		d->packed + omp_get_thread_num() * d->packed_size;
 
-	panels_one(&d->w, &d->c.t, panel, packed);
+	if (!d->c.packed) panels_one(&d->w, &d->c.t, panel, taps);
 	for (int n = 0; n < d->c.N; n++)
-		for (int p = 0; p < d->c.P; p += d->rows) strip(d, n, p, panel, packed);
+		for (int p = 0; p < d->c.P; p += d->rows) strip(d, n, p, panel, taps);
 }
 
 void direct_run(const struct corr *corr, struct room *r)

@@ -68,13 +68,18 @@ val vit_attention(struct tape *t, val q, val k, val v, int heads)
 	return reshape(t, permute(t, o, 0, 2, 1, 3), s);
 }
 
-static val block(struct folded *f, val x, const char *name, const struct family *k)
+/* last: only of the class token, which is all that is read of it. */
+static val block(struct folded *f, val x, const char *name, const struct family *k, bool last)
 {
 	struct tape *t = f->t;
 	int width = tape_shape(t, x).d[3];
 	val y = dense(f, norm(f, x, name, k->norm[0]), -1, name, k->qkv, NULL, 3 * width), part[3];
 
 	for (int i = 0; i < 3; i++) part[i] = slice(t, y, 3, i * width, width);
+	if (last) {
+		part[0] = slice(t, part[0], 2, 0, 1);
+		x = slice(t, x, 2, 0, 1);
+	}
 	y = vit_attention(t, part[0], part[1], part[2], width / HEAD);
 	x = dense(f, y, x, name, k->out, k->gain[0], width);
 	y = dense(f, norm(f, x, name, k->norm[1]), -1, name, k->up, NULL, 4 * width);
@@ -136,9 +141,9 @@ val vit_clip_b32(struct folded *f, val x)
 	x = norm(f, x, "visual.", "ln_pre");
 	for (int i = 0; i < BLOCKS; i++) {
 		snprintf(name, NAME, "visual.transformer.resblocks.%d.", i);
-		x = block(f, x, name, &clip);
+		x = block(f, x, name, &clip, i == BLOCKS - 1);
 	}
-	x = norm(f, slice(t, x, 2, 0, 1), "visual.", "ln_post");
+	x = norm(f, x, "visual.", "ln_post");
 	return matmul(t, x, folded_values(f, "visual.proj", 2, proj, shape4(1, 1, 768, 512), NULL),
 		false, false);
 }
@@ -189,7 +194,7 @@ val vit_dinov2_s14(struct folded *f, val x)
 		shape4(1, 1, SIDE * SIDE + 1, WIDTH), resample));
 	for (int i = 0; i < BLOCKS; i++) {
 		block_name(f, i, name);
-		x = block(f, x, name, &dinov2);
+		x = block(f, x, name, &dinov2, i == BLOCKS - 1);
 	}
-	return norm(f, slice(f->t, x, 2, 0, 1), "", "norm");
+	return norm(f, x, "", "norm");
 }
