@@ -5,31 +5,10 @@
  * over its results and, split in parts that depend on the shape alone, over what adds to each; the
  * parts are added up in order: the same bytes each time. */
 #include "kernels/chain.h"
-#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/steps.h"
 
 enum { EACH = 4, ROWS = THREADS / WARP };
 enum { TARGET_BLOCKS = 528 };                /* four for each processor of an H100 */
-
-struct operand {
-	const float *p;
-	int from;                            /* the result of that step, or -1: p */
-	int stride[4];                       /* per dimension; 0: broadcast */
-	int linear;                          /* has every dimension of the space */
-};
-
-struct device_step {
-	int op;
-	float f[2];
-	struct operand in[2];
-	float *out;                          /* NULL: only for the steps after it */
-};
-
-struct space {
-	unsigned count;
-	int rank, n;
-	unsigned d[4];
-	struct device_step step[CHAIN_MAX];
-};
 
 /* Result o is the sum over the dimensions `cut` of where `kept` has it. */
 struct fold {
@@ -43,76 +22,26 @@ struct fold {
 
 struct fold_end { const float *partial; float *y; unsigned results; int parts; float factor; };
 
-/* By the exponential that does not overflow. */
-DEVICE float sigmoid(float x)
+/* A thread has EACH times `lanes` elements. */
+DEVICE void each(const struct space *s, int lanes)
 {
-	float e = expf(-fabsf(x));
-	return (x < 0 ? e : 1) / (1 + e);
-}
+	unsigned step = (unsigned)(THREADS * lanes);
+	unsigned e = (unsigned)BLOCK_X * EACH * step + (unsigned)(THREAD * lanes), i[4];
+	SIXTEEN float r[CHAIN_MAX * 4];
 
-DEVICE float apply(int op, const float *f, float x, float y)
-{
-	switch (op) {
-	case OP_add: return x + y;
-	case OP_sub: return x - y;
-	case OP_mul: return x * y;
-	case OP_scale: return f[0] * x + f[1];
-	case OP_recip: return 1 / x;
-	case OP_sqrt: return sqrtf(x);
-	case OP_exp: return expf(x);
-	case OP_tanh: return tanhf(x);
-	case OP_sigmoid: return sigmoid(x);
-	case OP_softplus: return fmaxf(x, 0) + log1pf(expf(-fabsf(x))) + (x != x ? x : 0);
-	case OP_erf: return erff(x);
-	case OP_maxs: return x < f[0] ? f[0] : x;
-	case OP_lrelu: return x > 0 ? x : f[0] * x;
-	case OP_lrelu_g: return x > 0 ? y : f[0] * y;
-	case OP_clamp: return x < f[0] ? f[0] : x > f[1] ? f[1] : x;
-	case OP_clamp_g: return f[0] < x && x < f[1] ? y : 0;
-	default: return x;
-	}
-}
-
-DEVICE float load(const struct space *s, const struct operand *o, unsigned e, const unsigned *i)
-{
-	unsigned at = 0;
-
-	if (o->linear) return o->p[e];
-	for (int k = 0; k < s->rank; k++) at += i[k] * (unsigned)o->stride[k];
-	return o->p[at];
-}
-
-/* All steps at element e, whose indices are i; r: their results. */
-DEVICE void run_steps(const struct space *s, unsigned e, const unsigned *i, float *r)
-{
-	for (int k = 0; k < s->n; k++) {
-		const struct device_step *t = &s->step[k];
-		float x[2];
-		for (int j = 0; j < 2; j++) {
-			const struct operand *o = &t->in[j];
-			x[j] = o->from >= 0 ? r[o->from] : o->p ? load(s, o, e, i) : 0;
-		}
-		r[k] = apply(t->op, t->f, x[0], x[1]);
-		if (t->out) t->out[e] = r[k];
-	}
-}
-
-KERNEL(chain_each, struct space)
-{
-	unsigned first = (unsigned)BLOCK_X * THREADS * EACH + (unsigned)THREAD;
-	float r[CHAIN_MAX];
-	unsigned i[4];
-
-	for (unsigned k = 0, e = first; k < EACH && e < a.count; k++, e += THREADS) {
+	for (int k = 0; k < EACH && e < s->count; k++, e += step) {
 		unsigned rest = e;
-		for (int j = a.rank - 1; j > 0; j--) {
-			i[j] = rest % a.d[j];
-			rest /= a.d[j];
+		for (int j = s->rank - 1; j > 0; j--) {
+			i[j] = rest % s->d[j];
+			rest /= s->d[j];
 		}
 		i[0] = rest;
-		run_steps(&a, e, i, r);
+		run_steps(s, e, i, r, lanes);
 	}
 }
+
+KERNEL(chain_each, struct space) { each(&a, 1); }
+KERNEL(chain_fours, struct space) { each(&a, 4); }
 
 /* sum and its rounding error (Knuth's two-sum). */
 struct pair { float sum, error; };
@@ -127,21 +56,25 @@ DEVICE void pair_add(struct pair *to, float x)
 
 DEVICE void spread(const struct space *s, const int *dim, int n, unsigned at, unsigned *i)
 {
-	for (int k = n - 1; k >= 0; k--) {
+	for (int k = n - 1; k > 0; k--) {
 		i[dim[k]] = at % s->d[dim[k]];
 		at /= s->d[dim[k]];
 	}
+	if (n) i[dim[0]] = at;
 }
 
-DEVICE float term(const struct fold *f, unsigned *i, unsigned o, unsigned t, float *r)
+/* Term t of the result whose indices i has. */
+DEVICE float term(const struct fold *f, unsigned *i, unsigned t, float *r)
 {
 	unsigned e = 0;
+	float x;
 
-	spread(&f->s, f->kept, f->n_kept, o, i);
 	spread(&f->s, f->cut, f->n_cut, t, i);
 	for (int k = 0; k < f->s.rank; k++) e = e * f->s.d[k] + i[k];
-	run_steps(&f->s, e, i, r);
-	return f->in.from >= 0 ? r[f->in.from] : load(&f->s, &f->in, e, i);
+	run_steps(&f->s, e, i, r, 1);
+	if (f->in.from >= 0) return r[f->in.from];
+	load(&f->s, &f->in, e, i, &x, 1);
+	return x;
 }
 
 DEVICE void put_part(const struct fold *f, unsigned o, struct pair p)
@@ -162,8 +95,9 @@ KERNEL(fold_lanes, struct fold)
 	struct pair sum = { 0, 0 };
 	float r[CHAIN_MAX];
 
+	spread(&a.s, a.kept, a.n_kept, o, i);
 	for (unsigned t = begin + (unsigned)row; o < a.results && t < end; t += ROWS)
-		pair_add(&sum, term(&a, i, o, t, r));
+		pair_add(&sum, term(&a, i, t, r));
 	part[row][lane] = sum;
 	sync_threads();
 	if (row || o >= a.results) return;
@@ -184,8 +118,9 @@ KERNEL(fold_terms, struct fold)
 	struct pair sum = { 0, 0 };
 	float r[CHAIN_MAX];
 
+	spread(&a.s, a.kept, a.n_kept, o, i);
 	for (unsigned t = begin + (unsigned)lane; o < a.results && t < end; t += WARP)
-		pair_add(&sum, term(&a, i, o, t, r));
+		pair_add(&sum, term(&a, i, t, r));
 	for (int lanes = WARP / 2; lanes; lanes /= 2) {
 		float other = shuffle_xor(sum.sum, lanes), error = shuffle_xor(sum.error, lanes);
 		pair_add(&sum, other);
@@ -359,7 +294,9 @@ void cuda_chain_scaled(struct backend *b, const struct chain *c, double factor)
 	}
 	if (stored) return;
 	make_steps(&f.s, c, origin);
-	LAUNCH(b, chain_each, blocks_for(f.s.count, THREADS * EACH), 1, 1, f.s);
+	if (f.s.d[f.s.rank - 1] % 4)
+		LAUNCH(b, chain_each, blocks_for(f.s.count, THREADS * EACH), 1, 1, f.s);
+	else LAUNCH(b, chain_fours, blocks_for(f.s.count, 4 * THREADS * EACH), 1, 1, f.s);
 }
 
 static void chain(struct backend *b, const struct chain *c)

@@ -48,6 +48,7 @@ cudaStream_t cuda_stream(struct backend *);
 #define DEVICE static __device__ __forceinline__
 #define HOST_DEVICE static __host__ __device__ __forceinline__
 #define SHARED __shared__ __align__(128)
+#define SIXTEEN __align__(16)                /* bytes: where it lies */
 #define THREAD ((int)threadIdx.x)
 #define BLOCK_X ((int)blockIdx.x)
 #define BLOCK_Y ((int)blockIdx.y)
@@ -146,6 +147,7 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 #define DEVICE static inline
 #define HOST_DEVICE static inline
 #define SHARED static _Alignas(128)
+#define SIXTEEN _Alignas(16)
 #define THREAD host_at.thread
 #define BLOCK_X host_at.block[0]
 #define BLOCK_Y host_at.block[1]
