@@ -4,9 +4,10 @@
 
 #include "lib/nets/folded.h"
 
-/* ViT-B/32 with the tensor names of OpenAI's CLIP: [1,1,1,512], beside the text's. */
+/* ViT-B/32 (clip/model.py of openai/CLIP) with its tensor names: [1,1,1,512], beside the text's. */
 val vit_clip_b32(struct folded *, val x);
-/* ViT-S/14 with the tensor names of DINOv2: the normed class token, [1,1,1,384]. */
+/* ViT-S/14 (dinov2/models/vision_transformer.py of facebookresearch/dinov2) with its tensor names,
+ * the blocks in parts or not: the normed class token, [1,1,1,384]. */
 val vit_dinov2_s14(struct folded *, val x);
 
 /* softmax(q k^T / sqrt(width of a head)) v for each head, which has the same part of all widths:
