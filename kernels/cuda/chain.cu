@@ -7,7 +7,7 @@
 #include "kernels/chain.h"
 #include "kernels/cuda/steps.h"
 
-enum { EACH = 4, ROWS = THREADS / WARP };
+enum { EACH = 4, WARPS = THREADS / WARP };
 enum { TARGET_BLOCKS = 528 };                /* four for each processor of an H100 */
 
 /* Result o is the sum over the dimensions `cut` of where `kept` has it. */
@@ -16,7 +16,9 @@ struct fold {
 	struct operand in;
 	int kept[4], n_kept, cut[4], n_cut;
 	unsigned results, terms, part;       /* terms of a result, and how many of them in a part */
-	int lanes_out;                       /* the lanes of a warp are results and not terms */
+	/* results next to each other that a thread has, of `wide` threads next to each other in a
+	 * row; 0: the lanes of a warp are terms of one */
+	int lanes, wide;
 	float *partial;                      /* [parts][results][2] */
 };
 
@@ -63,18 +65,16 @@ DEVICE void spread(const struct space *s, const int *dim, int n, unsigned at, un
 	if (n) i[dim[0]] = at;
 }
 
-/* Term t of the result whose indices i has. */
-DEVICE float term(const struct fold *f, unsigned *i, unsigned t, float *r)
+/* Term t of the `lanes` results the first of which has the indices i. */
+DEVICE void term(const struct fold *f, unsigned *i, unsigned t, float *r, float *x, int lanes)
 {
 	unsigned e = 0;
-	float x;
 
 	spread(&f->s, f->cut, f->n_cut, t, i);
 	for (int k = 0; k < f->s.rank; k++) e = e * f->s.d[k] + i[k];
-	run_steps(&f->s, e, i, r, 1);
-	if (f->in.from >= 0) return r[f->in.from];
-	load(&f->s, &f->in, e, i, &x, 1);
-	return x;
+	run_steps(&f->s, e, i, r, lanes);
+	if (f->in.from >= 0) fetch(r + f->in.from * lanes, x, lanes);
+	else load(&f->s, &f->in, e, i, x, lanes);
 }
 
 DEVICE void put_part(const struct fold *f, unsigned o, struct pair p)
@@ -85,42 +85,56 @@ DEVICE void put_part(const struct fold *f, unsigned o, struct pair p)
 	to[1] = p.error;
 }
 
-/* Lanes are results: a block has WARP of them, each of its warps every ROWS-th term. */
-KERNEL(fold_lanes, struct fold)
+/* Threads are results; of a block's rows each has every so manieth term. */
+DEVICE void fold_results(const struct fold *f, int lanes)
 {
-	SHARED struct pair part[ROWS][WARP];
-	int lane = THREAD % WARP, row = THREAD / WARP;
-	unsigned o = (unsigned)BLOCK_X * WARP + (unsigned)lane, begin = (unsigned)BLOCK_Y * a.part;
-	unsigned end = begin + a.part < a.terms ? begin + a.part : a.terms, i[4] = { 0 };
-	struct pair sum = { 0, 0 };
-	float r[CHAIN_MAX];
+	SHARED struct pair part[THREADS][4];
+	int rows = THREADS / f->wide, lane = THREAD % f->wide, row = THREAD / f->wide;
+	unsigned o = (unsigned)((BLOCK_X * f->wide + lane) * lanes);
+	unsigned begin = (unsigned)BLOCK_Y * f->part, i[4] = { 0, 0, 0, 0 };
+	unsigned end = begin + f->part < f->terms ? begin + f->part : f->terms;
+	struct pair sum[4] = { { 0, 0 }, { 0, 0 }, { 0, 0 }, { 0, 0 } };
+	SIXTEEN float r[CHAIN_MAX * 4];
+	float x[4];
 
-	spread(&a.s, a.kept, a.n_kept, o, i);
-	for (unsigned t = begin + (unsigned)row; o < a.results && t < end; t += ROWS)
-		pair_add(&sum, term(&a, i, t, r));
-	part[row][lane] = sum;
-	sync_threads();
-	if (row || o >= a.results) return;
-	for (int k = 1; k < ROWS; k++) {
-		pair_add(&sum, part[k][lane].sum);
-		sum.error += part[k][lane].error;
+	spread(&f->s, f->kept, f->n_kept, o, i);
+	for (unsigned t = begin + (unsigned)row; o < f->results && t < end; t += (unsigned)rows) {
+		term(f, i, t, r, x, lanes);
+		UNROLL
+		for (int l = 0; l < lanes; l++) pair_add(&sum[l], x[l]);
 	}
-	put_part(&a, o, sum);
+	UNROLL
+	for (int l = 0; l < lanes; l++) part[THREAD][l] = sum[l];
+	sync_threads();
+	if (row || o >= f->results) return;
+	UNROLL
+	for (int l = 0; l < lanes; l++) {
+		for (int k = 1; k < rows; k++) {
+			pair_add(&sum[l], part[k * f->wide + lane][l].sum);
+			sum[l].error += part[k * f->wide + lane][l].error;
+		}
+		put_part(f, o + (unsigned)l, sum[l]);
+	}
 }
+
+KERNEL(fold_lanes, struct fold) { fold_results(&a, 1); }
+KERNEL(fold_fours, struct fold) { fold_results(&a, 4); }
 
 /* Lanes are terms: a warp has one result. */
 KERNEL(fold_terms, struct fold)
 {
 	int lane = THREAD % WARP;
-	unsigned o = (unsigned)BLOCK_X * ROWS + (unsigned)(THREAD / WARP),
+	unsigned o = (unsigned)BLOCK_X * WARPS + (unsigned)(THREAD / WARP),
 		 begin = (unsigned)BLOCK_Y * a.part;
 	unsigned end = begin + a.part < a.terms ? begin + a.part : a.terms, i[4] = { 0 };
 	struct pair sum = { 0, 0 };
-	float r[CHAIN_MAX];
+	float r[CHAIN_MAX], x;
 
 	spread(&a.s, a.kept, a.n_kept, o, i);
-	for (unsigned t = begin + (unsigned)lane; o < a.results && t < end; t += WARP)
-		pair_add(&sum, term(&a, i, t, r));
+	for (unsigned t = begin + (unsigned)lane; o < a.results && t < end; t += WARP) {
+		term(&a, i, t, r, &x, 1);
+		pair_add(&sum, x);
+	}
 	for (int lanes = WARP / 2; lanes; lanes /= 2) {
 		float other = shuffle_xor(sum.sum, lanes), error = shuffle_xor(sum.error, lanes);
 		pair_add(&sum, other);
@@ -207,14 +221,21 @@ static void make_fold(struct fold *f, const struct chain_step *sum, const int *o
 			f->terms *= f->s.d[k];
 		}
 	}
-	f->lanes_out = f->n_kept && f->kept[f->n_kept - 1] == f->s.rank - 1 && f->results > 1;
+	bool inner = f->n_kept && f->kept[f->n_kept - 1] == f->s.rank - 1 && f->results > 1;
+	f->lanes = !inner ? 0 : f->s.d[f->s.rank - 1] % 4 ? 1 : 4;
+	for (f->wide = 1; f->wide < WARP && f->wide * f->lanes < (int)f->results; f->wide *= 2);
+}
+
+static int blocks_across(const struct fold *f)
+{
+	return blocks_for(f->results, f->lanes ? f->wide * f->lanes : (int)WARPS);
 }
 
 /* Parts so that the device has enough to do, and each has enough terms. */
 static int parts_of(const struct fold *f)
 {
-	int across = blocks_for(f->results, f->lanes_out ? (int)WARP : (int)ROWS);
-	unsigned enough = f->lanes_out ? 16 * ROWS : 16 * WARP;
+	int across = blocks_across(f);
+	unsigned enough = 16 * (unsigned)(f->lanes ? THREADS / f->wide : (int)WARP);
 	unsigned most = (f->terms + enough - 1) / enough;
 	unsigned want = (unsigned)((TARGET_BLOCKS + across - 1) / across);
 
@@ -260,13 +281,13 @@ static void prune(struct fold *f)
 
 static void run_fold(struct backend *b, struct fold *f, float *y, double factor)
 {
-	int parts = parts_of(f);
-	int across = blocks_for(f->results, f->lanes_out ? (int)WARP : (int)ROWS);
+	int parts = parts_of(f), across = blocks_across(f);
 	struct fold_end e;
 
 	f->part = (f->terms + (unsigned)parts - 1) / (unsigned)parts;
 	f->partial = (float *)b->work;
-	if (f->lanes_out) LAUNCH(b, fold_lanes, across, parts, 1, *f);
+	if (f->lanes == 4) LAUNCH(b, fold_fours, across, parts, 1, *f);
+	else if (f->lanes) LAUNCH(b, fold_lanes, across, parts, 1, *f);
 	else LAUNCH(b, fold_terms, across, parts, 1, *f);
 	e.partial = f->partial;
 	e.y = y;
