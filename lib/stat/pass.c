@@ -12,6 +12,7 @@
 
 enum { FEW = 16, PANEL = 2 * NEAR_RIGHT };
 enum { STRIPS = PASS_BOTH / PASS_STRIP, GROUPS = PASS_TILE / PASS_GROUP };
+#define LOWEST_BITS 0x0101010101010101u
 enum { OFFERS = PASS_STRIP * PASS_GROUP };
 
 /* A base row that may be near a query, perhaps the other way round, or both; most: the largest
@@ -320,10 +321,10 @@ static int take_marked(struct pass *p, struct bench *b, int i, const struct near
 	int hits = 0;
 
 	for (int from = 0; from < n; from += 8) {
-		uint64_t eight;
+		uint64_t eight;                      /* marks, the first the lowest byte */
 		memcpy(&eight, b->mark + from, sizeof eight);
-		for (int j = from; eight && j < from + 8; j++) {
-			if (!b->mark[j]) continue;
+		for (eight = (eight | eight >> 1) & LOWEST_BITS; eight; eight &= eight - 1) {
+			int j = from + __builtin_ctzll(eight) / 8;
 			hit[hits] = (struct hit){ .most = most_of(x, &p->tile, at + j, products[j]),
 				.at = at + j, .left = b->mark[j] & 1, .right = b->mark[j] & 2 };
 			hits += is_worth(p, i, &hit[hits]);
