@@ -6,6 +6,7 @@
 #include "lib/base/rng.h"
 #include "lib/base/say.h"
 #include "lib/stat/fault.h"
+#include "lib/stat/finish.h"
 #include "lib/stat/pair.h"
 #include "lib/stat/pass.h"
 
@@ -113,8 +114,6 @@ int knn_measure(struct knn_set *s, enum knn_metric metric)
 	return 0;
 }
 
-struct turn { uint32_t first, i; };              /* the lowest candidate of row i of a piece */
-
 /* A stretch of queries, `from` to `to`, whose shortlists are held at once; inside one set its pairs
  * are multiplied once. */
 struct search {
@@ -124,10 +123,7 @@ struct search {
 	struct candidate *candidates;        /* [stretch][room] */
 	int64_t stretch, from, to;
 	double done, all;                    /* pairs of this search */
-	uint32_t *at;                        /* [piece][k] */
-	double *distance;                    /* [piece][k] */
-	int piece, piece_first;              /* rows of a block */
-	struct turn *turn;                   /* [piece]: the order in which they are finished */
+	struct finish finish;
 };
 
 static int at_most(int64_t n, int most)
@@ -233,11 +229,10 @@ static int run_later(struct search *s)
 
 /* Forgets the candidates of the block's lists whose guess was wrong, and has the others take no
  * more; returns how many were wrong. */
-static int64_t find_wrong(struct search *s)
+static int64_t find_wrong(struct search *s, double *scratch)
 {
 	struct pass *p = &s->pass;
 	struct shortlist *l = s->list + (p->row_first - s->from);
-	double *scratch = mem_new((size_t)p->room, sizeof *scratch);
 	int64_t wrong = 0;
 
 	for (int i = 0; i < p->row_n; i++, l++) {
@@ -248,19 +243,17 @@ static int64_t find_wrong(struct search *s)
 		l->n = 0;
 		wrong++;
 	}
-	free(scratch);
 	return wrong;
 }
 
 /* The queries of the block whose guess was wrong, against all base rows again. */
-static int mend(struct search *s)
+static int search_again(struct search *s)
 {
 	struct pass *p = &s->pass;
-	struct shortlist *list = s->list + (p->row_first - s->from);
-	int64_t count = s->job->base->count, wrong = find_wrong(s);
+	const struct shortlist *list = s->list + (p->row_first - s->from);
+	int64_t count = s->job->base->count;
 
-	s->job->effort.again += wrong;
-	for (int64_t at = 0; wrong && at < count; at += PASS_TILE) {
+	for (int64_t at = 0; at < count; at += PASS_TILE) {
 		if (pass_tile(p, at, at_most(count - at, PASS_TILE))) return -1;
 		for (int from = 0, n; from < p->row_n; from += n) {
 			bool some = false;
@@ -269,60 +262,34 @@ static int mend(struct search *s)
 			if (some && (stop_check() || pass_run(p, from, n, false))) return -1;
 		}
 	}
-	for (int i = 0; i < p->row_n; i++) list[i].guess = -INFINITY;
 	return 0;
 }
 
-/* Queries by their first candidate: what is near the same row comes together, and reads the same
- * rows. */
-static int by_first(const void *a, const void *b)
+/* Lists that hold everything that can be among the k nearest. */
+static int settle(struct search *s)
 {
-	const struct turn *x = a, *y = b;
-	if (x->first != y->first) return x->first < y->first ? -1 : 1;
-	return (x->i > y->i) - (x->i < y->i);
-}
+	struct shortlist *l = s->list + (s->pass.row_first - s->from);
+	double *scratch = mem_new((size_t)s->pass.room, sizeof *scratch);
+	int64_t wrong = find_wrong(s, scratch);
+	int bad = wrong && search_again(s);
 
-static void order_piece(struct search *s, int n)
-{
-	const struct shortlist *l = s->list + (s->pass.row_first - s->from) + s->piece_first;
-
-	for (int i = 0; i < n; i++, l++) {
-		uint32_t first = UINT32_MAX;
-		for (int c = 0; c < l->n; c++)
-			if (l->c[c].at < first) first = l->c[c].at;
-		s->turn[i] = (struct turn){ first, (uint32_t)i };
-	}
-	qsort(s->turn, (size_t)n, sizeof *s->turn, by_first);
-}
-
-static void finish_row(void *ctx, int64_t turn, int worker)
-{
-	struct search *s = ctx;
-	int64_t i = s->turn[turn].i;
-	int k = s->job->k, row = s->piece_first + (int)i;
-	const struct ranked *r = pass_finish(&s->pass, row, worker);
-
-	if (!r) {
-		fault_at(&s->pass.fault, s->pass.row_first + row);
-		return;
-	}
-	for (int c = 0; c < k; c++) {
-		s->at[i * k + c] = r[c].at;
-		s->distance[i * k + c] =
-			s->job->metric == KNN_IP ? r[c].distance : sqrt(r[c].distance);
-	}
+	for (int i = 0; wrong && i < s->pass.row_n; i++, l++)
+		if (l->guess == -INFINITY) shortlist_prune(l, scratch);
+	s->job->effort.again += wrong;
+	free(scratch);
+	return bad ? -1 : 0;
 }
 
 static int finish_block(struct search *s)
 {
-	struct pass *p = &s->pass;
+	const struct pass *p = &s->pass;
+	struct finish *f = &s->finish;
+	const struct shortlist *list = s->list + (p->row_first - s->from);
 
-	for (s->piece_first = 0; s->piece_first < p->row_n; s->piece_first += s->piece) {
-		int n = at_most(p->row_n - s->piece_first, s->piece);
-		order_piece(s, n);
-		par_for(n, s, finish_row);
-		if (stop_check() || fault_told(&p->fault)) return -1;
-		if (s->job->take(s->job->ctx, p->row_first + s->piece_first, n, s->at, s->distance))
+	for (int from = 0; from < p->row_n; from += f->most) {
+		int n = at_most(p->row_n - from, f->most);
+		if (stop_check() || finish_run(f, p->row_first + from, n, list + from)) return -1;
+		if (s->job->take(s->job->ctx, p->row_first + from, n, f->at, f->distance))
 			return -1;
 	}
 	return 0;
@@ -348,7 +315,7 @@ static int run_stretch(struct search *s)
 					run_tiles(s, s->to, job->base->count)
 			 : run_tiles(s, 0, job->base->count))
 			return -1;
-		if (mend(s) || finish_block(s)) return -1;
+		if (settle(s) || finish_block(s)) return -1;
 	}
 	return 0;
 }
@@ -373,16 +340,15 @@ static int search_open(struct search *s, int64_t rows)
 	s->stretch = tiles_in(memory, each, all);
 	s->pass.block = (int)tiles_in(
 		BLOCK_BYTES, quant_bytes(job->query->width, pass_sides(job)), s->stretch);
-	s->piece = job->k > PIECE / PASS_STRIP ? PASS_STRIP : PIECE / job->k;
-	s->piece = s->piece < s->pass.block ? s->piece : s->pass.block;
-	size_t piece = (size_t)s->piece * (size_t)job->k;
-	s->at = mem_big(piece, sizeof *s->at, "neighbours");
-	s->turn = mem_big((size_t)s->piece, sizeof *s->turn, "an order of rows");
-	s->distance = mem_big(piece, sizeof *s->distance, "distances");
+	int piece = job->k > PIECE / PASS_STRIP ? PASS_STRIP : PIECE / job->k;
+	s->finish = (struct finish){ .job = job,
+		.ground = &s->pass.ground,
+		.room = s->pass.room,
+		.most = at_most(piece, s->pass.block) };
 	s->candidates = mem_big(
 		(size_t)s->stretch, (size_t)s->pass.room * sizeof *s->candidates, "candidates");
 	s->pass.list = s->list = mem_big((size_t)s->stretch, sizeof *s->list, "candidates");
-	return s->at && s->turn && s->distance && s->candidates && s->list ? pass_open(&s->pass) : -1;
+	return !s->candidates || !s->list || pass_open(&s->pass) || finish_open(&s->finish) ? -1 : 0;
 }
 
 int knn_search(struct knn *job, int64_t first, int64_t last)
@@ -403,10 +369,10 @@ int knn_search(struct knn *job, int64_t first, int64_t last)
 		bad = run_stretch(&s);
 	}
 	if (!bad) pass_effort(&s.pass, &job->effort);
+	job->effort.measured += s.finish.effort.measured;
+	job->effort.undecided = s.finish.effort.undecided;
+	finish_close(&s.finish);
 	pass_close(&s.pass);
-	free(s.at);
-	free(s.turn);
-	free(s.distance);
 	free(s.candidates);
 	free(s.list);
 	return bad ? -1 : 0;

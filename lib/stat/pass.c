@@ -93,7 +93,6 @@ void pass_effort(const struct pass *p, struct knn_effort *e)
 	for (int t = 0; t < par_threads(); t++) {
 		e->refined += p->bench[t].effort.refined;
 		e->measured += p->bench[t].effort.measured;
-		e->undecided += p->bench[t].effort.undecided;
 	}
 }
 
@@ -165,7 +164,8 @@ static int make_room(struct pass *p, struct bench *b, int64_t query, double adde
 	shortlist_prune(l, b->scratch);
 	if (l->n <= l->room - l->room / 8) return 0;
 	b->effort.measured += l->n;
-	if (rank_measure(&b->rank, query, addend, l)) return -1;
+	if (rank_measure(&b->rank, query, l, NULL, b->rank.distance)) return -1;
+	rank_sort(&b->rank, addend, l, b->rank.distance);
 	for (int c = 0; c < l->k; c++) l->c[c] = rank_candidate(&b->rank.list[c]);
 	l->n = l->k;
 	return 0;
@@ -407,23 +407,6 @@ int pass_run(struct pass *p, int from, int n, bool both)
 	return fault_told(&p->fault);
 }
 
-const struct ranked *pass_finish(struct pass *p, int i, int worker)
-{
-	int64_t query = p->row_first + i;
-	struct bench *b = &p->bench[worker];
-	struct shortlist *l = list_of(p, query);
-
-	shortlist_prune(l, b->scratch);
-	if (l->n < l->k) {
-		fail("%s: key %" PRIu64 ": %d neighbours, expected %d", p->job->query->name,
-			knn_key(p->job->query, query), l->n, l->k);
-		return NULL;
-	}
-	b->effort.measured += l->n;
-	b->effort.undecided += l->n > l->k;
-	return rank_measure(&b->rank, query, p->rows.addend[i], l) ? NULL : b->rank.list;
-}
-
 int64_t pass_nearest(struct pass *p, int i, int worker)
 {
 	int64_t query = p->row_first + i;
@@ -432,6 +415,7 @@ int64_t pass_nearest(struct pass *p, int i, int worker)
 
 	shortlist_prune(l, b->scratch);
 	if (l->n == 1) return l->c[0].at;
-	if (rank_measure(&b->rank, query, p->rows.addend[i], l)) return -1;
+	if (rank_measure(&b->rank, query, l, NULL, b->rank.distance)) return -1;
+	rank_sort(&b->rank, p->rows.addend[i], l, b->rank.distance);
 	return b->rank.list[0].at;
 }

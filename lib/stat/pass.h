@@ -49,12 +49,9 @@ int pass_guess(struct pass *, const uint32_t *at, int n, int rank);
 /* The n queries of the block from `from` on, whole strips, against the tile; both: the tile's rows
  * take these, too, at most PASS_BOTH. */
 int pass_run(struct pass *, int from, int n, bool both);
-/* Measures the candidates of the query i rows on into the worker's list: its neighbours, nearest
- * first. */
-const struct ranked *pass_finish(struct pass *, int i, int worker);
 /* The one nearest base row, k being 1, to the query i rows on; measured only where the bounds leave
  * several.  -1 after fail(). */
 int64_t pass_nearest(struct pass *, int i, int worker);
-void pass_effort(const struct pass *, struct knn_effort *);   /* adds what was done */
+void pass_effort(const struct pass *, struct knn_effort *);   /* adds refined and measured */
 
 #endif

@@ -15,7 +15,8 @@ int rank_open(struct rank *r, const struct knn_set *base, const struct knn_set *
 	*r = (struct rank){ .base = base, .query = query, .ground = g };
 	r->row[0] = mem_big(width, sizeof **r->row, "a row");
 	r->row[1] = mem_big(width, sizeof **r->row, "a row");
-	r->x = mem_big(width, sizeof *r->x, "a row");
+	r->x = mem_big(width + (size_t)room, sizeof *r->x, "a row");
+	r->distance = r->x + width;
 	r->list = mem_big((size_t)room, sizeof *r->list, "candidates");
 	return r->row[0] && r->row[1] && r->x && r->list ? 0 : -1;
 }
@@ -42,26 +43,41 @@ static int by_distance(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-int rank_measure(struct rank *r, int64_t query, double addend, const struct shortlist *l)
+static int next_own(const struct shortlist *l, const bool *own, int c)
 {
-	int width = r->base->width;
-	const float *x = knn_row(r->query, query, r->row[0]), *y, *next;
+	while (own && c < l->n && !own[c]) c++;
+	return c;
+}
 
-	if (!x) return -1;
-	pair_widen(r->x, x, width, unit(r, r->query, query));
-	if (!(next = knn_row(r->base, l->c[0].at, r->row[0]))) return -1;
-	for (int c = 0; c < l->n; c++) {
-		uint32_t at = l->c[c].at;
-		y = next;
-		if (c + 1 < l->n) next = knn_row(r->base, l->c[c + 1].at, r->row[(c + 1) % 2]);
+int rank_measure(struct rank *r, int64_t query, const struct shortlist *l, const bool *own,
+	double *distance)
+{
+	int width = r->base->width, c = next_own(l, own, 0);
+	const float *y = knn_row(r->query, query, r->row[0]);
+
+	if (!y) return -1;
+	pair_widen(r->x, y, width, unit(r, r->query, query));
+	if (c < l->n && !(y = knn_row(r->base, l->c[c].at, r->row[0]))) return -1;
+	for (int other = 1, after; c < l->n; c = after, other ^= 1) {
+		const float *next = y;
+		after = next_own(l, own, c + 1);
+		if (after < l->n) next = knn_row(r->base, l->c[after].at, r->row[other]);
 		if (!next) return -1;
-		double d = r->ground->metric == KNN_IP ? -pair_along(r->x, y, width, next)
-			: pair_apart2(r->x, y, width, unit(r, r->base, at), next);
-		r->list[c] = (struct ranked){ d, ground_score(r->ground, addend, d),
-			knn_key(r->base, at), at };
+		distance[c] = r->ground->metric == KNN_IP
+			? -pair_along(r->x, y, width, next)
+			: pair_apart2(r->x, y, width, unit(r, r->base, l->c[c].at), next);
+		y = next;
 	}
-	qsort(r->list, (size_t)l->n, sizeof *r->list, by_distance);
 	return 0;
+}
+
+void rank_sort(struct rank *r, double addend, const struct shortlist *l, const double *distance)
+{
+	for (int c = 0; c < l->n; c++)
+		r->list[c] = (struct ranked){ distance[c],
+			ground_score(r->ground, addend, distance[c]),
+			knn_key(r->base, l->c[c].at), l->c[c].at };
+	qsort(r->list, (size_t)l->n, sizeof *r->list, by_distance);
 }
 
 struct candidate rank_candidate(const struct ranked *r)

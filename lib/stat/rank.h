@@ -13,7 +13,7 @@ struct rank {                                /* one thread's */
 	const struct knn_set *base, *query;
 	const struct ground *ground;
 	float *row[2];                       /* room for a row and the next */
-	double *x;
+	double *x, *distance;                /* [width]; [room] for the caller's */
 	struct ranked *list;                 /* [room]: the result */
 };
 
@@ -21,9 +21,11 @@ int rank_open(struct rank *, const struct knn_set *base, const struct knn_set *q
 	const struct ground *, int room);
 void rank_close(struct rank *);              /* accepts a zeroed struct */
 
-/* The candidates of a query with that addend, nearest first, equals by key; 0, or -1 after
- * fail(). */
-int rank_measure(struct rank *, int64_t query, double addend, const struct shortlist *);
+/* The distances of a query's candidates, or only of those with own[i]; 0, or -1 after fail(). */
+int rank_measure(struct rank *, int64_t query, const struct shortlist *, const bool *own,
+	double *distance);
+/* The list of a query with that addend: its candidates, nearest first, equals by key. */
+void rank_sort(struct rank *, double addend, const struct shortlist *, const double *distance);
 /* The score that a query's base row can be given for sure, and its slack, both as a candidate. */
 struct candidate rank_candidate(const struct ranked *);
 
