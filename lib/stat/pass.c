@@ -51,7 +51,8 @@ enum quant_sides pass_sides(const struct knn *job)
 int pass_open(struct pass *p)
 {
 	const struct knn *job = p->job;
-	bool both = job->base == job->query, bad = ground_open(&p->ground, job->metric, job->query, job->base);
+	bool both = job->base == job->query;
+	bool bad = ground_open(&p->ground, job->metric, job->query, job->base);
 
 	p->near = near_best();
 	p->fault.at = -1;

@@ -26,7 +26,8 @@ int quant_open(struct quant *, int width, int room, int sides);   /* 0, or -1 af
 void quant_close(struct quant *);            /* accepts a zeroed struct */
 size_t quant_bytes(int width, int sides);    /* of one row */
 
-/* Row i from x[width], with room[width]; by as from ground_scale.  Different rows in any threads. */
+/* Row i from x[width], with room[width]; by as from ground_scale.  Different rows in any
+ * threads. */
 void quant_set(
 	struct quant *, int i, const struct ground *, double by, const float *x, float *room);
 /* The rows from `first` on, a multiple of NEAR_LEFT and NEAR_RIGHT, borrowed. */
