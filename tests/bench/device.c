@@ -93,7 +93,8 @@ static void time_matmul(struct backend *b, int m, int n, int k)
 /* Element-wise, a sum over pixels, the moments, twice the side, and rows of attention. */
 static void time_passes(struct backend *b, int n)
 {
-	struct view x = make(b, n, 64, 64, 64), y = make(b, n, 64, 64, 64), c = make(b, 1, 1, 2, 64);
+	struct view x = make(b, n, 64, 64, 64), y = make(b, n, 64, 64, 64);
+	struct view c = make(b, 1, 1, 2, 64);
 	struct view half = { y.p, { { n, 32, 32, 64 } } }, one = { c.p, { { 1, 1, 1, 64 } } };
 	struct view rows = { x.p, { { n / 2 ? n / 2 : 1, 1, 1024, 256 } } }, out = { y.p, rows.s };
 	struct attr none = { { 0 }, { 0 } };
