@@ -1,6 +1,7 @@
 /* check-base: hashes and random numbers against published vectors, parallel loops, sizes, options,
  * records. */
 #include "lib/base/fail.h"
+#include "lib/base/flow.h"
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
@@ -431,6 +432,61 @@ static void check_stop(void)
 	ok(stop_check() == -1 && strstr(why(), "SIGUSR1"), "SIGUSR1, from a batch system, too");
 }
 
+/* Numbers that go through a flow: read as 0, 1, ..., worked on by doubling. */
+struct passage { int read, until, bad_read, bad_work, written, place[4]; bool in_order; };
+
+static int passage_read(void *ctx, int place)
+{
+	struct passage *p = ctx;
+
+	if (p->read == p->until) return 0;
+	if (p->read == p->bad_read) return fail("reading %d", p->read);
+	p->place[place] = p->read++;
+	return 1;
+}
+
+static int passage_work(void *ctx, int place, int worker)
+{
+	struct passage *p = ctx;
+
+	if (p->place[place] % 7 == worker) usleep(200);
+	if (p->place[place] == p->bad_work) return fail("working on %d", p->place[place]);
+	p->place[place] *= 2;
+	return 0;
+}
+
+static int passage_write(void *ctx, int place)
+{
+	struct passage *p = ctx;
+
+	p->in_order = p->in_order && p->place[place] == 2 * p->written;
+	p->written++;
+	return 0;
+}
+
+static void check_flow(void)
+{
+	for (int workers = 1; workers <= 3; workers++) {
+		const struct passage all = { 0, 100, -1, -1, .in_order = true };
+		struct passage p = all;
+		struct flow f = { &p, 4, workers, passage_read, passage_work, passage_write };
+		double waiting = -1;
+
+		ok(!flow_run(&f, &waiting) && p.written == 100 && p.in_order,
+			"a hundred items through %d workers, in order", workers);
+		ok(waiting >= 0 && waiting <= 1, "waiting is a share of the time");
+		p = all;
+		p.bad_read = 57;
+		ok(flow_run(&f, &waiting) == -1 && p.written == 57 && p.in_order &&
+			!strcmp(why(), "reading 57"), "what is read before a failure is written");
+		p = all;
+		p.bad_read = 60;
+		p.bad_work = 57;
+		ok(flow_run(&f, &waiting) == -1 && p.written == 57 && p.in_order &&
+			!strcmp(why(), "working on 57"), "the first failure in their order");
+	}
+}
+
 int main(void)
 {
 	check_hash();
@@ -448,5 +504,6 @@ int main(void)
 	check_stop();
 	/* last: children of a process with threads are not leak-free */
 	check_par();
+	check_flow();
 	return done_testing();
 }

@@ -3,8 +3,10 @@
 #include "formats/rows.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
+#include "lib/base/flow.h"
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
+#include "lib/base/par.h"
 #include "lib/base/range.h"
 #include "lib/base/say.h"
 #include "lib/nets/classes.h"
@@ -16,9 +18,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Pictures, and bytes of them, between two looks at signals and the progress line; the likeliest
- * classes that are printed */
-enum { GROUP = 64, GROUP_BYTES = 64 << 20, BEST = 5 };
+/* Pictures that a thread takes at a time, at most, and bytes of them; the likeliest classes that are
+ * printed */
+enum { GROUP = NETS_SOME, GROUP_BYTES = 16 << 20, BEST = 5 };
 
 static const char *out, *flipped, *weights, *range;
 static int which, protocol, layer;
@@ -248,14 +250,34 @@ static int sink_open(struct sink *k, const char *path, bool mirrored, const stru
 	return rows_create(&k->rows, path, &info, common.force, &k->held);
 }
 
-struct group { int n; uint64_t key[GROUP]; uint32_t label[GROUP]; struct image picture[GROUP]; };
+struct group {
+	int64_t first;                       /* its first picture, counted from 0 */
+	int n;
+	uint64_t key[GROUP];
+	uint32_t label[GROUP];
+	struct image picture[GROUP];
+	float *f[2];                         /* rows for each sink */
+};
+
+/* From pictures to rows, or printed classes. */
+struct job {
+	struct source *from;
+	struct net *net;
+	struct sink sink[2];
+	int sinks;
+	struct classes classes;
+	struct group *group;                 /* [items] of the flow */
+	int some;                            /* pictures of a group */
+	int64_t start, read, written;        /* start: pictures that every sink has already */
+	double waiting;
+};
 
 /* Up to `most` pictures. */
-static int group_read(struct group *g, struct source *s, int64_t most)
+static int group_fill(struct group *g, struct source *s, int64_t most)
 {
 	int64_t bytes = 0;
 
-	for (g->n = 0; g->n < GROUP && g->n < most && bytes < GROUP_BYTES; g->n++) {
+	for (g->n = 0; g->n < most && bytes < GROUP_BYTES; g->n++) {
 		struct image *m = &g->picture[g->n];
 		int got = source_next(s, &g->key[g->n], &g->label[g->n], m);
 		if (got <= 0) return got;
@@ -264,43 +286,74 @@ static int group_read(struct group *g, struct source *s, int64_t most)
 	return 0;
 }
 
-static void group_free(struct group *g)
+static int group_read(void *ctx, int place)
 {
-	for (int i = 0; i < GROUP; i++) free(g->picture[i].rgb);
+	struct job *j = ctx;
+	struct group *g = &j->group[place];
+	int64_t most = j->some;
+
+	if (j->read < j->start && j->start - j->read < most) most = j->start - j->read;
+	g->first = j->read;
+	if (stop_check() || group_fill(g, j->from, most)) return -1;
+	j->read += g->n;
+	return g->n > 0;
 }
 
-/* Pictures from..from+n-1 through the network into the sink, less those it holds already. */
-static int group_embed(const struct group *g, int64_t from, struct net *net, struct sink *k,
-	float *f)
+/* Less what a sink holds already. */
+static int group_embed(void *ctx, int place, int worker)
 {
-	if (from + g->n <= k->held) return 0;
-	if (nets_features(net, g->n, g->picture, k->mirrored, f)) return -1;
-	for (int i = 0; i < g->n; i++, f += net->width)
-		if (from + i >= k->held && rows_put(&k->rows, g->key[i], g->label[i], f)) return -1;
+	struct job *j = ctx;
+	struct group *g = &j->group[place];
+
+	for (int k = 0; k < j->sinks; k++)
+		if (g->first + g->n > j->sink[k].held && nets_some(j->net, worker, g->first, g->n,
+			g->picture, j->sink[k].mirrored, g->f[k])) return -1;
 	return 0;
 }
 
-/* Every picture once through the network for every sink; the number of pictures, or -1. */
-static int64_t embed(struct source *s, struct net *net, struct sink *sink, int sinks)
+static void count(struct job *j, const struct group *g)
 {
-	struct group g = { 0 };
-	float *f = mem_new(GROUP * (size_t)net->width, sizeof *f);
-	int64_t done = 0, start = sink[0].held;
-	int bad = 0;
+	j->written += g->n;
+	progress("embedding", j->written, j->from->total, "%.0f%% waiting for pictures",
+		100 * j->waiting);
+}
 
-	if (sinks > 1 && sink[1].held < start) start = sink[1].held;
-	do {
-		bad = stop_check() || group_read(&g, s, done < start ? start - done : GROUP);
-		for (int i = 0; i < sinks && !bad && g.n; i++)
-			bad = group_embed(&g, done, net, &sink[i], f);
-		done += g.n;
-		progress("embedding", done, s->total, "%s", "");
-	} while (!bad && g.n);
+static int group_write(void *ctx, int place)
+{
+	struct job *j = ctx;
+	struct group *g = &j->group[place];
+
+	for (int k = 0; k < j->sinks; k++)
+		for (int i = 0; i < g->n; i++)
+			if (g->first + i >= j->sink[k].held && rows_put(&j->sink[k].rows, g->key[i],
+				g->label[i], g->f[k] + (size_t)i * (size_t)j->net->width))
+				return -1;
+	count(j, g);
+	return 0;
+}
+
+/* All pictures, written by `write`. */
+static int run(struct job *j, int (*write)(void *, int))
+{
+	struct flow flow = { j, 2 * par_threads() + 2, par_threads(), group_read, group_embed, write };
+	int64_t total = j->from->total, share = (total + flow.workers - 1) / flow.workers;
+
+	j->some = total > 0 && share < GROUP ? (int)share : GROUP;
+	j->group = mem_new((size_t)flow.items, sizeof *j->group);
+	for (int i = 0; i < flow.items; i++)
+		for (int k = 0; k < j->sinks; k++)
+			j->group[i].f[k] = mem_new(GROUP * (size_t)j->net->width, sizeof(float));
+	int bad = flow_run(&flow, &j->waiting);
 	progress_end();
-	for (int i = 0; i < sinks && !bad; i++) bad = rows_seal(&sink[i].rows);
-	group_free(&g);
-	free(f);
-	return bad ? -1 : done;
+	for (int i = 0; i < flow.items; i++) {
+		for (int k = 0; k < GROUP; k++) free(j->group[i].picture[k].rgb);
+		for (int k = 0; k < j->sinks; k++) free(j->group[i].f[k]);
+	}
+	free(j->group);
+	if (!bad && common.verbose)
+		note("%.1f%% of the network's time was spent waiting for pictures",
+			100 * j->waiting);
+	return bad;
 }
 
 /* The likeliest classes of one picture, by the softmax of its scores, one record each. */
@@ -329,25 +382,26 @@ static void print_best(const struct source *s, uint64_t key, uint32_t label, con
 	}
 }
 
-/* The number of pictures, or -1. */
-static int64_t print_classes(struct source *s, struct net *net)
+static int group_print(void *ctx, int place)
 {
-	struct classes classes;
-	struct group g = { 0 };
-	float *f = mem_new(GROUP * (size_t)net->width, sizeof *f);
-	int64_t done = 0;
-	int bad = classes_open(&classes);
+	struct job *j = ctx;
+	struct group *g = &j->group[place];
 
-	while (!bad && !(bad = stop_check() || group_read(&g, s, GROUP)) && g.n) {
-		bad = nets_features(net, g.n, g.picture, false, f);
-		for (int i = 0; i < g.n && !bad; i++)
-			print_best(s, g.key[i], g.label[i], f + (size_t)i * CLASSES, &classes);
-		done += g.n;
-	}
-	group_free(&g);
-	free(f);
-	classes_close(&classes);
-	return bad ? -1 : done;
+	for (int i = 0; i < g->n; i++)
+		print_best(j->from, g->key[i], g->label[i], g->f[0] + (size_t)i * CLASSES,
+			&j->classes);
+	count(j, g);
+	return 0;
+}
+
+/* The number of pictures, or -1. */
+static int64_t print_classes(struct source *from, struct net *net)
+{
+	struct job j = { .from = from, .net = net, .sinks = 1 };
+	int bad = classes_open(&j.classes) || run(&j, group_print);
+
+	classes_close(&j.classes);
+	return bad ? -1 : j.written;
 }
 
 /* With --verbose: what of the file was left out. */
@@ -360,14 +414,17 @@ static void tell_ignored(const struct net *net)
 /* Rows to the outputs; the number of pictures, or -1. */
 static int64_t write_rows(struct source *from, struct net *net)
 {
-	struct sink sink[2] = { 0 };
-	int bad = sink_open(&sink[0], out, false, from, net) ||
-		(flipped && sink_open(&sink[1], flipped, true, from, net));
-	int64_t n = bad ? -1 : embed(from, net, sink, flipped ? 2 : 1);
+	struct job j = { .from = from, .net = net, .sinks = flipped ? 2 : 1 };
+	struct sink *k = j.sink;
+	int bad = sink_open(&k[0], out, false, from, net) ||
+		(flipped && sink_open(&k[1], flipped, true, from, net));
 
+	j.start = flipped && k[1].held < k[0].held ? k[1].held : k[0].held;
+	bad = bad || run(&j, group_write);
+	for (int i = 0; i < j.sinks && !bad; i++) bad = rows_seal(&k[i].rows);
 	/* removes what holds no rows to go on from */
-	for (int k = 0; k < 2; k++) rows_close(&sink[k].rows);
-	return n;
+	for (int i = 0; i < 2; i++) rows_close(&k[i].rows);
+	return bad ? -1 : j.written;
 }
 
 int main(int argc, char **argv)

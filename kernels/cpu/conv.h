@@ -28,7 +28,8 @@ int panels_first(const struct panels *, int panel);     /* its first column */
 int panels_width(const struct panels *, int panel);     /* its columns in whole vectors */
 float *panels_at(const struct panels *, int panel);
 
-/* What becomes of a sum: min(max(sum + bias[o] + more, lo), hi), NaN stays; more: like y, or NULL. */
+/* What becomes of a sum: min(max(sum + bias[o] + more, lo), hi), NaN stays; more: like y, or NULL.
+ */
 struct ends { bool on; const float *bias, *more; float lo, hi; };
 
 /* y[n][p step + y0][q step + x0][o] = sum over k, l, c of

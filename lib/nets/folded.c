@@ -19,8 +19,20 @@ struct folded folded_start(const struct tensors *from, double eps)
 void folded_onto(struct folded *f, struct tape *t, struct backend *b)
 {
 	f->t = t;
+	f->second = NULL;
 	f->b = b;
 	f->at = 0;
+}
+
+val folded_later(struct folded *f, val x, int batch)
+{
+	struct shape s = tape_shape(f->t, x);
+
+	if (!f->second) return x;
+	s.d[0] = batch;
+	f->cut = x;
+	f->t = f->second;
+	return f->joint = leaf(f->t, s, NULL);
 }
 
 enum { NAME = 128 };

@@ -10,8 +10,9 @@
 #include "lib/tape/tape.h"
 
 struct folded {
-	struct tape *t;
+	struct tape *t, *second;             /* second: where the network goes on, or NULL */
 	struct backend *b;
+	val cut, joint;                      /* what goes from one to the other, and there */
 	const struct tensors *from;          /* published names and PyTorch axis order */
 	double eps;
 	bool *used;                          /* [from->n] */
@@ -29,6 +30,10 @@ struct folded folded_start(const struct tensors *from, double eps);
  * tape after the first they are the same, in the same order, and read the same memory, packed for
  * the backend: the file is not looked at again. */
 void folded_onto(struct folded *, struct tape *, struct backend *);
+
+/* The rest of the network is for a batch of pictures [batch,H,W,C] on the second tape, if there is
+ * one, and else goes on with x[1,H,W,C]: its weights take more memory than its values. */
+val folded_later(struct folded *, val x, int batch);
 
 enum act { ACT_NONE, ACT_RELU, ACT_RELU6 };
 

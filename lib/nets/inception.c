@@ -1,6 +1,7 @@
 /* inception: Inception v3 (spec metrics 1.2, 1.3): torchvision's, and the one of the Frechet
  * distance, whose pooling differs. */
 #include "lib/nets/inception.h"
+#include "lib/nets/worker.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -137,7 +138,7 @@ static val inception(struct inception *n, val x)
 	x = block_a(n, x, "Mixed_5b.", 32);
 	x = block_a(n, x, "Mixed_5c.", 64);
 	x = block_a(n, x, "Mixed_5d.", 64);
-	x = block_b(n, x, "Mixed_6a.");
+	x = folded_later(n->f, block_b(n, x, "Mixed_6a."), WORKER_BATCH);
 	for (int i = 0; i < 4; i++) {
 		snprintf(name, sizeof name, "Mixed_6%c.", 'b' + i);
 		x = block_c(n, x, name, inner[i]);

@@ -10,6 +10,7 @@
 #include "lib/nets/inception.h"
 #include "lib/nets/prepare.h"
 #include "lib/nets/resnet.h"
+#include "lib/nets/worker.h"
 #include "lib/nets/vit.h"
 
 #include <inttypes.h>
@@ -45,14 +46,6 @@ const char nets_protocols[] = "own"
 
 static const char *const layers[] = { "pool", "logits", "unbiased" };
 
-/* One thread's own program for one picture. */
-struct worker {
-	struct backend *b;
-	struct tape *t;
-	real *x;                             /* [side][side][3], which the tape reads */
-	val y;                               /* [1][1][1][width] */
-};
-
 struct net_state {
 	const struct kind *kind;
 	enum net_layer layer;
@@ -70,30 +63,15 @@ static const struct protocol *protocol_of(const char *name)
 	return NULL;
 }
 
-/* The network on the worker's tape, up to the layer asked for. */
-static val build(struct worker *w, struct net *net)
+/* The network up to the layer asked for. */
+static val build(void *state, struct folded *f, val x)
 {
-	struct net_state *s = net->s;
+	const struct net_state *s = state;
 	const struct kind *k = s->kind;
-	val y = k->build(&s->layers, leaf(w->t, shape4(1, k->side, k->side, 3), w->x));
+	val y = k->build(f, x);
 
 	if (s->layer == NET_POOL) return y;
-	return folded_dense(&s->layers, y, k->dense, k->classes, s->layer == NET_LOGITS);
-}
-
-static int worker_open(struct worker *w, struct net *net)
-{
-	struct net_state *s = net->s;
-
-	w->b = backend_new("cpu", 1);
-	w->x = mem_big((size_t)s->kind->side * (size_t)s->kind->side * 3, sizeof *w->x,
-		"input of the network");
-	if (!w->b || !w->x) return -1;
-	w->t = tape_new();
-	folded_onto(&s->layers, w->t, w->b);
-	w->y = build(w, net);
-	keep(w->t, w->y);
-	return folded_finish(&s->layers) ? -1 : tape_plan(w->t, w->b, true);
+	return folded_dense(f, y, k->dense, k->classes, s->layer == NET_LOGITS);
 }
 
 /* The tensors of the file that the network has no use for, and those its reader left out. */
@@ -118,7 +96,7 @@ static int start(struct net *net, const struct tensors *from)
 	s->workers = par_threads();
 	s->worker = mem_new((size_t)s->workers, sizeof *s->worker);
 	for (int i = 0; i < s->workers; i++)
-		if (worker_open(&s->worker[i], net)) return -1;
+		if (worker_open(&s->worker[i], &s->layers, s->kind->side, build, s)) return -1;
 	net->weights = hash_end(&s->layers.hash);
 	list_ignored(net, from);
 	return 0;
@@ -201,44 +179,61 @@ int nets_again(struct net *net, const char *path, const struct rows_info *rows, 
 	return bad;
 }
 
+_Static_assert((int)NETS_SOME == (int)WORKER_BATCH, "a worker takes as many at a time");
+
+int nets_some(struct net *net, int worker, int64_t number, int n, const struct image *picture,
+	bool mirrored, float *f)
+{
+	const struct net_state *s = net->s;
+	struct worker *w = &s->worker[worker];
+
+	must(worker < s->workers && n <= NETS_SOME);
+	for (int i = 0; i < n; i++) {
+		if (prepare_picture(s->protocol, &picture[i], s->kind->side, mirrored, w->x))
+			return fail("%s: picture %" PRId64 ": %s", net->name, number + i, why());
+		worker_put(w, i);
+	}
+	const real *y = worker_get(w);
+	for (int64_t i = 0; i < (int64_t)n * net->width; i++) {
+		f[i] = (float)y[i];
+		if (!isfinite(f[i]))
+			return fail("%s: picture %" PRId64 ": a feature is not finite", net->name,
+				number + i / net->width);
+	}
+	return 0;
+}
+
 struct job {
 	struct net *net;
+	int n, some;                         /* pictures, and how many of them at a time */
 	const struct image *picture;
 	bool mirrored;
-	char **failed;                       /* [n]: why, in the words of the thread that did it */
+	char **failed;                       /* why, in the words of the thread that did it */
 	float *f;
 };
 
-static void embed_one(void *ctx, int64_t i, int worker)
+static void embed_some(void *ctx, int64_t i, int worker)
 {
 	struct job *j = ctx;
-	struct net_state *s = j->net->s;
-	struct worker *w = &s->worker[worker];
-	int width = j->net->width;
+	int first = (int)i * j->some, n = j->n - first < j->some ? j->n - first : j->some;
 
-	if (prepare_picture(s->protocol, &j->picture[i], s->kind->side, j->mirrored, w->x)) {
-		j->failed[i] = mem_text("%s", why());
-		return;
-	}
-	tape_run(w->t);
-	const real *y = tape_value(w->t, w->y);
-	for (int c = 0; c < width; c++) j->f[i * width + c] = (float)y[c];
+	if (nets_some(j->net, worker, first, n, j->picture + first, j->mirrored,
+		j->f + (size_t)first * (size_t)j->net->width)) j->failed[i] = mem_text("%s", why());
 }
 
 int nets_features(struct net *net, int n, const struct image *picture, bool mirrored, float *f)
 {
-	char **failed = mem_new((size_t)n, sizeof *failed);
+	int share = (n + par_threads() - 1) / par_threads();
+	int some = share < NETS_SOME ? share : NETS_SOME, jobs = (n + some - 1) / some;
+	char **failed = mem_new((size_t)jobs, sizeof *failed);
 	int bad = 0;
 
-	must(par_threads() <= net->s->workers);
-	par_for(n, &(struct job){ net, picture, mirrored, failed, f }, embed_one);
-	for (int i = 0; i < n && !bad; i++)
-		if (failed[i]) bad = fail("%s: picture %d: %s", net->name, i, failed[i]);
-	for (int64_t i = 0; i < (int64_t)n * net->width && !bad; i++)
-		if (!isfinite(f[i]))
-			bad = fail("%s: picture %lld: a feature is not finite", net->name,
-				(long long)(i / net->width));
-	for (int i = 0; i < n; i++) free(failed[i]);
+	must(n > 0 && par_threads() <= net->s->workers);
+	par_for(jobs, &(struct job){ net, n, some, picture, mirrored, failed, f }, embed_some);
+	for (int i = 0; i < jobs; i++) {
+		if (failed[i] && !bad) bad = fail("%s", failed[i]);
+		free(failed[i]);
+	}
 	free(failed);
 	return bad;
 }
@@ -250,11 +245,7 @@ void nets_close(struct net *net)
 	for (int i = 0; i < net->n_ignored; i++) free(net->ignored[i]);
 	free(net->ignored);
 	if (s) {
-		for (int i = 0; i < s->workers; i++) {
-			tape_free(s->worker[i].t);
-			backend_free(s->worker[i].b);
-			free(s->worker[i].x);
-		}
+		for (int i = 0; i < s->workers; i++) worker_close(&s->worker[i]);
 		free(s->worker);
 		folded_free(&s->layers);
 		free(s);

@@ -38,8 +38,13 @@ int nets_from(struct net *, int net, int protocol, enum net_layer, const struct 
 int nets_again(struct net *, const char *path, const struct rows_info *, const char *weights);
 
 /* n pictures to f[n][width]; mirrored: left and right exchanged.  Each of par_threads() threads
- * takes whole pictures, so a row depends on nothing but its picture. */
+ * takes whole pictures, and a row depends on nothing but its picture. */
 int nets_features(struct net *, int n, const struct image *, bool mirrored, float *f);
+/* The same by one thread, which is `worker` of par_threads(), of 1 to NETS_SOME pictures; number:
+ * that of the first, for messages. */
+enum { NETS_SOME = 8 };
+int nets_some(struct net *, int worker, int64_t number, int n, const struct image *, bool mirrored,
+	float *f);
 void nets_close(struct net *);               /* accepts a zeroed struct */
 
 #endif

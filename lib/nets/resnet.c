@@ -1,5 +1,6 @@
 /* resnet: ResNet-50 as torchvision has it ("v1.5": the 3x3 of a bottleneck carries the stride). */
 #include "lib/nets/resnet.h"
+#include "lib/nets/worker.h"
 
 #include <stdio.h>
 
@@ -40,8 +41,10 @@ val resnet50(struct folded *f, val x)
 	folded_ignore(f, "prototypes");
 	x = layer(f, x, -1, "", "conv1", "bn1", 7, 2, 64, ACT_RELU);
 	x = maxpool(f->t, x, 3, 3, 2, (struct pads){ 1, 1, 1, 1 });
-	for (int s = 0; s < 4; s++)
+	for (int s = 0; s < 4; s++) {
+		if (s == 2) x = folded_later(f, x, WORKER_BATCH);
 		for (int b = 0; b < blocks[s]; b++)
 			x = bottleneck(f, x, s + 1, b, 64 << s, s && !b ? 2 : 1);
+	}
 	return folded_mean(f, x);
 }

@@ -1,0 +1,124 @@
+/* embed: a network alone, on numbers that are no pictures: embed NET BATCH THREADS REPEATS prints
+ * NET, the way, and the least seconds and processor seconds of a batch; then multiply-adds of a
+ * picture, what they are a second, over sgemm's rate.  NET is one of peer/embed.py; weights are the
+ * formula of the tests.  With a fifth operand, any, also the time of each kind of step. */
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+#include "lib/base/par.h"
+#include "lib/base/say.h"
+#include "lib/nets/efficientnet.h"
+#include "lib/nets/inception.h"
+#include "lib/nets/resnet.h"
+#include "lib/nets/worker.h"
+#include "tests/bench/peak.h"
+#include "tests/formula.h"
+
+static const struct {
+	const char *name, *table;
+	val (*build)(struct folded *, val x);
+	int side;
+	double eps;
+} nets[] = {
+	{ "resnet50", "resnet50_torchvision", resnet50, 224, 1e-5 },
+	{ "inception-torchvision", "inception_torchvision", inception_torchvision, 299, 1e-3 },
+	{ "efficientnet-lite0", "efficientnet_lite0", efficientnet_lite0, 224, 1e-3 },
+};
+
+static struct tensors weights(const char *table)
+{
+	char path[128], name[128];
+	struct tensors w = { .path = mem_text("%s", table) };
+	struct tensor t;
+
+	snprintf(path, sizeof path, "tests/golden/nets/%s.tsv", table);
+	FILE *f = fopen(path, "r");
+	must(f);
+	while (formula_next(f, &t, name)) {
+		float *x = formula_weight("", &t, 1);
+		tensors_own(&w, x);
+		tensors_add(&w, name, DT_F32, t.rank, t.shape, x);
+	}
+	fclose(f);
+	return w;
+}
+
+static val build(void *net, struct folded *f, val x)
+{
+	return nets[*(int *)net].build(f, x);
+}
+
+struct batch { struct worker *worker; int pictures, some; };
+
+static void embed_some(void *ctx, int64_t i, int worker)
+{
+	struct batch *b = ctx;
+	struct worker *w = &b->worker[worker];
+	int first = (int)i * b->some, n = b->pictures - first;
+
+	for (int k = 0; k < n && k < b->some; k++) worker_put(w, k);
+	worker_get(w);
+}
+
+static double clock_of(clockid_t which)
+{
+	struct timespec t;
+
+	clock_gettime(which, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The least seconds of a batch by the clock on the wall and by the processor's. */
+static void measure(struct batch *b, int repeats, double least[2])
+{
+	static const clockid_t clocks[2] = { CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID };
+	int items = (b->pictures + b->some - 1) / b->some;
+
+	least[0] = least[1] = 1e9;
+	for (int i = 0; i <= repeats; i++) {         /* the first warms up */
+		double start[2] = { clock_of(clocks[0]), clock_of(clocks[1]) };
+
+		par_for(items, b, embed_some);
+		for (int k = 0; k < 2 && i; k++)
+			least[k] = fmin(least[k], clock_of(clocks[k]) - start[k]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int net = 0, n = (int)LEN(nets);
+
+	blas_start(argv);
+	while (argc > 4 && net < n && strcmp(nets[net].name, argv[1])) net++;
+	if (argc < 5 || net == n) return 2;
+	int threads = atoi(argv[3]), share = (atoi(argv[2]) + threads - 1) / threads;
+	struct batch b = { mem_new((size_t)threads, sizeof *b.worker), atoi(argv[2]),
+		share < WORKER_BATCH ? share : WORKER_BATCH };
+	struct tensors w = weights(nets[net].table);
+	struct folded layers = folded_start(&w, nets[net].eps);
+	double least[2], work = 0;
+
+	folded_ignore(&layers, "fc");
+	folded_ignore(&layers, "_fc");
+	par_set_threads(threads);
+	for (int i = 0; i < threads; i++) {
+		if (worker_open(&b.worker[i], &layers, nets[net].side, build, &net)) die();
+		for (int k = 0; k < nets[net].side * nets[net].side * 3; k++)
+			b.worker[i].x[k] = (real)(k * 2654435761u % 1000) / 500 - 1;
+		tape_profile(b.worker[i].first, argc > 5);
+		if (b.worker[i].second) tape_profile(b.worker[i].second, argc > 5);
+	}
+	measure(&b, atoi(argv[4]), least);
+	struct worker *one = b.worker;
+	work = 1e-9 * (double)tape_flops(one->first);
+	if (one->second) work += 1e-9 * (double)tape_flops(one->second) / WORKER_BATCH;
+	double rate = work * b.pictures / (threads == 1 ? least[1] : least[0]);
+	printf("%s\tic\t%.4f\t%.4f\t%.2f\t%.0f\t%.2f\n", argv[1], least[0], least[1], work, rate,
+		2 * rate / peak_sgemm(threads));
+	if (argc > 5) tape_profile_print(one->first, stdout);
+	if (argc > 5 && one->second) tape_profile_print(one->second, stdout);
+	for (int i = 0; i < threads; i++) worker_close(&b.worker[i]);
+	free(b.worker);
+	folded_free(&layers);
+	tensors_close(&w);
+	return 0;
+}
