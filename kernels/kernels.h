@@ -31,6 +31,7 @@ enum op {
 #undef OP
 
 struct backend;
+/* y overlaps no x; of ops of class EW it may be an x of its shape. */
 typedef void op_fn(struct backend *, struct view y, const struct view *x, const struct attr *);
 typedef size_t op_scratch(struct backend *, struct shape y, const struct shape *x,
 			  const struct attr *);
@@ -50,7 +51,8 @@ struct chain_step {
 /* Steps over one iteration space, run tile by tile so that what is only used inside never leaves
  * the cache.  Every step has shape `space` (inputs may broadcast: a dimension equal or 1), except
  * sum_to steps, which reduce to out's shape and are not read by other steps.  An out overlaps no
- * in, unless it is the earlier step's own. */
+ * in, unless it is that of the same or an earlier step, of its shape, that neither later steps nor
+ * sums read. */
 struct chain { struct shape space; int n; const struct chain_step *step; };
 
 /* Parts of flat buffers, worked on in a launch or a few. */

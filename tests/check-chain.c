@@ -72,6 +72,9 @@ struct trial {
 	struct chain_step step[CHAIN_MAX];
 	float *input[CHAIN_MAX][3], *out[CHAIN_MAX];
 	bool stored[CHAIN_MAX];
+	bool taken[CHAIN_MAX][3];
+	/* the input whose memory it writes over; step -1: none */
+	struct { int step, input; } over[CHAIN_MAX];
 };
 
 static void random_input(struct trial *t, struct rng *r, int i, int k)
@@ -110,11 +113,30 @@ static void random_step(struct trial *t, struct rng *r, int i)
 	s->out.p = t->stored[i] ? t->out[i] : NULL;
 }
 
+/* Half of what is stored goes over an input, where there is one that no later step reads. */
+static void random_place(struct trial *t, struct rng *r, int i)
+{
+	bool may = t->stored[i] && t->step[i].op != OP_sum_to && choose(r, 2);
+
+	t->over[i].step = -1;
+	for (int m = 0; m <= i && may; m++)
+		for (int k = 0; k < t->step[m].inputs && t->step[m].op != OP_sum_to; k++) {
+			const struct view *x = &t->step[m].in[k];
+			if (t->step[m].from[k] >= 0 || t->taken[m][k] ||
+			    shape_count(x->s) != shape_count(t->c.space))
+				continue;
+			t->over[i].step = m;
+			t->over[i].input = k;
+		}
+	if (t->over[i].step >= 0) t->taken[t->over[i].step][t->over[i].input] = true;
+}
+
 static void random_chain(struct trial *t, struct rng *r)
 {
 	memset(t, 0, sizeof *t);
 	t->c = (struct chain){ random_space(r), 1 + choose(r, CHAIN_MAX), t->step };
 	for (int i = 0; i < t->c.n; i++) random_step(t, r, i);
+	for (int i = 0; i < t->c.n; i++) random_place(t, r, i);
 }
 
 static void trial_free(struct trial *t)
@@ -188,15 +210,31 @@ static bool matches_single_steps(struct backend *cpu, struct backend *ref, const
 	return good;
 }
 
+/* The steps with the inputs that are written over where the results are to be. */
+static void set_inputs(const struct trial *t, struct chain_step *step)
+{
+	memcpy(step, t->step, sizeof t->step);
+	for (int i = 0; i < t->c.n; i++) {
+		int m = t->over[i].step, k = t->over[i].input;
+		if (m < 0) continue;
+		memcpy(t->out[i], t->input[m][k], shape_count(t->c.space) * sizeof(float));
+		step[m].in[k].p = t->out[i];
+	}
+}
+
 /* Runs the chain with poisoned scratch between guards. */
 static bool run_chain(const struct trial *t, int threads)
 {
+	struct chain_step step[CHAIN_MAX];
+	struct chain c = { t->c.space, t->c.n, step };
 	struct backend *b = backend_new("cpu", threads);
-	size_t count = (b->chain_scratch(b, &t->c) + 3) / 4;
+
+	set_inputs(t, step);
+	size_t count = (b->chain_scratch(b, &c) + 3) / 4;
 	float *work = guarded(count);
 
 	b->work = work;
-	b->chain(b, &t->c);
+	b->chain(b, &c);
 	b->work = NULL;
 	bool held = guards_hold(work, count);
 	free(work - GUARD);

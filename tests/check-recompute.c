@@ -155,6 +155,8 @@ int main(void)
 	compare("cpu", 32, 4, false, true, 2, NULL);
 	compare("cpu", 64, 8, true, true, 1, "translation,color,cutout");
 	compare("ref", 32, 2, false, true, 1, NULL);
+	check_peak(32, 16, 64);
+	check_peak(32, 32, 64);
 	check_peak(64, 32, 32);
 	check_peak(64, 64, 256);
 	check_peak(256, 96, 16);

@@ -5,9 +5,9 @@
 
 #include "kernels/kernels.h"
 
-/* y[i] = op(a[i], b[i]); b is not read by ops of one input; y overlaps neither. */
-typedef void row_fn(float *restrict y, const float *a, const float *b, size_t n, float f0,
-		    float f1);
+/* y[i] = op(a[i], b[i]); b is not read by ops of one input; y may be a or b, else overlaps
+ * neither. */
+typedef void row_fn(float *y, const float *a, const float *b, size_t n, float f0, float f1);
 
 struct rows {
 	row_fn *ew[OP_COUNT];

@@ -260,7 +260,7 @@ static size_t chain_scratch(struct backend *b, const struct chain *c)
 	return most;
 }
 
-/* Only what leads to the sum is run; all of it stays when the pass also stores. */
+/* Only what leads to the sum is run. */
 static void prune(struct fold *f)
 {
 	bool needed[CHAIN_MAX] = { false };
@@ -297,23 +297,29 @@ static void run_fold(struct backend *b, struct fold *f, float *y, double factor)
 	LAUNCH(b, fold_parts, blocks_for(f->results, THREADS), 1, 1, e);
 }
 
+/* Of more than one element to each of the results. */
+static bool is_sum(const struct chain_step *s, const struct space *all)
+{
+	return s->op == OP_sum_to && shape_count(s->out.s) != all->count;
+}
+
+/* The last pass stores, when all others have read what is written over. */
 void cuda_chain_scaled(struct backend *b, const struct chain *c, double factor)
 {
 	struct fold f;
-	int origin[4];
-	bool stored = false;
+	int origin[4], last = -1;
 
 	make_dims(&f.s, c, origin);
-	for (int i = 0; i < c->n; i++) {
-		const struct chain_step *s = &c->step[i];
-		if (s->op != OP_sum_to || shape_count(s->out.s) == f.s.count) continue;
+	for (int i = 0; i < c->n; i++)
+		if (is_sum(&c->step[i], &f.s)) last = i;
+	for (int i = 0; i <= last; i++) {
+		if (!is_sum(&c->step[i], &f.s)) continue;
 		make_steps(&f.s, c, origin);
-		make_fold(&f, s, origin);
-		if (stored) prune(&f);
-		run_fold(b, &f, s->out.p, factor);
-		stored = true;
+		make_fold(&f, &c->step[i], origin);
+		if (i < last) prune(&f);
+		run_fold(b, &f, c->step[i].out.p, factor);
 	}
-	if (stored) return;
+	if (last >= 0) return;
 	make_steps(&f.s, c, origin);
 	if (f.s.d[f.s.rank - 1] % 4)
 		LAUNCH(b, chain_each, blocks_for(f.s.count, THREADS * EACH), 1, 1, f.s);

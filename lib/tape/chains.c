@@ -29,12 +29,15 @@ static bool is_ew(const struct instr *i)
 	return i->op < OP_COUNT && op_klass[i->op] == EW;
 }
 
-/* Sums that a chain can end in: over all pixels, or all of a sample, per channel or not. */
+/* Sums that a chain can end in: over all pixels, or all of a sample, per channel or not; or over
+ * the channels of each pixel. */
 static bool is_chain_sum(const struct tape *t, const struct instr *i)
 {
-	struct shape from = i->op == OP_sum_to ? tape_shape(t, i->in[0]) : i->s;
-	return i->op == OP_sum_to && i->s.d[1] == 1 && i->s.d[2] == 1 &&
-	       shape_count(from) > shape_count(i->s);
+	if (i->op != OP_sum_to) return false;
+	struct shape from = tape_shape(t, i->in[0]), row = i->s;
+	row.d[3] = from.d[3];
+	return shape_count(from) > shape_count(i->s) &&
+	       ((i->s.d[1] == 1 && i->s.d[2] == 1) || shape_same(row, from));
 }
 
 /* The space of the chain that instruction v could be the sink of; false when it cannot. */

@@ -7,7 +7,8 @@
 /* beside the kernels' ops: a leaf; the same data in another shape */
 enum { OP_LEAF = OP_COUNT, OP_ALIAS };
 
-/* Steps between which a value has memory, and where; at: place in the arena, in reals. */
+/* Steps between which a value has memory, and where; at: place in the arena, in reals.  v -1: none,
+ * its value lives in that of another. */
 struct life { val v; int first, last; size_t at; real *p; };
 
 struct instr {
@@ -34,6 +35,7 @@ struct instr {
 	val next;                            /* instruction of that step, or -1 */
 	int redo;                            /* the segment that it is computed again with, or 0 */
 	int life, again;                     /* its memory, then and again, or -1 */
+	int since;                           /* again: the step that computes it again */
 };
 
 /* One call of the interpreter: a kernel, or a chain of element-wise ones. */

@@ -40,7 +40,7 @@ static struct life *life_at(const struct tape *t, val v, int k)
 {
 	const struct instr *i = &t->ins[tape_root(t, v)];
 
-	if (i->again >= 0 && k >= t->life[i->again].first) return &t->life[i->again];
+	if (i->again >= 0 && k >= i->since) return &t->life[i->again];
 	return i->life >= 0 ? &t->life[i->life] : NULL;
 }
 
@@ -60,12 +60,79 @@ static void lifetimes(struct tape *t)
 			}
 			if (!i->stored) continue;
 			*(s->redo ? &i->again : &i->life) = t->n_lives;
+			if (s->redo) i->since = k;
 			t->life[t->n_lives++] = (struct life){ .v = v, .first = k, .last = k };
 		}
 	}
 	for (val v = 0; v < t->n; v++)
 		if (t->ins[v].kept && t->ins[v].life >= 0)
 			t->life[t->ins[v].life].last = t->n_steps;
+}
+
+/* What a step runs over. */
+static struct shape space_of(const struct tape *t, const struct step *s)
+{
+	const struct instr *i = &t->ins[s->v];
+	return i->op == OP_sum_to ? tape_shape(t, i->in[0]) : i->s;
+}
+
+/* Element-wise ops and sums of what they see: what it writes of an element depends on that element
+ * alone. */
+static bool may_share(const struct tape *t, const struct step *s)
+{
+	for (val v = s->member; v >= 0; v = t->ins[v].next) {
+		const struct instr *i = &t->ins[v];
+		if (step_has(s, i) && op_klass[i->op] != EW && i->op != OP_sum_to) return false;
+	}
+	return true;
+}
+
+/* Whether members after v read the memory l, or sums, which may read when all others have written. */
+static bool read_after(const struct tape *t, int k, val v, const struct life *l)
+{
+	const struct step *s = &t->step[k];
+
+	for (val m = s->member; m >= 0; m = t->ins[m].next) {
+		const struct instr *i = &t->ins[m];
+		bool after = m > v || i->op == OP_sum_to;
+		for (int j = 0; j < i->n_in && after && step_has(s, i); j++)
+			if (life_at(t, i->in[j], k) == l) return true;
+	}
+	return false;
+}
+
+/* Memory of v's shape that ends with step k, where v or a member before it reads it last. */
+static struct life *ends_here(const struct tape *t, int k, val v)
+{
+	const struct step *s = &t->step[k];
+
+	for (val m = s->member; m >= 0 && m <= v; m = t->ins[m].next)
+		for (int j = 0; j < t->ins[m].n_in && step_has(s, &t->ins[m]); j++) {
+			val x = t->ins[m].in[j];
+			struct life *l = life_at(t, x, k);
+			if (l && l->first < k && l->last == k && !read_after(t, k, v, l) &&
+			    shape_same(t->ins[x].s, t->ins[v].s))
+				return l;
+		}
+	return NULL;
+}
+
+/* An element-wise step writes over an input that nobody reads later. */
+static void write_over(struct tape *t)
+{
+	for (int k = 0; k < t->n_steps; k++) {
+		const struct step *s = &t->step[k];
+		for (val v = s->member; v >= 0 && may_share(t, s); v = t->ins[v].next) {
+			struct instr *i = &t->ins[v];
+			if (!step_has(s, i) || !i->stored || i->op == OP_sum_to) continue;
+			int *own = s->redo ? &i->again : &i->life;
+			struct life *l = ends_here(t, k, v);
+			if (!l || !shape_same(i->s, space_of(t, s))) continue;
+			l->last = t->life[*own].last;
+			t->life[*own].v = -1;
+			*own = (int)(l - t->life);
+		}
+	}
 }
 
 static size_t padded(struct shape s)
@@ -85,12 +152,13 @@ static int larger_first(const void *a, const void *b, void *tape)
 /* Largest first, each at the lowest place free for its whole life. */
 static size_t place_all(struct tape *t)
 {
-	int n = t->n_lives;
-	int *order = mem_new((size_t)n, sizeof *order);
-	int *placed = mem_new((size_t)n, sizeof *placed);
+	int n = 0;
+	int *order = mem_new((size_t)t->n_lives, sizeof *order);
+	int *placed = mem_new((size_t)t->n_lives, sizeof *placed);
 	size_t top = 0;
 
-	for (int k = 0; k < n; k++) order[k] = k;
+	for (int k = 0; k < t->n_lives; k++)
+		if (t->life[k].v >= 0) order[n++] = k;
 	if (n) qsort_r(order, (size_t)n, sizeof *order, larger_first, t);
 	for (int k = 0; k < n; k++) {
 		struct life *l = &t->life[order[k]];
@@ -129,8 +197,6 @@ static void build_chain(struct tape *t, int k, int *of)
 {
 	int n = 0;
 	struct step *s = &t->step[k];
-	struct shape space =
-		t->ins[s->v].op == OP_sum_to ? tape_shape(t, t->ins[s->v].in[0]) : t->ins[s->v].s;
 	struct chain_step *c = (struct chain_step *)s->chain.step;
 
 	if (!c) c = mem_new(CHAIN_MAX, sizeof *c);
@@ -152,7 +218,7 @@ static void build_chain(struct tape *t, int k, int *of)
 		e->out = view_at(t, v, k);
 		of[v] = n++;
 	}
-	s->chain = (struct chain){ space, n, c };
+	s->chain = (struct chain){ space_of(t, s), n, c };
 }
 
 static void build_steps(struct tape *t)
@@ -210,6 +276,7 @@ int tape_measure(struct tape *t, struct backend *b, bool fuse)
 	order_steps(t);
 	if (t->recompute) plan_recompute(t);
 	lifetimes(t);
+	write_over(t);
 	t->arena_bytes = place_all(t) * sizeof(real);
 	for (int k = 0; k < t->n_lives; k++) t->life[k].p = nowhere;
 	build_steps(t);
@@ -292,6 +359,7 @@ int tape_check_plan(const struct tape *t)
 	for (int i = 0; i < t->n_lives; i++)
 		for (int j = 0; j < i; j++) {
 			const struct life *a = &t->life[i], *b = &t->life[j];
+			if (a->v < 0 || b->v < 0) continue;
 			bool apart = a->at >= b->at + padded(t->ins[b->v].s) ||
 				     b->at >= a->at + padded(t->ins[a->v].s);
 			if (apart || a->last < b->first || b->last < a->first) continue;
