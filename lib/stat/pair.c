@@ -1,5 +1,5 @@
 /* pair: eight running sums, always the same eight, so that every vector width adds in the same
- * order; compiled so that no product is fused with a sum, by x - by x is 0. */
+ * order; compiled so that no product is fused with a sum: by x - by x is 0. */
 #include "lib/stat/pair.h"
 #include "kernels/cpu/near.h"
 
@@ -21,10 +21,6 @@ typedef double few __attribute__((vector_size(FEW * sizeof(double))));
 typedef float few_floats __attribute__((vector_size(FEW * sizeof(float))));
 #define LOAD(type, from) (*(const type *)memcpy(&(type){ 0 }, from, sizeof(type)))
 #define WIDEN(y, i) __builtin_convertvector(LOAD(few_floats, (y) + (i)), few)
-typedef double wide __attribute__((vector_size(LANES * sizeof(double))));
-typedef float narrow __attribute__((vector_size(LANES * sizeof(float))));
-
-#define LOAD(type, from) (*(const type *)memcpy(&(type){ 0 }, from, sizeof(type)))
 
 static double sum8(const double *s)
 {
