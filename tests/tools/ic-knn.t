@@ -138,7 +138,7 @@ ok "a longer search" ic-knn -k 100 l.mdb -o whole.mdb
 ok "with little memory, several stretches of rows" ic-knn --memory 5 -k 100 l.mdb -o less.mdb
 ok "the same, byte for byte" cmp less.mdb whole.mdb
 ok "told how far the bounds reached" sh -c 'ic-knn --memory 5 --rows :2000 -k 100 l.mdb 2>&1 >/dev/null | grep -q "8 bits left [1-9]"'
-ic-knn -q -t 1 -k 100 l.mdb -o part.mdb >/dev/null 2>stopped &
+ic-knn -q -t 1 --memory 5 -k 100 l.mdb -o part.mdb >/dev/null 2>stopped &
 pid=$!
 while kill -0 $pid 2>/dev/null && [ "$(stat -c %s part.mdb.part 2>/dev/null || echo 0)" -le 2000000 ]; do
 	sleep 0.02
