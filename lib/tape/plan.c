@@ -87,7 +87,8 @@ static bool may_share(const struct tape *t, const struct step *s)
 	return true;
 }
 
-/* Whether members after v read the memory l, or sums, which may read when all others have written. */
+/* Whether members after v read the memory l, or sums, which may read when all others have
+ * written. */
 static bool read_after(const struct tape *t, int k, val v, const struct life *l)
 {
 	const struct step *s = &t->step[k];
