@@ -18,8 +18,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Pictures that a thread takes at a time, at most, and bytes of them; the likeliest classes that are
- * printed */
+/* Pictures that a thread takes at a time, at most, and bytes of them; the likeliest classes that
+ * are printed */
 enum { GROUP = NETS_SOME, GROUP_BYTES = 16 << 20, BEST = 5 };
 
 static const char *out, *flipped, *weights, *range;
@@ -335,7 +335,9 @@ static int group_write(void *ctx, int place)
 /* All pictures, written by `write`. */
 static int run(struct job *j, int (*write)(void *, int))
 {
-	struct flow flow = { j, 2 * par_threads() + 2, par_threads(), group_read, group_embed, write };
+	struct flow flow = {
+		j, 2 * par_threads() + 2, par_threads(), group_read, group_embed, write,
+	};
 	int64_t total = j->from->total, share = (total + flow.workers - 1) / flow.workers;
 
 	j->some = total > 0 && share < GROUP ? (int)share : GROUP;
