@@ -21,21 +21,10 @@ static struct tensors golden;
 
 static struct tensors backbone(int net)
 {
-	char path[128], name[128], prefix[64];
-	struct tensors w = { .path = mem_text("%s", nets[net].table) };
-	struct tensor t;
+	char prefix[64];
 
-	snprintf(path, sizeof path, "tests/golden/nets/%s.tsv", nets[net].table);
 	snprintf(prefix, sizeof prefix, "lpips_%s/", nets[net].name);
-	FILE *f = fopen(path, "r");
-	must(f);
-	while (formula_next(f, &t, name)) {
-		float *x = formula_weight(prefix, &t, 2);
-		tensors_own(&w, x);
-		tensors_add(&w, name, DT_F32, t.rank, t.shape, x);
-	}
-	fclose(f);
-	return w;
+	return formula_tensors(nets[net].table, prefix, 2);
 }
 
 /* lin0 to lin4: u of their names; element 3 of lin2 is `third`. */

@@ -47,31 +47,39 @@ static const struct tensor *find(int net, const char *name, const char *what)
 	return t;
 }
 
-/* All tensors of a table with formula values, but `without` and, with its first two sizes
- * exchanged, `turned`. */
-static struct tensors formula_net(int net, const char *without, const char *turned)
+static struct tensors formula_net(int net)
 {
-	char path[128], name[128], prefix[64];
-	struct tensors w = { .path = mem_text("%s", nets[net].table) };
-	struct tensor t;
+	char prefix[64];
 
-	snprintf(path, sizeof path, "tests/golden/nets/%s.tsv", nets[net].table);
 	snprintf(prefix, sizeof prefix, "%s/", nets[net].golden);
-	FILE *f = fopen(path, "r");
-	must(f);
-	while (formula_next(f, &t, name)) {
-		if (without && !strcmp(name, without)) continue;
-		float *x = formula_weight(prefix, &t, nets[net].gain);
-		if (turned && !strcmp(name, turned)) {
-			int64_t first = t.shape[0];
-			t.shape[0] = t.rank > 1 ? t.shape[1] : first + 1;
-			if (t.rank > 1) t.shape[1] = first;
-			else x = mem_grow(x, (size_t)first + 1, sizeof *x);
-		}
-		tensors_own(&w, x);
-		tensors_add(&w, name, DT_F32, t.rank, t.shape, x);
-	}
-	fclose(f);
+	return formula_tensors(nets[net].table, prefix, nets[net].gain);
+}
+
+/* One tensor left out. */
+static struct tensors without(struct tensors w, const char *name)
+{
+	struct tensor *t = (struct tensor *)tensors_find(&w, name);
+
+	must(t);
+	free(t->name);
+	w.n--;
+	memmove(t, t + 1, (size_t)(w.t + w.n - t) * sizeof *t);
+	return w;
+}
+
+/* One tensor with its first two sizes exchanged, a vector with one element more. */
+static struct tensors turned(struct tensors w, const char *name)
+{
+	const struct tensor *t = tensors_find(&w, name);
+	struct tensor u = *t;
+	float *x = mem_new((size_t)t->count + 1, sizeof *x);
+
+	memcpy(x, t->data, (size_t)t->count * sizeof *x);
+	u.shape[0] = t->rank > 1 ? t->shape[1] : t->shape[0] + 1;
+	if (t->rank > 1) u.shape[1] = t->shape[0];
+	w = without(w, name);
+	tensors_own(&w, x);
+	tensors_add(&w, name, DT_F32, u.rank, u.shape, x);
 	return w;
 }
 
@@ -343,17 +351,17 @@ static void check_refusals(void)
 
 	for (size_t i = 0; i < LEN(name); i++) {
 		snprintf(text, sizeof text, "tensor %s is missing", name[i]);
-		check_refused(LITE0, formula_net(LITE0, name[i], NULL), text);
+		check_refused(LITE0, without(formula_net(LITE0), name[i]), text);
 		snprintf(text, sizeof text, "%s: found [", name[i]);
-		check_refused(LITE0, formula_net(LITE0, NULL, name[i]), text);
+		check_refused(LITE0, turned(formula_net(LITE0), name[i]), text);
 	}
-	struct tensors w = formula_net(LITE0, NULL, NULL);
+	struct tensors w = formula_net(LITE0);
 	((float *)w.owned[0])[5] = NAN;
 	check_refused(LITE0, w, "_conv_stem.weight: element 5 is not finite");
-	w = formula_net(LITE0, NULL, NULL);
+	w = formula_net(LITE0);
 	tensors_add(&w, "_blocks.16._bn1.weight", DT_F32, 1, (int64_t[]){ 1 }, &more);
 	check_refused(LITE0, w, "found tensor _blocks.16._bn1.weight, which this network does not");
-	check_refused(LITE1, formula_net(LITE0, NULL, NULL),
+	check_refused(LITE1, formula_net(LITE0),
 		"found [144,1,5,5], expected [144,1,3,3]");
 }
 
@@ -406,15 +414,15 @@ static void check_parts(struct tensors *w)
 static void check_encoder_refusals(void)
 {
 	static const float more = 1;
-	struct tensors w = formula_net(DINOV2, NULL, NULL);
+	struct tensors w = formula_net(DINOV2);
 
 	tensors_add(&w, "register_tokens", DT_F32, 1, (int64_t[]){ 1 }, &more);
 	check_refused(DINOV2, w, "found tensor register_tokens, which");
-	check_refused(DINOV2, formula_net(DINOV2, "blocks.11.ls2.gamma", NULL),
+	check_refused(DINOV2, without(formula_net(DINOV2), "blocks.11.ls2.gamma"),
 		"tensor blocks.11.ls2.gamma is missing");
-	check_refused(DINOV2, formula_net(DINOV2, NULL, "pos_embed"),
+	check_refused(DINOV2, turned(formula_net(DINOV2), "pos_embed"),
 		"pos_embed: found [1370,1,384], expected [1,1370,384]");
-	check_refused(CLIP_RN50, formula_net(CLIP_RN50, NULL, "visual.attnpool.v_proj.bias"),
+	check_refused(CLIP_RN50, turned(formula_net(CLIP_RN50), "visual.attnpool.v_proj.bias"),
 		"visual.attnpool.v_proj.bias: found [2049], expected [2048]");
 }
 
@@ -428,7 +436,7 @@ int main(void)
 	check_refusals();
 	check_encoder_refusals();
 	for (int net = 0; net < (int)LEN(nets); net++) {
-		struct tensors w = formula_net(net, NULL, NULL);
+		struct tensors w = formula_net(net);
 		check_use(net, &w);
 		check_trials(net, &w, NET_POOL, "features");
 		check_trials(net, &w, NET_LOGITS, "logits");

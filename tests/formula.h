@@ -80,4 +80,23 @@ static inline bool formula_next(FILE *f, struct tensor *t, char name[128])
 	return true;
 }
 
+/* All tensors of tests/golden/nets/TABLE.tsv, in its order, with formula values. */
+static inline struct tensors formula_tensors(const char *table, const char *prefix, double gain)
+{
+	char path[128], name[128];
+	struct tensors w = { .path = mem_text("%s", table) };
+	struct tensor t;
+
+	snprintf(path, sizeof path, "tests/golden/nets/%s.tsv", table);
+	FILE *f = fopen(path, "r");
+	must(f);
+	while (formula_next(f, &t, name)) {
+		float *x = formula_weight(prefix, &t, gain);
+		tensors_own(&w, x);
+		tensors_add(&w, name, DT_F32, t.rank, t.shape, x);
+	}
+	fclose(f);
+	return w;
+}
+
 #endif

@@ -24,24 +24,6 @@ static const struct {
 	{ "efficientnet-lite0", "efficientnet_lite0", efficientnet_lite0, 224, 1e-3 },
 };
 
-static struct tensors weights(const char *table)
-{
-	char path[128], name[128];
-	struct tensors w = { .path = mem_text("%s", table) };
-	struct tensor t;
-
-	snprintf(path, sizeof path, "tests/golden/nets/%s.tsv", table);
-	FILE *f = fopen(path, "r");
-	must(f);
-	while (formula_next(f, &t, name)) {
-		float *x = formula_weight("", &t, 1);
-		tensors_own(&w, x);
-		tensors_add(&w, name, DT_F32, t.rank, t.shape, x);
-	}
-	fclose(f);
-	return w;
-}
-
 static val build(void *net, struct folded *f, val x)
 {
 	return nets[*(int *)net].build(f, x);
@@ -93,7 +75,7 @@ int main(int argc, char **argv)
 	int threads = atoi(argv[3]), share = (atoi(argv[2]) + threads - 1) / threads;
 	struct batch b = { mem_new((size_t)threads, sizeof *b.worker), atoi(argv[2]),
 		share < WORKER_BATCH ? share : WORKER_BATCH };
-	struct tensors w = weights(nets[net].table);
+	struct tensors w = formula_tensors(nets[net].table, "", 1);
 	struct folded layers = folded_start(&w, nets[net].eps);
 	double least[2], work = 0;
 
