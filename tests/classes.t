@@ -1,26 +1,13 @@
 # classes: labels of another store, how classes and instances of samples and scores are drawn, and the faults that --compat
 # restores.
 . tests/tap.sh
+. tests/pictures.sh
 cd "$TMP" || exit 1
 
-# Discs and bars, 40 of them.
-pictures()
-{
-	awk -v phase="$1" 'BEGIN {
-		for (i = 0; i < 40; i++) {
-			printf "P6\n32 32\n255\n"
-			for (p = 0; p < 1024; p++) {
-				x = p % 32 - 10 - (i + phase) % 12
-				y = int(p / 32) - 14
-				on = i % 2 ? x * x + y * y < 40 + i : x > -4 && x < 4 + i % 5
-				printf "%c%c%c", on ? 99 : 33, on ? 120 - i : 40, 50 + i % 7
-			}
-		}
-	}'
-}
+# store NAME PHASE: forty discs and bars, their features and neighbours.
 store()
 {
-	pictures "$2" | ic-pack --size 32 - -o "$1.mdb" && ic-embed "$1.mdb" -o "$1.feats.mdb" &&
+	shapes 40 "$2" | ic-pack --size 32 - -o "$1.mdb" && ic-embed "$1.mdb" -o "$1.feats.mdb" &&
 		ic-knn -k 4 "$1.feats.mdb" -o "$1.near.mdb"
 }
 ok "fixture" eval 'store a 0 && store b 5 && ic-embed a.mdb -o p.mdb --flipped q.mdb'

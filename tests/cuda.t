@@ -2,21 +2,11 @@
 # same pictures as on the processor, near ones where factors are rounded; a library or a GPU that is
 # missing is told.
 . tests/tap.sh
+. tests/pictures.sh
 export IC_CUDA=${IC_CUDA:-$(cd "$(dirname "$(command -v ic-sample)")/.." && pwd)/tests/libic-cuda-host.so}
 cd "$TMP" || exit 1
 
-fixture()
-{
-	awk 'BEGIN {
-		for (i = 0; i < 12; i++) {
-			printf "P6\n32 32\n255\n"
-			for (p = 0; p < 1024; p++)
-				printf "%c%c%c", 20 + (p * i) % 90, 30 + i, 40 + p % 80
-		}
-	}' | ic-pack --size 32 - -o a.mdb && ic-embed a.mdb -o f.mdb &&
-	ic-knn -k 3 f.mdb -o n.mdb && ic-train a.mdb f.mdb n.mdb -o m.st --ch 2 -b 4 --steps 2
-}
-ok "fixture" fixture
+ok "fixture" model 2
 
 # The largest difference of two files of one length.
 apart()

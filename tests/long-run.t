@@ -1,23 +1,10 @@
 # long-run: what a run of days needs: states kept aside, kills at any moment, collapses, an end when
 # the score stands still.
 . tests/tap.sh
+. tests/pictures.sh
 cd "$TMP" || exit 1
 
-pictures()
-{
-	awk 'BEGIN {
-		for (i = 0; i < 40; i++) {
-			printf "P6\n32 32\n255\n"
-			for (p = 0; p < 1024; p++) {
-				x = p % 32 - 10 - i % 12
-				y = int(p / 32) - 14
-				on = i % 2 ? x * x + y * y < 40 + i : x > -4 && x < 4 + i % 5
-				printf "%c%c%c", on ? 99 : 33, on ? 120 - i : 40, 50 + i % 7
-			}
-		}
-	}'
-}
-ok "fixture" eval 'pictures | ic-pack --size 32 - -o a.mdb && ic-embed a.mdb -o f.mdb &&
+ok "fixture" eval 'shapes 40 | ic-pack --size 32 - -o a.mdb && ic-embed a.mdb -o f.mdb &&
 	ic-knn -k 4 f.mdb -o n.mdb'
 data="a.mdb f.mdb n.mdb"
 small="--ch 2 -b 4 --ema-start 2"

@@ -1,14 +1,10 @@
 # signals: SIGTERM (or SIGUSR1) ends every program with status 75, soon, with nothing half-written under
 # the name of the output.
 . tests/tap.sh
+. tests/pictures.sh
 cd "$TMP" || exit 1
 
-pictures()
-{
-	awk 'BEGIN { for (i = 0; i < 12; i++) { printf "P6\n32 32\n255\n"; for (p = 0; p < 1024; p++) printf "%c%c%c", 20 + (p * i) % 90, 30 + i, 40 + p % 80 } }'
-}
-ok "fixture" eval 'pictures | ic-pack --size 32 - -o a.mdb && ic-embed a.mdb -o f.mdb && ic-knn -k 3 f.mdb -o n.mdb &&
-	ic-train a.mdb f.mdb n.mdb -o m.st --ch 2 -b 4 --steps 1'
+ok "fixture" model 1
 
 # waiting OUTPUT COMMAND...: the command waits for standard input that never comes, gets SIGTERM, and ends.
 waiting()

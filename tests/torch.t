@@ -2,6 +2,7 @@
 # strict keys, and gives the same pictures there.
 # PEER is a python with torch and numpy; skipped without.
 . tests/tap.sh
+. tests/pictures.sh
 PEER=${PEER:-python3}
 peer=$PWD/tests/bench/peer
 if ! "$PEER" -c 'import torch, numpy' 2>/dev/null; then
@@ -11,16 +12,6 @@ if ! "$PEER" -c 'import torch, numpy' 2>/dev/null; then
 fi
 cd "$TMP" || exit 1
 
-pictures()
-{
-	awk -v side="$1" 'BEGIN {
-		for (i = 0; i < 8; i++) {
-			printf "P6\n%d %d\n255\n", side, side
-			for (p = 0; p < side * side; p++)
-				printf "%c%c%c", 20 + (p * i) % 90, 30 + i, 40 + p % 80
-		}
-	}' | ic-pack --size "$1" - -o "i$1.mdb"
-}
 # noise WIDTH: three rows.
 noise()
 {
@@ -37,7 +28,7 @@ noise()
 }
 fixture()
 {
-	pictures "$1" && ic-embed "i$1.mdb" -o "f$1.mdb" && ic-knn -k 3 "f$1.mdb" -o "n$1.mdb" &&
+	stripes 8 "$1" | ic-pack --size "$1" - -o "i$1.mdb" && ic-embed "i$1.mdb" -o "f$1.mdb" && ic-knn -k 3 "f$1.mdb" -o "n$1.mdb" &&
 		ic-train "i$1.mdb" "f$1.mdb" "n$1.mdb" -o "r$1.st" --ch 8 -b 4 --steps 3 \
 			--ema-start 1 --lr-g 0.01 --lr-d 0.01 &&
 		ic-store export "f$1.mdb" -o "f$1.npy" && noise 120

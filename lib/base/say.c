@@ -31,19 +31,28 @@ double say_seconds(void)
 static void on_stop(int sig)
 {
 	stopped_by = sig;
+	alarm(1);
 }
 
-/* No SA_RESTART: a read that waits for a silent pipe ends too.  SA_RESETHAND: a second signal ends
- * at once. */
+static void on_alarm(int sig)
+{
+	(void)sig;
+	alarm(1);
+}
+
+/* No SA_RESTART: a read that waits for a silent pipe ends too, by the alarm each second afterwards
+ * if it began just after the signal.  SA_RESETHAND: a second signal ends at once. */
 void say_start(void)
 {
 	struct sigaction act = { .sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction again = { .sa_handler = on_alarm };
 
 	started = say_seconds();
 	sigemptyset(&act.sa_mask);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGUSR1, &act, NULL);
+	sigaction(SIGALRM, &again, NULL);
 }
 
 bool stop_asked(void)

@@ -1,25 +1,14 @@
 # ic-sample: a sample depends on its number or seed alone; lists of seeds and noises and the ways
 # between; streams end early with a failure; refusals.
 . tests/tap.sh
+. tests/pictures.sh
 root=$PWD
 cd "$TMP" || exit 1
 
-pictures()
-{
-	awk 'BEGIN {
-		for (i = 0; i < 12; i++) {
-			printf "P6\n32 32\n255\n"
-			for (p = 0; p < 1024; p++)
-				printf "%c%c%c", 20 + (p * i) % 90, 30 + i, 40 + p % 80
-		}
-	}'
-}
 fixture()
 {
-	pictures | ic-pack --size 32 - -o a.mdb && ic-embed a.mdb -o f.mdb &&
-	ic-knn -k 3 f.mdb -o n.mdb && ic-train a.mdb f.mdb n.mdb -o m.st --ch 2 -b 4 --steps 2 &&
-	ic-train a.mdb -o u.st --ch 2 -b 4 --steps 1 &&
-	ic-store head -n 3 f.mdb | ic-store load -o i.mdb
+	model 2 && ic-train a.mdb -o u.st --ch 2 -b 4 --steps 1 &&
+		ic-store head -n 3 f.mdb | ic-store load -o i.mdb
 }
 ok "fixture" fixture
 

@@ -1,27 +1,14 @@
 # ic-train: resumption to the same bytes, threads, conditioning, names of the checkpoint, lineage, refusals.
 . tests/tap.sh
+. tests/pictures.sh
 root=$PWD
 cd "$TMP" || exit 1
 
-# pictures N PHASE: discs and bars as a PPM stream, two classes.
-pictures()
-{
-	awk -v n="$1" -v phase="$2" 'BEGIN {
-		for (i = 0; i < n; i++) {
-			printf "P6\n32 32\n255\n"
-			for (p = 0; p < 1024; p++) {
-				x = p % 32 - 10 - (i + phase) % 12
-				y = int(p / 32) - 14
-				on = i % 2 ? x * x + y * y < 40 + i : x > -4 && x < 4 + i % 5
-				printf "%c%c%c", on ? 99 : 33, on ? 120 - i : 40, 50 + i % 7
-			}
-		}
-	}'
-}
+# store NAME N PHASE: N discs and bars in two classes, their features and neighbours.
 store()
 {
 	mkdir -p "$1/disc" "$1/bar" &&
-		pictures "$2" "$3" | awk -v dir="$1" 'BEGIN { RS = "P6\n" } NR > 1 { f = sprintf("%s/%s/%02d.ppm", dir, NR % 2 ? "disc" : "bar", NR); \
+		shapes "$2" "$3" | awk -v dir="$1" 'BEGIN { RS = "P6\n" } NR > 1 { f = sprintf("%s/%s/%02d.ppm", dir, NR % 2 ? "disc" : "bar", NR); \
 			printf "P6\n%s", $0 >f; close(f) }' && ic-pack --size 32 "$1" -o "$1.mdb" && ic-embed "$1.mdb" -o "$1.feats.mdb" &&
 		ic-knn -k 4 "$1.feats.mdb" -o "$1.near.mdb"
 }
@@ -149,8 +136,8 @@ check_same "the same pictures up to lineage" "sed 's/ from=[0-9a-f]*//' s1" "sed
 fails_with "made from images" "features of other images" ic-train a.mdb b.feats.mdb a.near.mdb -o x.st --steps 1
 fails_with "made from images" "neighbours of other images" ic-train a.mdb a.feats.mdb b.near.mdb -o x.st --steps 1
 fails_with "holds features" "features in place of images" ic-train a.feats.mdb -o x.st --steps 1
-fails_with "no labels" "--class without labels" eval 'pictures 9 0 | ic-pack --size 32 - -o l.mdb && ic-train l.mdb --class -o x.st --steps 1'
-fails_with "expected 32, 64, 128" "images of another side" eval 'pictures 9 0 | ic-pack --size 48 - -o m.mdb && ic-train m.mdb -o x.st --steps 1'
+fails_with "no labels" "--class without labels" eval 'shapes 9 | ic-pack --size 32 - -o l.mdb && ic-train l.mdb --class -o x.st --steps 1'
+fails_with "expected 32, 64, 128" "images of another side" eval 'shapes 9 | ic-pack --size 48 - -o m.mdb && ic-train m.mdb -o x.st --steps 1'
 exits 2 "no output" ic-train $A --steps 1
 exits 2 "no end" ic-train $A -o x.st
 exits 2 "two operands" ic-train a.mdb a.feats.mdb -o x.st --steps 1
