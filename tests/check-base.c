@@ -430,6 +430,23 @@ static void check_stop(void)
 	   "SIGTERM is noticed and named");
 	raise(SIGUSR1);
 	ok(stop_check() == -1 && strstr(why(), "SIGUSR1"), "SIGUSR1, from a batch system, too");
+
+	/* a read that begins after the signal; where nothing ended it, the pipe's end does */
+	int silent[2];
+	char c;
+	must(!pipe(silent));
+	pid_t pid = fork();
+	if (!pid) {
+		sleep(5);
+		_exit(0);
+	}
+	close(silent[1]);
+	ok(read(silent[0], &c, 1) == -1 && errno == EINTR,
+		"a read that begins after the signal is ended");
+	alarm(0);
+	close(silent[0]);
+	kill(pid, SIGKILL);
+	must(waitpid(pid, NULL, 0) == pid);
 }
 
 /* Numbers that go through a flow: read as 0, 1, ..., worked on by doubling. */
