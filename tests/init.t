@@ -29,8 +29,9 @@ A="a.mdb f.mdb n.mdb --class -b 4"
 # part NET FILE: the bytes of the weights of one network.
 part()
 {
-	ic-store export --net "$1" "$2" -f -o part.safetensors &&
-		tail -c +$((9 + $(od -An -tu8 -N8 part.safetensors))) part.safetensors
+	local to=$1.$2.safetensors
+	ic-store export --net "$1" "$2" -f -o "$to" &&
+		tail -c +$((9 + $(od -An -tu8 -N8 "$to"))) "$to"
 }
 ok "from a checkpoint" ic-train $A --init r.st --steps 0 -o from.st
 for net in G D G_ema; do
