@@ -9,43 +9,18 @@ import torch
 import torch.nn.functional as F
 from efficientnet_lite_pytorch import EfficientNet
 
+import formula
+
 source, out = sys.argv[1:]
 resize = np.load(f"{source}/resize.npz")
 kinds = "in box bilinear bicubic lanczos float_bilinear float_bicubic tf1_bilinear bicubic_ac0 bicubic_ac1 bilinear_ac0 bilinear_ac1".split()
 np.savez_compressed(f"{out}/resize.npz", **{f"p{p}.{k}": resize[f"p{p}.{k}"] for p in range(6) for k in kinds})
 
 
-def u(name, n):
-    """u(name, i): the top 24 bits of splitmix64 at state fnv1a64(name) + (i + 1) * golden ratio, as a fraction."""
-    h = 0xCBF29CE484222325
-    for b in name.encode():
-        h = (h ^ b) * 0x100000001B3 % 2**64
-    with np.errstate(over="ignore"):
-        z = np.uint64(h) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z ^= z >> np.uint64(31)
-    return (z >> np.uint64(40)).astype(np.float64) / 2**24
-
-
-def formula(key, leaf, shape):
-    x = u(key, int(np.prod(shape)))
-    s = 2 * x - 1
-    if leaf == "running_var":
-        x = 0.5 + x
-    elif leaf in ("running_mean", "bias"):
-        x = 0.1 * s
-    elif len(shape) == 1:
-        x = 1 + 0.1 * s
-    else:
-        x = s * np.sqrt((6 if len(shape) == 4 else 3) / np.prod(shape[1:]))
-    return torch.from_numpy(x.astype(np.float32).reshape(shape)).double()
-
-
 def lite(number, side, picture):
     m = EfficientNet.from_name(f"efficientnet-lite{number}").double().eval()
     prefix = f"efficientnet_lite{number}/"
-    m.load_state_dict({k: v if k.endswith("num_batches_tracked") else formula(prefix + k, k.split(".")[-1], tuple(v.shape))
+    m.load_state_dict({k: v if k.endswith("num_batches_tracked") else torch.from_numpy(formula.weights(prefix + k, tuple(v.shape)))
                        for k, v in m.state_dict().items()})
     x = (torch.from_numpy(picture.copy()).double().permute(2, 0, 1)[None] - 127) / 128
     with torch.no_grad():

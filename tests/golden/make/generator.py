@@ -6,23 +6,10 @@ import sys
 import numpy as np
 import torch
 
+import formula
 from safetensors import save
 
 CH, CHUNK, CLASSES, SHARED = 4, 2, 3, 4     # channels of each stage; slices of z; classes and width of their embedding
-
-
-def formula(name, shape):
-    """sym(name, i) = 2 u - 1, u from splitmix64 over FNV-1a of the name."""
-    h = 0xCBF29CE484222325
-    for c in name.encode():
-        h = (h ^ c) * 0x100000001B3 % 2**64
-    i = np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        x = np.uint64(h) + i * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        x = x ^ (x >> np.uint64(31))
-    return (2 * ((x >> np.uint64(40)) / 2.0**24) - 1).astype("float32").reshape(shape)
 
 
 def spectral(name, rows, *rest, bias=True):
@@ -45,9 +32,8 @@ shapes |= {f"output_layer.0.{k}": (CH,) for k in ("gain", "bias", "stored_mean",
 shapes |= spectral("output_layer.2", 3, CH, 3, 3)
 
 
-
 def filled(shapes):
-    state = {k: formula(k, s) for k, s in shapes.items()}
+    state = {k: (2 * formula.fractions(k, int(np.prod(s))) - 1).astype("float32").reshape(s) for k, s in shapes.items()}
     for k in state:
         if k.endswith(("_var", "sv0")):
             state[k] = np.abs(state[k]) + 0.5
