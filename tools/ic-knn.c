@@ -1,4 +1,4 @@
-/* ic-knn: feature rows -> the ids and distances of each row's nearest neighbours, exactly. */
+/* ic-knn: feature rows -> the ids and distances of each row's nearest neighbours. */
 #include "formats/features.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
@@ -6,7 +6,8 @@
 #include "lib/base/opt.h"
 #include "lib/base/range.h"
 #include "lib/base/say.h"
-#include "lib/stat/knn.h"
+#include "lib/stat/cells.h"
+#include "lib/stat/recall.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 
 static const char *const metric_name[] = { "cosine", "l2", "ip" };
 static const char *out, *range;
-static int k = 50, metric, memory = 4096;
+static int k = 50, metric, approx, memory = 4096;
 
 static const struct opt opts[] = {
 	{ 'k', "neighbours", "N", "neighbours of each row", OPT_INT, &k, 1, 4096 },
@@ -26,6 +27,9 @@ static const struct opt opts[] = {
 	{ 0, "metric", METRICS, "what is near", OPT_WORD, &metric, 0, 0 },
 	{ 0, "rows", "A:B", "only the neighbours of rows A to B-1, counted from 0", OPT_STR, &range,
 		0, 0 },
+	{ 0, "approx", "CELLS",
+		"among the rows of so many near cells only; prints the share of neighbours found",
+		OPT_INT, &approx, 1, 1 << 20 },
 	{ 0, "memory", "MIB", "for candidates at most; with less, more pairs are multiplied twice",
 		OPT_INT, &memory, 1, 1 << 24 },
 	OPT_COMMON
@@ -42,6 +46,7 @@ struct search {
 	const struct features *query;
 	struct knn_set base_set, query_set;
 	struct knn knn;
+	struct recall recall;                /* --approx */
 	struct rows to;
 	bool store;                          /* writing a store, so that stdout is free */
 	int64_t first, last, at;             /* rows asked for, and the first not yet written */
@@ -129,6 +134,7 @@ static int output_open(struct search *s)
 	int64_t held;
 
 	if (rows_meta_add(&info, "metric", "%s", metric_name[metric])) return -1;
+	if (approx && rows_meta_add(&info, "approx", "%d", approx)) return -1;
 	if (range && rows_meta_add(&info, "rows", "%" PRId64 ":%" PRId64, s->first, s->last))
 		return -1;
 	if (s->query != &s->base &&
@@ -162,6 +168,7 @@ static int write_rows(void *ctx, int64_t first, int n, const uint32_t *at, const
 	struct search *s = ctx;
 	float *far = (float *)(s->row + k);
 
+	if (approx) recall_count(&s->recall, first, n, at);
 	for (int i = 0; i < n; i++) {
 		uint32_t label = s->query->labels ? s->query->labels[first + i] : 0;
 		for (int j = 0; j < k; j++) {
@@ -213,13 +220,26 @@ static void tell_effort(const struct search *s)
 			100 * (double)e->undecided / rows, k, e->again);
 }
 
+/* Of the rows of this run; none when all were there already. */
+static void tell_recall(const struct search *s, char text[32])
+{
+	double low, high, share = recall_share(&s->recall, &low, &high);
+
+	text[0] = '\0';
+	if (!s->recall.n) return;
+	snprintf(text, 32, "%.4f", share);
+	note("recall %s: so many of the true neighbours of %" PRId64 " rows were found, "
+	     "95%% interval %.4f to %.4f", text, s->recall.n, low, high);
+}
+
 static void report(const struct search *s)
 {
 	const struct tally *t = &s->tally;
 	double share = (double)t->same_label / ((double)t->rows * k);
-	char agreement[32] = "";
+	char agreement[32] = "", recall[32] = "1";
 	struct record r = record_begin(stdout);
 
+	if (approx) tell_recall(s, recall);
 	if (s->labels) {
 		snprintf(agreement, sizeof agreement, "%.6f", share);
 		note("%.2f%% of the neighbours have their row's label", 100 * share);
@@ -230,8 +250,21 @@ static void report(const struct search *s)
 	record_text(&r, "metric", metric_name[metric]);
 	record_real(&r, "mean_radius", t->radius / (double)t->rows);
 	record_int(&r, "rows_with_copies", t->copies);
+	record_text(&r, "recall", recall);
 	record_text(&r, "label_agreement", agreement);
 	record_end(&r);
+}
+
+static int search(struct search *s)
+{
+	struct cells cells = { .base = NULL };
+
+	if (!approx) return knn_search(&s->knn, s->at, s->last);
+	int bad = recall_open(&s->recall, &s->knn, s->at, s->last) ||
+		cells_open(&cells, s->knn.base, s->knn.metric, k) ||
+		cells_search(&cells, &s->knn, approx, s->at, s->last);
+	cells_close(&cells);
+	return bad ? -1 : 0;
 }
 
 static int run(struct search *s)
@@ -251,7 +284,7 @@ static int run(struct search *s)
 	s->knn.ctx = s;
 	s->store = out && strcmp(out, "-") && (stat(out, &st) || S_ISREG(st.st_mode));
 	s->row = mem_new((size_t)k, 2 * sizeof *s->row);
-	if (knn_search(&s->knn, s->at, s->last) || rows_seal(&s->to)) return -1;
+	if (search(s) || rows_seal(&s->to)) return -1;
 	if (s->store && tally_store(s)) return -1;
 	tell_effort(s);
 	report(s);
@@ -264,7 +297,7 @@ int main(int argc, char **argv)
 
 	blas_start(argv);
 	int i = opt_parse(argc, argv, "[FEATURES [QUERIES]]",
-		"exact nearest neighbours of feature rows", opts, LEN(opts));
+		"nearest neighbours of feature rows", opts, LEN(opts));
 	if (argc - i > 2)
 		misuse("found %d operands, expected features and perhaps queries", argc - i);
 	s.base_path = i < argc ? argv[i] : "-";
@@ -277,6 +310,7 @@ int main(int argc, char **argv)
 	free(s.base_set.norm);
 	free(s.query_set.norm);
 	free(s.labels);
+	recall_close(&s.recall);
 	rows_close(&s.to);
 	features_close(&s.other);
 	features_close(&s.base);

@@ -22,6 +22,7 @@ enum {
 	WIDTH_MAX = 1 << 18,
 	GUESSED = 4 * PASS_TILE,             /* base rows from which on guesses are worth it */
 };
+#define REACH_ERROR 1e-9
 #define BLOCK_BYTES ((size_t)1 << 28)            /* for the rows of a block */
 #define MEMORY_BYTES ((size_t)4 << 30)
 
@@ -52,6 +53,14 @@ const float *knn_row(const struct knn_set *s, int64_t i, float *room)
 uint64_t knn_key(const struct knn_set *s, int64_t i)
 {
 	return s->keys ? s->keys[i] : (uint64_t)i;
+}
+
+void knn_effort_add(struct knn_effort *to, const struct knn_effort *e)
+{
+	to->refined += e->refined;
+	to->measured += e->measured;
+	to->undecided += e->undecided;
+	to->again += e->again;
 }
 
 struct measure { struct knn_set *set; enum knn_metric metric; float *room; struct fault fault; };
@@ -184,7 +193,7 @@ static int guess(struct search *s)
 	int rank = (int)ceil(mean + 3 * sqrt(mean)) + 1 + job->others;
 	uint32_t at[PASS_TILE];
 
-	if (job->base->count < GUESSED || rank > PASS_TILE) return 0;
+	if (job->base->count < GUESSED || rank > PASS_TILE || job->reach) return 0;
 	for (int i = 0; i < PASS_TILE; i++) {
 		int64_t from = job->base->count * i / PASS_TILE;
 		int64_t part = job->base->count * (i + 1) / PASS_TILE - from;
@@ -199,12 +208,31 @@ static int take_block(struct search *s, int64_t at)
 	return pass_rows(&s->pass, at, at_most(s->to - at, s->pass.block));
 }
 
+/* What is farther than a query's reach never gets into its list; a reach is less exact than a
+ * candidate's score. */
+static void bound(struct search *s)
+{
+	const struct knn *job = s->job;
+	const struct pass *p = &s->pass;
+	struct shortlist *l = s->list + (p->row_first - s->from);
+
+	for (int i = 0; job->reach && i < p->row_n; i++) {
+		double d = job->reach[p->row_first + i];
+		if (!isfinite(d)) continue;
+		l[i].floor = ground_score(&p->ground, p->rows.addend[i],
+			job->metric == KNN_IP ? d : d * d);
+		l[i].floor -= REACH_ERROR * (1 + fabs(l[i].floor));
+	}
+}
+
 /* Afterwards no list takes everything. */
 static int start_lists(struct search *s)
 {
-	for (int64_t at = s->from; at < s->to; at += s->pass.block)
-		if (take_block(s, at) || guess(s) || (within(s->job) && run_diagonal(s)))
-			return -1;
+	for (int64_t at = s->from; at < s->to; at += s->pass.block) {
+		if (take_block(s, at) || guess(s)) return -1;
+		bound(s);
+		if (within(s->job) && run_diagonal(s)) return -1;
+	}
 	return 0;
 }
 
@@ -237,7 +265,7 @@ static int64_t find_wrong(struct search *s, double *scratch)
 
 	for (int i = 0; i < p->row_n; i++, l++) {
 		shortlist_prune(l, scratch);
-		bool good = l->n >= l->k && l->floor >= l->guess;
+		bool good = s->job->reach || (l->n >= l->k && l->floor >= l->guess);
 		l->guess = good ? INFINITY : -INFINITY;
 		if (good) continue;
 		l->n = 0;

@@ -51,11 +51,16 @@ struct knn_effort {
 	int64_t again;                       /* queries searched again: a guess was wrong */
 };
 
+void knn_effort_add(struct knn_effort *, const struct knn_effort *);
+
 struct knn {
 	const struct knn_set *base, *query;  /* measured; may be the same */
 	enum knn_metric metric;
 	int k;
 	bool others;                         /* never a base row with the query's own key */
+	/* [query count] or NULL: base rows farther than this are not wanted.  Where fewer than k are
+	 * left, position UINT32_MAX at an infinite distance stands for the others. */
+	const double *reach;
 	size_t memory_bytes;                 /* for candidates at most, though for some; 0: 4 GiB */
 	/* Takes the k nearest base rows of the queries first .. first+n-1, nearest first: positions
 	 * at[n][k], distance[n][k], borrowed; called in order; 0, or -1 after fail() to stop. */

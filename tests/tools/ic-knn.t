@@ -64,7 +64,7 @@ agreement()
 }
 ok "label agreement" agreement
 check_same "as JSON" "ic-knn -q --json -k 5 f.mdb -f -o n.mdb" \
-	"ic-knn -q -k 5 f.mdb -f -o n.mdb | awk 'NR == 2 { printf \"{\\\"rows\\\":%s,\\\"neighbours\\\":%s,\\\"metric\\\":\\\"%s\\\",\\\"mean_radius\\\":%s,\\\"rows_with_copies\\\":%s,\\\"label_agreement\\\":\\\"%s\\\"}\\n\", \$1, \$2, \$3, \$4, \$5, \$6 }'"
+	"ic-knn -q -k 5 f.mdb -f -o n.mdb | awk 'NR == 2 { printf \"{\\\"rows\\\":%s,\\\"neighbours\\\":%s,\\\"metric\\\":\\\"%s\\\",\\\"mean_radius\\\":%s,\\\"rows_with_copies\\\":%s,\\\"recall\\\":\\\"1\\\",\\\"label_agreement\\\":\\\"%s\\\"}\\n\", \$1, \$2, \$3, \$4, \$5, \$7 }'"
 
 check_same "one thread and three" "ic-knn -t 1 -k 5 f.mdb" "ic-knn -t 3 -k 5 f.mdb"
 check_same "other kernels of OpenBLAS" "ic-knn -k 5 f.mdb" "OPENBLAS_CORETYPE=Prescott ic-knn -k 5 f.mdb"
@@ -138,17 +138,40 @@ ok "a longer search" ic-knn -k 100 l.mdb -o whole.mdb
 ok "with little memory, several stretches of rows" ic-knn --memory 5 -k 100 l.mdb -o less.mdb
 ok "the same, byte for byte" cmp less.mdb whole.mdb
 ok "told how far the bounds reached" sh -c 'ic-knn --memory 5 --rows :2000 -k 100 l.mdb 2>&1 >/dev/null | grep -q "8 bits left [1-9]"'
-ic-knn -q -t 1 --memory 5 -k 100 l.mdb -o part.mdb >/dev/null 2>stopped &
-pid=$!
-while kill -0 $pid 2>/dev/null && [ "$(stat -c %s part.mdb.part 2>/dev/null || echo 0)" -le 2000000 ]; do
-	sleep 0.02
-done
-kill -TERM $pid 2>/dev/null
-wait $pid
-ok "stopped by a signal: status 75" test $? = 75
-ok "and says how to go on" grep -q "goes on from here" stopped
-ok "what is done stays" test -s part.mdb.part -a ! -e part.mdb
-ok "going on" sh -c 'ic-knn -k 100 l.mdb -o part.mdb 2>resumed'
-ok "it went on, and did not begin anew" grep -q "going on after [1-9]" resumed
+# stopped_and_resumed BYTES OPTIONS...: a run with these options that is stopped once it has written so much, and its second half.
+stopped_and_resumed()
+{
+	local bytes=$1 pid
+	shift
+	rm -f part.mdb
+	ic-knn -q -t 1 --memory 5 -k 100 "$@" l.mdb -o part.mdb >/dev/null 2>stopped &
+	pid=$!
+	while kill -0 $pid 2>/dev/null && [ "$(stat -c %s part.mdb.part 2>/dev/null || echo 0)" -le "$bytes" ]; do
+		sleep 0.02
+	done
+	kill -TERM $pid 2>/dev/null
+	wait $pid
+	ok "stopped by a signal: status 75" test $? = 75
+	ok "and says how to go on" grep -q "goes on from here" stopped
+	ok "what is done stays" test -s part.mdb.part -a ! -e part.mdb
+	ok "going on" sh -c 'ic-knn -k 100 "$@" l.mdb -o part.mdb 2>resumed' - "$@"
+	ok "it went on, and did not begin anew" grep -q "going on after [1-9]" resumed
+}
+stopped_and_resumed 2000000
 ok "the store is the same, byte for byte" cmp whole.mdb part.mdb
+
+# Among the rows of near cells only.
+rows() { ic-store dump "$1" | grep -v '^#[rfm]'; }
+ok "of all cells" sh -c 'ic-knn --json --approx 99 -k 100 l.mdb -o cells.mdb | grep -q "\"recall\":\"1.0000\""'
+check_same "the neighbours are the exact ones" "rows cells.mdb" "rows whole.mdb"
+ok "of two cells" sh -c 'ic-knn --approx 2 -k 100 l.mdb -o two.mdb 2>told'
+ok "it tells how many it found" grep -q "recall 0.[0-9]*: .* of 500 rows .* interval 0.[0-9]* to 0.[0-9]*" told
+ok "the store tells how many cells" sh -c 'ic-store ls two.mdb | grep -q "approx=2"'
+ok "a shard" ic-knn --approx 2 -k 100 --rows :5000 l.mdb -o a.mdb
+ok "another" ic-knn --approx 2 -k 100 --rows 5000: l.mdb -o b.mdb
+ok "joined" ic-store cat a.mdb b.mdb -o ab.mdb
+ok "are the whole, byte for byte" cmp ab.mdb two.mdb
+stopped_and_resumed 3000000 --approx 2
+ok "the store is the same, byte for byte" cmp two.mdb part.mdb
+exits 2 "no cells" ic-knn --approx 0 f.mdb
 done_testing
