@@ -1,5 +1,5 @@
-/* check-cells: neighbours among the rows of near cells: with all cells they are the exact ones, with
- * few most of them, and how many is measured as it is. */
+/* check-cells: neighbours among the rows of near cells: with all cells they are the exact ones,
+ * with few most of them, and how many is measured as it is. */
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
@@ -102,7 +102,8 @@ static void check_recall(const struct knn_set *query, const struct cells *c,
 	   "%s: in an interval, %.4f to %.4f", metric_name[c->metric], low, high);
 	memset(sample, 1, (size_t)query->count * sizeof *sample);
 	double all = (double)in_common(exact, f, sample) / (double)query->count / K;
-	ok(fabs(all - share) < 0.02, "%s: near that of all rows, %.4f", metric_name[c->metric], all);
+	ok(fabs(all - share) < 0.02, "%s: near that of all rows, %.4f", metric_name[c->metric],
+	   all);
 	recall_close(&r);
 	free(sample);
 }
@@ -111,7 +112,8 @@ static void check(const float *x, const float *queries, enum knn_metric metric)
 {
 	const char *name = metric_name[metric];
 	struct found *f = mem_new(3, sizeof *f);
-	struct knn_set base = knn_rows("base", x, N, WIDTH), query = knn_rows("q", queries, M, WIDTH);
+	struct knn_set base = knn_rows("base", x, N, WIDTH);
+	struct knn_set query = knn_rows("queries", queries, M, WIDTH);
 	struct cells c;
 
 	must(!knn_measure(&base, metric) && !knn_measure(&query, metric));

@@ -1,5 +1,5 @@
-/* cells: k-means of a sample of the rows, then exact searches, one for each cell, of the queries that
- * it is near to; what they find is merged. */
+/* cells: k-means of a sample of the rows, then exact searches, one for each cell, of the queries
+ * that it is near to; what they find is merged. */
 #include "lib/stat/cells.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -138,7 +138,7 @@ static bool drop_small(struct cells *c, uint32_t least)
 /* Cells of 4k rows on average: some have 2k, and stay. */
 int cells_open(struct cells *c, const struct knn_set *base, enum knn_metric metric, int k)
 {
-	int64_t rows = base->count, each = 4 * (int64_t)k > CELLS_ROWS ? 4 * (int64_t)k : CELLS_ROWS;
+	int64_t rows = base->count, each = k > CELLS_ROWS / 4 ? 4 * (int64_t)k : CELLS_ROWS;
 	int count = rows < 2 * each ? 1 : (int)(rows / each), bad;
 
 	*c = (struct cells){ .base = base, .metric = metric };
@@ -180,7 +180,8 @@ struct visit {
 	double *room;                        /* [k] */
 };
 
-static bool is_nearer(const struct knn_set *base, double d, uint32_t at, double than, uint32_t other)
+static bool is_nearer(const struct knn_set *base, double d, uint32_t at, double than,
+	uint32_t other)
 {
 	if (d != than) return d < than;
 	return knn_key(base, at) < knn_key(base, other);

@@ -58,8 +58,8 @@ struct knn {
 	enum knn_metric metric;
 	int k;
 	bool others;                         /* never a base row with the query's own key */
-	/* [query count] or NULL: base rows farther than this are not wanted.  Where fewer than k are
-	 * left, position UINT32_MAX at an infinite distance stands for the others. */
+	/* [query count] or NULL: base rows farther than this are not wanted.  Where fewer than k
+	 * are left, position UINT32_MAX at an infinite distance stands for the others. */
 	const double *reach;
 	size_t memory_bytes;                 /* for candidates at most, though for some; 0: 4 GiB */
 	/* Takes the k nearest base rows of the queries first .. first+n-1, nearest first: positions

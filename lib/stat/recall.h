@@ -10,8 +10,9 @@ enum { RECALL_ROWS = 500 };
 struct recall {
 	int k;
 	int64_t n, next;                     /* queries of the sample; the first not yet counted */
-	uint32_t *query, *at;                /* [n] ascending; [n][k]: their neighbours, sorted by */
-	int64_t found;                       /* position; how many of those were found */
+	uint32_t *query;                     /* [n], ascending */
+	uint32_t *at;                        /* [n][k]: their neighbours, by position */
+	int64_t found;                       /* how many of these were */
 };
 
 /* Searches exactly, as the job says, one query at random from each of RECALL_ROWS equal parts of
