@@ -3,7 +3,11 @@
 
 #include <omp.h>
 
-enum { STRIP_BYTES = 256 * 1024 };           /* of input: it stays in the second cache */
+enum {
+	STRIP_BYTES = 256 * 1024,            /* of input: it stays in the second cache */
+	LONG_BYTES = 1536 * 1024,            /* where the taps do not */
+	GROUP_BYTES = 512 * 1024,            /* of those taken together then */
+};
 
 struct direct {
 	struct corr c;
@@ -12,9 +16,10 @@ struct direct {
 	float *packed;                       /* then: one panel per thread */
 	ptrdiff_t packed_size;
 	bool padded;                         /* some tap falls outside x: strips are copied */
-	int rows, strips;                    /* output rows of a strip, strips of an image */
-	int in_rows, in_cols;                /* of a strip's window */
-	ptrdiff_t window_size;
+	int images;                          /* of a strip: several whole ones, or one's rows */
+	int rows, strips;                    /* output rows of a strip, strips of its images */
+	int in_rows, in_cols;                /* of an image's window */
+	ptrdiff_t window_size;               /* of a strip's */
 	float *window;                       /* one per thread */
 };
 
@@ -36,14 +41,19 @@ static void flatten(struct corr *c)
 
 /* Strips small enough for the cache, and enough of them for the threads: a pixel's sum is the
  * same in any strip. */
-int direct_strip(const struct corr *c, size_t row_bytes)
+static int strip_rows(const struct corr *c, size_t bytes, size_t row_bytes)
 {
-	size_t fit = STRIP_BYTES / row_bytes;
+	size_t fit = bytes / row_bytes;
 	int rows = fit > (size_t)c->P ? c->P : (int)fit, want = ceil_div(4 * c->threads, c->N);
 	int floor = ceil_div(48, c->Q);
 
 	if (ceil_div(c->P, most(1, rows)) < want) rows = ceil_div(c->P, want);
 	return least(c->P, most(rows, floor));
+}
+
+int direct_strip(const struct corr *c, size_t row_bytes)
+{
+	return strip_rows(c, STRIP_BYTES, row_bytes);
 }
 
 /* Few pixels and many taps, which then come from memory once, or are not written there at all. */
@@ -81,6 +91,36 @@ void direct_pack(const struct corr *c, float *to)
 	panels_pack(&p, &c->t, c->threads);
 }
 
+/* The end of the panels from `from` on that are taken together: tiles of the same height, and taps
+ * that stay in the second cache, be it only just if they are all. */
+static int group_end(const struct direct *d, int from)
+{
+	const struct panels *w = &d->w;
+	int width = panels_width(w, from), until = from + 1;
+	size_t row = sizeof(float) * (size_t)w->depth, panel = row * (size_t)width;
+	size_t all = row * (size_t)w->vecs * (size_t)w->set->lanes;
+	size_t bytes = all <= 2 * GROUP_BYTES ? all : GROUP_BYTES;
+
+	while (until < w->count && panels_width(w, until) == width
+		&& (size_t)(until + 1 - from) * panel <= bytes) until++;
+	return until;
+}
+
+static void plan_strips(struct direct *d)
+{
+	const struct corr *c = &d->c;
+	size_t row = sizeof(float) * (size_t)most(1, d->in_cols) * (size_t)c->t.C;
+	size_t bytes = group_end(d, 0) < d->w.count ? LONG_BYTES : STRIP_BYTES;
+	int share = c->threads > 1 ? ceil_div(c->N, 4 * c->threads) : c->N;
+
+	d->rows = strip_rows(c, bytes, row * (size_t)c->stride);
+	d->strips = ceil_div(c->P, d->rows);
+	d->in_rows = (d->rows - 1) * c->stride + c->t.K;
+	size_t fit = bytes / (row * (size_t)most(1, d->in_rows));
+	d->images = d->strips > 1 || !fit ? 1 : fit < (size_t)share ? (int)fit : share;
+	d->window_size = (ptrdiff_t)d->images * d->in_rows * d->in_cols * c->t.C;
+}
+
 static struct direct direct_plan(const struct corr *c, struct room *r)
 {
 	struct direct d = { .c = *c };
@@ -90,97 +130,173 @@ static struct direct direct_plan(const struct corr *c, struct room *r)
 	plan_panels(&d, r);
 	d.padded = falls_outside(c);
 	d.in_cols = (c->Q - 1) * c->stride + c->t.L;
-	size_t row_bytes = sizeof(float) * (size_t)most(1, d.in_cols) * (size_t)c->t.C;
-	d.rows = direct_strip(c, row_bytes * (size_t)c->stride);
-	d.strips = ceil_div(c->P, d.rows);
-	d.in_rows = (d.rows - 1) * c->stride + c->t.K;
-	d.window_size = (ptrdiff_t)d.in_rows * d.in_cols * c->t.C;
+	plan_strips(&d);
 	if (d.padded) d.window = conv_take(r, (size_t)c->threads * (size_t)d.window_size);
 	return d;
 }
 
-/* Output rows [p, p + rows) of image n, for one panel: tiles of pixels, which may run over the
- * ends of rows. */
-static void strip_panel(const struct direct *d, const float *x, ptrdiff_t row, int n, int p,
-	int rows, int panel, const float *taps)
+/* Where the taps of a pixel begin in x and its outputs in y; what is added from pixel to pixel, at
+ * the end of a row as well, and at that of an image as well; rows of x in floats. */
+struct walk {
+	const float *x;
+	float *y;
+	ptrdiff_t x_step[3], y_step[3], x_row;
+	int q, p, Q, P;
+};
+
+static void walk_on(struct walk *w)
+{
+	w->x += w->x_step[0], w->y += w->y_step[0];
+	if (++w->q < w->Q) return;
+	w->q = 0, w->x += w->x_step[1], w->y += w->y_step[1];
+	if (++w->p < w->P) return;
+	w->p = 0, w->x += w->x_step[2], w->y += w->y_step[2];
+}
+
+/* The panels [from, until) of a tile of pixels whose places in x and y are in t. */
+static void tile_panels(const struct direct *d, struct tile *t, int from, int until,
+	const float *taps)
 {
 	const struct corr *c = &d->c;
-	const struct tile_set *set = d->w.set;
-	int first = panels_first(&d->w, panel), width = panels_width(&d->w, panel);
-	int vecs = width / set->lanes, high = set->rows[vecs], C = c->t.C, q = 0;
-	struct tile t = {
-		.b = taps, .cols = least(width, c->t.O - first),
-		.runs = c->t.K, .run = c->t.L * C, .as = row, .la = 1,
-		.bs = (ptrdiff_t)c->t.L * C * width, .lb = width,
-		.bias = c->ends.on ? c->ends.bias + first : NULL, .lo = c->ends.lo,
-		.hi = c->ends.hi,
-	};
-	ptrdiff_t y_pixel = (ptrdiff_t)c->step * c->t.O, y_row = y_pixel * c->YW;
-	ptrdiff_t image_row = (ptrdiff_t)n * c->YH + (ptrdiff_t)p * c->step + c->y0;
-	float *y = c->y + (image_row * c->YW + c->x0) * c->t.O + first;
+	int width = panels_width(&d->w, from);
 
-	for (int left = rows * c->Q; left > 0; left -= high) {
+	t->lb = width;
+	t->bs = (ptrdiff_t)c->t.L * c->t.C * width;
+	for (int i = from; i < until; i++) {
+		int first = panels_first(&d->w, i);
+
+		t->b = taps ? taps : panels_at(&d->w, i);
+		t->cols = least(width, c->t.O - first);
+		if (c->ends.on) t->bias = c->ends.bias + first;
+		tile_run(d->w.set, t, width / d->w.set->lanes);
+		for (int m = 0; m < t->rows; m++) {
+			t->c[m] += width;
+			if (c->ends.more) t->more[m] += width;
+		}
+	}
+}
+
+/* What is read after a tile of pixels: its outputs' lines and what is added to them, or its
+ * inputs; where the panels are not all there are, the next ones' taps. */
+static void fetch_soon(const struct direct *d, struct tile *t, const struct walk *next, int from,
+	int until, int pixels)
+{
+	const struct corr *c = &d->c;
+	int high = d->w.set->rows[panels_width(&d->w, from) / d->w.set->lanes];
+	int64_t steps = (int64_t)d->w.depth * (until - from);
+
+	if (from || until < d->w.count) {
+		int first = until < d->w.count ? until : 0, end = group_end(d, first);
+		int columns = panels_first(&d->w, end) - panels_first(&d->w, first);
+		const float *taps = panels_at(&d->w, first);
+
+		if (!t->soon)
+			tile_fetch(t, taps, taps, (int64_t)d->w.depth * columns,
+				steps * ceil_div(pixels, high));
+	} else if (c->step == 1 && t->runs == 1) {
+		int out = high * c->t.O, in = high * c->stride * c->t.C;
+
+		if (t->more[0]) tile_fetch(t, t->c[0] + out, t->more[0] + out, out, steps);
+		else tile_fetch(t, t->c[0] + out, next->x, most(out, in), steps);
+	}
+}
+
+/* The panels [from, until), of the same width, of so many pixels. */
+static void strip_panels(const struct direct *d, struct walk walk, int pixels, int from,
+	int until, const float *taps)
+{
+	const struct corr *c = &d->c;
+	int high = d->w.set->rows[panels_width(&d->w, from) / d->w.set->lanes];
+	struct tile t = {
+		.runs = c->t.K, .run = c->t.L * c->t.C, .as = walk.x_row, .la = 1,
+		.lo = c->ends.lo, .hi = c->ends.hi,
+	};
+
+	walk.y += panels_first(&d->w, from);
+	for (int left = pixels; left > 0; left -= high) {
 		t.rows = least(high, left);
-		for (int m = 0; m < t.rows; m++) {
-			t.a[m] = x + (ptrdiff_t)q * c->stride * C;
-			t.c[m] = y + q * y_pixel;
-			if (c->ends.more) t.more[m] = c->ends.more + (t.c[m] - c->y);
-			if (++q == c->Q) q = 0, x += c->stride * row, y += y_row;
+		for (int m = 0; m < t.rows; m++, walk_on(&walk)) {
+			t.a[m] = walk.x;
+			t.c[m] = walk.y;
+			if (c->ends.more) t.more[m] = c->ends.more + (walk.y - c->y);
 		}
 		for (int m = t.rows; m < high; m++) t.a[m] = t.a[0];
-		set->product[vecs](&t);
+		if (!taps) fetch_soon(d, &t, &walk, from, until, pixels);
+		tile_panels(d, &t, from, until, taps);
 	}
 }
 
-/* Output rows from p of image n, as many as a strip has; with taps only this panel, which they
- * are of. */
-static void strip(const struct direct *d, int n, int p, int panel, const float *taps)
+/* The pixels of a strip: its images' from row p on; padded ones are copied. */
+static struct walk walk_strip(const struct direct *d, int n, int images, int p, int rows)
 {
 	const struct corr *c = &d->c;
-	int C = c->t.C, h = p * c->stride - c->top, rows = least(d->rows, c->P - p);
-	const float *image = c->x + (ptrdiff_t)n * c->H * c->W * C;
-	const float *x = image + ((ptrdiff_t)h * c->W - c->left) * C;
-	ptrdiff_t row = (ptrdiff_t)c->W * C;
+	int C = c->t.C, h = p * c->stride - c->top, in_rows = (rows - 1) * c->stride + c->t.K;
+	ptrdiff_t image = (ptrdiff_t)c->H * c->W * C, row = (ptrdiff_t)c->W * C;
+	ptrdiff_t y_pixel = (ptrdiff_t)c->step * c->t.O, y_row = y_pixel * c->YW;
+	ptrdiff_t y_first = ((ptrdiff_t)n * c->YH + (ptrdiff_t)p * c->step + c->y0) * c->YW + c->x0;
+	const float *x = c->x + n * image + ((ptrdiff_t)h * c->W - c->left) * C;
 
 	if (d->padded) {
-		int in_rows = (rows - 1) * c->stride + c->t.K;
 		float *window = d->window + omp_get_thread_num() * d->window_size;
 
-		conv_window(window, image, c->H, c->W, C, C, 1, h, in_rows, -c->left,
-			d->in_cols);
 		x = window;
+		for (int i = 0; i < images; i++) {
+			conv_window(window, c->x + (n + i) * image, c->H, c->W, C, C, 1, h,
+				in_rows, -c->left, d->in_cols);
+			window += (ptrdiff_t)in_rows * d->in_cols * C;
+		}
 		row = (ptrdiff_t)d->in_cols * C;
+		image = in_rows * row;
 	}
-	if (taps) {
-		strip_panel(d, x, row, n, p, rows, panel, taps);
-		return;
-	}
-	for (int i = 0; i < d->w.count; i++)
-		strip_panel(d, x, row, n, p, rows, i, panels_at(&d->w, i));
+	return (struct walk){
+		.x = x, .y = c->y + y_first * c->t.O, .Q = c->Q, .P = rows, .x_row = row,
+		.x_step = { c->stride * C, c->stride * (row - (ptrdiff_t)c->Q * C),
+			image - rows * c->stride * row },
+		.y_step = { y_pixel, y_row - c->Q * y_pixel,
+			(ptrdiff_t)c->YH * c->YW * c->t.O - rows * y_row },
+	};
 }
 
-static void panel_of_all(const struct direct *d, int panel)
+/* All panels, or with taps only this one, which they are of. */
+static void strip(const struct direct *d, int item, int panel, const float *taps)
+{
+	const struct corr *c = &d->c;
+	int n = item / d->strips * d->images, p = item % d->strips * d->rows;
+	int images = least(d->images, c->N - n), rows = least(d->rows, c->P - p);
+	int pixels = images * rows * c->Q;
+	struct walk walk = walk_strip(d, n, images, p, rows);
+
+	if (taps) {
+		strip_panels(d, walk, pixels, panel, panel + 1, taps);
+		return;
+	}
+	for (int i = 0, end; i < d->w.count; i = end) {
+		end = group_end(d, i);
+		strip_panels(d, walk, pixels, i, end, NULL);
+	}
+}
+
+static void panel_of_all(const struct direct *d, int panel, int strips)
 {
 	float *taps = d->c.packed ? panels_at(&d->w, panel) :
 		d->packed + omp_get_thread_num() * d->packed_size;
 
 	if (!d->c.packed) panels_one(&d->w, &d->c.t, panel, taps);
-	for (int n = 0; n < d->c.N; n++)
-		for (int p = 0; p < d->c.P; p += d->rows) strip(d, n, p, panel, taps);
+	for (int i = 0; i < strips; i++) strip(d, i, panel, taps);
 }
 
 void direct_run(const struct corr *corr, struct room *r)
 {
 	struct direct d = direct_plan(corr, r);
 	const struct corr *c = &d.c;
-	int items = d.by_panel ? d.w.count : c->N * d.strips;
+	int strips = ceil_div(c->N, d.images) * d.strips, items = d.by_panel ? d.w.count : strips;
 
 	if (!r->base) return;
 	if (!d.by_panel && !c->packed) panels_pack(&d.w, &c->t, c->threads);
 #pragma omp parallel for schedule(dynamic) num_threads(c->threads) \
 	if (items > 1 && (double)c->N * c->P * c->Q * c->t.O * d.w.depth > 2e5)
 	for (int i = 0; i < items; i++) {
-		if (d.by_panel) panel_of_all(&d, i);
-		else strip(&d, i / d.strips, i % d.strips * d.rows, 0, NULL);
+		if (d.by_panel) panel_of_all(&d, i, strips);
+		else strip(&d, i, 0, NULL);
 	}
 }

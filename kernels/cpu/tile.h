@@ -4,6 +4,7 @@
 #define IC_TILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { TILE_ROWS = 8, TILE_WIDE = 4 };       /* the largest tile, in rows and vectors */
 
@@ -11,7 +12,9 @@ enum { TILE_ROWS = 8, TILE_WIDE = 4 };       /* the largest tile, in rows and ve
  * a[m][j as + t la] * b[j bs + t lb + n], in this order: a row depends on nothing but its own
  * numbers.  With bias, instead of add: min(max(sum + bias[n] + more[m][n], lo), hi), where NaN
  * stays; more[0] NULL: none.  All tile_set.rows[vectors] pointers of a must be readable, c and more
- * have `rows` of them; b is readable up to a whole vector, of c, bias and more only n < cols. */
+ * have `rows` of them; b is readable up to a whole vector, of c, bias and more only n < cols.
+ * Unless soon is 0, where la is 1, each step of t fetches into the second cache what lies at the
+ * addresses soon and soon + soon2, of any memory or none, and soon moves on by a pace. */
 struct tile {
 	const float *a[TILE_ROWS];
 	float *c[TILE_ROWS];
@@ -20,6 +23,7 @@ struct tile {
 	ptrdiff_t as, la, bs, lb;
 	const float *bias, *more[TILE_ROWS];
 	float lo, hi;
+	uintptr_t soon, soon2, pace;
 };
 
 /* The maps of a Winograd form, each over `channels` channels, a multiple of `lanes`: a tile of 4x4
@@ -70,6 +74,22 @@ struct tile_set {
 extern const struct tile_set tile_base, tile_avx2, tile_avx512;
 const struct tile_set *tile_best(void);      /* what this CPU has */
 
+/* So many floats from here and from there on are fetched in so many steps. */
+static inline void tile_fetch(struct tile *t, const float *here, const float *there, int64_t floats,
+	int64_t steps)
+{
+	if (!steps) return;
+	t->soon = (uintptr_t)here;
+	t->soon2 = (uintptr_t)there - t->soon;
+	t->pace = (uintptr_t)((4 * floats + steps - 1) / steps);
+}
+
+static inline void tile_run(const struct tile_set *set, struct tile *t, int vecs)
+{
+	set->product[vecs](t);
+	if (t->soon) t->soon += (uintptr_t)t->runs * (uintptr_t)t->run * t->pace;
+}
+
 /* t tile by tile over `rows` rows of a and c, a_row and c_row apart; width is cols in whole
  * vectors. */
 static inline void tile_rows(const struct tile_set *set, struct tile *t, int width, int rows,
@@ -83,7 +103,7 @@ static inline void tile_rows(const struct tile_set *set, struct tile *t, int wid
 			t->a[m] = a + (m < t->rows ? m : 0) * a_row;
 			t->c[m] = c + (m < t->rows ? m : 0) * c_row;
 		}
-		set->product[vecs](t);
+		tile_run(set, t, vecs);
 	}
 }
 

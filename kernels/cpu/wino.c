@@ -32,7 +32,7 @@ bool wino_suits(const struct corr *c)
  * planes of the taps for; all strips alike. */
 static int strip_tiles(int64_t tiles, int I, int O, int threads)
 {
-	int64_t room = STRIP_FLOATS / (PLANES * (I + O)), worth = (int64_t)I * O / 512;
+	int64_t room = STRIP_FLOATS / (PLANES * (I + O)), worth = (int64_t)I * O / 256;
 	int64_t fit = room > worth ? room : worth, strips = (tiles + fit - 1) / fit;
 
 	if (strips < threads) strips = threads;
@@ -105,18 +105,22 @@ void wino_pack(const struct corr *c, float *to)
 	taps_to_planes(&w);
 }
 
-/* out[tile][o] = in[tile][i] u[i][o] for one plane. */
+/* out[tile][o] = in[tile][i] u[i][o] for one plane; fetches the next panel's u, and the panel's
+ * share of the next plane's in. */
 static void plane_product(const struct wino *w, const float *in, float *out, int p, int tiles)
 {
-	int I = w->c->t.C, O = w->c->t.O;
+	int I = w->c->t.C, O = w->c->t.O, share = tiles * I / w->u.count;
 
 	for (int panel = 0; panel < w->u.count; panel++) {
-		int width = panels_width(&w->u, panel);
+		int width = panels_width(&w->u, panel), size = I * width;
+		int high = w->u.set->rows[width / w->u.set->lanes];
 		struct tile t = {
 			.b = panels_at(&w->u, panel) + p * w->u_plane, .cols = width,
 			.runs = 1, .run = I, .la = 1, .lb = width,
 		};
 
+		tile_fetch(&t, t.b + size, in + w->in_plane + panel * share, most(size, share),
+			(int64_t)ceil_div(tiles, high) * I);
 		tile_rows(w->u.set, &t, width, tiles, in, I, out + panels_first(&w->u, panel), O);
 	}
 }
