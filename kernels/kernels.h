@@ -31,6 +31,7 @@ enum op {
 #undef OP
 
 struct backend;
+struct sift;
 /* y overlaps no x; of ops of class EW it may be an x of its shape. */
 typedef void op_fn(struct backend *, struct view y, const struct view *x, const struct attr *);
 typedef size_t op_scratch(struct backend *, struct shape y, const struct shape *x,
@@ -107,6 +108,10 @@ struct backend {
 		const struct attr *);
 	void (*pack)(struct backend *, real *to, struct shape y, const struct view *x,
 		const struct attr *);
+
+	/* Pairs of rows, and a rank for each row: see sift.h.  NULL: it has none. */
+	void (*sift)(struct backend *, const struct sift *);
+	void (*sift_kth)(struct backend *, const struct sift *);
 	void *device;                        /* what the backend keeps */
 };
 

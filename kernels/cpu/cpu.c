@@ -45,5 +45,6 @@ int cpu_fill(struct backend *b)
 	HAS(avgpool);
 #undef HAS
 #undef HAS_SCRATCH
+	b->sift = b->sift_kth = NULL;        /* lib/stat/pass.h is for processors */
 	return 0;
 }

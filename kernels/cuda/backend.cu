@@ -274,5 +274,6 @@ int ic_cuda_open(struct backend *b, int precision)
 	cuda_matmul_fill(b);
 	cuda_conv_fill(b);
 	cuda_adam_fill(b);
+	cuda_sift_fill(b);
 	return 0;
 }

@@ -21,6 +21,7 @@ void cuda_move_fill(struct backend *);
 void cuda_matmul_fill(struct backend *);
 void cuda_conv_fill(struct backend *);
 void cuda_adam_fill(struct backend *);
+void cuda_sift_fill(struct backend *);
 
 /* The steps of a chain run over its space; the sums of its sum_to steps are multiplied by factor.
  */
@@ -63,6 +64,8 @@ DEVICE float shuffle_xor(float v, int lanes) { return __shfl_xor_sync(0xffffffff
 DEVICE uint32_t float_bits(float x) { return __float_as_uint(x); }
 DEVICE float bits_float(uint32_t x) { return __uint_as_float(x); }
 DEVICE unsigned high_word(unsigned a, unsigned b) { return __umulhi(a, b); }
+/* returns what was there */
+DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n) { return atomicAdd(to, n); }
 
 /* Begins a copy of 16 bytes into shared memory; zeros when there is nothing to copy. */
 DEVICE void copy_async(void *to, const void *from, bool any)
@@ -165,6 +168,7 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 #define mma_bf16 host_mma_bf16
 
 DEVICE unsigned high_word(unsigned a, unsigned b) { return (unsigned)((uint64_t)a * b >> 32); }
+DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n) { return (*to += n) - n; }
 
 DEVICE uint32_t float_bits(float x)
 {

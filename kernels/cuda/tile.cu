@@ -1,13 +1,8 @@
 /* tile: the kernels of products.  A block makes a tile of TILE x TILE of c; what it multiplies
  * comes to shared memory in steps of DEPTH_CHUNKS along k, STAGES of them in turns, two on their
  * way while one is multiplied: by tensor cores, or number by number in f32.  Sums are f32. */
+#include "kernels/cuda/fragment.h"
 #include "kernels/cuda/place.h"
-#include "kernels/cuda/tile.h"
-
-enum { STAGES = 3 };
-
-struct chunk { uint32_t word[CHUNK_BYTES / 4]; };
-struct stage { struct chunk a[TILE_CHUNKS], b[TILE_CHUNKS]; };
 
 /* What a thread copies in each step, and where k ends. */
 struct work { struct where m[COPIES]; int m0, n0, end; };
@@ -37,47 +32,6 @@ DEVICE void copy_step(const struct gemm *g, int kind, int bf16, const struct wor
 		int64_t from = at.k < w->end && n < g->n ? at_b(g, kind, at, n) : -1;
 		copy_async(&to->b[copy_place(along, bf16, id)],
 			   element(b, bf16, from < 0 ? 0 : from), from >= 0);
-	}
-}
-
-/* The four matrices at row x, chunk c. */
-DEVICE void load4(const struct chunk *tile, int along, int of_a, int precision, int x, int c,
-		  uint32_t v[4])
-{
-	int lane = THREAD % WARP;
-
-	if (along || precision == PRECISION_BF16) {
-		load_matrices(v, &tile[matrix_place(along, of_a, x, c, lane)], !along);
-		return;
-	}
-	UNROLL
-	for (int j = 0; j < 4; j++) v[j] = tile->word[matrix_word(of_a, x, c, j, lane)];
-}
-
-/* A warp has 64 x 32 of the tile, in 4 x 4 fragments of 16 x 8. */
-DEVICE void multiply_fragments(const struct stage *s, int kind, int precision, float *acc)
-{
-	int m0 = THREAD / WARP / 4 * 64, n0 = THREAD / WARP % 4 * 32;
-
-	UNROLL
-	for (int c = 0; c < DEPTH_CHUNKS; c += 2) {
-		uint32_t a[4][4], b[2][4];
-		UNROLL
-		for (int i = 0; i < 4; i++)
-			load4(s->a, a_along_k(kind), 1, precision, m0 + 16 * i, c, a[i]);
-		UNROLL
-		for (int j = 0; j < 2; j++)
-			load4(s->b, b_along_k(kind), 0, precision, n0 + 16 * j, c, b[j]);
-		UNROLL
-		for (int i = 0; i < 4; i++) {
-			UNROLL
-			for (int j = 0; j < 4; j++) {
-				float *to = acc + (4 * i + j) * 4;
-				const uint32_t *bj = b[j / 2] + j % 2 * 2;
-				if (precision == PRECISION_BF16) mma_bf16(to, a[i], bj);
-				else mma_tf32(to, a[i], bj);
-			}
-		}
 	}
 }
 
@@ -117,19 +71,17 @@ DEVICE void put(const struct gemm *g, float *c, int64_t row, int n, float x)
 DEVICE void put_all(const struct gemm *g, int kind, const struct work *w, int precision, float *c,
 		    const float *acc)
 {
-	int lane = THREAD % WARP, warp = THREAD / WARP, cores = precision != PRECISION_F32;
+	int cores = precision != PRECISION_F32;
 
 	UNROLL
 	for (int i = 0; i < 8; i++) {
-		int m = w->m0 + (cores ? warp / 4 * 64 + 16 * (i / 2) + lane / 4 + i % 2 * 8
-				       : THREAD / 16 + 16 * i);
+		int m = w->m0 + (cores ? fragment_row(i) : THREAD / 16 + 16 * i);
 		int64_t row = m < g->m ? row_of_c(g, kind, m) : -1;
 		if (row < 0) continue;
 		UNROLL
 		for (int j = 0; j < 8; j++) {
-			int n = cores ? warp % 4 * 32 + 8 * (j / 2) + lane % 4 * 2 + j % 2
-				      : THREAD % 16 + 16 * j;
-			int e = cores ? i / 2 * 16 + j / 2 * 4 + i % 2 * 2 + j % 2 : 8 * i + j;
+			int n = cores ? fragment_column(j) : THREAD % 16 + 16 * j;
+			int e = cores ? fragment_place(i, j) : 8 * i + j;
 			put(g, c, row, w->n0 + n, acc[e]);
 		}
 	}
@@ -173,7 +125,9 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 		if (ahead < w.end) copy_step(g, kind, bf16, &w, a, b, &stage[fill], ahead);
 		copy_commit();
 		if (precision == PRECISION_F32) multiply_numbers(&stage[now], kind, acc);
-		else multiply_fragments(&stage[now], kind, precision, acc);
+		else
+			multiply_fragments(&stage[now], a_along_k(kind), b_along_k(kind),
+					   precision, acc);
 		if (++now == STAGES) now = 0;
 		if (++fill == STAGES) fill = 0;
 	}

@@ -10,5 +10,7 @@ static op_fn *const table[OP_COUNT] = {
 int ref_fill(struct backend *b)
 {
 	for (int i = 0; i < OP_COUNT; i++) b->op[i] = table[i];
+	b->sift = ref_sift;
+	b->sift_kth = ref_sift_kth;
 	return 0;
 }

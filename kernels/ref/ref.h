@@ -8,6 +8,10 @@
 #include "kernels/ops.def"
 #undef OP
 
+/* see kernels/sift.h */
+void ref_sift(struct backend *, const struct sift *);
+void ref_sift_kth(struct backend *, const struct sift *);
+
 int ref_fill(struct backend *);              /* the whole table; 0 */
 
 /* Where element n, h, w, c of a dense value is; a dimension of 1 is broadcast. */

@@ -3,10 +3,10 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
-#include "lib/base/rng.h"
 #include "lib/base/say.h"
 #include "lib/stat/fault.h"
 #include "lib/stat/finish.h"
+#include "lib/stat/guess.h"
 #include "lib/stat/pair.h"
 #include "lib/stat/pass.h"
 
@@ -183,23 +183,14 @@ static int run_diagonal(struct search *s)
 	return 0;
 }
 
-/* Of a random sample of PASS_TILE base rows, one from each equal part, about `mean` are among a
- * query's k nearest, hardly ever more than three deviations above that, and maybe the query
- * itself: the score of the next is a guess of the k-th. */
 static int guess(struct search *s)
 {
 	const struct knn *job = s->job;
-	double mean = (double)job->k * PASS_TILE / (double)job->base->count;
-	int rank = (int)ceil(mean + 3 * sqrt(mean)) + 1 + job->others;
+	int rank = guess_rank(job, PASS_TILE);
 	uint32_t at[PASS_TILE];
 
 	if (job->base->count < GUESSED || rank > PASS_TILE || job->reach) return 0;
-	for (int i = 0; i < PASS_TILE; i++) {
-		int64_t from = job->base->count * i / PASS_TILE;
-		int64_t part = job->base->count * (i + 1) / PASS_TILE - from;
-		struct rng r = rng_at(0, (uint64_t)i);
-		at[i] = (uint32_t)(from + rng_below(&r, (uint32_t)part));
-	}
+	guess_sample(job, PASS_TILE, at);
 	return pass_guess(&s->pass, at, PASS_TILE, rank);
 }
 

@@ -27,7 +27,7 @@ struct bench {
 	int32_t *products;                   /* [PASS_STRIP][PASS_TILE] */
 	uint8_t *mark;                       /* [PASS_TILE] */
 	double *scratch;                     /* [room or PASS_TILE] */
-	struct knn_effort effort;
+	int64_t refined;
 };
 
 static int bench_open(struct bench *b, const struct pass *p)
@@ -92,8 +92,8 @@ void pass_close(struct pass *p)
 void pass_effort(const struct pass *p, struct knn_effort *e)
 {
 	for (int t = 0; t < par_threads(); t++) {
-		e->refined += p->bench[t].effort.refined;
-		e->measured += p->bench[t].effort.measured;
+		e->refined += p->bench[t].refined;
+		e->measured += p->bench[t].rank.measured;
 	}
 }
 
@@ -156,39 +156,6 @@ static struct shortlist *list_of(const struct pass *p, int64_t row)
 	return &p->list[row - p->list_first];
 }
 
-/* Makes room in a full list.  Only rows that tie to within the rounding of 16 bits fill it: these
- * are measured, and k remain. */
-static int make_room(struct pass *p, struct bench *b, int64_t query, double addend)
-{
-	struct shortlist *l = list_of(p, query);
-
-	shortlist_prune(l, b->scratch);
-	if (l->n <= l->room - l->room / 8) return 0;
-	b->effort.measured += l->n;
-	if (rank_measure(&b->rank, query, l, NULL, b->rank.distance)) return -1;
-	rank_sort(&b->rank, addend, l, b->rank.distance);
-	for (int c = 0; c < l->k; c++) l->c[c] = rank_candidate(&b->rank.list[c]);
-	l->n = l->k;
-	return 0;
-}
-
-/* The first k candidates are a floor, too. */
-static int add(struct pass *p, struct bench *b, int64_t query, double addend, struct candidate c)
-{
-	struct shortlist *l = list_of(p, query);
-
-	if (!((double)c.score + (double)c.slack >= shortlist_bar(l))) return 0;
-	l->c[l->n++] = c;
-	return l->n == l->room || (l->n == l->k && isinf(l->floor)) ? make_room(p, b, query, addend)
-								    : 0;
-}
-
-static struct candidate candidate(double score, double slack, int64_t at)
-{
-	return (struct candidate){ (float)score,
-		(float)((slack + fabs(score) * 0x1p-22) * (1 + 0x1p-22)), (uint32_t)at };
-}
-
 /* Whether the pair of query i and base row h->at is worth its 16 bits, and for whom. */
 static bool is_worth(const struct pass *p, int i, struct hit *h)
 {
@@ -203,7 +170,7 @@ static bool is_worth(const struct pass *p, int i, struct hit *h)
 static void refine(const struct pass *p, struct bench *b, int i, struct hit *h)
 {
 	h->dot = quant_dot(&p->rows, i, &p->tile, h->at, p->near, &h->slack);
-	b->effort.refined++;
+	b->refined++;
 }
 
 /* A refined pair to the lists of both. */
@@ -212,28 +179,24 @@ static int take(struct pass *p, struct bench *b, int i, const struct hit *h)
 	int64_t row = p->row_first + i;
 
 	if (h->right) {
-		struct candidate c = candidate(h->dot + p->rows.addend[i], h->slack, row);
+		struct candidate c = shortlist_candidate(h->dot + p->rows.addend[i], h->slack, row);
 		int slot = (i - p->run_first) / PASS_STRIP * GROUPS + h->at / PASS_GROUP;
 		if (c.score + c.slack >= p->bar[h->at])
 			p->offers[(size_t)slot * OFFERS + (size_t)p->offered[slot]++] =
 				(struct offer){ c, h->at };
 	}
 	if (!h->left) return 0;
-	return add(p, b, row, p->rows.addend[i],
-		candidate(h->dot + p->tile.addend[h->at], h->slack, p->tile_first + h->at));
-}
-
-/* A list's bar in single precision, never above it. */
-static float low_bar(const struct shortlist *l)
-{
-	return nextafterf((float)shortlist_bar(l), -INFINITY);
+	return rank_take(&b->rank, row, p->rows.addend[i], list_of(p, row),
+		shortlist_candidate(
+			h->dot + p->tile.addend[h->at], h->slack, p->tile_first + h->at),
+		b->scratch);
 }
 
 static struct near_row row_of(const struct pass *p, int i)
 {
 	const struct quant *q = &p->rows;
 	return (struct near_row){ q->step[i], q->norm[i], q->rest[i], q->bias[i],
-		low_bar(list_of(p, p->row_first + i)) };
+		shortlist_low_bar(list_of(p, p->row_first + i)) };
 }
 
 /* The strip's rows from .. from+n-1 by base rows at .. at+width-1 of the tile. */
@@ -383,15 +346,19 @@ static void run_strip(void *ctx, int64_t strip, int worker)
 static void run_group(void *ctx, int64_t group, int worker)
 {
 	struct pass *p = ctx;
+	struct bench *b = &p->bench[worker];
+
 	for (int s = 0; s < STRIPS; s++) {
 		int slot = s * GROUPS + (int)group;
 		const struct offer *o = p->offers + (size_t)slot * OFFERS;
-		for (int i = 0; i < p->offered[slot]; i++)
-			if (add(p, &p->bench[worker], p->tile_first + o[i].to,
-				    p->tile.addend[o[i].to], o[i].c)) {
-				fault_at(&p->fault, p->tile_first + o[i].to);
+		for (int i = 0; i < p->offered[slot]; i++) {
+			int64_t row = p->tile_first + o[i].to;
+			if (rank_take(&b->rank, row, p->tile.addend[o[i].to], list_of(p, row),
+				    o[i].c, b->scratch)) {
+				fault_at(&p->fault, row);
 				return;
 			}
+		}
 		p->offered[slot] = 0;
 	}
 }
@@ -400,7 +367,7 @@ int pass_run(struct pass *p, int from, int n, bool both)
 {
 	must(from % NEAR_LEFT == 0 && from + n <= p->row_n && (!both || n <= PASS_BOTH));
 	for (int j = 0; j < p->tile_n; j++)
-		p->bar[j] = both ? low_bar(list_of(p, p->tile_first + j)) : INFINITY;
+		p->bar[j] = both ? shortlist_low_bar(list_of(p, p->tile_first + j)) : INFINITY;
 	p->run_first = from;
 	p->run_n = n;
 	par_for((n + PASS_STRIP - 1) / PASS_STRIP, p, run_strip);

@@ -80,8 +80,32 @@ void rank_sort(struct rank *r, double addend, const struct shortlist *l, const d
 	qsort(r->list, (size_t)l->n, sizeof *r->list, by_distance);
 }
 
-struct candidate rank_candidate(const struct ranked *r)
+static struct candidate as_candidate(const struct ranked *r)
 {
 	return (struct candidate){ (float)r->score, (float)(fabs(r->score) * 0x1p-22 + 0x1p-45),
 		r->at };
+}
+
+static int make_room(
+	struct rank *r, int64_t query, double addend, struct shortlist *l, double *scratch)
+{
+	shortlist_prune(l, scratch);
+	if (l->n <= l->room - l->room / 8) return 0;
+	r->measured += l->n;
+	if (rank_measure(r, query, l, NULL, r->distance)) return -1;
+	rank_sort(r, addend, l, r->distance);
+	for (int c = 0; c < l->k; c++) l->c[c] = as_candidate(&r->list[c]);
+	l->n = l->k;
+	return 0;
+}
+
+/* The first k candidates are a floor, too. */
+int rank_take(struct rank *r, int64_t query, double addend, struct shortlist *l, struct candidate c,
+	double *scratch)
+{
+	if (!((double)c.score + (double)c.slack >= shortlist_bar(l))) return 0;
+	l->c[l->n++] = c;
+	return l->n == l->room || (l->n == l->k && isinf(l->floor))
+		? make_room(r, query, addend, l, scratch)
+		: 0;
 }

@@ -15,6 +15,7 @@ struct rank {                                /* one thread's */
 	float *row[2];                       /* room for a row and the next */
 	double *x, *distance;                /* [width]; [room] for the caller's */
 	struct ranked *list;                 /* [room]: the result */
+	int64_t measured;                    /* by rank_take, added up */
 };
 
 int rank_open(struct rank *, const struct knn_set *base, const struct knn_set *query,
@@ -26,7 +27,10 @@ int rank_measure(struct rank *, int64_t query, const struct shortlist *, const b
 	double *distance);
 /* The list of a query with that addend: its candidates, nearest first, equals by key. */
 void rank_sort(struct rank *, double addend, const struct shortlist *, const double *distance);
-/* The score that a query's base row can be given for sure, and its slack, both as a candidate. */
-struct candidate rank_candidate(const struct ranked *);
+/* Takes c, a candidate of a query with that addend, into its list if its score can reach the bar.  A
+ * full list is pruned; only rows that tie to within their slack still fill it: these are measured,
+ * and k remain.  scratch[room of the list].  -1 after fail(). */
+int rank_take(struct rank *, int64_t query, double addend, struct shortlist *, struct candidate c,
+	double *scratch);
 
 #endif

@@ -4,6 +4,12 @@
 
 #include <math.h>
 
+struct candidate shortlist_candidate(double score, double slack, int64_t at)
+{
+	return (struct candidate){ (float)score,
+		(float)((slack + fabs(score) * 0x1p-22) * (1 + 0x1p-22)), (uint32_t)at };
+}
+
 /* Hoare's selection, the middle as pivot. */
 double shortlist_kth(double *v, int n, int k)
 {
@@ -31,6 +37,11 @@ double shortlist_kth(double *v, int n, int k)
 double shortlist_bar(const struct shortlist *l)
 {
 	return l->guess > l->floor ? l->guess : l->floor;
+}
+
+float shortlist_low_bar(const struct shortlist *l)
+{
+	return nextafterf((float)shortlist_bar(l), -INFINITY);
 }
 
 void shortlist_prune(struct shortlist *l, double *scratch)

@@ -9,6 +9,9 @@
 /* The true score lies within score - slack .. score + slack; larger is nearer. */
 struct candidate { float score, slack; uint32_t at; };
 
+/* These, with room for their own rounding. */
+struct candidate shortlist_candidate(double score, double slack, int64_t at);
+
 struct shortlist {
 	struct candidate *c;                 /* [room], borrowed */
 	int n, room, k;
@@ -16,8 +19,9 @@ struct shortlist {
 	double guess;                        /* what the floor will be at least, unless wrong */
 };
 
-/* What a candidate must reach. */
+/* What a candidate must reach; in single precision, never above it. */
 double shortlist_bar(const struct shortlist *);
+float shortlist_low_bar(const struct shortlist *);
 
 /* The k-th largest of v[n], which is reordered. */
 double shortlist_kth(double *v, int n, int k);

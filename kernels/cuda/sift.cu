@@ -1,0 +1,217 @@
+/* sift: pairs of rows that may reach a bar.  A block multiplies a tile of pairs as tile.cu does, and
+ * only the hits leave it: it counts them, takes a stretch of the list, and writes them there; the
+ * list's order from tile to tile is of chance, the part of each tile is not. */
+#include "kernels/cuda/fragment.h"
+#include "kernels/sift.h"
+
+#include <assert.h>
+
+enum { GROUP = 16 };                         /* rows of tiles that are under way together */
+enum { LEFT = 1, RIGHT = 2 };
+
+static_assert((int)SIFT_SIDE == (int)TILE && SIFT_DEEP == 8 * DEPTH_CHUNKS, "one tile, one step");
+
+/* Which tile, and its first rows.  A column of GROUP tiles is followed by the next: what is under
+ * way at one time reads few rows of either operand. */
+struct spot { int row, column, m0, n0; };
+
+DEVICE struct spot spot_of(const struct sift *s)
+{
+	int down = tiles_of(s->a.n), across = tiles_of(s->b.n);
+	int first = BLOCK_X / (GROUP * across) * GROUP, at = BLOCK_X % (GROUP * across);
+	int rows = down - first < GROUP ? down - first : GROUP;
+	struct spot p = { first + at % rows, at / rows, 0, 0 };
+
+	p.m0 = p.row * TILE;
+	p.n0 = p.column * TILE;
+	return p;
+}
+
+/* Begins the copies of numbers k .. k+SIFT_DEEP-1 of a tile's rows, from row x0 on. */
+DEVICE void copy_rows(const struct sift_rows *r, int wide, int x0, int k, struct chunk *to)
+{
+	UNROLL
+	for (int j = 0; j < COPIES; j++) {
+		int id = THREAD + j * THREADS, x = x0 + copy_other(1, 1, id);
+		size_t from = x < r->n ? (size_t)x * (size_t)wide + (size_t)(k + copy_k(1, 1, id)) : 0;
+		copy_async(&to[copy_place(1, 1, id)], r->bits + from, x < r->n);
+	}
+}
+
+DEVICE void multiply_tile(const struct sift *s, struct spot p, struct stage *stage, float *acc)
+{
+	int ahead = 0, fill = 0;
+
+	UNROLL
+	for (int i = 0; i < 64; i++) acc[i] = 0;
+	for (int k = -(STAGES - 1) * SIFT_DEEP, now = 0; k < s->wide; k += SIFT_DEEP) {
+		if (k >= 0) {
+			copy_wait(STAGES - 2);
+			sync_threads();
+		}
+		if (ahead < s->wide) {
+			copy_rows(&s->a, s->wide, p.m0, ahead, stage[fill].a);
+			copy_rows(&s->b, s->wide, p.n0, ahead, stage[fill].b);
+		}
+		copy_commit();
+		ahead += SIFT_DEEP;
+		if (++fill == STAGES) fill = 0;
+		if (k < 0) continue;
+		multiply_fragments(&stage[now], 1, 1, PRECISION_BF16, acc);
+		if (++now == STAGES) now = 0;
+	}
+}
+
+/* What of the pair of rows m and n is reached. */
+DEVICE int reached(const struct sift *s, int m, int n, float dot)
+{
+	if (m >= s->a.n || n >= s->b.n || (s->upper && n < m)) return 0;
+	float most = dot + (s->a.norm[m] * s->b.rest[n] + s->a.rest[m] * s->b.norm[n]);
+	int left = most + s->b.bias[n] >= s->a.bar[m] ? LEFT : 0;
+	if (!s->both || (s->upper && m == n)) return left;
+	return left | (most + s->a.bias[m] >= s->b.bar[n] ? RIGHT : 0);
+}
+
+/* Goes through a thread's pairs; writes the hits from `at' on where there is a list.  How many. */
+DEVICE uint32_t each_hit(const struct sift *s, struct spot p, const float *acc, bool write,
+			 uint32_t at)
+{
+	uint32_t hits = 0;
+
+	UNROLL
+	for (int i = 0; i < 8; i++) {
+		UNROLL
+		for (int j = 0; j < 8; j++) {
+			int row = fragment_row(i), column = fragment_column(j);
+			float dot = acc[fragment_place(i, j)];
+			int what = reached(s, p.m0 + row, p.n0 + column, dot);
+			if (!what) continue;
+			if (write) {
+				struct sift_hit h = { dot, (uint8_t)row, (uint8_t)column,
+						      (uint8_t)(what & LEFT), (uint8_t)(what / RIGHT) };
+				s->hit[at + hits] = h;
+			}
+			hits++;
+		}
+	}
+	return hits;
+}
+
+/* What threads tell each other when the tile is multiplied. */
+struct talk { uint32_t each[THREADS], warp[THREADS / WARP], start; };
+
+/* What the threads before this one of the block have, and all have; whole numbers below 2^24. */
+DEVICE uint32_t before(struct talk *t, uint32_t mine, uint32_t *all)
+{
+	int first = THREAD / WARP * WARP;
+	float sum = (float)mine;
+	uint32_t n = 0;
+
+	t->each[THREAD] = mine;
+	for (int lanes = WARP / 2; lanes; lanes /= 2) sum += shuffle_xor(sum, lanes);
+	if (THREAD == first) t->warp[THREAD / WARP] = (uint32_t)sum;
+	sync_threads();
+	for (int w = 0; w < THREAD / WARP; w++) n += t->warp[w];
+	for (int i = first; i < THREAD; i++) n += t->each[i];
+	*all = 0;
+	for (int w = 0; w < THREADS / WARP; w++) *all += t->warp[w];
+	return n;
+}
+
+/* Where the tile's hits go; with no room for all of them, nowhere. */
+DEVICE bool reserve(const struct sift *s, struct talk *t, struct spot p, uint32_t hits,
+		    uint32_t *from)
+{
+	if (!THREAD) {
+		struct sift_part part = { hits ? add_atomic(s->count, hits) : 0, hits };
+		s->part[(size_t)p.row * (size_t)tiles_of(s->b.n) + (size_t)p.column] = part;
+		t->start = part.from;
+	}
+	sync_threads();
+	*from = t->start;
+	return *from <= s->limit && hits <= s->limit - *from;
+}
+
+KERNEL_TWICE(sift_tile, struct sift)
+{
+	SHARED struct stage stage[STAGES];
+	struct talk *talk = (struct talk *)stage;
+	struct spot p = spot_of(&a);
+	float acc[64];
+	uint32_t all, from, first, mine = 0;
+	bool needed = !a.upper || p.column >= p.row;
+
+	if (needed) {
+		multiply_tile(&a, p, stage, acc);
+		mine = each_hit(&a, p, acc, false, 0);
+	}
+	sync_threads();                      /* nobody reads the last step any more */
+	first = before(talk, mine, &all);
+	if (reserve(&a, talk, p, all, &from) && mine) each_hit(&a, p, acc, true, from + first);
+}
+
+KERNEL_TWICE(sift_scores, struct sift)
+{
+	SHARED struct stage stage[STAGES];
+	struct spot p = spot_of(&a);
+	float acc[64];
+
+	multiply_tile(&a, p, stage, acc);
+	UNROLL
+	for (int i = 0; i < 8; i++) {
+		UNROLL
+		for (int j = 0; j < 8; j++) {
+			int m = p.m0 + fragment_row(i), n = p.n0 + fragment_column(j);
+			if (m < a.a.n && n < a.b.n)
+				a.score[(size_t)m * (size_t)a.b.n + (size_t)n] =
+					acc[fragment_place(i, j)] + a.b.bias[n];
+		}
+	}
+}
+
+/* Floats as numbers that have their order, and back. */
+DEVICE uint32_t to_order(float x)
+{
+	uint32_t u = float_bits(x);
+	return u >> 31 ? ~u : u | 0x80000000u;
+}
+
+DEVICE float from_order(uint32_t u)
+{
+	return bits_float(u >> 31 ? u & 0x7fffffffu : ~u);
+}
+
+/* A warp has a row.  The largest number that rank scores reach is found bit by bit; counts are below
+ * 2^24, and exact as floats. */
+KERNEL(sift_select, struct sift)
+{
+	int m = BLOCK_X * (THREADS / WARP) + THREAD / WARP;
+	const float *score = a.score + (size_t)(m < a.a.n ? m : 0) * (size_t)a.b.n;
+	uint32_t most = 0;
+
+	for (int bit = 31; bit >= 0; bit--) {
+		uint32_t next = most | 1u << bit;
+		float reach = 0;
+		for (int n = THREAD % WARP; n < a.b.n; n += WARP) reach += to_order(score[n]) >= next;
+		for (int lanes = WARP / 2; lanes; lanes /= 2) reach += shuffle_xor(reach, lanes);
+		if (reach >= (float)a.rank) most = next;
+	}
+	if (m < a.a.n && THREAD % WARP == 0) a.kth[m] = from_order(most);
+}
+
+static void sift(struct backend *b, const struct sift *s)
+{
+	LAUNCH(b, sift_tile, tiles_of(s->a.n) * tiles_of(s->b.n), 1, 1, *s);
+}
+
+static void sift_kth(struct backend *b, const struct sift *s)
+{
+	LAUNCH(b, sift_scores, tiles_of(s->a.n) * tiles_of(s->b.n), 1, 1, *s);
+	LAUNCH(b, sift_select, blocks_for((size_t)s->a.n, THREADS / WARP), 1, 1, *s);
+}
+
+void cuda_sift_fill(struct backend *b)
+{
+	b->sift = sift;
+	b->sift_kth = sift_kth;
+}
