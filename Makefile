@@ -79,7 +79,7 @@ $B/tests/libic-cuda-host.so: $(CU:%.cu=$B/host/%.o) $B/host/tests/cuda-host.o $B
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -shared -o $@ $^ -lm
 
-$B/tests/check-device: | $B/tests/libic-cuda-host.so
+$B/tests/check-device $B/tests/check-sweep: | $B/tests/libic-cuda-host.so
 $B/libic.a: $(OBJ)
 $B/f64/libic-tape.a: $(OBJ64)
 %.a:

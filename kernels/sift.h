@@ -1,5 +1,5 @@
-/* sift: of all pairs of rows of two sets in bf16, those whose scores may reach a bar: what a backend
- * does for lib/stat/sweep.h.  kernels/ref/sift.c is the definition.  Includes nothing of ours. */
+/* sift: of all pairs of rows of two sets in bf16, those whose scores may reach a bar: what a
+ * backend does for lib/stat/sweep.h.  kernels/ref/sift.c is the definition. */
 #ifndef IC_SIFT_H
 #define IC_SIFT_H
 

@@ -5,12 +5,11 @@
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
 #include "lib/tape/adam.h"
+#include "tests/library.h"
 #include "tests/tap.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* How often the backend was asked to record and to repeat. */
 static int records, repeats;
@@ -164,18 +163,6 @@ static void check_pieces(void)
 	backend_give(b, dx), backend_give(b, dy);
 	free(x), free(y), free(got);
 	backend_free(b), backend_free(host);
-}
-
-/* The emulated device is beside this program. */
-static void use_library(void)
-{
-	char path[PATH_MAX + 32];
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
-
-	must(n > 0 && n < PATH_MAX);
-	path[n] = '\0';
-	strcpy(strrchr(path, '/'), "/libic-cuda-host.so");
-	setenv("IC_CUDA", path, 0);
 }
 
 int main(void)

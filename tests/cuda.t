@@ -45,7 +45,15 @@ ok "the trained generators give the same pictures" near
 ok "a state with a NaN" eval 'cp gpu.st mad.st.part && nan_at mad.st.part G.linear.weight'
 fails_with "step 3: the discriminator's loss is not finite" "a loss that is not finite is noticed" \
 	train -o mad.st -d cuda --steps 3
+# Neighbours found on either are the same, to the last bit.
+for metric in cosine l2 ip; do
+	ok "neighbours by $metric on the processor" ic-knn -k 5 --metric $metric f.mdb -o near.cpu.mdb -f
+	ok "and on a GPU" eval "ic-knn -k 5 --metric $metric f.mdb -o near.gpu.mdb -f -d cuda 2>told"
+	ok "they are the same" cmp near.cpu.mdb near.gpu.mdb
+done
+ok "told how far the bounds reached" grep -q "bf16 left [1-9]" told
 IC_CUDA=$TMP/none.so
+fails_with "none.so" "no library for neighbours" ic-knn -k 5 f.mdb -d cuda
 fails_with "none.so" "no library" ic-sample m.st f.mdb -n 1 -d cuda
 check_same "auto is the processor then" "ic-sample m.st f.mdb -n 4 -b 2 -d auto" "cat cpu.pam"
 done_testing

@@ -4,10 +4,12 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
+#include "lib/base/par.h"
 #include "lib/base/range.h"
 #include "lib/base/say.h"
 #include "lib/stat/cells.h"
 #include "lib/stat/recall.h"
+#include "lib/tape/device.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,7 +20,7 @@
 
 static const char *const metric_name[] = { "cosine", "l2", "ip" };
 static const char *out, *range;
-static int k = 50, metric, approx, memory = 4096;
+static int k = 50, metric, approx, device, memory = 4096;
 
 static const struct opt opts[] = {
 	{ 'k', "neighbours", "N", "neighbours of each row", OPT_INT, &k, 1, 4096 },
@@ -32,6 +34,8 @@ static const struct opt opts[] = {
 		OPT_INT, &approx, 1, 1 << 20 },
 	{ 0, "memory", "MIB", "for candidates at most; with less, more pairs are multiplied twice",
 		OPT_INT, &memory, 1, 1 << 24 },
+	{ 'd', "device", DEVICES, "where to multiply; the neighbours are the same", OPT_WORD,
+		&device, 0, 0 },
 	OPT_COMMON
 };
 
@@ -47,6 +51,7 @@ struct search {
 	struct knn_set base_set, query_set;
 	struct knn knn;
 	struct recall recall;                /* --approx */
+	struct backend *backend;
 	struct rows to;
 	bool store;                          /* writing a store, so that stdout is free */
 	int64_t first, last, at;             /* rows asked for, and the first not yet written */
@@ -212,7 +217,11 @@ static void tell_effort(const struct search *s)
 	const struct knn_effort *e = &s->knn.effort;
 	double rows = (double)(s->last - s->at);
 
-	if (rows > 0)
+	if (rows > 0 && s->knn.device)
+		note("for each row bf16 left %.1f pairs to double precision; %.2f%% of the rows "
+		     "needed more than %d, and %" PRId64 " were searched again",
+			(double)e->measured / rows, 100 * (double)e->undecided / rows, k, e->again);
+	else if (rows > 0)
 		note("for each row 8 bits left %.1f pairs to 16 bits and these %.1f to double "
 		     "precision; %.2f%% of the rows needed more than %d, and %" PRId64
 		     " were searched again",
@@ -271,6 +280,7 @@ static int run(struct search *s)
 {
 	struct stat st;
 
+	if (!(s->backend = device_open(device, DEVICE_BF16, par_threads()))) return -1;
 	if (inputs_open(s) || output_open(s) || labels_open(s)) return -1;
 	if (set_open(&s->base_set, s->base_path, &s->base)) return -1;
 	if (s->query == &s->other && set_open(&s->query_set, s->query_path, &s->other)) return -1;
@@ -278,6 +288,7 @@ static int run(struct search *s)
 	s->knn.query = s->query == &s->other ? &s->query_set : &s->base_set;
 	s->knn.metric = (enum knn_metric)metric;
 	s->knn.k = k;
+	s->knn.device = s->backend->sift ? s->backend : NULL;
 	s->knn.memory_bytes = (size_t)memory << 20;
 	s->knn.take = write_rows;
 	s->knn.tick = tick;
@@ -300,12 +311,14 @@ int main(int argc, char **argv)
 		"nearest neighbours of feature rows", opts, LEN(opts));
 	if (argc - i > 2)
 		misuse("found %d operands, expected features and perhaps queries", argc - i);
+	if (approx && device) misuse("--approx is for the processor, found --device");
 	s.base_path = i < argc ? argv[i] : "-";
 	s.query_path = argc - i == 2 ? argv[i + 1] : NULL;
 	if (s.query_path && !strcmp(s.base_path, "-") && !strcmp(s.query_path, "-"))
 		misuse("only one of the two inputs can be standard input");
 	int bad = run(&s);
 	int64_t rows = s.last - s.first;
+	backend_free(s.backend);
 	free(s.row);
 	free(s.base_set.norm);
 	free(s.query_set.norm);

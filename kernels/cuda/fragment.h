@@ -1,5 +1,5 @@
-/* fragment: the part of a tile of products that a warp multiplies by tensor cores, from two operands
- * in shared memory. */
+/* fragment: the part of a tile of products that a warp multiplies by tensor cores, from two
+ * operands in shared memory. */
 #ifndef IC_CUDA_FRAGMENT_H
 #define IC_CUDA_FRAGMENT_H
 

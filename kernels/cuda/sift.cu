@@ -1,6 +1,6 @@
-/* sift: pairs of rows that may reach a bar.  A block multiplies a tile of pairs as tile.cu does, and
- * only the hits leave it: it counts them, takes a stretch of the list, and writes them there; the
- * list's order from tile to tile is of chance, the part of each tile is not. */
+/* sift: pairs of rows that may reach a bar.  A block multiplies a tile of pairs as tile.cu does,
+ * and only the hits leave it: it counts them, takes a stretch of the list, and writes them there;
+ * where that stretch begins is of chance, what it holds is not. */
 #include "kernels/cuda/fragment.h"
 #include "kernels/sift.h"
 
@@ -33,8 +33,9 @@ DEVICE void copy_rows(const struct sift_rows *r, int wide, int x0, int k, struct
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
 		int id = THREAD + j * THREADS, x = x0 + copy_other(1, 1, id);
-		size_t from = x < r->n ? (size_t)x * (size_t)wide + (size_t)(k + copy_k(1, 1, id)) : 0;
-		copy_async(&to[copy_place(1, 1, id)], r->bits + from, x < r->n);
+		size_t from = (size_t)(x < r->n ? x : 0) * (size_t)wide;
+		copy_async(&to[copy_place(1, 1, id)], r->bits + from + k + copy_k(1, 1, id),
+			   x < r->n);
 	}
 }
 
@@ -88,7 +89,7 @@ DEVICE uint32_t each_hit(const struct sift *s, struct spot p, const float *acc, 
 			if (!what) continue;
 			if (write) {
 				struct sift_hit h = { dot, (uint8_t)row, (uint8_t)column,
-						      (uint8_t)(what & LEFT), (uint8_t)(what / RIGHT) };
+					(uint8_t)(what & LEFT), (uint8_t)(what / RIGHT) };
 				s->hit[at + hits] = h;
 			}
 			hits++;
@@ -181,8 +182,8 @@ DEVICE float from_order(uint32_t u)
 	return bits_float(u >> 31 ? u & 0x7fffffffu : ~u);
 }
 
-/* A warp has a row.  The largest number that rank scores reach is found bit by bit; counts are below
- * 2^24, and exact as floats. */
+/* A warp has a row.  The largest number that rank scores reach is found bit by bit; counts are
+ * below 2^24, and exact as floats. */
 KERNEL(sift_select, struct sift)
 {
 	int m = BLOCK_X * (THREADS / WARP) + THREAD / WARP;
@@ -192,7 +193,8 @@ KERNEL(sift_select, struct sift)
 	for (int bit = 31; bit >= 0; bit--) {
 		uint32_t next = most | 1u << bit;
 		float reach = 0;
-		for (int n = THREAD % WARP; n < a.b.n; n += WARP) reach += to_order(score[n]) >= next;
+		for (int n = THREAD % WARP; n < a.b.n; n += WARP)
+			reach += to_order(score[n]) >= next;
 		for (int lanes = WARP / 2; lanes; lanes /= 2) reach += shuffle_xor(reach, lanes);
 		if (reach >= (float)a.rank) most = next;
 	}

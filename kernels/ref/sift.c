@@ -18,10 +18,11 @@ static float dot(const struct sift *s, int i, int j)
 {
 	const uint16_t *a = s->a.bits + (size_t)i * (size_t)s->wide;
 	const uint16_t *b = s->b.bits + (size_t)j * (size_t)s->wide;
-	float sum = 0;
+	float sum[8] = { 0 };
 
-	for (int k = 0; k < s->wide; k++) sum += number(a[k]) * number(b[k]);
-	return sum;
+	for (int k = 0; k < s->wide; k += 8)
+		for (int l = 0; l < 8; l++) sum[l] += number(a[k + l]) * number(b[k + l]);
+	return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
 /* The pair of rows i and j as a hit of its tile; neither left nor right: none. */
@@ -44,7 +45,8 @@ static int least(int a, int b)
 static void sift_tile(const struct sift *s, int ti, int tj)
 {
 	struct sift_part *part = &s->part[ti * sift_tiles(s->b.n) + tj];
-	int rows = least((ti + 1) * SIFT_SIDE, s->a.n), columns = least((tj + 1) * SIFT_SIDE, s->b.n);
+	int rows = least((ti + 1) * SIFT_SIDE, s->a.n);
+	int columns = least((tj + 1) * SIFT_SIDE, s->b.n);
 
 	*part = (struct sift_part){ *s->count, 0 };
 	for (int i = ti * SIFT_SIDE; i < rows; i++)

@@ -9,6 +9,7 @@
 #include "lib/stat/guess.h"
 #include "lib/stat/pair.h"
 #include "lib/stat/pass.h"
+#include "lib/stat/sweep.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -370,6 +371,16 @@ static int search_open(struct search *s, int64_t rows)
 	return !s->candidates || !s->list || pass_open(&s->pass) || finish_open(&s->finish) ? -1 : 0;
 }
 
+static int search_on_device(struct knn *job, int64_t first, int64_t last)
+{
+	struct sweep s;
+
+	if (sweep_open(&s, job, last - first)) return -1;
+	int bad = sweep_run(&s, first, last);
+	sweep_close(&s);
+	return bad;
+}
+
 int knn_search(struct knn *job, int64_t first, int64_t last)
 {
 	struct search s = { .job = job };
@@ -380,6 +391,7 @@ int knn_search(struct knn *job, int64_t first, int64_t last)
 	must(first >= 0 && first <= last && last <= job->query->count);
 	job->effort = (struct knn_effort){ 0 };
 	if (first == last) return 0;
+	if (job->device) return search_on_device(job, first, last);
 	bad = search_open(&s, last - first);
 	for (int64_t at = first; !bad && at < last; at += s.stretch)
 		s.all += pairs(job, (double)(last - at < s.stretch ? last - at : s.stretch));

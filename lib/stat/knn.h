@@ -8,6 +8,8 @@
 #ifndef IC_KNN_H
 #define IC_KNN_H
 
+#include "kernels/kernels.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,9 +45,9 @@ const float *knn_row(const struct knn_set *, int64_t i, float *room);
  * KNN_COSINE rows that are zero, and otherwise rows too long for distances in float. */
 int knn_measure(struct knn_set *, enum knn_metric);
 
-/* What a search did, beside multiplying every pair in 8 bits. */
+/* What a search did, beside multiplying every pair in 8 bits, or on a device in bf16. */
 struct knn_effort {
-	int64_t refined;                     /* pairs multiplied in 16 bits */
+	int64_t refined;                     /* pairs multiplied in 16 bits; on a device none */
 	int64_t measured;                    /* pairs measured in double */
 	int64_t undecided;                   /* queries for which these were more than k */
 	int64_t again;                       /* queries searched again: a guess was wrong */
@@ -61,6 +63,8 @@ struct knn {
 	/* [query count] or NULL: base rows farther than this are not wanted.  Where fewer than k
 	 * are left, position UINT32_MAX at an infinite distance stands for the others. */
 	const double *reach;
+	/* Borrowed, for searches without reach: see sweep.h; NULL: the processor. */
+	struct backend *device;
 	size_t memory_bytes;                 /* for candidates at most, though for some; 0: 4 GiB */
 	/* Takes the k nearest base rows of the queries first .. first+n-1, nearest first: positions
 	 * at[n][k], distance[n][k], borrowed; called in order; 0, or -1 after fail() to stop. */

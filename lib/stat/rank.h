@@ -27,9 +27,9 @@ int rank_measure(struct rank *, int64_t query, const struct shortlist *, const b
 	double *distance);
 /* The list of a query with that addend: its candidates, nearest first, equals by key. */
 void rank_sort(struct rank *, double addend, const struct shortlist *, const double *distance);
-/* Takes c, a candidate of a query with that addend, into its list if its score can reach the bar.  A
- * full list is pruned; only rows that tie to within their slack still fill it: these are measured,
- * and k remain.  scratch[room of the list].  -1 after fail(). */
+/* Takes c, a candidate of a query with that addend, into its list if its score can reach the bar.
+ * A full list is pruned; only rows that tie to within their slack still fill it: these are
+ * measured, and k remain.  scratch[room of the list].  -1 after fail(). */
 int rank_take(struct rank *, int64_t query, double addend, struct shortlist *, struct candidate c,
 	double *scratch);
 

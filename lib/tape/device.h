@@ -7,6 +7,8 @@
 #define DEVICES "cpu|cuda|auto|ref"          /* auto: cuda where a GPU answers, else cpu */
 #define PRECISIONS "f32|tf32|bf16" /* how products on a GPU read their factors; sums are f32 */
 
+enum { DEVICE_BF16 = 2 };                    /* its index */
+
 /* device, precision: indices into the words above.  NULL after fail(), with the reason; free it
  * with backend_free(). */
 struct backend *device_open(int device, int precision, int threads);
