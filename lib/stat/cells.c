@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PER_CENTRE = 32, ROUNDS = 10 };           /* rows of the sample, and passes, of k-means */
+/* Rows of the sample for each centre, and passes, of k-means.  Means of few rows in many dimensions
+ * are long for what they are the mean of: those of more rows then attract all others. */
+enum { PER_CENTRE = 128, ROUNDS = 10 };
 #define MEMORY_BYTES ((size_t)4 << 30)           /* as knn_search() */
 
 /* Rows of the sample, for KNN_COSINE at unit length. */
