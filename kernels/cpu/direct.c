@@ -178,7 +178,7 @@ static void tile_panels(const struct direct *d, struct tile *t, int from, int un
 
 /* What is read after a tile of pixels: its outputs' lines and what is added to them, or its
  * inputs; where the panels are not all there are, the next ones' taps. */
-static void fetch_soon(const struct direct *d, struct tile *t, const struct walk *next, int from,
+static void fetch_soon(const struct direct *d, struct tile *t, const float *next, int from,
 	int until, int pixels)
 {
 	const struct corr *c = &d->c;
@@ -197,7 +197,7 @@ static void fetch_soon(const struct direct *d, struct tile *t, const struct walk
 		int out = high * c->t.O, in = high * c->stride * c->t.C;
 
 		if (t->more[0]) tile_fetch(t, t->c[0] + out, t->more[0] + out, out, steps);
-		else tile_fetch(t, t->c[0] + out, next->x, most(out, in), steps);
+		else tile_fetch(t, t->c[0] + out, next, most(out, in), steps);
 	}
 }
 
@@ -221,7 +221,7 @@ static void strip_panels(const struct direct *d, struct walk walk, int pixels, i
 			if (c->ends.more) t.more[m] = c->ends.more + (walk.y - c->y);
 		}
 		for (int m = t.rows; m < high; m++) t.a[m] = t.a[0];
-		if (!taps) fetch_soon(d, &t, &walk, from, until, pixels);
+		if (!taps) fetch_soon(d, &t, walk.x, from, until, pixels);
 		tile_panels(d, &t, from, until, taps);
 	}
 }

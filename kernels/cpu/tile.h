@@ -66,6 +66,8 @@ struct tile_set {
 	 * x[k row + (q stride + l) channels + c] * w[k w_row + l channels + c] */
 	void (*depthwise)(float *y, int pixels, int channels, const float *x, ptrdiff_t row,
 		int stride, const float *w, int taps_k, int taps_l, ptrdiff_t w_row);
+	/* y[c] = the largest of x[k row + l channels + c], k < rows, l < cols; NaN stays */
+	void (*largest)(float *y, const float *x, ptrdiff_t row, int rows, int cols, int channels);
 	/* y[q][c] = min(max(y[q][c] + bias[c] + more[q][c], lo), hi), NaN stays; more NULL: none */
 	void (*finish)(float *y, int pixels, int channels, const float *bias, const float *more,
 		float lo, float hi);

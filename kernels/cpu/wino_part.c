@@ -77,12 +77,12 @@ void wino_load(const struct wino_source *s, int64_t tile, int phase, int first, 
 	s->map(window, channels, s->side * (ptrdiff_t)channels, planes, plane, channels);
 }
 
-static void end_pixel(const struct corr *c, float *y, int first, int channels)
+static void end_pixels(const struct corr *c, float *y, int pixels, int first, int channels)
 {
 	const struct ends *e = &c->ends;
 
-	tile_best()->finish(y, 1, channels, e->bias + first, e->more ? e->more + (y - c->y) : NULL,
-		e->lo, e->hi);
+	tile_best()->finish(y, pixels, channels, e->bias + first,
+		e->more ? e->more + (y - c->y) : NULL, e->lo, e->hi);
 }
 
 void wino_store(const struct wino_maps *maps, const struct corr *c, struct wino_grid grid,
@@ -104,7 +104,9 @@ void wino_store(const struct wino_maps *maps, const struct corr *c, struct wino_
 		for (int j = 0; j < cols; j++)
 			memcpy(y + i * row + j * pixel, window + (4 * i + j) * channels,
 				sizeof(float) * (size_t)channels);
+	int together = pixel == channels ? cols : 1;
+
 	for (int i = 0; i < rows && c->ends.on; i++)
-		for (int j = 0; j < cols; j++)
-			end_pixel(c, y + i * row + j * pixel, first, channels);
+		for (int j = 0; j < cols; j += together)
+			end_pixels(c, y + i * row + j * pixel, together, first, channels);
 }
