@@ -62,7 +62,7 @@ static void check_set(int protocol, enum net_layer layer, const char *weights,
 	struct set s = load(pictures, features);
 	struct net net;
 
-	if (ok(!nets_open(&net, 0, protocol, layer, weights), "%s: weights", features)) {
+	if (ok(!nets_open(&net, 0, protocol, layer, weights, NULL), "%s: weights", features)) {
 		float *f = mem_new((size_t)MAX * (size_t)net.width, sizeof *f);
 		must(s.want.shape[1] == net.width && s.n > 0);
 		ok(!nets_features(&net, s.n, s.picture, mirrored, f),
@@ -87,7 +87,7 @@ static float *rows_of(const struct set *s, int together, int threads)
 	float *f = mem_new((size_t)s->want.count, sizeof *f);
 
 	par_set_threads(threads);
-	must(!nets_open(&net, 0, LITE, NET_POOL, WEIGHTS));
+	must(!nets_open(&net, 0, LITE, NET_POOL, WEIGHTS, NULL));
 	for (int i = 0; i < s->n; i += together) {
 		int n = s->n - i < together ? s->n - i : together;
 		must(!nets_features(&net, n, s->picture + i, false,

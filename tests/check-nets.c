@@ -205,7 +205,7 @@ static void check_trials(int net, const struct tensors *w, enum net_layer layer,
 		if (t->net != net || !want) continue;
 		if (!n.s || strcmp(n.protocol, t->protocol)) {
 			nets_close(&n);
-			must(!nets_from(&n, net, protocol_of(t->protocol), layer, w));
+			must(!nets_from(&n, net, protocol_of(t->protocol), layer, w, NULL));
 		}
 		struct image m = picture(t->which, t->side, t->squash);
 		float *f = mem_new((size_t)n.width, sizeof *f);
@@ -291,13 +291,38 @@ static enum net_layer last_layer(int net)
 	return net < CLIP_RN50 ? NET_LOGITS : NET_POOL;
 }
 
+/* Two pictures as a batch of three, in one program: the rows they have by themselves. */
+static void check_together(int net, const struct tensors *w)
+{
+	struct nets_device on = { backend_new("cpu", 1), 3 };
+	struct image m[2] = { picture('c', 0, false), picture('d', 0, false) };
+	struct net one, all;
+
+	must(!nets_from(&one, net, 0, NET_POOL, w, NULL));
+	must(!nets_from(&all, net, 0, NET_POOL, w, &on));
+	size_t width = (size_t)one.width;
+	float *want = mem_new(2 * width, sizeof *want), *got = mem_new(3 * width, sizeof *got);
+	float *x = mem_new(2 * all.input, sizeof *x);
+	must(!nets_features(&one, 2, m, true, want));
+	ok(!nets_prepare(&all, 0, 2, m, true, x) && !nets_run(&all, 0, 2, x, got) &&
+		one.weights == all.weights, "%s: in one program", nets[net].table);
+	for (size_t i = 0; i < 2; i++) {
+		double d = distance(got + i * width, want + i * width, one.width);
+		ok(d < 1e-5, "%s: picture %d of a batch: off by %.1e", nets[net].table, (int)i, d);
+		free(m[i].rgb);
+	}
+	free(want), free(got), free(x);
+	nets_close(&one), nets_close(&all);
+	backend_free(on.b);
+}
+
 /* Opens without a complaint; a tensor of the table is used, unless its name says otherwise. */
 static void check_use(int net, const struct tensors *w)
 {
 	struct net n;
 	int other = 0;
 
-	ok(!nets_from(&n, net, 0, last_layer(net), w), "%s: every tensor is there",
+	ok(!nets_from(&n, net, 0, last_layer(net), w, NULL), "%s: every tensor is there",
 		nets[net].table);
 	for (int i = 0; i < n.n_ignored; i++)
 		other += !strstr(n.ignored[i], "num_batches_tracked") &&
@@ -313,7 +338,7 @@ static void check_refused(int net, struct tensors w, const char *text)
 {
 	struct net n;
 
-	ok(nets_from(&n, net, 0, last_layer(net), &w) == -1 && strstr(why(), text) && !n.s,
+	ok(nets_from(&n, net, 0, last_layer(net), &w, NULL) == -1 && strstr(why(), text) && !n.s,
 		"refused: %s", why());
 	tensors_close(&w);
 }
@@ -331,13 +356,14 @@ static void check_beside(struct tensors *w)
 
 	for (size_t i = 0; i < LEN(beside); i++)
 		tensors_add(w, beside[i], DT_F32, 1, (int64_t[]){ 1 }, &more);
-	ok(!nets_from(&n, RESNET, 0, NET_POOL, w), "what SwAV and MoCo add is passed over");
+	ok(!nets_from(&n, RESNET, 0, NET_POOL, w, NULL), "what SwAV and MoCo add is passed over");
 	for (int i = 0; i < n.n_ignored; i++)
 		for (size_t k = 0; k < LEN(beside); k++) listed += !strcmp(n.ignored[i], beside[k]);
 	ok(listed == LEN(beside), "and listed");
 	nets_close(&n);
 	tensors_add(w, "layer3.6.conv1.weight", DT_F32, 1, (int64_t[]){ 1 }, &more);
-	ok(nets_from(&n, RESNET, 0, NET_POOL, w) == -1 && strstr(why(), "layer3.6.conv1.weight"),
+	ok(nets_from(&n, RESNET, 0, NET_POOL, w, NULL) == -1 &&
+		strstr(why(), "layer3.6.conv1.weight"),
 		"what a ResNet-101 adds is refused: %s", why());
 }
 
@@ -379,16 +405,17 @@ static void check_text_tower(struct tensors *w)
 
 	for (size_t i = 0; i < LEN(text); i++)
 		tensors_add(w, text[i], DT_F32, 1, (int64_t[]){ 1 }, &more);
-	ok(!nets_from(&n, CLIP_VIT, 0, NET_POOL, w), "what CLIP has for texts is passed over");
+	ok(!nets_from(&n, CLIP_VIT, 0, NET_POOL, w, NULL), "what CLIP has for texts is passed over");
 	for (int i = 0; i < n.n_ignored; i++)
 		for (size_t k = 0; k < LEN(text); k++) listed += !strcmp(n.ignored[i], text[k]);
 	ok(listed == LEN(text) && n.n_ignored == listed, "and listed");
 	nets_close(&n);
-	ok(nets_from(&n, CLIP_VIT, 0, NET_LOGITS, w) == -1 && strstr(why(), "has no classes"),
+	ok(nets_from(&n, CLIP_VIT, 0, NET_LOGITS, w, NULL) == -1 && strstr(why(), "has no classes"),
 		"scores of classes are refused: %s", why());
 	tensors_add(w, "visual.transformer.resblocks.12.ln_1.bias", DT_F32, 1, (int64_t[]){ 1 },
 		&more);
-	ok(nets_from(&n, CLIP_VIT, 0, NET_POOL, w) == -1 && strstr(why(), "resblocks.12.ln_1.bias"),
+	ok(nets_from(&n, CLIP_VIT, 0, NET_POOL, w, NULL) == -1 &&
+		strstr(why(), "resblocks.12.ln_1.bias"),
 		"a deeper network is refused: %s", why());
 }
 
@@ -398,14 +425,14 @@ static void check_parts(struct tensors *w)
 	struct net plain, parts;
 	int block, used;
 
-	must(!nets_from(&plain, DINOV2, 0, NET_POOL, w));
+	must(!nets_from(&plain, DINOV2, 0, NET_POOL, w, NULL));
 	for (int i = 0; i < w->n; i++) {
 		char *name = w->t[i].name;
 		if (sscanf(name, "blocks.%d.%n", &block, &used) != 1) continue;
 		w->t[i].name = mem_text("blocks.%d.%d.%s", block / 3, block, name + used);
 		free(name);
 	}
-	ok(!nets_from(&parts, DINOV2, 0, NET_POOL, w) && parts.weights == plain.weights,
+	ok(!nets_from(&parts, DINOV2, 0, NET_POOL, w, NULL) && parts.weights == plain.weights,
 		"blocks in parts are the same network");
 	nets_close(&plain);
 	nets_close(&parts);
@@ -446,6 +473,7 @@ int main(void)
 		if (net == RESNET)
 			check_direct(net, &w, resnet50, 1e-5, "direct64", 64, 64, sqrt(3));
 		if (net == RESNET) check_beside(&w);
+		if (net == FID || net >= CLIP_RN50) check_together(net, &w);
 		if (net == CLIP_VIT) check_text_tower(&w);
 		if (net == DINOV2) check_parts(&w);
 		if (net == FID)

@@ -45,6 +45,18 @@ ok "the trained generators give the same pictures" near
 ok "a state with a NaN" eval 'cp gpu.st mad.st.part && nan_at mad.st.part G.linear.weight'
 fails_with "step 3: the discriminator's loss is not finite" "a loss that is not finite is noticed" \
 	train -o mad.st -d cuda --steps 3
+# off FILE: how far the first row of f.mdb is from that of a file made on a GPU, relative to its length.
+off()
+{
+	ic-store export -f f.mdb -o want.npy && ic-store export -f "$1" -o got.npy &&
+		paste <(od -An -v -t f4 -w4 -j128 -N5120 want.npy) <(od -An -v -t f4 -w4 -j128 -N5120 got.npy) |
+		awk '{ d += ($1 - $2) ^ 2; w += $1 ^ 2 } END { if (NR != 1280 || !(w > 0)) print 1; else print sqrt(d / w) }'
+}
+below() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a < b) }'; }
+ok "features on a GPU" ic-embed -d cuda -b 1 --rows :1 a.mdb -o f32.mdb
+ok "are near: off by $(off f32.mdb)" below "$(off f32.mdb)" 1e-5
+ok "features in bf16" ic-embed -d cuda -b 1 --precision bf16 --rows :1 a.mdb -o bf16.mdb
+ok "are less near: off by $(off bf16.mdb)" below "$(off bf16.mdb)" 0.05
 # Neighbours found on either are the same, to the last bit.
 for metric in cosine l2 ip; do
 	ok "neighbours by $metric on the processor" ic-knn -k 5 --metric $metric f.mdb -o near.cpu.mdb -f

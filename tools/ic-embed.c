@@ -11,6 +11,7 @@
 #include "lib/base/say.h"
 #include "lib/nets/classes.h"
 #include "lib/nets/nets.h"
+#include "lib/tape/device.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -18,12 +19,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Pictures that a thread takes at a time, at most, and bytes of them; the likeliest classes that
- * are printed */
-enum { GROUP = NETS_SOME, GROUP_BYTES = 16 << 20, BEST = 5 };
+/* Pictures that a thread takes at a time, at most, and bytes of them, and pictures of a device's
+ * batch; the likeliest classes that are printed */
+enum { GROUP = NETS_SOME, GROUP_BYTES = 16 << 20, BATCH = 256, BEST = 5 };
 
 static const char *out, *flipped, *weights, *range;
-static int which, protocol, layer;
+static int which, protocol, layer, device, precision, batch = 32;
 static bool by_instance, classify;
 
 static const struct opt opts[] = {
@@ -44,6 +45,10 @@ static const struct opt opts[] = {
 		&flipped, 0, 0 },
 	{ 0, "rows", "A:B", "only pictures A to B-1 of a store, counted from 0", OPT_STR, &range,
 		0, 0 },
+	{ 'd', "device", DEVICES, "where the network runs", OPT_WORD, &device, 0, 0 },
+	{ 0, "precision", PRECISIONS, "of the factors in products on a GPU", OPT_WORD, &precision,
+		0, 0 },
+	{ 'b', "batch", "N", "pictures together on a GPU", OPT_INT, &batch, 1, BATCH },
 	OPT_COMMON
 };
 
@@ -231,7 +236,7 @@ static void source_close(struct source *s)
 }
 
 static int sink_open(struct sink *k, const char *path, bool mirrored, const struct source *s,
-	const struct net *net)
+	const struct net *net, const struct backend *on)
 {
 	struct rows_info info = { .kind = "features", .type = ROWS_F32, .width = net->width };
 
@@ -242,6 +247,7 @@ static int sink_open(struct sink *k, const char *path, bool mirrored, const stru
 		rows_meta_add(&info, "protocol", "%s", net->protocol) ||
 		(s->side && rows_meta_add(&info, "side", "%d", s->side)) ||
 		inherit_handling(&s->rows.info, &info) ||
+		(on && rows_meta_add(&info, "device", "%s", on->name)) ||
 		(layer && rows_meta_add(&info, "layer", "%s", net->layer)) ||
 		(mirrored && rows_meta_add(&info, "mirrored", "yes")) ||
 		(range && rows_meta_add(&info, "rows", "%" PRId64 ":%" PRId64, s->first_row,
@@ -253,10 +259,10 @@ static int sink_open(struct sink *k, const char *path, bool mirrored, const stru
 struct group {
 	int64_t first;                       /* its first picture, counted from 0 */
 	int n;
-	uint64_t key[GROUP];
-	uint32_t label[GROUP];
-	struct image picture[GROUP];
-	float *f[2];                         /* rows for each sink */
+	uint64_t key[BATCH];
+	uint32_t label[BATCH];
+	struct image picture[BATCH];
+	float *x[2], *f[2];                  /* for each sink: prepared, on a device; rows */
 };
 
 /* From pictures to rows, or printed classes. */
@@ -266,6 +272,9 @@ struct job {
 	struct sink sink[2];
 	int sinks;
 	struct classes classes;
+	struct backend *on;                  /* NULL: the workers' threads */
+	int (*write)(void *, int);           /* on a device: what comes after it */
+	double started, ended, idle;         /* of the device, in seconds */
 	struct group *group;                 /* [items] of the flow */
 	int some;                            /* pictures of a group */
 	int64_t start, read, written;        /* start: pictures that every sink has already */
@@ -300,15 +309,48 @@ static int group_read(void *ctx, int place)
 }
 
 /* Less what a sink holds already. */
+static bool is_wanted(const struct job *j, const struct group *g, int k)
+{
+	return g->first + g->n > j->sink[k].held;
+}
+
 static int group_embed(void *ctx, int place, int worker)
 {
 	struct job *j = ctx;
 	struct group *g = &j->group[place];
 
 	for (int k = 0; k < j->sinks; k++)
-		if (g->first + g->n > j->sink[k].held && nets_some(j->net, worker, g->first, g->n,
-			g->picture, j->sink[k].mirrored, g->f[k])) return -1;
+		if (is_wanted(j, g, k) && nets_some(j->net, worker, g->first, g->n, g->picture,
+			j->sink[k].mirrored, g->f[k])) return -1;
 	return 0;
+}
+
+/* For a device threads prepare the pictures only. */
+static int group_prepare(void *ctx, int place, int worker)
+{
+	struct job *j = ctx;
+	struct group *g = &j->group[place];
+
+	(void)worker;
+	for (int k = 0; k < j->sinks; k++)
+		if (is_wanted(j, g, k) && nets_prepare(j->net, g->first, g->n, g->picture,
+			j->sink[k].mirrored, g->x[k])) return -1;
+	return 0;
+}
+
+/* The device is idle from one group to the next. */
+static int group_run(void *ctx, int place)
+{
+	struct job *j = ctx;
+	struct group *g = &j->group[place];
+
+	j->idle += say_seconds() - j->ended;
+	for (int k = 0; k < j->sinks; k++)
+		if (is_wanted(j, g, k) &&
+			nets_run(j->net, g->first, g->n, g->x[k], g->f[k])) return -1;
+	j->ended = say_seconds();
+	j->waiting = j->idle / (j->ended - j->started);
+	return j->write(ctx, place);
 }
 
 static void count(struct job *j, const struct group *g)
@@ -332,26 +374,50 @@ static int group_write(void *ctx, int place)
 	return 0;
 }
 
+/* Groups of `most' pictures; -1: no memory. */
+static int groups_open(struct job *j, int items, int most)
+{
+	j->group = mem_new((size_t)items, sizeof *j->group);
+	for (int i = 0; i < items; i++)
+		for (int k = 0; k < j->sinks; k++) {
+			struct group *g = &j->group[i];
+			size_t n = (size_t)most;
+			g->f[k] = mem_new(n * (size_t)j->net->width, sizeof(float));
+			if (j->on && !(g->x[k] = mem_big(n, j->net->input * sizeof(float),
+				"prepared pictures"))) return -1;
+		}
+	return 0;
+}
+
+static void groups_close(struct job *j, int items)
+{
+	for (int i = 0; i < items; i++) {
+		struct group *g = &j->group[i];
+		for (int k = 0; k < BATCH; k++) free(g->picture[k].rgb);
+		for (int k = 0; k < j->sinks; k++) {
+			free(g->f[k]);
+			free(g->x[k]);
+		}
+	}
+	free(j->group);
+}
+
 /* All pictures, written by `write`. */
 static int run(struct job *j, int (*write)(void *, int))
 {
-	struct flow flow = {
-		j, 2 * par_threads() + 2, par_threads(), group_read, group_embed, write,
-	};
-	int64_t total = j->from->total, share = (total + flow.workers - 1) / flow.workers;
+	int threads = par_threads(), items = j->on ? threads + 2 : 2 * threads + 2;
+	int64_t total = j->from->total, share = (total + threads - 1) / threads;
+	struct flow flow = { j, items, threads, group_read, j->on ? group_prepare : group_embed,
+		j->on ? group_run : write };
+	double threads_waiting;
 
-	j->some = total > 0 && share < GROUP ? (int)share : GROUP;
-	j->group = mem_new((size_t)flow.items, sizeof *j->group);
-	for (int i = 0; i < flow.items; i++)
-		for (int k = 0; k < j->sinks; k++)
-			j->group[i].f[k] = mem_new(GROUP * (size_t)j->net->width, sizeof(float));
-	int bad = flow_run(&flow, &j->waiting);
+	j->some = j->on ? batch : total > 0 && share < GROUP ? (int)share : GROUP;
+	j->write = write;
+	j->started = j->ended = say_seconds();
+	int bad = groups_open(j, items, j->on ? batch : GROUP) ||
+		flow_run(&flow, j->on ? &threads_waiting : &j->waiting);
 	progress_end();
-	for (int i = 0; i < flow.items; i++) {
-		for (int k = 0; k < GROUP; k++) free(j->group[i].picture[k].rgb);
-		for (int k = 0; k < j->sinks; k++) free(j->group[i].f[k]);
-	}
-	free(j->group);
+	groups_close(j, items);
 	if (!bad && common.verbose)
 		note("%.1f%% of the network's time was spent waiting for pictures",
 			100 * j->waiting);
@@ -397,9 +463,9 @@ static int group_print(void *ctx, int place)
 }
 
 /* The number of pictures, or -1. */
-static int64_t print_classes(struct source *from, struct net *net)
+static int64_t print_classes(struct source *from, struct net *net, struct backend *on)
 {
-	struct job j = { .from = from, .net = net, .sinks = 1 };
+	struct job j = { .from = from, .net = net, .sinks = 1, .on = on };
 	int bad = classes_open(&j.classes) || run(&j, group_print);
 
 	classes_close(&j.classes);
@@ -414,12 +480,12 @@ static void tell_ignored(const struct net *net)
 }
 
 /* Rows to the outputs; the number of pictures, or -1. */
-static int64_t write_rows(struct source *from, struct net *net)
+static int64_t write_rows(struct source *from, struct net *net, struct backend *on)
 {
-	struct job j = { .from = from, .net = net, .sinks = flipped ? 2 : 1 };
+	struct job j = { .from = from, .net = net, .sinks = flipped ? 2 : 1, .on = on };
 	struct sink *k = j.sink;
-	int bad = sink_open(&k[0], out, false, from, net) ||
-		(flipped && sink_open(&k[1], flipped, true, from, net));
+	int bad = sink_open(&k[0], out, false, from, net, on) ||
+		(flipped && sink_open(&k[1], flipped, true, from, net, on));
 
 	j.start = flipped && k[1].held < k[0].held ? k[1].held : k[0].held;
 	bad = bad || run(&j, group_write);
@@ -433,10 +499,12 @@ int main(int argc, char **argv)
 {
 	struct source from;
 	struct net net;
+	struct nets_device on = { .b = NULL };
 
 	blas_start(argv);
 	int i = opt_parse(argc, argv, "[images]", "features or classes of pictures", opts,
 		LEN(opts));
+	on.batch = batch;
 	if (argc - i > 1) misuse("one source of pictures, found %d", argc - i);
 	if (flipped && out && !strcmp(flipped, out))
 		misuse("--output and --flipped name the same file");
@@ -445,14 +513,17 @@ int main(int argc, char **argv)
 	if (classify && (out || flipped || layer))
 		misuse("--classify writes no rows: leave out --output, --flipped and --layer");
 	if (classify) layer = NET_LOGITS;
-	if (nets_open(&net, which, protocol, (enum net_layer)layer, weights)) die();
+	if (device_other(device, precision, par_threads(), &on.b) ||
+		nets_open(&net, which, protocol, (enum net_layer)layer, weights,
+			on.b ? &on : NULL)) die();
 	if (classify && !net.imagenet)
 		misuse("--classify: the classes of %s have no names here", net.name);
 	tell_ignored(&net);
 	if (source_open(&from, i < argc ? argv[i] : "-", net.square)) die();
-	int64_t n = classify ? print_classes(&from, &net) : write_rows(&from, &net);
+	int64_t n = classify ? print_classes(&from, &net, on.b) : write_rows(&from, &net, on.b);
 	if (n < 0) die();
 	source_close(&from);
 	nets_close(&net);
+	backend_free(on.b);
 	return done(n, "pictures");
 }

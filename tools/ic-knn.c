@@ -51,7 +51,6 @@ struct search {
 	struct knn_set base_set, query_set;
 	struct knn knn;
 	struct recall recall;                /* --approx */
-	struct backend *backend;
 	struct rows to;
 	bool store;                          /* writing a store, so that stdout is free */
 	int64_t first, last, at;             /* rows asked for, and the first not yet written */
@@ -280,7 +279,7 @@ static int run(struct search *s)
 {
 	struct stat st;
 
-	if (!(s->backend = device_open(device, DEVICE_BF16, par_threads()))) return -1;
+	if (device_other(device, DEVICE_BF16, par_threads(), &s->knn.device)) return -1;
 	if (inputs_open(s) || output_open(s) || labels_open(s)) return -1;
 	if (set_open(&s->base_set, s->base_path, &s->base)) return -1;
 	if (s->query == &s->other && set_open(&s->query_set, s->query_path, &s->other)) return -1;
@@ -288,7 +287,6 @@ static int run(struct search *s)
 	s->knn.query = s->query == &s->other ? &s->query_set : &s->base_set;
 	s->knn.metric = (enum knn_metric)metric;
 	s->knn.k = k;
-	s->knn.device = s->backend->sift ? s->backend : NULL;
 	s->knn.memory_bytes = (size_t)memory << 20;
 	s->knn.take = write_rows;
 	s->knn.tick = tick;
@@ -318,7 +316,7 @@ int main(int argc, char **argv)
 		misuse("only one of the two inputs can be standard input");
 	int bad = run(&s);
 	int64_t rows = s.last - s.first;
-	backend_free(s.backend);
+	backend_free(s.knn.device);
 	free(s.row);
 	free(s.base_set.norm);
 	free(s.query_set.norm);

@@ -57,7 +57,8 @@ static val attention_pool(struct folded *f, val x)
 	struct tape *t = f->t;
 	val mean = folded_mean(f, x);
 
-	x = concat(t, mean, reshape(t, x, shape4(1, 1, TOKENS - 1, WIDTH)), 2);
+	x = reshape(t, x, shape4(tape_shape(t, x).d[0], 1, TOKENS - 1, WIDTH));
+	x = concat(t, mean, x, 2);
 	x = add(t, x, folded_values(f, "visual.attnpool.positional_embedding", 2, positions,
 		shape4(1, 1, TOKENS, WIDTH), NULL));
 	val q = project(f, slice(t, x, 2, 0, 1), "q", WIDTH);

@@ -10,6 +10,7 @@
 #include "lib/nets/inception.h"
 #include "lib/nets/prepare.h"
 #include "lib/nets/resnet.h"
+#include "lib/nets/together.h"
 #include "lib/nets/worker.h"
 #include "lib/nets/vit.h"
 
@@ -53,6 +54,7 @@ struct net_state {
 	struct folded layers;                /* shared by the workers */
 	struct worker *worker;
 	int workers;
+	struct together together;            /* instead of these: on a device */
 };
 
 static const struct protocol *protocol_of(const char *name)
@@ -87,23 +89,31 @@ static void list_ignored(struct net *net, const struct tensors *from)
 			net->ignored[net->n_ignored++] = mem_text("%s", from->meta[i].value);
 }
 
-static int start(struct net *net, const struct tensors *from)
+static int start_workers(struct net_state *s)
+{
+	s->workers = par_threads();
+	s->worker = mem_new((size_t)s->workers, sizeof *s->worker);
+	for (int i = 0; i < s->workers; i++)
+		if (worker_open(&s->worker[i], &s->layers, s->kind->side, build, s)) return -1;
+	return 0;
+}
+
+static int start(struct net *net, const struct tensors *from, const struct nets_device *on)
 {
 	struct net_state *s = net->s;
 
 	s->layers = folded_start(from, s->kind->eps);
 	if (s->layer != NET_LOGITS && s->kind->dense) folded_ignore(&s->layers, s->kind->dense);
-	s->workers = par_threads();
-	s->worker = mem_new((size_t)s->workers, sizeof *s->worker);
-	for (int i = 0; i < s->workers; i++)
-		if (worker_open(&s->worker[i], &s->layers, s->kind->side, build, s)) return -1;
+	if (on ? together_open(&s->together, &s->layers, on->b, on->batch, s->kind->side, build, s)
+	       : start_workers(s))
+		return -1;
 	net->weights = hash_end(&s->layers.hash);
 	list_ignored(net, from);
 	return 0;
 }
 
 int nets_from(struct net *net, int which, int protocol, enum net_layer layer,
-	const struct tensors *from)
+	const struct tensors *from, const struct nets_device *device)
 {
 	must(which >= 0 && which < (int)LEN(kinds));
 	must(protocol >= 0 && protocol <= prepare_count);
@@ -114,6 +124,7 @@ int nets_from(struct net *net, int which, int protocol, enum net_layer layer,
 	*net = (struct net){
 		.name = kind->name, .protocol = p->name, .layer = layers[layer],
 		.width = layer == NET_POOL ? kind->width : kind->classes,
+		.input = (size_t)kind->side * (size_t)kind->side * 3,
 		.square = p->fit == FIT_SQUARE, .imagenet = kind->classes == 1000,
 		.s = mem_new(1, sizeof *net->s),
 	};
@@ -122,12 +133,13 @@ int nets_from(struct net *net, int which, int protocol, enum net_layer layer,
 	net->s->layer = layer;
 	int bad = layer != NET_POOL && !kind->dense ?
 		fail("network %s has no classes: found layer %s, expected pool", net->name,
-			net->layer) : start(net, from);
+			net->layer) : start(net, from, device);
 	if (bad) nets_close(net);
 	return bad;
 }
 
-int nets_open(struct net *net, int which, int protocol, enum net_layer layer, const char *weights)
+int nets_open(struct net *net, int which, int protocol, enum net_layer layer, const char *weights,
+	const struct nets_device *device)
 {
 	char path[PATH_MAX], file[64];
 	struct tensors from;
@@ -137,7 +149,7 @@ int nets_open(struct net *net, int which, int protocol, enum net_layer layer, co
 	snprintf(file, sizeof file, "%s.safetensors", kinds[which].name);
 	if (!weights && beside_weights(file, path)) return -1;
 	if (weights_open_script(&from, weights ? weights : path)) return -1;
-	int bad = nets_from(net, which, protocol, layer, &from);
+	int bad = nets_from(net, which, protocol, layer, &from, device);
 	tensors_close(&from);
 	return bad;
 }
@@ -167,7 +179,7 @@ int nets_again(struct net *net, const char *path, const struct rows_info *rows, 
 	if (n < 0 || p < 0 || l < 0)
 		return fail("%s: made by network \"%s\", protocol \"%s\"; expected %s and %s", path,
 			name, protocol, NETS, NETS_PROTOCOLS);
-	if (nets_open(net, n, p, (enum net_layer)l, weights)) return -1;
+	if (nets_open(net, n, p, (enum net_layer)l, weights, NULL)) return -1;
 	snprintf(found, sizeof found, "%016" PRIx64, net->weights);
 	int bad = 0;
 	if (net->width != rows->width)
@@ -181,26 +193,44 @@ int nets_again(struct net *net, const char *path, const struct rows_info *rows, 
 
 _Static_assert((int)NETS_SOME == (int)WORKER_BATCH, "a worker takes as many at a time");
 
-int nets_some(struct net *net, int worker, int64_t number, int n, const struct image *picture,
-	bool mirrored, float *f)
+int nets_prepare(const struct net *net, int64_t number, int n, const struct image *picture,
+	bool mirrored, float *x)
 {
 	const struct net_state *s = net->s;
-	struct worker *w = &s->worker[worker];
 
-	must(worker < s->workers && n <= NETS_SOME);
-	for (int i = 0; i < n; i++) {
-		if (prepare_picture(s->protocol, &picture[i], s->kind->side, mirrored, w->x))
+	for (int i = 0; i < n; i++)
+		if (prepare_picture(s->protocol, &picture[i], s->kind->side, mirrored,
+			    x + (size_t)i * net->input))
 			return fail("%s: picture %" PRId64 ": %s", net->name, number + i, why());
-		worker_put(w, i);
-	}
-	const real *y = worker_get(w);
-	for (int64_t i = 0; i < (int64_t)n * net->width; i++) {
-		f[i] = (float)y[i];
+	return 0;
+}
+
+static int check_rows(const struct net *net, int64_t number, int n, const float *f)
+{
+	for (int64_t i = 0; i < (int64_t)n * net->width; i++)
 		if (!isfinite(f[i]))
 			return fail("%s: picture %" PRId64 ": a feature is not finite", net->name,
 				number + i / net->width);
-	}
 	return 0;
+}
+
+int nets_some(struct net *net, int worker, int64_t number, int n, const struct image *picture,
+	bool mirrored, float *f)
+{
+	struct worker *w = &net->s->worker[worker];
+
+	must(worker < net->s->workers && n <= NETS_SOME);
+	for (int i = 0; i < n; i++) {
+		if (nets_prepare(net, number + i, 1, &picture[i], mirrored, w->x)) return -1;
+		worker_put(w, i);
+	}
+	memcpy(f, worker_get(w), (size_t)n * (size_t)net->width * sizeof *f);
+	return check_rows(net, number, n, f);
+}
+
+int nets_run(struct net *net, int64_t number, int n, const float *x, float *f)
+{
+	return together_run(&net->s->together, n, x, f) ? -1 : check_rows(net, number, n, f);
 }
 
 struct job {
@@ -247,6 +277,7 @@ void nets_close(struct net *net)
 	if (s) {
 		for (int i = 0; i < s->workers; i++) worker_close(&s->worker[i]);
 		free(s->worker);
+		together_close(&s->together);
 		folded_free(&s->layers);
 		free(s);
 	}

@@ -21,6 +21,7 @@ enum net_layer { NET_POOL, NET_LOGITS, NET_UNBIASED };
 struct net {
 	const char *name, *protocol, *layer;
 	int width;                           /* of a row */
+	size_t input;                        /* numbers of a prepared picture */
 	bool square;                         /* the protocol takes square pictures only */
 	bool imagenet;                       /* classes are those of classes.h, in their order */
 	uint64_t weights;                    /* hash of the weights used */
@@ -29,11 +30,17 @@ struct net {
 	struct net_state *s;
 };
 
+/* Where a network runs when not in the threads of the processor: one program for a batch of
+ * pictures. */
+struct nets_device { struct backend *b; int batch; };   /* b: borrowed */
+
 /* net, protocol: indices into the lists above.  weights: a file of ic-weights(5) with the published
  * names, or NULL: NAME.safetensors in $IC_WEIGHTS, else in ../share/ic/weights or
- * ../../pipelines/weights beside this program.  0, or -1 after fail(). */
-int nets_open(struct net *, int net, int protocol, enum net_layer, const char *weights);
-int nets_from(struct net *, int net, int protocol, enum net_layer, const struct tensors *weights);
+ * ../../pipelines/weights beside this program.  device: NULL for threads.  0, or -1 after fail(). */
+int nets_open(struct net *, int net, int protocol, enum net_layer, const char *weights,
+	const struct nets_device *device);
+int nets_from(struct net *, int net, int protocol, enum net_layer, const struct tensors *weights,
+	const struct nets_device *device);
 /* The network that made the rows of `path`, as their meta lines say, with the same weights. */
 int nets_again(struct net *, const char *path, const struct rows_info *, const char *weights);
 
@@ -45,6 +52,12 @@ int nets_features(struct net *, int n, const struct image *, bool mirrored, floa
 enum { NETS_SOME = 8 };
 int nets_some(struct net *, int worker, int64_t number, int n, const struct image *, bool mirrored,
 	float *f);
+
+/* On a device: n pictures prepared as x[n][input], in any thread; then the rows of n such, at most
+ * a batch, to f[batch][width], by one thread.  number: as above. */
+int nets_prepare(const struct net *, int64_t number, int n, const struct image *, bool mirrored,
+	float *x);
+int nets_run(struct net *, int64_t number, int n, const float *x, float *f);
 void nets_close(struct net *);               /* accepts a zeroed struct */
 
 #endif

@@ -49,12 +49,12 @@ static val dense(struct folded *f, val x, val more, const char *block, const cha
 		whole[0], whole[1], gain ? whole[2] : NULL, out });
 }
 
-/* [1,1,tokens,C] -> [1,heads,tokens,C / heads] */
+/* [N,1,tokens,C] -> [N,heads,tokens,C / heads] */
 static val by_head(struct tape *t, val x, int heads)
 {
 	struct shape s = tape_shape(t, x);
 
-	x = reshape(t, x, shape4(1, s.d[2], heads, s.d[3] / heads));
+	x = reshape(t, x, shape4(s.d[0], s.d[2], heads, s.d[3] / heads));
 	return permute(t, x, 0, 2, 1, 3);
 }
 
@@ -86,12 +86,13 @@ static val block(struct folded *f, val x, const char *name, const struct family 
 	return dense(f, k->act(t, y), x, name, k->down, k->gain[1], width);
 }
 
-/* The class token and the patches [1,h,w,C], positions[1,1,1 + h w,C] added. */
+/* The class token[1,1,1,C] and the patches [N,h,w,C], positions[1,1,1 + h w,C] added. */
 static val tokens(struct tape *t, val class_token, val patches, val positions)
 {
 	struct shape s = tape_shape(t, patches);
 
-	patches = reshape(t, patches, shape4(1, 1, s.d[1] * s.d[2], s.d[3]));
+	patches = reshape(t, patches, shape4(s.d[0], 1, s.d[1] * s.d[2], s.d[3]));
+	if (s.d[0] > 1) class_token = expand(t, class_token, shape4(s.d[0], 1, 1, s.d[3]));
 	return add(t, concat(t, class_token, patches, 2), positions);
 }
 
@@ -144,8 +145,10 @@ val vit_clip_b32(struct folded *f, val x)
 		x = block(f, x, name, &clip, i == BLOCKS - 1);
 	}
 	x = norm(f, x, "visual.", "ln_post");
-	return matmul(t, x, folded_values(f, "visual.proj", 2, proj, shape4(1, 1, 768, 512), NULL),
-		false, false);
+	int n = tape_shape(t, x).d[0];
+	val to = folded_values(f, "visual.proj", 2, proj, shape4(1, 1, 768, 512), NULL);
+	x = matmul(t, reshape(t, x, shape4(1, 1, n, 768)), to, false, false);
+	return reshape(t, x, shape4(n, 1, 1, 512));
 }
 
 enum { GRID = 37, SIDE = 16, WIDTH = 384 };

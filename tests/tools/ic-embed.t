@@ -48,6 +48,16 @@ ok "the store is the same, byte for byte" cmp f.mdb f1.mdb
 check_same "weights by name" "ic-embed a.mdb" "ic-embed --weights $weights a.mdb"
 check_same "weights by folder" "ic-embed a.mdb" "IC_WEIGHTS=${weights%/*} ic-embed a.mdb"
 
+# All pictures of a batch in one program.
+ok "by the definition, in batches" ic-embed -d ref -b 4 a.mdb -o r.mdb --flipped rm.mdb
+ok "exported" eval 'ic-store export r.mdb -o r.npy && ic-store export rm.mdb -o rm.npy'
+ok "PyTorch gives the same" eval 'near r.npy "$golden/64-lite.npy" && near rm.npy "$golden/64-flipped.npy"'
+ok "the rows say where they were made" eval 'ic-store ls r.mdb | grep -q "device=ref"'
+check_same "a batch of one, and the rest of another" "ic-embed -d ref -b 1 a.mdb --rows 5:6 | ic-store dump - | grep -v '^#'" \
+	"ic-store dump r.mdb | grep -v '^#' | tail -n 1"
+check_same "classes" "ic-embed --classify -d ref -b 1 a.mdb --rows :1 | cut -f 1-3" "ic-embed --classify a.mdb --rows :1 | cut -f 1-3"
+ok "told how long the network waited" eval 'ic-embed -v -d ref -b 1 a.mdb --rows :1 2>&1 >/dev/null | grep -q "% of the network.s time"'
+
 # Shards of a store.
 ok "a shard, and its mirror images" ic-embed a.mdb --rows :2 -o s1.mdb --flipped m1.mdb
 ok "another" ic-embed a.mdb --rows 2:5 -o s2.mdb
