@@ -221,10 +221,11 @@ static void tell_effort(const struct search *s)
 		     "needed more than %d, and %" PRId64 " were searched again",
 			(double)e->measured / rows, 100 * (double)e->undecided / rows, k, e->again);
 	else if (rows > 0)
-		note("for each row 8 bits left %.1f pairs to 16 bits and these %.1f to double "
-		     "precision; %.2f%% of the rows needed more than %d, and %" PRId64
-		     " were searched again",
-			(double)e->refined / rows, (double)e->measured / rows,
+		note("for each row 8 bits left %.1f pairs to 16 by 8, these %.1f to 16 by 16, and "
+		     "these %.1f to double precision; %.2f%% of the rows needed more than %d, and "
+		     "%" PRId64 " were searched again",
+			(double)e->halved / rows, (double)e->refined / rows,
+			(double)e->measured / rows,
 			100 * (double)e->undecided / rows, k, e->again);
 }
 

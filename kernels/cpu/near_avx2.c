@@ -34,9 +34,9 @@ static void block(const uint8_t *left, const int8_t *right, int width, int32_t *
 }
 
 static void products(const uint8_t *left, int m, const int8_t *right, const int32_t *sum, int n,
-	int width, int32_t *c, ptrdiff_t ldc)
+	int width, int32_t *c, ptrdiff_t ldc, const int8_t *ahead, size_t bytes)
 {
-	(void)sum;
+	(void)sum, (void)ahead, (void)bytes;
 	for (int j = 0; j < n; j += NEAR_RIGHT)
 		for (int i = 0; i < m; i += ROWS) {
 			int group = i / NEAR_LEFT * NEAR_LEFT;
@@ -45,28 +45,32 @@ static void products(const uint8_t *left, int m, const int8_t *right, const int3
 		}
 }
 
-/* 256 columns are 32 products a lane, of at most 2^26 each: they fit. */
-static int64_t dot(const int16_t *x, const int16_t *y, int width)
+/* 128 * 127 * 2 fits the 16 bits, too. */
+static int32_t dot(const uint8_t *low, const int8_t *high, int width)
 {
-	enum { CHUNK = 256 };
-	__m256i total = _mm256_setzero_si256();
+	const __m256i ones = _mm256_set1_epi16(1), bias = _mm256_set1_epi8(-128);
+	__m256i s = _mm256_setzero_si256();
+	int32_t lane[8], sum = 0;
 
-	for (int from = 0; from < width; from += CHUNK) {
-		int end = width - from < CHUNK ? width : from + CHUNK;
-		__m256i s = _mm256_setzero_si256();
-		for (int t = from; t < end; t += 16)
-			s = _mm256_add_epi32(s,
-				_mm256_madd_epi16(_mm256_loadu_si256((const __m256i *)(x + t)),
-					_mm256_loadu_si256((const __m256i *)(y + t))));
-		total = _mm256_add_epi64(total, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(s)));
-		total = _mm256_add_epi64(
-			total, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(s, 1)));
+	for (int t = 0; t < width; t += 32) {
+		__m256i x = _mm256_xor_si256(
+			_mm256_loadu_si256((const __m256i *)(low + t)), bias);
+		__m256i y = _mm256_loadu_si256((const __m256i *)(high + t));
+		__m256i p = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(y, x));
+		s = _mm256_add_epi32(s, _mm256_madd_epi16(p, ones));
 	}
-	int64_t lane[4];
-	_mm256_storeu_si256((__m256i *)lane, total);
-	return lane[0] + lane[1] + lane[2] + lane[3];
+	_mm256_storeu_si256((__m256i *)lane, s);
+	for (int i = 0; i < 8; i++) sum += lane[i];
+	return sum;
 }
 
-#define NEAR near_avx2
-#define NAME "avx2"
+static void dots(struct near_pair *pair, int n, int width)
+{
+	for (int i = 0; i < n; i++) pair[i].dot = dot(pair[i].low, pair[i].high, width);
+}
+
 #include "kernels/cpu/near.inc"
+
+const struct near_set near_avx2 = {
+	.name = "avx2", .products = products, .dots = dots, .scan = scan
+};

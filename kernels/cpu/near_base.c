@@ -15,9 +15,9 @@ static int right_at(const int8_t *right, int j, int t, int width)
 }
 
 static void products(const uint8_t *left, int m, const int8_t *right, const int32_t *sum, int n,
-	int width, int32_t *c, ptrdiff_t ldc)
+	int width, int32_t *c, ptrdiff_t ldc, const int8_t *ahead, size_t bytes)
 {
-	(void)sum;
+	(void)sum, (void)ahead, (void)bytes;
 	for (int i = 0; i < m; i++)
 		for (int j = 0; j < n; j++) {
 			int32_t s = 0;
@@ -27,14 +27,16 @@ static void products(const uint8_t *left, int m, const int8_t *right, const int3
 		}
 }
 
-static int64_t dot(const int16_t *x, const int16_t *y, int width)
+static void dots(struct near_pair *pair, int n, int width)
 {
-	int64_t s = 0;
-
-	for (int t = 0; t < width; t++) s += (int32_t)x[t] * y[t];
-	return s;
+	for (struct near_pair *p = pair; p < pair + n; p++) {
+		p->dot = 0;
+		for (int t = 0; t < width; t++) p->dot += (p->low[t] - 128) * p->high[t];
+	}
 }
 
-#define NEAR near_base
-#define NAME "plain"
 #include "kernels/cpu/near.inc"
+
+const struct near_set near_base = {
+	.name = "plain", .products = products, .dots = dots, .scan = scan
+};

@@ -19,13 +19,14 @@ int finish_open(struct finish *f)
 	f->fault.at = -1;
 	f->at = mem_big(most * k, sizeof *f->at, "neighbours");
 	f->distance = mem_big(most * k, sizeof *f->distance, "distances");
+	f->base = mem_big(most * room, sizeof *f->base, "candidates");
 	f->measured = mem_big(most * room, sizeof *f->measured, "distances");
 	f->turn = mem_big(most, sizeof *f->turn, "an order of rows");
 	f->own = mem_big(most, room * sizeof *f->own, "distances");
 	f->rank = mem_new((size_t)par_threads(), sizeof *f->rank);
 	for (int t = 0; t < par_threads() && !bad; t++)
 		bad = rank_open(&f->rank[t], f->job->base, f->job->query, f->ground, f->room);
-	bad = bad || !f->at || !f->distance || !f->measured || !f->own || !f->turn;
+	bad = bad || !f->at || !f->distance || !f->measured || !f->own || !f->turn || !f->base;
 	return bad ? -1 : 0;
 }
 
@@ -34,11 +35,26 @@ void finish_close(struct finish *f)
 	for (int t = 0; f->rank && t < par_threads(); t++) rank_close(&f->rank[t]);
 	free(f->at);
 	free(f->distance);
+	free(f->base);
 	free(f->measured);
 	free(f->turn);
 	free(f->own);
 	free(f->rank);
 	*f = (struct finish){ .job = f->job };
+}
+
+static void list_base(void *ctx, int64_t i, int worker)
+{
+	struct finish *f = ctx;
+	const struct shortlist *l = &f->list[i];
+	uint32_t *base = f->base + i * f->room;
+
+	(void)worker;
+	f->turn[i] = (struct turn){ UINT32_MAX, (int)i };
+	for (int c = 0; c < l->n; c++) {
+		base[c] = l->c[c].at;
+		if (base[c] < f->turn[i].first) f->turn[i].first = base[c];
+	}
 }
 
 /* Queries by their first candidate: what is near the same row comes together, and reads the same
@@ -52,13 +68,10 @@ static int by_first(const void *a, const void *b)
 
 static void order(struct finish *f)
 {
+	par_for(f->n, f, list_base);
 	for (int i = 0; i < f->n; i++) {
-		const struct shortlist *l = &f->list[i];
-		f->turn[i] = (struct turn){ UINT32_MAX, i };
-		for (int c = 0; c < l->n; c++)
-			if (l->c[c].at < f->turn[i].first) f->turn[i].first = l->c[c].at;
-		f->effort.measured += l->n;
-		f->effort.undecided += l->n > l->k;
+		f->effort.measured += f->list[i].n;
+		f->effort.undecided += f->list[i].n > f->list[i].k;
 	}
 	qsort(f->turn, (size_t)f->n, sizeof *f->turn, by_first);
 }
@@ -69,10 +82,10 @@ static int64_t elsewhere(const struct finish *f, int i, uint32_t at)
 	int64_t other = (int64_t)at - f->first;
 
 	if (f->job->base != f->job->query || other < 0 || other >= i) return -1;
-	const struct shortlist *l = &f->list[other];
-	for (int c = 0; c < l->n; c++)
-		if (l->c[c].at == f->first + i) return other * f->room + c;
-	return -1;
+	const uint32_t *base = f->base + other * f->room, query = (uint32_t)(f->first + i);
+	int n = f->list[other].n, found = -1;
+	for (int c = 0; c < n; c++) found = base[c] == query ? c : found;
+	return found < 0 ? -1 : other * f->room + found;
 }
 
 static void measure(void *ctx, int64_t turn, int worker)

@@ -16,7 +16,8 @@ struct finish {
 	const struct shortlist *list;        /* [n]: of the queries at work, from `first` on */
 	int64_t first;
 	int n;
-	double *measured;                    /* [most][room]: of the candidates as they lie, or for */
+	uint32_t *base;                      /* [most][room]: the candidates' positions */
+	double *measured;                    /* [most][room]: of the candidates as they lie, or if */
 	bool *own;                           /* [most][room]: not own the place of the other's */
 	struct turn *turn;                   /* [most]: the order in which queries are measured */
 	struct rank *rank;                   /* [threads] */

@@ -58,6 +58,7 @@ uint64_t knn_key(const struct knn_set *s, int64_t i)
 
 void knn_effort_add(struct knn_effort *to, const struct knn_effort *e)
 {
+	to->halved += e->halved;
 	to->refined += e->refined;
 	to->measured += e->measured;
 	to->undecided += e->undecided;
@@ -132,6 +133,8 @@ struct search {
 	struct shortlist *list;              /* [stretch] */
 	struct candidate *candidates;        /* [stretch][room] */
 	int64_t stretch, from, to;
+	double *scratch;                     /* [threads][room] */
+	int *wrong;                          /* [block]: queries whose guesses were */
 	double done, all;                    /* pairs of this search */
 	struct finish finish;
 };
@@ -184,10 +187,11 @@ static int run_diagonal(struct search *s)
 	return 0;
 }
 
+/* The query itself is not counted. */
 static int guess(struct search *s)
 {
 	const struct knn *job = s->job;
-	int rank = guess_rank(job, PASS_TILE);
+	int rank = guess_rank(job, PASS_TILE) - (job->others && within(job));
 	uint32_t at[PASS_TILE];
 
 	if (job->base->count < GUESSED || rank > PASS_TILE || job->reach) return 0;
@@ -247,57 +251,45 @@ static int run_later(struct search *s)
 	return 0;
 }
 
-/* Forgets the candidates of the block's lists whose guess was wrong, and has the others take no
- * more; returns how many were wrong. */
-static int64_t find_wrong(struct search *s, double *scratch)
+/* Prunes a list, and has it take no more; or, if its guess was wrong, forgets its candidates. */
+static void settle_list(void *ctx, int64_t i, int worker)
 {
-	struct pass *p = &s->pass;
-	struct shortlist *l = s->list + (p->row_first - s->from);
-	int64_t wrong = 0;
+	struct search *s = ctx;
+	struct shortlist *l = s->list + (s->pass.row_first - s->from) + i;
 
-	for (int i = 0; i < p->row_n; i++, l++) {
-		shortlist_prune(l, scratch);
-		bool good = s->job->reach || (l->n >= l->k && l->floor >= l->guess);
-		l->guess = good ? INFINITY : -INFINITY;
-		if (good) continue;
-		l->n = 0;
-		wrong++;
-	}
-	return wrong;
+	shortlist_prune(l, s->scratch + (size_t)worker * (size_t)l->room);
+	bool good = s->job->reach || (l->n >= l->k && l->floor >= l->guess);
+	l->guess = good ? INFINITY : -INFINITY;
+	if (!good) l->n = 0;
 }
 
-/* The queries of the block whose guess was wrong, against all base rows again. */
-static int search_again(struct search *s)
+/* The n queries of the block whose guess was wrong, against all base rows again. */
+static int search_again(struct search *s, int n)
 {
 	struct pass *p = &s->pass;
-	const struct shortlist *list = s->list + (p->row_first - s->from);
 	int64_t count = s->job->base->count;
 
-	for (int64_t at = 0; at < count; at += PASS_TILE) {
-		if (pass_tile(p, at, at_most(count - at, PASS_TILE))) return -1;
-		for (int from = 0, n; from < p->row_n; from += n) {
-			bool some = false;
-			n = at_most(p->row_n - from, NEAR_LEFT);
-			for (int i = from; i < from + n; i++) some |= list[i].guess < INFINITY;
-			if (some && (stop_check() || pass_run(p, from, n, false))) return -1;
-		}
-	}
+	pass_some(p, s->wrong, n);
+	for (int64_t at = 0; at < count; at += PASS_TILE)
+		if (stop_check() || pass_tile(p, at, at_most(count - at, PASS_TILE)) ||
+			pass_run(p, 0, n, false))
+			return -1;
+	for (int i = 0; i < n; i++)
+		shortlist_prune(s->list + (p->row_first - s->from) + s->wrong[i], s->scratch);
 	return 0;
 }
 
 /* Lists that hold everything that can be among the k nearest. */
 static int settle(struct search *s)
 {
-	struct shortlist *l = s->list + (s->pass.row_first - s->from);
-	double *scratch = mem_new((size_t)s->pass.room, sizeof *scratch);
-	int64_t wrong = find_wrong(s, scratch);
-	int bad = wrong && search_again(s);
+	const struct shortlist *list = s->list + (s->pass.row_first - s->from);
+	int wrong = 0;
 
-	for (int i = 0; wrong && i < s->pass.row_n; i++, l++)
-		if (l->guess == -INFINITY) shortlist_prune(l, scratch);
+	par_for(s->pass.row_n, s, settle_list);
+	for (int i = 0; i < s->pass.row_n; i++)
+		if (list[i].guess == -INFINITY) s->wrong[wrong++] = i;
 	s->job->effort.again += wrong;
-	free(scratch);
-	return bad ? -1 : 0;
+	return wrong ? search_again(s, wrong) : 0;
 }
 
 static int finish_block(struct search *s)
@@ -367,8 +359,11 @@ static int search_open(struct search *s, int64_t rows)
 		.most = at_most(piece, s->pass.block) };
 	s->candidates = mem_big(
 		(size_t)s->stretch, (size_t)s->pass.room * sizeof *s->candidates, "candidates");
+	s->scratch = mem_new((size_t)par_threads() * (size_t)s->pass.room, sizeof *s->scratch);
+	s->wrong = mem_new((size_t)s->pass.block, sizeof *s->wrong);
 	s->pass.list = s->list = mem_big((size_t)s->stretch, sizeof *s->list, "candidates");
-	return !s->candidates || !s->list || pass_open(&s->pass) || finish_open(&s->finish) ? -1 : 0;
+	if (!s->candidates || !s->list) return -1;
+	return pass_open(&s->pass) || finish_open(&s->finish) ? -1 : 0;
 }
 
 static int search_on_device(struct knn *job, int64_t first, int64_t last)
@@ -406,5 +401,7 @@ int knn_search(struct knn *job, int64_t first, int64_t last)
 	pass_close(&s.pass);
 	free(s.candidates);
 	free(s.list);
+	free(s.scratch);
+	free(s.wrong);
 	return bad ? -1 : 0;
 }

@@ -1,10 +1,10 @@
 /* knn: exact nearest neighbours by blocked products of small integers.
  *
- * Rows rounded to 8 bits propose, 16 bits choose, doubles decide: the rounding of every row is
- * measured and bounds the error of its products, whatever these bounds cannot rule out is measured
- * again, in the end in double from the rows themselves, and ties go to the lower key.  The answer
- * depends neither on blocks nor on threads nor on the processor. Among the rows of one set each
- * pair is multiplied once, for both. */
+ * Rows rounded to 8 bits propose, 16 bits of one and then of both choose, doubles decide: the
+ * rounding of every row is measured and bounds the error of its products, whatever these bounds
+ * cannot rule out is measured again, in the end in double from the rows themselves, and ties go to
+ * the lower key.  The answer depends neither on blocks nor on threads nor on the processor. Among
+ * the rows of one set each pair is multiplied once, for both. */
 #ifndef IC_KNN_H
 #define IC_KNN_H
 
@@ -47,7 +47,8 @@ int knn_measure(struct knn_set *, enum knn_metric);
 
 /* What a search did, beside multiplying every pair in 8 bits, or on a device in bf16. */
 struct knn_effort {
-	int64_t refined;                     /* pairs multiplied in 16 bits; on a device none */
+	int64_t halved;                      /* pairs multiplied in 16 bits by 8, on a device none, */
+	int64_t refined;                     /* of these, in 16 by 16 */
 	int64_t measured;                    /* pairs measured in double */
 	int64_t undecided;                   /* queries for which these were more than k */
 	int64_t again;                       /* queries searched again: a guess was wrong */

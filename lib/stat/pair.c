@@ -154,32 +154,34 @@ WIDE float pair_most(const float *x, int n)
 }
 
 /* Adding and taking away 1.5 * 2^23 rounds to a whole number. */
-static inline void round_few(const float *x, int n, float step, float inverse, int16_t *fine,
-	float *coarse_lost, float *fine_lost)
+static inline void round_few(const float *x, int n, float step, float inverse, int8_t *high,
+	uint8_t *low, float *high_lost, float *both_lost)
 {
 	const float whole = 0x1.8p23f;
 
 	for (int l = 0; l < n; l++) {
 		float q = x[l] * inverse + whole - whole;
-		int f = (int)q;
-		float coarse = x[l] - (float)((f + NEAR_COARSE / 2) >> 6) * (step * NEAR_COARSE);
-		fine[l] = (int16_t)f;
-		coarse_lost[l] += coarse * coarse;
-		fine_lost[l] += (x[l] - q * step) * (x[l] - q * step);
+		int f = (int)q + NEAR_LOW / 2, h = f >> 8;
+		float lost = x[l] - (float)h * (step * NEAR_LOW);
+		high[l] = (int8_t)h;
+		low[l] = (uint8_t)f;
+		high_lost[l] += lost * lost;
+		both_lost[l] += (x[l] - q * step) * (x[l] - q * step);
 	}
 }
 
-WIDE void pair_round(const float *x, int n, float step, int16_t *fine, float lost[2])
+WIDE void pair_round(const float *restrict x, int n, float step, int8_t *restrict high,
+	uint8_t *restrict low, float lost[2])
 {
-	float coarse[ROUND_LANES] = { 0 }, rest[ROUND_LANES] = { 0 }, inverse = 1 / step;
+	float one[ROUND_LANES] = { 0 }, both[ROUND_LANES] = { 0 }, inverse = 1 / step;
 	int i = 0;
 
 	for (; i + ROUND_LANES <= n; i += ROUND_LANES)
-		round_few(x + i, ROUND_LANES, step, inverse, fine + i, coarse, rest);
-	round_few(x + i, n - i, step, inverse, fine + i, coarse, rest);
+		round_few(x + i, ROUND_LANES, step, inverse, high + i, low + i, one, both);
+	round_few(x + i, n - i, step, inverse, high + i, low + i, one, both);
 	lost[0] = lost[1] = 0;
 	for (int l = 0; l < ROUND_LANES; l++) {
-		lost[0] += coarse[l];
-		lost[1] += rest[l];
+		lost[0] += one[l];
+		lost[1] += both[l];
 	}
 }

@@ -18,8 +18,8 @@ double pair_along(const double *x, const float *y, int n, const float *y_next);
  * with mean. */
 double pair_centre(const float *x, const double *mean, double by, int n, float *to, double *dot);
 float pair_most(const float *x, int n);                            /* the largest absolute value */
-/* x = step fine + what is lost; lost[0] is the square of what is left when the 16 bits are rounded
- * to 8 (near.h), lost[1] that of fine itself. */
-void pair_round(const float *x, int n, float step, int16_t *fine, float lost[2]);
+/* x = step (256 high + low) + what is lost, with low as near.h stores it; lost[0] is the square of
+ * what high alone loses, lost[1] of what both lose. */
+void pair_round(const float *x, int n, float step, int8_t *high, uint8_t *low, float lost[2]);
 
 #endif

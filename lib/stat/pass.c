@@ -12,12 +12,8 @@
 
 enum { FEW = 16, PANEL = 2 * NEAR_RIGHT };
 enum { STRIPS = PASS_BOTH / PASS_STRIP, GROUPS = PASS_TILE / PASS_GROUP };
-#define LOWEST_BITS 0x0101010101010101u
 enum { OFFERS = PASS_STRIP * PASS_GROUP };
 
-/* A base row that may be near a query, perhaps the other way round, or both; most: the largest
- * that its score for the query can be; dot within slack: from 16 bits. */
-struct hit { float most; int at; bool left, right; double dot, slack; };
 struct offer { struct candidate c; int to; };
 
 /* What one thread works on. */
@@ -25,9 +21,10 @@ struct bench {
 	struct rank rank;
 	float *row, *room;                   /* [width] */
 	int32_t *products;                   /* [PASS_STRIP][PASS_TILE] */
-	uint8_t *mark;                       /* [PASS_TILE] */
+	struct hit hit[REFINE_MOST];         /* of the strip at work, not yet taken */
+	int hits;
 	double *scratch;                     /* [room or PASS_TILE] */
-	int64_t refined;
+	struct knn_effort effort;            /* halved and refined */
 };
 
 static int bench_open(struct bench *b, const struct pass *p)
@@ -37,7 +34,6 @@ static int bench_open(struct bench *b, const struct pass *p)
 	b->row = mem_big((size_t)p->job->base->width, sizeof *b->row, "a row");
 	b->room = mem_big((size_t)p->job->base->width, sizeof *b->room, "a row");
 	b->products = mem_big((size_t)PASS_STRIP * PASS_TILE, sizeof *b->products, "products");
-	b->mark = mem_new(PASS_TILE, 1);
 	b->scratch = mem_big(scratch, sizeof *b->scratch, "candidates");
 	return rank_open(&b->rank, p->job->base, p->job->query, &p->ground, p->room) ||
 		!b->row || !b->room || !b->products || !b->scratch ? -1 : 0;
@@ -57,6 +53,7 @@ int pass_open(struct pass *p)
 	p->near = near_best();
 	p->fault.at = -1;
 	p->bar = mem_new(PASS_TILE, sizeof *p->bar);
+	p->row_bar = mem_new((size_t)p->block, sizeof *p->row_bar);
 	p->bench = mem_new((size_t)par_threads(), sizeof *p->bench);
 	p->offered = mem_new(STRIPS, GROUPS * sizeof *p->offered);
 	if (both) p->offers = mem_big(STRIPS * GROUPS, OFFERS * sizeof *p->offers, "candidates");
@@ -76,11 +73,11 @@ void pass_close(struct pass *p)
 		free(b->row);
 		free(b->room);
 		free(b->products);
-		free(b->mark);
 		free(b->scratch);
 	}
 	free(p->bench);
 	free(p->bar);
+	free(p->row_bar);
 	free(p->offered);
 	free(p->offers);
 	quant_close(&p->rows);
@@ -92,7 +89,8 @@ void pass_close(struct pass *p)
 void pass_effort(const struct pass *p, struct knn_effort *e)
 {
 	for (int t = 0; t < par_threads(); t++) {
-		e->refined += p->bench[t].refined;
+		e->halved += p->bench[t].effort.halved;
+		e->refined += p->bench[t].effort.refined;
 		e->measured += p->bench[t].rank.measured;
 	}
 }
@@ -130,10 +128,12 @@ static void load_tile(void *ctx, int64_t part, int worker)
 int pass_rows(struct pass *p, int64_t first, int n)
 {
 	must(n >= 1 && n <= p->block);
-	if (first == p->row_first && n == p->row_n) return 0;
+	if (first == p->row_first && n == p->row_n && !p->which) return 0;
+	p->which = NULL;
 	p->row_first = first;
 	p->row_n = n;
 	par_for((n + FEW - 1) / FEW, p, load_rows);
+	quant_end(&p->rows, n);
 	return fault_told(&p->fault);
 }
 
@@ -148,6 +148,7 @@ int pass_tile(struct pass *p, int64_t first, int n)
 	}
 	p->tile = p->other;
 	par_for((n + FEW - 1) / FEW, p, load_tile);
+	quant_end(&p->other, n);
 	return fault_told(&p->fault);
 }
 
@@ -156,50 +157,56 @@ static struct shortlist *list_of(const struct pass *p, int64_t row)
 	return &p->list[row - p->list_first];
 }
 
-/* Whether the pair of query i and base row h->at is worth its 16 bits, and for whom. */
-static bool is_worth(const struct pass *p, int i, struct hit *h)
-{
-	int64_t row = p->row_first + i;
-
-	h->left = h->left && (double)h->most >= shortlist_bar(list_of(p, row));
-	if (!h->left && !h->right) return false;
-	return !p->job->others ||
-		knn_key(p->job->query, row) != knn_key(p->job->base, p->tile_first + h->at);
-}
-
-static void refine(const struct pass *p, struct bench *b, int i, struct hit *h)
-{
-	h->dot = quant_dot(&p->rows, i, &p->tile, h->at, p->near, &h->slack);
-	b->refined++;
 }
 
 /* A refined pair to the lists of both. */
-static int take(struct pass *p, struct bench *b, int i, const struct hit *h)
+static int take(struct pass *p, struct bench *b, const struct hit *h)
 {
-	int64_t row = p->row_first + i;
+	int64_t row = p->row_first + h->i, at = p->tile_first + h->j;
 
+	if (p->job->others && knn_key(p->job->query, row) == knn_key(p->job->base, at)) return 0;
 	if (h->right) {
-		struct candidate c = shortlist_candidate(h->dot + p->rows.addend[i], h->slack, row);
-		int slot = (i - p->run_first) / PASS_STRIP * GROUPS + h->at / PASS_GROUP;
-		if (c.score + c.slack >= p->bar[h->at])
-			p->offers[(size_t)slot * OFFERS + (size_t)p->offered[slot]++] =
-				(struct offer){ c, h->at };
+		struct candidate c =
+			shortlist_candidate(h->dot + p->rows.addend[h->i], h->slack, row);
+		int slot = (h->i - p->run_first) / PASS_STRIP * GROUPS + h->j / PASS_GROUP;
+		p->offers[(size_t)slot * OFFERS + (size_t)p->offered[slot]++] =
+			(struct offer){ c, h->j };
 	}
 	if (!h->left) return 0;
-	return rank_take(&b->rank, row, p->rows.addend[i], list_of(p, row),
-		shortlist_candidate(
-			h->dot + p->tile.addend[h->at], h->slack, p->tile_first + h->at),
-		b->scratch);
+	if (!rank_take(&b->rank, row, p->rows.addend[h->i], list_of(p, row),
+		    shortlist_candidate(h->dot + p->tile.addend[h->j], h->slack, at), b->scratch))
+		return 0;
+	fault_at(&p->fault, row);
+	return -1;
+}
+
+/* All hits of the strip so far to the lists that they may belong to. */
+static int take_hits(struct pass *p, struct bench *b)
+{
+	int n = refine(p->near, &p->rows, p->row_bar, &p->tile, p->bar, b->hit, b->hits,
+		&b->effort);
+
+	b->hits = 0;
+	for (int h = 0; h < n; h++)
+		if (take(p, b, &b->hit[h])) return -1;
+	return 0;
 }
 
 static struct near_row row_of(const struct pass *p, int i)
 {
 	const struct quant *q = &p->rows;
 	return (struct near_row){ q->step[i], q->norm[i], q->rest[i], q->bias[i],
-		shortlist_low_bar(list_of(p, p->row_first + i)) };
+		p->row_bar[i] };
 }
 
-/* The strip's rows from .. from+n-1 by base rows at .. at+width-1 of the tile. */
+/* The row of the block that is packed as the left row `left`. */
+static int row_at(const struct pass *p, int left)
+{
+	return p->which ? p->which[left] : left;
+}
+
+/* The left rows from .. from+n-1 by base rows at .. at+width-1 of the tile.  All bytes of a panel
+ * come into the cache meanwhile: most of them are next. */
 static void multiply(struct pass *p, int from, int n, int at, int width, int32_t *c)
 {
 	size_t wide = (size_t)p->rows.wide;
@@ -208,7 +215,7 @@ static void multiply(struct pass *p, int from, int n, int at, int width, int32_t
 
 	p->near->products(p->rows.left + (size_t)from * wide, rows,
 		p->tile.right + (size_t)at * wide, p->tile.sum + at, columns, (int)wide, c,
-		PASS_TILE);
+		PASS_TILE, quant_high(&p->tile, at), width <= PANEL ? (size_t)width * 2 * wide : 0);
 }
 
 /* The largest that the score of the row x with base row j can be, its product being c. */
@@ -233,13 +240,12 @@ static int find_floor(struct pass *p, struct bench *b, int i, const int32_t *pro
 		likely = b->scratch[j] > likely ? b->scratch[j] : likely;
 	}
 	if (k > 1) likely = shortlist_kth(b->scratch, p->tile_n, k);
-	for (int j = 0; j < p->tile_n && isinf(l->floor); j++) {
-		struct hit h = { .most = most_of(&x, &p->tile, j, products[j]), .at = j,
-			.left = true };
-		if ((double)h.most < likely || !is_worth(p, i, &h)) continue;
-		refine(p, b, i, &h);
-		if (take(p, b, i, &h)) return -1;
+	for (int j = 0; j < p->tile_n; j++) {
+		if ((double)most_of(&x, &p->tile, j, products[j]) < likely) continue;
+		b->hit[b->hits++] = (struct hit){ i, j, true, false, products[j], 0 };
+		if (b->hits == REFINE_MOST && take_hits(p, b)) return -1;
 	}
+	if (take_hits(p, b)) return -1;
 	l->n = 0;
 	return 0;
 }
@@ -251,6 +257,7 @@ static void guess_strip(void *ctx, int64_t strip, int worker)
 	struct bench *b = &p->bench[worker];
 	int from = (int)strip * PASS_STRIP;
 	int n = p->row_n - from < PASS_STRIP ? p->row_n - from : PASS_STRIP;
+	bool own = p->job->others && p->job->base == p->job->query;
 
 	multiply(p, from, n, 0, p->tile_n, b->products);
 	for (int i = 0; i < n; i++) {
@@ -258,6 +265,8 @@ static void guess_strip(void *ctx, int64_t strip, int worker)
 		double step = (double)p->rows.step[from + i];
 		for (int j = 0; j < p->tile_n; j++)
 			b->scratch[j] = c[j] * step * (double)p->tile.step[j] + p->tile.addend[j];
+		for (int j = 0; own && j < p->tile_n; j++)
+			if (p->sample[j] == p->row_first + from + i) b->scratch[j] = -INFINITY;
 		list_of(p, p->row_first + from + i)->guess =
 			shortlist_kth(b->scratch, p->tile_n, p->rank);
 	}
@@ -271,75 +280,67 @@ int pass_guess(struct pass *p, const uint32_t *at, int n, int rank)
 	p->tile = p->other;
 	p->tile_n = n;
 	par_for((n + FEW - 1) / FEW, p, load_tile);
-	p->sample = NULL;
+	quant_end(&p->other, n);
 	if (p->fault.at < 0) par_for((p->row_n + PASS_STRIP - 1) / PASS_STRIP, p, guess_strip);
+	p->sample = NULL;
 	return fault_told(&p->fault);
 }
 
-/* What a scan of n base rows of the tile, from `at` on, at most PANEL, has marked: all are refined
- * before any is taken, since the processor does several at once. */
-static int take_marked(struct pass *p, struct bench *b, int i, const struct near_row *x, int at,
-	int n, const int32_t *products)
-{
-	struct hit hit[PANEL];
-	int hits = 0;
-
-	for (int from = 0; from < n; from += 8) {
-		uint64_t eight;                      /* marks, the first the lowest byte */
-		memcpy(&eight, b->mark + from, sizeof eight);
-		for (eight = (eight | eight >> 1) & LOWEST_BITS; eight; eight &= eight - 1) {
-			int j = from + __builtin_ctzll(eight) / 8;
-			hit[hits] = (struct hit){ .most = most_of(x, &p->tile, at + j, products[j]),
-				.at = at + j, .left = b->mark[j] & 1, .right = b->mark[j] & 2 };
-			hits += is_worth(p, i, &hit[hits]);
-		}
-	}
-	for (int h = 0; h < hits; h++) refine(p, b, i, &hit[h]);
-	for (int h = 0; h < hits; h++)
-		if (take(p, b, i, &hit[h])) return -1;
-	return 0;
-}
-
+/* Row i by n base rows of the tile, at most PANEL, from `at` on. */
 static int take_row(struct pass *p, struct bench *b, int i, int at, int n, const int32_t *products)
 {
 	const struct quant *q = &p->tile;
 	struct near_row x = row_of(p, i);
 	struct near_rows y = { q->step + at, q->norm + at, q->rest + at, q->bias + at,
 		p->bar + at };
+	uint32_t found[PANEL];
+	int n_found = p->near->scan(products, n, &x, &y, found);
 
-	return p->near->scan(products, n, &x, &y, b->mark)
-		? take_marked(p, b, i, &x, at, n, products)
-		: 0;
+	for (int h = 0; h < n_found; h++) {
+		int j = (int)(found[h] >> 2);
+		b->hit[b->hits++] = (struct hit){ i, at + j, found[h] & 1, found[h] >> 1 & 1,
+			products[j], 0 };
+	}
+	return b->hits > REFINE_MOST - PANEL ? take_hits(p, b) : 0;
 }
 
-/* Panels of the tile are narrow, so that what is multiplied again in 16 bits is still in the
- * cache. */
+static void find_bars(struct pass *p, int from, int n)
+{
+	for (int left = from; left < from + n; left++) {
+		int i = row_at(p, left);
+		p->row_bar[i] = shortlist_low_bar(list_of(p, p->row_first + i));
+	}
+}
+
+/* Panels of the tile are narrow, so that what is multiplied again is still in the cache. */
 static int take_panels(struct pass *p, struct bench *b, int from, int n, bool empty)
 {
 	for (int at = 0; at < p->tile_n; at += PANEL) {
 		int width = p->tile_n - at < PANEL ? p->tile_n - at : PANEL;
 		int32_t *c = b->products + (empty ? at : 0);
 		if (!empty) multiply(p, from, n, at, width, c);
-		for (int i = 0; i < n; i++)
-			if (take_row(p, b, from + i, at, width, c + (size_t)i * PASS_TILE))
-				return from + i;
+		find_bars(p, from, n);
+		for (int i = 0; i < n; i++, c += PASS_TILE)
+			if (take_row(p, b, row_at(p, from + i), at, width, c)) return -1;
+		if (take_hits(p, b)) return -1;
 	}
-	return -1;
+	return 0;
 }
 
 static void run_strip(void *ctx, int64_t strip, int worker)
 {
 	struct pass *p = ctx;
 	struct bench *b = &p->bench[worker];
-	int from = p->run_first + (int)strip * PASS_STRIP, end = p->run_first + p->run_n, bad = -1;
+	int from = p->run_first + (int)strip * PASS_STRIP, end = p->run_first + p->run_n;
 	int n = end - from < PASS_STRIP ? end - from : PASS_STRIP;
-	bool empty = shortlist_bar(list_of(p, p->row_first + from)) == -INFINITY;
+	bool empty = shortlist_bar(list_of(p, p->row_first + row_at(p, from))) == -INFINITY;
+	bool bad = false;
 
+	find_bars(p, from, n);
 	if (empty) multiply(p, from, n, 0, p->tile_n, b->products);
-	for (int i = 0; empty && bad < 0 && i < n; i++)
-		if (find_floor(p, b, from + i, b->products + (size_t)i * PASS_TILE)) bad = from + i;
-	if (bad < 0) bad = take_panels(p, b, from, n, empty);
-	if (bad >= 0) fault_at(&p->fault, p->row_first + bad);
+	for (int i = 0; empty && !bad && i < n; i++)
+		bad = find_floor(p, b, row_at(p, from + i), b->products + (size_t)i * PASS_TILE);
+	if (!bad) take_panels(p, b, from, n, empty);
 }
 
 /* What all strips offer to a group of the tile's rows. */
@@ -373,6 +374,12 @@ int pass_run(struct pass *p, int from, int n, bool both)
 	par_for((n + PASS_STRIP - 1) / PASS_STRIP, p, run_strip);
 	if (both) par_for(GROUPS, p, run_group);
 	return fault_told(&p->fault);
+}
+
+void pass_some(struct pass *p, const int *which, int n)
+{
+	for (int left = 0; left < n; left++) quant_left(&p->rows, left, which[left]);
+	p->which = which;
 }
 
 int64_t pass_nearest(struct pass *p, int i, int worker)

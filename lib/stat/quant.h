@@ -11,30 +11,34 @@ struct quant {
 	int sides, width, wide, room;        /* wide: width up to a multiple of NEAR_DEEP */
 	uint8_t *left;                       /* [room in groups][wide] */
 	int8_t *right;                       /* [room in groups][wide] */
-	int16_t *fine;                       /* [room][wide] */
-	int32_t *sum;                        /* [room]: of a row's bytes */
-	/* [room]: |x'.y' - step_x step_y bytes_x.bytes_y| <= norm_x rest_y + rest_x norm_y; the
-	 * same holds for the 16 bits with step / 64 and fine_rest; both leave room for the rounding
-	 * of a score in single precision. */
-	float *step, *norm, *rest, *fine_rest;
+	int8_t *fine;                        /* [room][2][wide]: high and low bytes (near.h) */
+	int32_t *sum;                        /* [room]: of a row's high bytes */
+	/* [room]: |x' - step high| <= rest, |x' - step (high + low / 256)| <= last, and
+	 * |x'.y' - step_x step_y high_x.high_y| <= norm_x rest_y + rest_x norm_y; these leave room
+	 * for the rounding of a score in single precision. */
+	float *step, *norm, *rest, *last;
 	/* The addend rounded up, by more than adding it in single precision loses. */
 	float *bias;
 	double *addend;                      /* see ground_centre */
 };
 
-int quant_open(struct quant *, int width, int room, int sides);   /* 0, or -1 after fail() */
+/* room: whole groups of either side.  0, or -1 after fail(). */
+int quant_open(struct quant *, int width, int room, int sides);
 void quant_close(struct quant *);            /* accepts a zeroed struct */
+/* Those of row i, [wide] each, borrowed. */
+const int8_t *quant_high(const struct quant *, int i);
+const uint8_t *quant_low(const struct quant *, int i);
 size_t quant_bytes(int width, int sides);    /* of one row */
 
 /* Row i from x[width], with room[width]; by as from ground_scale.  Different rows in any
  * threads. */
 void quant_set(
 	struct quant *, int i, const struct ground *, double by, const float *x, float *room);
+/* After the first n rows: the others of their groups are zeros. */
+void quant_end(struct quant *, int n);
+/* Packs row i as the left row `to`, over that. */
+void quant_left(struct quant *, int to, int i);
 /* The rows from `first` on, a multiple of NEAR_LEFT and NEAR_RIGHT, borrowed. */
 struct quant quant_part(const struct quant *, int first);
-
-/* The product of two rows from their 16 bits, and how much it can be off. */
-double quant_dot(const struct quant *, int i, const struct quant *, int j, const struct near_set *,
-	double *slack);
 
 #endif

@@ -3,6 +3,25 @@
 #include "lib/stat/shortlist.h"
 
 #include <math.h>
+#include <string.h>
+
+enum { LANES = 32 };
+
+/* Moves those that are at least the k-th largest of LANES maxima, k or more, to the front; returns
+ * how many. */
+static int skim(double *v, int n, int k)
+{
+	double most[LANES];
+	int kept = 0;
+
+	memcpy(most, v, sizeof most);
+	for (int i = LANES; i + LANES <= n; i += LANES)
+		for (int l = 0; l < LANES; l++) most[l] = v[i + l] > most[l] ? v[i + l] : most[l];
+	double bar = shortlist_kth(most, LANES, k);
+	for (int i = 0; i < n; i++)
+		if (v[i] >= bar) v[kept++] = v[i];
+	return kept;
+}
 
 struct candidate shortlist_candidate(double score, double slack, int64_t at)
 {
@@ -13,7 +32,7 @@ struct candidate shortlist_candidate(double score, double slack, int64_t at)
 /* Hoare's selection, the middle as pivot. */
 double shortlist_kth(double *v, int n, int k)
 {
-	int lo = 0, hi = n - 1;
+	int lo = 0, hi = (n > 4 * LANES && k < LANES / 2 ? skim(v, n, k) : n) - 1;
 
 	while (lo < hi) {
 		double pivot = v[lo + (hi - lo) / 2];

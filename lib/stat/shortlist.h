@@ -23,7 +23,7 @@ struct shortlist {
 double shortlist_bar(const struct shortlist *);
 float shortlist_low_bar(const struct shortlist *);
 
-/* The k-th largest of v[n], which is reordered. */
+/* The k-th largest of v[n], whose order, or content, is lost. */
 double shortlist_kth(double *v, int n, int k);
 /* Raises the floor from the candidates and drops those below the bar; scratch[room]. */
 void shortlist_prune(struct shortlist *, double *scratch);
