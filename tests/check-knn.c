@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 6000, M = 1000, WIDTH = 12, K = 50 };
+enum { N = 6000, M = 1000, WIDTH = 12, K = 50, FIRST = 1000 };
 
 struct found { uint32_t at[N * K]; double distance[N * K]; };
 
@@ -34,12 +34,12 @@ static int take(void *ctx, int64_t first, int n, const uint32_t *at, const doubl
 }
 
 static struct knn_effort search(const struct knn_set *base, const struct knn_set *query,
-	enum knn_metric metric, size_t memory, struct found *f)
+	enum knn_metric metric, size_t memory, int64_t first, struct found *f)
 {
 	struct knn job = { .base = base, .query = query, .metric = metric, .k = K,
 		.others = base == query, .memory_bytes = memory, .take = take, .ctx = f };
 
-	must(!knn_search(&job, 0, query->count));
+	must(!knn_search(&job, first, query->count));
 	return job.effort;
 }
 
@@ -98,14 +98,17 @@ static int64_t check(const float *x, const float *queries, enum knn_metric metri
 	double *y = wide(x, N, metric), *q = wide(queries, M, metric);
 
 	must(!knn_measure(&base, metric) && !knn_measure(&query, metric));
-	struct knn_effort e = search(&base, &base, metric, 0, f);
+	struct knn_effort e = search(&base, &base, metric, 0, 0, f);
 	ok(!wrong_rows(y, y, N, true, metric, f), "%s: among one set", name);
 	ok(e.again < N / 100, "%s: %d guesses were wrong", name, (int)e.again);
 	par_set_threads(1);
-	search(&base, &base, metric, 1, f + 1);
+	search(&base, &base, metric, 1, 0, f + 1);
 	par_set_threads(2);
 	ok(!memcmp(f, f + 1, sizeof *f), "%s: one thread and little memory find the same", name);
-	search(&base, &query, metric, 0, f);
+	memset(f[1].at + FIRST * K, 0, (N - FIRST) * K * sizeof *f->at);
+	e.again += search(&base, &base, metric, 0, FIRST, f + 1).again;
+	ok(!memcmp(f, f + 1, sizeof *f), "%s: so does a search from row %d on", name, FIRST);
+	search(&base, &query, metric, 0, 0, f);
 	ok(!wrong_rows(q, y, M, false, metric, f), "%s: for queries", name);
 	free(base.norm);
 	free(query.norm);

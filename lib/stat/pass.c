@@ -142,8 +142,9 @@ int pass_tile(struct pass *p, int64_t first, int n)
 	must(n >= 1 && n <= PASS_TILE);
 	p->tile_first = first;
 	p->tile_n = n;
-	if (p->rows.right && first >= p->row_first && first + n <= p->row_first + p->row_n) {
-		p->tile = quant_part(&p->rows, (int)(first - p->row_first));
+	int64_t at = first - p->row_first;
+	if (p->rows.right && at >= 0 && at + n <= p->row_n && at % PASS_TILE == 0) {
+		p->tile = quant_part(&p->rows, (int)at);
 		return 0;
 	}
 	p->tile = p->other;
