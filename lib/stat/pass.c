@@ -158,8 +158,6 @@ static struct shortlist *list_of(const struct pass *p, int64_t row)
 	return &p->list[row - p->list_first];
 }
 
-}
-
 /* A refined pair to the lists of both. */
 static int take(struct pass *p, struct bench *b, const struct hit *h)
 {
