@@ -2,6 +2,7 @@
  * strides, and attention for the last mean. */
 #include "lib/nets/clip_rn50.h"
 #include "lib/nets/vit.h"
+#include "lib/nets/worker.h"
 
 #include <stdio.h>
 
@@ -75,8 +76,10 @@ val clip_rn50(struct folded *f, val x)
 	x = layer(f, x, -1, "", "conv2", "bn2", 3, 1, 32, ACT_RELU);
 	x = layer(f, x, -1, "", "conv3", "bn3", 3, 1, 64, ACT_RELU);
 	x = halved(f->t, x, 2);
-	for (int s = 0; s < 4; s++)
+	for (int s = 0; s < 4; s++) {
+		if (s == 2) x = folded_later(f, x, WORKER_BATCH);
 		for (int b = 0; b < blocks[s]; b++)
 			x = bottleneck(f, x, s + 1, b, 64 << s, s && !b ? 2 : 1);
+	}
 	return attention_pool(f, x);
 }

@@ -3,6 +3,7 @@
 #include "lib/nets/vit.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/nets/worker.h"
 #include "lib/stat/resize.h"
 
 #include <math.h>
@@ -129,12 +130,13 @@ val vit_clip_b32(struct folded *f, val x)
 	};
 	static const int64_t class_token[] = { 768 }, positions[] = { 50, 768 },
 		proj[] = { 768, 512 };
-	struct tape *t = f->t;
 	char name[NAME];
 
 	vit_ignore_text(f);
 	x = folded_conv(f, x, -1, &(struct folded_layer){
 		"visual.conv1", "", 32, 32, 32, { 0 }, 768, ACT_NONE });
+	x = folded_later(f, x, WORKER_BATCH);
+	struct tape *t = f->t;
 	val first = folded_values(f, "visual.class_embedding", 1, class_token,
 		shape4(1, 1, 1, 768), NULL);
 	x = tokens(t, first, x, folded_values(f, "visual.positional_embedding", 2, positions,

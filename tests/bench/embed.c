@@ -6,9 +6,11 @@
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
 #include "lib/base/say.h"
+#include "lib/nets/clip_rn50.h"
 #include "lib/nets/efficientnet.h"
 #include "lib/nets/inception.h"
 #include "lib/nets/resnet.h"
+#include "lib/nets/vit.h"
 #include "lib/nets/worker.h"
 #include "tests/bench/peak.h"
 #include "tests/formula.h"
@@ -22,6 +24,9 @@ static const struct {
 	{ "resnet50", "resnet50_torchvision", resnet50, 224, 1e-5 },
 	{ "inception-torchvision", "inception_torchvision", inception_torchvision, 299, 1e-3 },
 	{ "efficientnet-lite0", "efficientnet_lite0", efficientnet_lite0, 224, 1e-3 },
+	{ "clip-rn50", "clip_rn50_visual", clip_rn50, 224, 1e-5 },
+	{ "clip-vitb32", "clip_vitb32_visual", vit_clip_b32, 224, 1e-5 },
+	{ "dinov2-vits14", "dinov2_vits14", vit_dinov2_s14, 224, 1e-6 },
 };
 
 static val build(void *net, struct folded *f, val x)

@@ -9,7 +9,7 @@ PEER=${PEER:-python3}
 REPEATS=${REPEATS:-3}
 RUNS=${RUNS:-3}
 THREADS=${THREADS:-1 2}
-NETS=${NETS:-resnet50 inception-torchvision efficientnet-lite0}
+NETS=${NETS:-resnet50 inception-torchvision efficientnet-lite0 clip-rn50 clip-vitb32 dinov2-vits14}
 bin=${BIN:-build/bin}
 ours=$bin/../bench/embed
 

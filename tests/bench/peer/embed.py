@@ -1,7 +1,7 @@
 """Features of pictures in PyTorch, in each of its ways to run a network: embed.py NET BATCH THREADS REPEATS prints a line
-for each way: NET, way, the least seconds and the least processor seconds of a batch, and the version.  NET is resnet50,
-inception-torchvision or efficientnet-lite0; weights are random.  WAYS: eager (NCHW), nhwc, jit (a frozen graph optimised for
-inference), compile (torch.compile), by default all."""
+for each way: NET, way, the least seconds and the least processor seconds of a batch, and the version.  NET is one of MAKE
+below; weights are random.  WAYS: eager (NCHW), nhwc, jit (a frozen graph optimised for inference), compile (torch.compile),
+by default all."""
 import os
 import sys
 import time
@@ -10,6 +10,7 @@ import warnings
 import torch
 import torchvision
 from torch import nn
+from torch.nn import functional
 
 net, batch, threads, repeats = sys.argv[1], *(int(a) for a in sys.argv[2:5])
 torch.set_num_threads(threads)
@@ -50,18 +51,109 @@ def lite0():
     return nn.Sequential(*layers, *conv(channels, 1280, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
+def attention(q, k, v, heads):
+    q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+
+class QuickGelu(nn.Module):
+    def forward(self, x):
+        return x * torch.sigmoid(1.702 * x)
+
+
+class Scale(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return x * self.gain
+
+
+class Transformer(nn.Module):
+    """A block: attention and a perceptron, each of normed tokens and added to them."""
+
+    def __init__(self, width, act, scaled):
+        super().__init__()
+        self.heads, gain = width // 64, Scale if scaled else nn.Identity
+        self.norm, self.qkv, self.out, self.gain = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width), gain(width)
+        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), act(), nn.Linear(4 * width, width), gain(width))
+
+    def forward(self, x):
+        x = x + self.gain(self.out(attention(*self.qkv(self.norm(x)).chunk(3, 2), self.heads)))
+        return x + self.mlp(x)
+
+
+class Vit(nn.Module):
+    """The class token of 12 blocks: CLIP's, which norms its tokens before them and projects it, or DINOv2's."""
+
+    def __init__(self, patch, width, clip):
+        super().__init__()
+        self.patches = nn.Conv2d(3, width, patch, patch, bias=not clip)
+        self.first = nn.Parameter(torch.randn(1, 1, width))
+        self.places = nn.Parameter(torch.randn(1, (224 // patch) ** 2 + 1, width))
+        self.before = nn.LayerNorm(width) if clip else nn.Identity()
+        self.blocks = nn.Sequential(*(Transformer(width, QuickGelu if clip else nn.GELU, not clip) for _ in range(12)))
+        self.after = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 512, bias=False) if clip else nn.Identity())
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.first.expand(len(x), -1, -1), x], 1) + self.places
+        return self.after(self.blocks(self.before(x))[:, 0])
+
+
+def normed(into, out, kernel, stride=1, bounded=True):
+    layers = [nn.Conv2d(into, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out)]
+    return layers + [nn.ReLU()] * bounded
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, into, width, stride):
+        super().__init__()
+        mean = [nn.AvgPool2d(stride)] if stride > 1 else []
+        self.layers = nn.Sequential(*normed(into, width, 1), *normed(width, width, 3), *mean, *normed(width, 4 * width, 1, bounded=False))
+        same = into == 4 * width
+        self.shortcut = nn.Identity() if same else nn.Sequential(*mean, *normed(into, 4 * width, 1, bounded=False))
+
+    def forward(self, x):
+        return torch.relu(self.layers(x) + self.shortcut(x))
+
+
+class ClipResNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers, into = [*normed(3, 32, 3, 2), *normed(32, 32, 3), *normed(32, 64, 3), nn.AvgPool2d(2)], 64
+        for stage, blocks in enumerate((3, 4, 6, 3)):
+            for i in range(blocks):
+                layers.append(Bottleneck(into, 64 << stage, 2 if stage and not i else 1))
+                into = 256 << stage
+        self.layers, self.places = nn.Sequential(*layers), nn.Parameter(torch.randn(1, 50, into))
+        self.q, self.k, self.v, self.out = (nn.Linear(into, n) for n in (into, into, into, 1024))
+
+    def forward(self, x):
+        x = self.layers(x).flatten(2).transpose(1, 2)
+        x = torch.cat([x.mean(1, keepdim=True), x], 1) + self.places
+        return self.out(attention(self.q(x[:, :1]), self.k(x), self.v(x), 32))[:, 0]
+
+
 def published(model):
     model.fc = nn.Identity()
     return model
 
 
+MAKE = {
+    "resnet50": lambda: published(torchvision.models.resnet50()),
+    "inception-torchvision": lambda: published(torchvision.models.inception_v3(weights=None, init_weights=False)),
+    "efficientnet-lite0": lite0,
+    "clip-rn50": ClipResNet,
+    "clip-vitb32": lambda: Vit(32, 768, True),
+    "dinov2-vits14": lambda: Vit(14, 384, False),
+}
+
+
 def make():
     torch.manual_seed(1)
-    if net == "resnet50":
-        return published(torchvision.models.resnet50()).eval()
-    if net == "inception-torchvision":
-        return published(torchvision.models.inception_v3(weights=None, init_weights=False)).eval()
-    return lite0().eval()
+    return MAKE[net]().eval()
 
 
 def way(name):
