@@ -47,7 +47,7 @@ static void check_net(int which, const struct image *picture)
 	struct net net;
 
 	par_set_threads(THREADS);
-	must(!nets_from(&net, position(name), 0, NET_POOL, &weights));
+	must(!nets_from(&net, position(name), 0, NET_POOL, &weights, NULL));
 	float *want = rows_of(&net, picture, MOST, 2);
 	size_t row = (size_t)net.width * sizeof *want;
 	ok(memcmp(want, want + net.width, row), "%s: rows differ", name);
