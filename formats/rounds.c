@@ -84,6 +84,15 @@ static int check(const struct rounds *r, const char *path)
 	return good ? 0 : fail("%s: numbers that no run has", path);
 }
 
+/* After fail(): adds what to do about the file. */
+static int remove_it(void)
+{
+	char text[512];
+
+	snprintf(text, sizeof text, "%s", why());
+	return fail("%s; remove it to begin anew", text);
+}
+
 int rounds_load(struct rounds *r, const char *path, const char *command)
 {
 	const struct tensor *part[PARTS];
@@ -92,7 +101,7 @@ int rounds_load(struct rounds *r, const char *path, const char *command)
 	int got = -1;
 
 	if (access(path, F_OK)) return 0;
-	if (tensors_open(&t, path)) return -1;
+	if (tensors_open(&t, path)) return remove_it();
 	const char *of = tensors_meta(&t, "command"), *want = tensors_meta(&t, "hash");
 	if (!of || strcmp(of, command)) {
 		tensors_close(&t);
@@ -106,8 +115,9 @@ int rounds_load(struct rounds *r, const char *path, const char *command)
 		else if (!copy(r, part) && !check(r, path)) got = 1;
 	}
 	tensors_close(&t);
-	if (got < 0) rounds_close(r);
-	return got;
+	if (got >= 0) return got;
+	rounds_close(r);
+	return remove_it();
 }
 
 int rounds_save(const struct rounds *r, const char *path, const char *command)

@@ -22,7 +22,7 @@ struct rounds {
 };
 
 /* k, width and n given, the rest from the file at path.  1; 0 where there is none, or another
- * command's; -1 after fail(), also when it is damaged. */
+ * command's; -1 after fail(), also when it is damaged, which says to remove it. */
 int rounds_load(struct rounds *, const char *path, const char *command);
 int rounds_save(const struct rounds *, const char *path, const char *command);
 void rounds_add(struct rounds *, const double step[ROUNDS_STEP]);

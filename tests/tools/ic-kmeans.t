@@ -143,8 +143,9 @@ ok "and its own are gone" test ! -e q.mdb.part-rounds
 cp part.mdb.part-rounds saved
 printf '\1' | dd of=part.mdb.part-rounds bs=1 seek=$(($(wc -c <saved) - 9)) conv=notrunc 2>/dev/null
 fails_with "part.mdb.part-rounds: damaged" "rounds with another byte" $long pc.mdb -o part.mdb
+fails_with "; remove it to begin anew" "and what to do is told" $long pc.mdb -o part.mdb
 head -c 70000 saved >part.mdb.part-rounds
-fails_with "part.mdb.part-rounds" "rounds cut short" $long pc.mdb -o part.mdb
+fails_with "; remove it to begin anew" "rounds cut short" $long pc.mdb -o part.mdb
 mv saved part.mdb.part-rounds
 ok "going on" sh -c "$long pc.mdb -o part.mdb >part.tsv 2>resumed"
 ok "it went on, and did not begin anew" grep -q "going on after [1-9]" resumed
