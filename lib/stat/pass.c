@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEW = 16, PANEL = 2 * NEAR_RIGHT };
+enum { FEW = 16, PANEL = 4 * NEAR_RIGHT };
 enum { STRIPS = PASS_BOTH / PASS_STRIP, GROUPS = PASS_TILE / PASS_GROUP };
 enum { OFFERS = PASS_STRIP * PASS_GROUP };
 
