@@ -70,6 +70,10 @@ static val b_mm(struct tape *t, val x, val y) { return matmul(t, mul(t, x, x), y
 static val b_mm_ta(struct tape *t, val x, val y) { return matmul(t, mul(t, x, x), y, true, false); }
 static val b_mm_tb(struct tape *t, val x, val y) { return matmul(t, mul(t, x, x), y, false, true); }
 static val b_mm_tt(struct tape *t, val x, val y) { return matmul(t, mul(t, x, x), y, true, true); }
+static val b_attention(struct tape *t, val x, val y)
+{
+	return attention(t, mul(t, x, x), y, concat(t, y, mul(t, y, y), 3));
+}
 static val b_conv(struct tape *t, val x, val y)
 {
 	return conv(t, mul(t, x, x), y, 1, (struct pads){ 1, 1, 1, 1 });
@@ -146,6 +150,7 @@ static const struct trial trials[] = {
 	{ "matmul ta", b_mm_ta, S(2, 1, 4, 3), S(2, 1, 4, 5), 3, false },
 	{ "matmul tb", b_mm_tb, S(2, 1, 3, 4), S(2, 1, 5, 4), 3, false },
 	{ "matmul ta tb", b_mm_tt, S(2, 1, 4, 3), S(2, 1, 5, 4), 3, false },
+	{ "attention", b_attention, S(2, 2, 3, 4), S(2, 2, 5, 4), 3, false },
 	{ "conv", b_conv, S(2, 4, 5, 3), S(3, 3, 3, 2), 3, false },
 	{ "conv of up2", b_conv_up, S(2, 2, 3, 3), S(3, 3, 3, 2), 3, false },
 	{ "sum2 of conv", b_conv_down, S(2, 4, 6, 3), S(3, 3, 3, 2), 3, false },

@@ -55,6 +55,11 @@ static bool guards_hold(const float *p, size_t count)
 	return true;
 }
 
+static bool is_attention(enum op op)
+{
+	return op == OP_attention || op == OP_attention_back;
+}
+
 /* What an input holds: normal numbers, with a few that are special for element-wise ops; row
  * numbers, some of no row, for pick and place; coarse numbers with ties for the maxima; an offset
  * for the moments. */
@@ -70,6 +75,8 @@ static void fill(float *p, const struct sample *s, int which, bool odd_too, stru
 	for (size_t i = 0; i < n; i++) {
 		p[i] = (float)rng_normal(r);
 		if (s->op == OP_sqrt) p[i] = fabsf(p[i]);
+		/* scores of size one */
+		if (is_attention(s->op) && !which) p[i] /= sqrtf((float)s->x[0].d[3]);
 		if (s->op == OP_moments) p[i] = p[i] / 8 + 100;
 		if (s->op == OP_max2_pick || s->op == OP_max2_place) p[i] = rintf(p[i]);
 		if (rows) p[i] = (float)rng_below(r, (uint32_t)table);
@@ -153,9 +160,12 @@ static bool call(struct backend *b, const struct sample *s, float *const *x, flo
  * must be exact. */
 static double ulps(const char *backend, enum op op)
 {
+	/* in a row */
+	int products = op == OP_attention ? 2 : op == OP_attention_back ? 3 : 1;
+
 	/* both operands of a product are rounded to 11 or 8 bits, by half a unit each */
-	if (strstr(backend, "tf32") && op_klass[op] == LINEAR) return 0x1p13;
-	if (strstr(backend, "bf16") && op_klass[op] == LINEAR) return 0x1p16;
+	if (strstr(backend, "tf32") && op_klass[op] == LINEAR) return products * 0x1p13;
+	if (strstr(backend, "bf16") && op_klass[op] == LINEAR) return products * 0x1p16;
 	switch (op) {
 	case OP_exp: case OP_tanh: case OP_sigmoid: case OP_softplus: case OP_erf: return 2;
 	case OP_scale: return 1;             /* two roundings, or one when fused */
@@ -164,14 +174,24 @@ static double ulps(const char *backend, enum op op)
 	default: break;
 	}
 	if (op_klass[op] == REDUCE) return 4;
-	return op_klass[op] == LINEAR ? 8 : 0;
+	return op_klass[op] == LINEAR ? products * 8 : 0;
 }
 
 /* The op is a sum of terms that are linear in input k: their size is the op on absolute values. */
 static bool adds_up(enum op op, int k)
 {
 	if (op == OP_place) return k == 0;
+	if (is_attention(op)) return op == OP_attention && k == 2;
 	return op_klass[op] == REDUCE || op_klass[op] == LINEAR || op == OP_scale;
+}
+
+/* Gradients of attention are differences of numbers of which none is larger than the largest. */
+static void spread_largest(float *size, size_t n)
+{
+	float most = 0;
+
+	for (size_t i = 0; i < n; i++) most = fmaxf(most, fabsf(size[i]));
+	for (size_t i = 0; i < n; i++) size[i] = most;
 }
 
 /* The size of the terms; the result itself where there are none. */
@@ -192,6 +212,7 @@ static void sizes(struct backend *ref, const struct sample *s, const struct held
 	if (s->op == OP_conv_act || s->op == OP_dwconv_act) t.a.f[0] = 0, t.a.f[1] = INFINITY;
 	call(ref, &t, m.x, m.y);
 	for (int k = 0; k < OP_INPUTS; k++) guarded_free(m.x[k]);
+	if (s->op == OP_attention_back) spread_largest(size, shape_count(s->y));
 }
 
 /* The largest error in the unit of ulps(); a lone NaN or infinity is infinitely wrong. */
@@ -295,6 +316,8 @@ static double flops(const struct sample *s)
 	const int *f = s->x[1].d;
 
 	switch (s->op) {
+	case OP_attention: return 2 * (x + y) * f[2];
+	case OP_attention_back: return 4 * (x + (double)shape_count(s->x[3])) * f[2];
 	case OP_matmul:  return 2 * y * (s->a.i[0] ? s->x[0].d[2] : s->x[0].d[3]);
 	case OP_conv: case OP_conv_act: return 2 * y * f[0] * f[1] * f[2];
 	case OP_conv_dx: return 2 * x * f[0] * f[1] * f[2];

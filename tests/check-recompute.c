@@ -159,6 +159,7 @@ int main(void)
 	check_peak(32, 32, 64);
 	check_peak(64, 32, 32);
 	check_peak(64, 64, 256);
+	check_peak(128, 96, 64);
 	check_peak(256, 96, 16);
 	return done_testing();
 }

@@ -34,6 +34,8 @@ int cpu_fill(struct backend *b)
 	HAS_SCRATCH(moments);
 	HAS_SCRATCH(fir);
 	HAS_SCRATCH(matmul);
+	HAS_SCRATCH(attention);
+	HAS_SCRATCH(attention_back);
 	HAS_SCRATCH(conv);
 	HAS_SCRATCH(conv_dx);
 	HAS_SCRATCH(conv_dw);

@@ -12,7 +12,9 @@ typedef void row_fn(float *y, const float *a, const float *b, size_t n, float f0
 struct rows {
 	row_fn *ew[OP_COUNT];
 	double (*sum)(const float *x, size_t n);
-	void (*softmax)(float *restrict y, const float *x, size_t n);   /* n > 0 */
+	void (*softmax)(float *y, const float *x, size_t n);     /* n > 0; y may be x */
+	/* g[i] = y[i] (g[i] - sum of y g): the adjoint, of y = softmax */
+	void (*softmax_back)(float *restrict g, const float *y, size_t n);
 	/* x[rows][width] down its columns: y[j] += x[i][j] */
 	void (*sum_down)(float *restrict y, const float *x, size_t rows, size_t width);
 	/* first[j] += x[i][j] - from[j], second[j] += (x[i][j] - from[j])^2 */

@@ -272,6 +272,7 @@ int ic_cuda_open(struct backend *b, int precision)
 	cuda_chain_fill(b);
 	cuda_move_fill(b);
 	cuda_matmul_fill(b);
+	cuda_attention_fill(b);
 	cuda_conv_fill(b);
 	cuda_adam_fill(b);
 	cuda_sift_fill(b);

@@ -19,6 +19,7 @@ enum precision { PRECISION_F32, PRECISION_TF32, PRECISION_BF16 };   /* operands 
 void cuda_chain_fill(struct backend *);
 void cuda_move_fill(struct backend *);
 void cuda_matmul_fill(struct backend *);
+void cuda_attention_fill(struct backend *);
 void cuda_conv_fill(struct backend *);
 void cuda_adam_fill(struct backend *);
 void cuda_sift_fill(struct backend *);

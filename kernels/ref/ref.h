@@ -12,6 +12,7 @@
 void ref_sift(struct backend *, const struct sift *);
 void ref_sift_kth(struct backend *, const struct sift *);
 
+op_scratch ref_attention_scratch, ref_attention_back_scratch;
 int ref_fill(struct backend *);              /* the whole table; 0 */
 
 /* Where element n, h, w, c of a dense value is; a dimension of 1 is broadcast. */

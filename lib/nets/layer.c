@@ -119,10 +119,9 @@ val layer_attention(struct scope *s, const char *name, val x, double eps)
 				  x, CONV_SAME, eps, false);
 		if (i) q[i] = maxpool2(t, q[i]);
 	}
-	val theta = reshape(t, q[0], shape4(n, 1, pixels, c8)),
-	    phi = reshape(t, q[1], shape4(n, 1, pixels / 4, c8));
-	val beta = softmax(t, matmul(t, theta, phi, false, true));
-	val o = matmul(t, beta, reshape(t, q[2], shape4(n, 1, pixels / 4, c2)), false, false);
+	val o = attention(t, reshape(t, q[0], shape4(n, 1, pixels, c8)),
+			  reshape(t, q[1], shape4(n, 1, pixels / 4, c8)),
+			  reshape(t, q[2], shape4(n, 1, pixels / 4, c2)));
 	o = layer_conv(s, join(part, name, "o"), reshape(t, o, shape4(n, d.d[1], d.d[2], c2)),
 		       CONV_SAME, eps, false);
 	return add(t, mul(t, o, scope_param(s, "%s.gamma", name)), x);

@@ -64,8 +64,7 @@ val vit_attention(struct tape *t, val q, val k, val v, int heads)
 	struct shape s = tape_shape(t, q);
 
 	q = scale(t, by_head(t, q, heads), 1 / sqrt((double)s.d[3] / heads), 0);
-	val p = softmax(t, matmul(t, q, by_head(t, k, heads), false, true));
-	val o = matmul(t, p, by_head(t, v, heads), false, false);
+	val o = attention(t, q, by_head(t, k, heads), by_head(t, v, heads));
 	return reshape(t, permute(t, o, 0, 2, 1, 3), s);
 }
 

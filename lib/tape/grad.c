@@ -4,6 +4,7 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -88,6 +89,46 @@ static void matmul_back(struct back *b, const struct instr *i, val g)
 		give(b, A, ta ? matmul(b->t, B, g, tb, true) : matmul(b->t, g, B, false, !tb));
 	if (b->active[B])
 		give(b, B, tb ? matmul(b->t, g, A, true, ta) : matmul(b->t, A, g, !ta, false));
+}
+
+/* Part k of a result of attention_back, that of input k of attention, with its shape. */
+static val attention_part(struct tape *t, val y, const val *in, int k)
+{
+	int at = 0;
+
+	for (int i = 0; i < k; i++) at += (int)shape_count(tape_shape(t, in[i]));
+	struct shape s = tape_shape(t, in[k]);
+	return reshape(t, slice(t, y, 3, at, (int)shape_count(s)), s);
+}
+
+static void attention_back(struct back *b, const struct instr *i, val g)
+{
+	struct tape *t = b->t;
+	val in[4] = { i->in[0], i->in[1], i->in[2], g };
+	size_t n = 0;
+
+	for (int k = 0; k < 3; k++) n += shape_count(tape_shape(t, in[k]));
+	must(n <= INT_MAX);
+	val y = tape_emit(t, OP_attention_back, shape4(1, 1, 1, (int)n), 4, in, NULL);
+	for (int k = 0; k < 3; k++)
+		if (b->active[in[k]]) give(b, in[k], attention_part(t, y, in, k));
+}
+
+/* The derivative of the derivative: that of the same attention by products and a softmax, in its
+ * inputs under other names, so that what depends on what among them does not count here. */
+static void attention_back_back(struct back *b, const struct instr *i, val g)
+{
+	struct tape *t = b->t;
+	val x[4], d[3], s = number(t, 0), gx[4];
+
+	for (int k = 0; k < 4; k++)
+		x[k] = tape_emit(t, OP_ALIAS, tape_shape(t, i->in[k]), 1, &i->in[k], NULL);
+	val y = matmul(t, softmax(t, matmul(t, x[0], x[1], false, true)), x[2], false, false);
+	grads(t, y, x[3], x, d, 3);
+	for (int k = 0; k < 3; k++)
+		s = add(t, s, sum(t, mul(t, d[k], attention_part(t, g, i->in, k))));
+	grads(t, s, -1, x, gx, 4);
+	for (int k = 0; k < 4; k++) give(b, i->in[k], gx[k]);
 }
 
 static void conv_back(struct back *b, const struct instr *i, val g)
@@ -188,6 +229,8 @@ static void back(struct back *b, val y, val g)
 	case OP_max2_pick:   give(b, z, select2(t, OP_max2_place, tape_shape(t, z), x, g)); break;
 	case OP_max2_place:  give(b, z, select2(t, OP_max2_pick, tape_shape(t, z), x, g)); break;
 	case OP_matmul:   matmul_back(b, &i, g); break;
+	case OP_attention:   attention_back(b, &i, g); break;
+	case OP_attention_back: attention_back_back(b, &i, g); break;
 	case OP_conv: case OP_conv_dx: case OP_conv_dw: conv_back(b, &i, g); break;
 	case OP_fir:      give(b, x, fir_adjoint(t, g, z, &i.a, s)); break;
 	case OP_ALIAS:

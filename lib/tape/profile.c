@@ -17,6 +17,9 @@ static int64_t multiply_adds(const struct tape *t, const struct instr *i)
 	case OP_conv_dx: return small * x_count * w->d[0] * w->d[1] * w->d[2];
 	case OP_conv_dw: return small * y * w->d[0] * w->d[1] * w->d[2];
 	case OP_dwconv_act: return y * w->d[0] * w->d[1];
+	case OP_attention: return w->d[2] * (x_count + y);
+	case OP_attention_back:
+		return 2 * w->d[2] * (x_count + (int64_t)shape_count(t->ins[i->in[3]].s));
 	case OP_matmul: return y * x->d[i->a.i[0] ? 2 : 3];
 	default: return 0;
 	}

@@ -308,6 +308,16 @@ val matmul(struct tape *t, val a, val b, bool ta, bool tb)
 		     (struct attr){ .i = { ta, tb } });
 }
 
+val attention(struct tape *t, val q, val k, val v)
+{
+	struct shape a = tape_shape(t, q), b = tape_shape(t, k), c = tape_shape(t, v);
+	val in[3] = { q, k, v };
+
+	for (int i = 0; i < 2; i++) must(a.d[i] == b.d[i] && b.d[i] == c.d[i]);
+	must(a.d[3] == b.d[3] && b.d[2] == c.d[2]);
+	return tape_emit(t, OP_attention, shape4(a.d[0], a.d[1], a.d[2], c.d[3]), 3, in, NULL);
+}
+
 static struct shape conv_shape(struct shape x, int K, int L, int C, const struct attr *a)
 {
 	int P = (x.d[1] + a->i[1] + a->i[2] - K) / a->i[0] + 1;

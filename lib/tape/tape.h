@@ -75,6 +75,9 @@ val maxpool2(struct tape *, val);
 /* Products. */
 /* over the last two dimensions; the first two are equal */
 val matmul(struct tape *, val a, val b, bool ta, bool tb);
+/* softmax(q k^T) v over the last two dimensions: q[N,H,M,D], k[N,H,T,D], v[N,H,T,E] -> [N,H,M,E];
+ * the matrix [M,T] in between is never whole (Dao et al. 2022, arXiv 2205.14135) */
+val attention(struct tape *, val q, val k, val v);
 struct pads { int top, bottom, left, right; };
 /* x[N,H,W,I], w[K,L,I,O] */
 val conv(struct tape *, val x, val w, int stride, struct pads);

@@ -1,0 +1,158 @@
+/* attention: softmax(q k^T) v and its gradients (formulas: ref/attention.c), by products and a
+ * softmax of so many batches at a time that their matrices fill a bounded scratch. */
+#include "kernels/cuda/cuda.h"
+
+/* At a time; of a batch at least. */
+#ifdef __CUDACC__
+enum { MATRIX_BYTES = 128 << 20 };
+#else
+enum { MATRIX_BYTES = 64 << 10 };            /* small, so that tests take several times */
+#endif
+
+/* g[rows][width] = p (g - sum over the row of p g) */
+struct softmax { const float *p; float *g; size_t rows; int width; };
+
+/* A warp has a row. */
+KERNEL(softmax_back, struct softmax)
+{
+	size_t row = (size_t)BLOCK_X * (THREADS / WARP) + (size_t)(THREAD / WARP);
+	int lane = THREAD % WARP, end = row < a.rows ? a.width : 0;
+	const float *p = a.p + row * (size_t)a.width;
+	float *g = a.g + row * (size_t)a.width, sum = 0;
+
+	for (int i = lane; i < end; i += WARP) sum += p[i] * g[i];
+	for (int lanes = WARP / 2; lanes; lanes /= 2) sum += shuffle_xor(sum, lanes);
+	for (int i = lane; i < end; i += WARP) g[i] = p[i] * (g[i] - sum);
+}
+
+/* need: the most scratch of a product; dry: nothing is launched. */
+struct attention { struct backend *b; size_t need; bool dry; };
+
+/* y = op(l) op(r) */
+static void multiply(struct attention *a, struct view y, struct view l, struct view r, int tl,
+		     int tr)
+{
+	struct view x[2] = { l, r };
+	struct shape s[2] = { l.s, r.s };
+	struct attr at;
+
+	memset(&at, 0, sizeof at);
+	at.i[0] = tl;
+	at.i[1] = tr;
+	size_t need = a->b->scratch[OP_matmul](a->b, y.s, s, &at);
+	if (need > a->need) a->need = need;
+	if (!a->dry) a->b->op[OP_matmul](a->b, y, x, &at);
+}
+
+/* p = softmax(q k^T); that softmax may be in place. */
+static void weights(struct attention *a, struct view p, struct view q, struct view k)
+{
+	struct attr none;
+
+	memset(&none, 0, sizeof none);
+	multiply(a, p, q, k, 0, 1);
+	if (!a->dry) a->b->op[OP_softmax](a->b, p, &p, &none);
+}
+
+/* g, the gradient of p, becomes that of q k^T. */
+static void scores_back(struct attention *a, struct view g, struct view p)
+{
+	struct softmax s = { p.p, g.p, shape_count(p.s) / (size_t)p.s.d[3], p.s.d[3] };
+
+	if (!a->dry) LAUNCH(a->b, softmax_back, blocks_for(s.rows, THREADS / WARP), 1, 1, s);
+}
+
+/* `some` batches of rows by columns from number `first`. */
+static struct view batches(float *p, int first, int some, int rows, int columns)
+{
+	struct view v;
+
+	v.p = p ? p + (size_t)first * (size_t)rows * (size_t)columns : NULL;
+	v.s.d[0] = some;
+	v.s.d[1] = 1;
+	v.s.d[2] = rows;
+	v.s.d[3] = columns;
+	return v;
+}
+
+/* The gradients of q, k and v one after the other at `to`, of g = x[3]. */
+static void backward(struct attention *a, float *to, const struct view *x, int first, int some,
+		     struct view p, struct view dp)
+{
+	int m = x[0].s.d[2], t = x[1].s.d[2], d = x[0].s.d[3], e = x[2].s.d[3];
+	float *dk = to ? to + shape_count(x[0].s) : NULL;
+	float *dv = to ? dk + shape_count(x[1].s) : NULL;
+	struct view q = batches(x[0].p, first, some, m, d), k = batches(x[1].p, first, some, t, d);
+	struct view v = batches(x[2].p, first, some, t, e), g = batches(x[3].p, first, some, m, e);
+
+	weights(a, p, q, k);
+	multiply(a, dp, g, v, 0, 1);
+	multiply(a, batches(dv, first, some, t, e), p, g, 1, 0);
+	scores_back(a, dp, p);
+	multiply(a, batches(to, first, some, m, d), dp, k, 0, 0);
+	multiply(a, batches(dk, first, some, t, d), dp, q, 1, 0);
+}
+
+static void forward(struct attention *a, float *to, const struct view *x, int first, int some,
+		    struct view p)
+{
+	int m = x[0].s.d[2], t = x[1].s.d[2], d = x[0].s.d[3], e = x[2].s.d[3];
+
+	weights(a, p, batches(x[0].p, first, some, m, d), batches(x[1].p, first, some, t, d));
+	multiply(a, batches(to, first, some, m, e), p, batches(x[2].p, first, some, t, e), 0, 0);
+}
+
+/* Returns the scratch of it: the matrix, for the gradients two, and a product's. */
+static size_t run(struct backend *b, float *y, const struct view *x, bool back, bool dry)
+{
+	struct attention a = { b, 0, dry };
+	int n = x[0].s.d[0] * x[0].s.d[1], m = x[0].s.d[2], t = x[1].s.d[2];
+	size_t one = (size_t)m * (size_t)t * sizeof(float), fit = MATRIX_BYTES / one;
+	int most = fit < 1 ? 1 : fit < (size_t)n ? (int)fit : n;
+	size_t bytes = ((size_t)most * one + 255) / 256 * 256;
+	char *work = dry ? NULL : (char *)b->work;
+
+	for (int first = 0; first < n; first += most) {
+		int some = most < n - first ? most : n - first;
+		struct view p = batches((float *)work, 0, some, m, t), dp = p;
+
+		if (!dry) b->work = work + (back ? 2 : 1) * bytes;
+		if (!dry) dp.p = (float *)(work + bytes);
+		if (back) backward(&a, y, x, first, some, p, dp);
+		else forward(&a, y, x, first, some, p);
+	}
+	if (!dry) b->work = work;
+	return (back ? 2 : 1) * bytes + a.need;
+}
+
+static size_t scratch(struct backend *b, const struct shape *x, bool back)
+{
+	struct view in[4];
+
+	memset(in, 0, sizeof in);
+	for (int k = 0; k < 4; k++) in[k].s = x[k];
+	return run(b, NULL, in, back, true);
+}
+
+#define DEFINE(name, back) \
+	static void name(struct backend *b, struct view y, const struct view *x, \
+			 const struct attr *at) \
+	{ \
+		(void)at; \
+		run(b, y.p, x, back, false); \
+	} \
+	static size_t name##_scratch(struct backend *b, struct shape y, const struct shape *x, \
+				     const struct attr *at) \
+	{ \
+		(void)y, (void)at; \
+		return scratch(b, x, back); \
+	}
+DEFINE(attention, false)
+DEFINE(attention_back, true)
+
+void cuda_attention_fill(struct backend *b)
+{
+#define FILL(name) b->op[OP_##name] = name, b->scratch[OP_##name] = name##_scratch;
+	FILL(attention)
+	FILL(attention_back)
+}
