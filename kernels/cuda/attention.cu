@@ -44,7 +44,7 @@ static void multiply(struct attention *a, struct view y, struct view l, struct v
 	if (!a->dry) a->b->op[OP_matmul](a->b, y, x, &at);
 }
 
-/* p = softmax(q k^T); that softmax may be in place. */
+/* p = softmax(q k^T) */
 static void weights(struct attention *a, struct view p, struct view q, struct view k)
 {
 	struct attr none;

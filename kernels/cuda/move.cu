@@ -190,7 +190,7 @@ KERNEL(move_each, struct move)
 	a.to[i] = v;
 }
 
-/* A warp has a row: y = exp(x - max) / sum of the same. */
+/* A warp has a row: y = exp(x - max) / sum of the same; y may be x. */
 KERNEL(softmax_rows, struct move)
 {
 	int c = a.y.d[3], lane = THREAD % WARP;
