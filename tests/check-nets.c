@@ -405,7 +405,8 @@ static void check_text_tower(struct tensors *w)
 
 	for (size_t i = 0; i < LEN(text); i++)
 		tensors_add(w, text[i], DT_F32, 1, (int64_t[]){ 1 }, &more);
-	ok(!nets_from(&n, CLIP_VIT, 0, NET_POOL, w, NULL), "what CLIP has for texts is passed over");
+	ok(!nets_from(&n, CLIP_VIT, 0, NET_POOL, w, NULL),
+		"what CLIP has for texts is passed over");
 	for (int i = 0; i < n.n_ignored; i++)
 		for (size_t k = 0; k < LEN(text); k++) listed += !strcmp(n.ignored[i], text[k]);
 	ok(listed == LEN(text) && n.n_ignored == listed, "and listed");

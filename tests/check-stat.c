@@ -423,7 +423,7 @@ static void check_kmeans_use(const char *id, struct matrix m, const float *centr
 	};
 
 	must(!knn_measure(&rows, KNN_L2) && !knn_measure(&set, KNN_L2));
-	ok(!kmeans_nearest(&rows, centres, k, false, at) && differing(at, 1, k, nearest, k) == 0,
+	ok(!kmeans_nearest(&rows, centres, k, false, NULL, at) && differing(at, 1, k, nearest, k) == 0,
 	   "k-means %s: nearest rows", id);
 	ok(!knn_search(&job, 0, m.n) && differing(at, 1, (int)m.n, assign, (int)m.n) == 0,
 		"k-means %s: every row to the same centre", id);
@@ -489,7 +489,7 @@ static void check_kmeans(void)
 	for (int distinct = 0; distinct < 2; distinct++) {
 		double *want =
 			numbers(distinct ? "kmeans.near.distinct" : "kmeans.near.nearest", &n);
-		ok(!kmeans_nearest(&set, centres.x, (int)n, distinct, at) &&
+		ok(!kmeans_nearest(&set, centres.x, (int)n, distinct, NULL, at) &&
 			   differing(at, 1, (int)n, want, (int)n) == 0,
 		   "nearest rows%s", distinct ? ", distinct" : "");
 		free(want);

@@ -1,5 +1,6 @@
-/* check-sweep: searches by blocks on a device find what a processor finds, byte for byte, whatever
- * goes wrong on the way; the kernels of an emulated GPU find the pairs that their definition does.
+/* check-sweep: searches and k-means by blocks on a device find what a processor finds, byte for
+ * byte, whatever goes wrong on the way; the kernels of an emulated GPU find what their definition
+ * does.
  * With the library $IC_CUDA names: those of a real one. */
 #include "kernels/sift.h"
 #include "lib/base/fail.h"
@@ -8,6 +9,7 @@
 #include "lib/base/rng.h"
 #include "lib/stat/guess.h"
 #include "lib/stat/harvest.h"
+#include "lib/stat/kmeans.h"
 #include "tests/library.h"
 #include "tests/tap.h"
 
@@ -86,10 +88,10 @@ static struct knn_set measured(const char *name, const float *x, int n, enum knn
 	return s;
 }
 
-static void check_metric(struct backend *device, enum knn_metric metric, const char *name)
+static void check_metric(struct backend *device, enum knn_metric metric, int n, const char *name)
 {
-	float *x = rows(N, 1), *y = rows(M, 2);
-	struct knn_set base = measured("base", x, N, metric);
+	float *x = rows(n, 1), *y = rows(M, 2);
+	struct knn_set base = measured("base", x, n, metric);
 	struct knn_set query = measured("query", y, M, metric);
 	struct knn job = {
 		.base = &base, .query = &base, .metric = metric, .k = 20, .others = true
@@ -97,8 +99,8 @@ static void check_metric(struct backend *device, enum knn_metric metric, const c
 	char what[64];
 
 	snprintf(what, sizeof what, "%s, among one set", name);
-	struct knn_effort e = compare(job, device, 0, N, what);
-	ok(e.measured >= (int64_t)N * 20 && !e.refined && e.undecided > 0,
+	struct knn_effort e = compare(job, device, 0, n, what);
+	ok(e.measured >= (int64_t)n * 20 && !e.refined && e.undecided > 0,
 		"%s: %d pairs measured", name, (int)e.measured);
 	job.query = &query;
 	job.others = false;
@@ -212,6 +214,46 @@ static void check_trouble(struct backend *device)
 	compare(job, device, 0, N, "seven rows again and again");
 	free(base.norm);
 	free(x);
+}
+
+struct log { struct kmeans_step step[16]; int n; };
+
+static void note_step(void *ctx, const struct kmeans_step *s)
+{
+	struct log *l = ctx;
+
+	must(l->n < (int)LEN(l->step));
+	l->step[l->n++] = *s;
+}
+
+/* Rounds of k-means, the centres and the rows nearest to them: with the device or without. */
+static void check_kmeans(struct backend *device, int k, bool spherical)
+{
+	float *x = rows(N, 8), *centres = mem_new(2 * (size_t)k * WIDTH, sizeof *centres);
+	uint32_t *at = mem_new(2 * (size_t)k, sizeof *at);
+	struct knn_set set = measured("rows", x, N, KNN_L2);
+	struct log log[2] = { { .n = 0 } };
+
+	for (int i = 0; i < 2; i++) {
+		struct kmeans job = { .k = k, .iterations = 3, .restarts = 1, .seed = 5,
+			.spherical = spherical, .device = i ? device : NULL, .step = note_step,
+			.ctx = &log[i] };
+		float *c = centres + (size_t)(i * k) * WIDTH;
+		must(!kmeans_train(&job, x, N, WIDTH, c));
+		must(!kmeans_nearest(&set, c, k, !spherical, job.device, at + i * k));
+	}
+	int same = 0;
+	for (int i = 0; i < log[0].n && i < log[1].n; i++) {
+		const struct kmeans_step *s = &log[0].step[i], *t = &log[1].step[i];
+		same += s->objective == t->objective && s->changed == t->changed &&
+			s->splits == t->splits && s->shift == t->shift;
+	}
+	ok(log[0].n > 2 && log[0].n == log[1].n && same == log[0].n,
+		"%d centres%s: the same rounds", k, spherical ? ", by angle" : "");
+	ok(!memcmp(centres, centres + k * WIDTH, (size_t)k * WIDTH * sizeof *centres) &&
+		!memcmp(at, at + k, (size_t)k * sizeof *at), "and the same centres and rows");
+	free(set.norm);
+	free(x), free(centres), free(at);
 }
 
 /* Rows of whole numbers, whose products and bounds are exact. */
@@ -341,11 +383,11 @@ static void check_device(void)
 	check_sift(b, 129, 128, 32, false, false);
 	check_sift(b, 5, 40, 64, true, false);
 	check_sift(b, 260, 260, 64, true, true);
-	float *x = rows(1100, 6);
-	struct knn_set base = measured("base", x, 1100, KNN_COSINE);
+	float *x = rows(600, 6);
+	struct knn_set base = measured("base", x, 600, KNN_COSINE);
 	struct knn job = { .base = &base, .query = &base, .metric = KNN_COSINE, .k = 10,
 		.others = true };
-	compare(job, b, 0, 1100, "on the device");
+	compare(job, b, 0, 600, "on the device");
 	free(base.norm), free(x);
 	backend_free(b);
 }
@@ -356,11 +398,13 @@ int main(void)
 
 	use_library();
 	par_set_threads(2);
-	check_metric(device, KNN_COSINE, "cosine");
-	check_metric(device, KNN_L2, "l2");
-	check_metric(device, KNN_IP, "ip");
+	check_metric(device, KNN_COSINE, N, "cosine");
+	check_metric(device, KNN_L2, 1100, "l2");
+	check_metric(device, KNN_IP, 1100, "ip");
 	check_trouble(device);
 	check_overflow();
+	check_kmeans(device, 40, false);
+	check_kmeans(device, 1100, true);
 	check_device();
 	backend_free(device);
 	return done_testing();

@@ -63,6 +63,11 @@ for metric in cosine l2 ip; do
 	ok "and on a GPU" eval "ic-knn -k 5 --metric $metric f.mdb -o near.gpu.mdb -f -d cuda 2>told"
 	ok "they are the same" cmp near.cpu.mdb near.gpu.mdb
 done
+# So are clusters.
+clusters() { ic-kmeans -f -k 3 --iterations 5 "$@" f.mdb; }
+ok "clusters on the processor" eval 'clusters -o k.cpu.mdb --assign l.cpu.mdb >cpu.tsv'
+ok "and on a GPU" eval 'clusters -o k.gpu.mdb --assign l.gpu.mdb -d cuda >gpu.tsv'
+ok "they are the same" eval 'cmp cpu.tsv gpu.tsv && cmp k.cpu.mdb k.gpu.mdb && cmp l.cpu.mdb l.gpu.mdb'
 ok "told how far the bounds reached" grep -q "bf16 left [1-9]" told
 IC_CUDA=$TMP/none.so
 fails_with "none.so" "no library for neighbours" ic-knn -k 5 f.mdb -d cuda

@@ -6,10 +6,12 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
+#include "lib/base/par.h"
 #include "lib/base/say.h"
 #include "lib/stat/kmeans.h"
 #include "lib/stat/pair.h"
 #include "lib/stat/pick.h"
+#include "lib/tape/device.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -25,7 +27,7 @@ enum { KEEP_SECONDS = 10 };                      /* between two times that round
 static const char *const method_name[] = { "kmeans", "random", "balanced" };
 static int method;
 static const char *out, *centres_path, *assign_path;
-static int k = 1000, iterations = 100, restarts = 1, per_centre = 256;
+static int k = 1000, iterations = 100, restarts = 1, per_centre = 256, device;
 static int64_t seed = 1234;
 static bool distinct, spherical;
 
@@ -48,6 +50,8 @@ static const struct opt opts[] = {
 		OPT_STR, &centres_path, 0, 0 },
 	{ 0, "assign", "FILE", "also write each row's centre, as a store of labels",
 		OPT_STR, &assign_path, 0, 0 },
+	{ 'd', "device", DEVICES, "where to multiply; the results are the same", OPT_WORD,
+		&device, 0, 0 },
 	OPT_COMMON
 };
 
@@ -56,6 +60,7 @@ struct job {
 	struct features from;
 	struct knn_set raw, unit;            /* the rows, and the rows divided by their norms */
 	struct kmeans kmeans;
+	struct backend *device;
 	float *train, *centres;              /* [trained][width], [k][width] */
 	int64_t trained;
 	struct rounds rounds;
@@ -318,6 +323,7 @@ static int write_assign(struct job *j)
 		.query = &j->unit,
 		.metric = spherical ? KNN_IP : KNN_L2,
 		.k = 1,
+		.device = j->device,
 		.take = take_assigned,
 		.ctx = j };
 
@@ -335,6 +341,7 @@ static int cluster(struct job *j)
 		.restarts = restarts,
 		.seed = (uint32_t)seed,
 		.spherical = spherical,
+		.device = j->device,
 		.step = step,
 		.keep = keep,
 		.ctx = j };
@@ -346,7 +353,7 @@ static int cluster(struct job *j)
 	free(j->train);
 	j->train = NULL;
 	if (knn_measure(&j->unit, KNN_L2)) return -1;
-	return kmeans_nearest(&j->unit, j->centres, k, distinct, j->nearest);
+	return kmeans_nearest(&j->unit, j->centres, k, distinct, j->device, j->nearest);
 }
 
 static int choose(struct job *j)
@@ -363,6 +370,7 @@ static int choose(struct job *j)
 
 static int run(struct job *j)
 {
+	if (device_other(device, DEVICE_BF16, par_threads(), &j->device)) return -1;
 	if (input_open(j) || outputs_open(j) || choose(j)) return -1;
 	if (write_centres(j) || write_assign(j) || write_nearest(j)) return -1;
 	if (j->kept && unlink(j->kept) && errno != ENOENT) return fail("%s:", j->kept);
@@ -385,6 +393,7 @@ int main(int argc, char **argv)
 			method_name[method]);
 	j.path = i < argc ? argv[i] : "-";
 	int bad = run(&j);
+	backend_free(j.device);
 	free(j.raw.norm);
 	free(j.unit.norm);
 	free(j.train);

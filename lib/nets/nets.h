@@ -36,7 +36,8 @@ struct nets_device { struct backend *b; int batch; };   /* b: borrowed */
 
 /* net, protocol: indices into the lists above.  weights: a file of ic-weights(5) with the published
  * names, or NULL: NAME.safetensors in $IC_WEIGHTS, else in ../share/ic/weights or
- * ../../pipelines/weights beside this program.  device: NULL for threads.  0, or -1 after fail(). */
+ * ../../pipelines/weights beside this program.  device: NULL for threads.  0, or -1 after
+ * fail(). */
 int nets_open(struct net *, int net, int protocol, enum net_layer, const char *weights,
 	const struct nets_device *device);
 int nets_from(struct net *, int net, int protocol, enum net_layer, const struct tensors *weights,

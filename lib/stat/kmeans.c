@@ -9,6 +9,7 @@
 #include "lib/stat/mt.h"
 #include "lib/stat/pair.h"
 #include "lib/stat/pass.h"
+#include "lib/stat/sweep.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -28,6 +29,7 @@ struct run {
 	struct pass pass;                    /* all rows against tiles of centres */
 	struct shortlist *list;              /* [n] */
 	struct candidate *candidates;        /* [n][ROOM] */
+	struct sweep sweep;                  /* on a device, instead of these three */
 	float *centres, *before;             /* [k][width]; before: in the last round */
 	uint32_t *assign;                    /* [n] */
 	int64_t *start;                      /* [k + 1]: cluster c begins at order[start[c]] */
@@ -86,11 +88,15 @@ static void choose(void *ctx, int64_t i, int worker)
 	else r->order[i] = (uint32_t)at;
 }
 
-/* Every row to its centre, exactly, ties to the lower one. */
-static int assign(struct run *r, int64_t *changed)
+/* order[i]: the centre of row i. */
+static int find_centres(struct run *r)
 {
 	int k = r->job->k;
 
+	if (r->job->device) {
+		sweep_renew(&r->sweep);
+		return sweep_run(&r->sweep, 0, r->n);
+	}
 	for (int64_t i = 0; i < r->n; i++)
 		r->list[i] = (struct shortlist){ .c = r->candidates + (size_t)i * ROOM,
 			.room = ROOM,
@@ -101,6 +107,25 @@ static int assign(struct run *r, int64_t *changed)
 		if (stop_check() || pass_tile(&r->pass, c, k - c < PASS_TILE ? k - c : PASS_TILE) ||
 			pass_run(&r->pass, 0, (int)r->n, false)) return -1;
 	par_for(r->n, r, choose);
+	return fault_told(&r->pass.fault);
+}
+
+static int take_centres(
+	void *ctx, int64_t first, int n, const uint32_t *at, const double *distance)
+{
+	struct run *r = ctx;
+
+	(void)distance;
+	memcpy(r->order + first, at, (size_t)n * sizeof *at);
+	return 0;
+}
+
+/* Every row to its centre, exactly, ties to the lower one. */
+static int assign(struct run *r, int64_t *changed)
+{
+	int k = r->job->k;
+
+	if (find_centres(r)) return -1;
 	for (int64_t i = 0; i < r->n; i++) {
 		uint32_t from = r->assign[i], to = r->order[i];
 		if (from == to) continue;
@@ -109,7 +134,7 @@ static int assign(struct run *r, int64_t *changed)
 		r->assign[i] = to;
 		++*changed;
 	}
-	return fault_told(&r->pass.fault);
+	return 0;
 }
 
 /* Counting sort of the rows by cluster. */
@@ -252,25 +277,31 @@ static int run_once(struct run *r, int run, struct kmeans_step *last)
 }
 
 /* The rows, rounded, and their lists. */
+static int pass_over(struct run *r)
+{
+	size_t n = (size_t)r->n;
+
+	r->list = mem_big(n, sizeof *r->list, "lists of centres");
+	r->candidates = mem_big(n, ROOM * sizeof *r->candidates, "lists of centres");
+	if (!r->list || !r->candidates) return -1;
+	r->pass = (struct pass){ .job = &r->search, .room = ROOM, .list = r->list,
+		.block = ((int)r->n + PASS_TILE - 1) / PASS_TILE * PASS_TILE };
+	return pass_open(&r->pass) || pass_rows(&r->pass, 0, (int)r->n) ? -1 : 0;
+}
+
 static int rows_open(struct run *r)
 {
 	enum knn_metric metric = r->job->spherical ? KNN_IP : KNN_L2;
-	size_t n = (size_t)r->n;
 
 	if (r->n > INT32_MAX - PASS_TILE)
 		return fail("%" PRId64 " rows to train on, expected at most %d", r->n,
 			INT32_MAX - PASS_TILE);
-	r->list = mem_big(n, sizeof *r->list, "lists of centres");
-	r->candidates = mem_big(n, ROOM * sizeof *r->candidates, "lists of centres");
-	if (!r->list || !r->candidates) return -1;
 	r->rows = knn_rows("rows", r->x, r->n, r->width);
 	r->centre_set = knn_rows("centres", r->centres, r->job->k, r->width);
 	if (knn_measure(&r->rows, metric)) return -1;
-	r->search =
-		(struct knn){ .base = &r->centre_set, .query = &r->rows, .metric = metric, .k = 1 };
-	r->pass = (struct pass){ .job = &r->search, .room = ROOM, .list = r->list,
-		.block = ((int)r->n + PASS_TILE - 1) / PASS_TILE * PASS_TILE };
-	return pass_open(&r->pass) || pass_rows(&r->pass, 0, (int)r->n) ? -1 : 0;
+	r->search = (struct knn){ .base = &r->centre_set, .query = &r->rows, .metric = metric,
+		.k = 1, .device = r->job->device, .take = take_centres, .ctx = r };
+	return r->job->device ? sweep_open(&r->sweep, &r->search, r->n) : pass_over(r);
 }
 
 static int run_open(struct run *r, struct kmeans *job, const float *x, int64_t n, int width)
@@ -292,6 +323,7 @@ static int run_open(struct run *r, struct kmeans *job, const float *x, int64_t n
 static void run_close(struct run *r)
 {
 	pass_close(&r->pass);
+	sweep_close(&r->sweep);
 	free(r->rows.norm);
 	free(r->list);
 	free(r->candidates);
@@ -360,14 +392,15 @@ static int take_near(void *ctx, int64_t first, int n, const uint32_t *at, const 
 }
 
 /* The depth nearest rows of every centre, near[k][depth]. */
-static int search_rows(
-	const struct knn_set *rows, const struct knn_set *centres, int depth, uint32_t *near)
+static int search_rows(const struct knn_set *rows, const struct knn_set *centres, int depth,
+	struct backend *device, uint32_t *near)
 {
 	struct near to = { depth, near };
 	struct knn job = { .base = rows,
 		.query = centres,
 		.metric = KNN_L2,
 		.k = depth,
+		.device = device,
 		.take = take_near,
 		.ctx = &to };
 
@@ -375,18 +408,18 @@ static int search_rows(
 }
 
 /* At most k - 1 rows are taken before a centre's turn, so depth k always suffices. */
-int kmeans_nearest(
-	const struct knn_set *rows, const float *centres, int k, bool distinct, uint32_t *at)
+int kmeans_nearest(const struct knn_set *rows, const float *centres, int k, bool distinct,
+	struct backend *device, uint32_t *at)
 {
 	struct knn_set set = knn_rows("centres", centres, k, rows->width);
 	int status = knn_measure(&set, KNN_L2);
 	bool found = false, *taken = mem_new((size_t)rows->count, sizeof *taken);
 
-	if (!distinct && !status) status = search_rows(rows, &set, 1, at);
+	if (!distinct && !status) status = search_rows(rows, &set, 1, device, at);
 	for (int depth = 4; distinct && !status && !found; depth *= 2) {
 		if (depth > k) depth = k;
 		uint32_t *near = mem_new((size_t)k * (size_t)depth, sizeof *near);
-		status = search_rows(rows, &set, depth, near);
+		status = search_rows(rows, &set, depth, device, near);
 		memset(taken, 0, (size_t)rows->count * sizeof *taken);
 		found = !status && take_free(near, k, depth, taken, at);
 		free(near);

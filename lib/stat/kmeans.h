@@ -26,6 +26,7 @@ struct kmeans {
 	uint32_t seed;
 	bool spherical;                      /* unit centres, rows assigned by inner product, */
 	                                     /* which the objective then sums */
+	struct backend *device;              /* for assignments, borrowed; NULL: the processor */
 	void (*step)(void *ctx, const struct kmeans_step *);   /* after each; NULL: none */
 	/* After each step, and once more where a signal stops the next in its midst; centres are
 	 * then the best run's.  0, or -1 after fail() to end it.  NULL: none. */
@@ -45,8 +46,8 @@ uint32_t *kmeans_sample(const struct kmeans *, int64_t rows, int per_centre, int
 int kmeans_train(struct kmeans *, const float *x, int64_t n, int width, float *centres);
 
 /* The row nearest to each centre, at[k]: Euclidean, ties to the lower key.  distinct: centres in
- * order, each the nearest row that is not taken yet.  rows measured for KNN_L2. */
-int kmeans_nearest(
-	const struct knn_set *rows, const float *centres, int k, bool distinct, uint32_t *at);
+ * order, each the nearest row that is not taken yet.  rows measured for KNN_L2; device as above. */
+int kmeans_nearest(const struct knn_set *rows, const float *centres, int k, bool distinct,
+	struct backend *device, uint32_t *at);
 
 #endif

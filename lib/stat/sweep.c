@@ -10,8 +10,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Rows of a block, and of a set at most in blocks of fewer; neighbours handed over at once. */
-enum { LEAST = HARVEST_SAMPLE, MOST = 1 << 14, BLOCKS = 64, PIECE = 1 << 20 };
+/* Rows of a block, and in how many a set is cut at least where these allow; candidates measured
+ * before neighbours are handed over. */
+enum { LEAST = HARVEST_SAMPLE, MOST = 1 << 14, BLOCKS = 64, PIECE = 1 << 22 };
 #define MEMORY_BYTES ((size_t)4 << 30)
 
 static bool within(const struct knn *job)
@@ -68,7 +69,7 @@ static int lists_open(struct sweep *s, int64_t rows)
 	s->kth = mem_new((size_t)s->query->side, sizeof *s->kth);
 	s->harvest.list = s->list;
 	s->finish = (struct finish){ .job = job, .ground = &s->ground, .room = s->harvest.room,
-		.most = (int)least(s->stretch, PIECE / job->k) };
+		.most = (int)least(s->stretch, PIECE / s->harvest.room) };
 	return s->list && s->candidates && s->wrong ? finish_open(&s->finish) : -1;
 }
 

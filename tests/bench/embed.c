@@ -1,7 +1,8 @@
 /* embed: a network alone, on numbers that are no pictures: embed NET BATCH THREADS REPEATS prints
  * NET, the way, and the least seconds and processor seconds of a batch; then multiply-adds of a
  * picture, what they are a second, over sgemm's rate.  NET is one of peer/embed.py; weights are the
- * formula of the tests.  With a fifth operand, any, also the time of each kind of step. */
+ * formula of the tests.  With a fifth operand, any, also the time of each kind of step.  THREADS
+ * may be a device instead, as backend.c names it: then the whole batch is one program. */
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
@@ -10,10 +11,12 @@
 #include "lib/nets/efficientnet.h"
 #include "lib/nets/inception.h"
 #include "lib/nets/resnet.h"
+#include "lib/nets/together.h"
 #include "lib/nets/vit.h"
-#include "lib/nets/worker.h"
 #include "tests/bench/peak.h"
 #include "tests/formula.h"
+
+#include <ctype.h>
 
 static const struct {
 	const char *name, *table;
@@ -70,6 +73,36 @@ static void measure(struct batch *b, int repeats, double least[2])
 	}
 }
 
+/* The same of a device, the way there and back included. */
+static void run_on_device(int net, int pictures, const char *name, int repeats)
+{
+	struct backend *b = backend_new(name, 0);
+	struct tensors w = formula_tensors(nets[net].table, "", 1);
+	struct folded layers = folded_start(&w, nets[net].eps);
+	struct together all;
+	double least = 1e9;
+
+	folded_ignore(&layers, "fc");
+	folded_ignore(&layers, "_fc");
+	if (!b && fail("%s", backend_why())) die();
+	if (together_open(&all, &layers, b, pictures, nets[net].side, build, &net)) die();
+	size_t n = (size_t)pictures * all.input;
+	real *x = mem_new(n, sizeof *x);
+	real *f = mem_new((size_t)pictures * all.width, sizeof *f);
+	for (size_t k = 0; k < n; k++) x[k] = (real)(k * 2654435761u % 1000) / 500 - 1;
+	for (int i = 0; i <= repeats + 1; i++) {     /* the first two warm up and record */
+		double start = clock_of(CLOCK_MONOTONIC);
+		if (together_run(&all, pictures, x, f)) die();
+		if (i > 1) least = fmin(least, clock_of(CLOCK_MONOTONIC) - start);
+	}
+	printf("%s\t%s\t%.4f\t%.0f\n", nets[net].name, name, least, pictures / least);
+	free(x), free(f);
+	together_close(&all);
+	folded_free(&layers);
+	tensors_close(&w);
+	backend_free(b);
+}
+
 int main(int argc, char **argv)
 {
 	int net = 0, n = (int)LEN(nets);
@@ -77,6 +110,10 @@ int main(int argc, char **argv)
 	blas_start(argv);
 	while (argc > 4 && net < n && strcmp(nets[net].name, argv[1])) net++;
 	if (argc < 5 || net == n) return 2;
+	if (isalpha((unsigned char)*argv[3])) {
+		run_on_device(net, atoi(argv[2]), argv[3], atoi(argv[4]));
+		return 0;
+	}
 	int threads = atoi(argv[3]), share = (atoi(argv[2]) + threads - 1) / threads;
 	struct batch b = { mem_new((size_t)threads, sizeof *b.worker), atoi(argv[2]),
 		share < WORKER_BATCH ? share : WORKER_BATCH };

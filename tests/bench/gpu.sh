@@ -5,7 +5,11 @@
 #	gpu.sh ops      products and passes over memory of a BigGAN step, one by one, as TSV
 #	gpu.sh train    training steps beside PyTorch's, alternately, as TSV; PEER is a python with torch
 #	gpu.sh steps    where the time of a training step goes, by kind of step of its tapes
+#	gpu.sh knn      exact neighbours of random rows beside PyTorch's in tf32, which are not exact, as TSV: up to ImageNet's size
+#	gpu.sh kmeans   rounds of k-means, the same way
+#	gpu.sh embed    networks for features beside PyTorch's, and ic-embed as a whole
 #	gpu.sh demo     pictures of DATA (a folder; default: drawn here) through the whole pipeline
+#	gpu.sh all      all of these, one after the other
 #
 # With nvcc and the packages of `make deps' there, `make' builds what it needs.  For a machine without them, run
 #
@@ -22,13 +26,14 @@ PRECISION=${PRECISION:-bf16}
 
 lacks() { echo "gpu.sh: $*" >&2; exit 1; }
 
-programs() { echo "$B"/bin/ic-* "$B"/tests/{check-ops,check-device} "$B"/bench/{device,train}; }
+programs() { echo "$B"/bin/ic-* "$B"/tests/{check-ops,check-device,check-sweep} "$B"/bench/{device,train,stat,embed}; }
 
 build()
 {
 	[ ! -d "$B/needed" ] || return 0          # carried along
 	command -v nvcc >/dev/null || lacks "no nvcc, and $B was not made by \`gpu.sh carry'"
-	make -j "$(nproc)" B="$B" all "$B"/tests/{check-ops,check-device} "$B"/bench/{device,train} >&2 || lacks "make failed"
+	make -j "$(nproc)" B="$B" all "$B"/tests/{check-ops,check-device,check-sweep} "$B"/bench/{device,train,stat,embed} >&2 ||
+		lacks "make failed"
 }
 
 carry()
@@ -57,7 +62,7 @@ ready()
 	nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed 's/^/# compute capability /'
 }
 
-check() { BIN=$B/bin tests/run.sh tests/ops-cuda.t "$B/tests/check-device" tests/cuda.t; }
+check() { BIN=$B/bin tests/run.sh tests/ops-cuda.t "$B"/tests/check-{device,sweep} tests/cuda.t; }
 
 # Ours; the peer in bf16, channels last, as it is and compiled: the faster of the two.
 train()
@@ -83,6 +88,50 @@ train()
 	done
 }
 
+# The line with the least time.
+least() { sort -t "$(printf '\t')" -k 2,2g "$1" | head -n 1; }
+
+# beside JOB...: ours and the peer, the least of REPEATS; ours with all that it says.
+beside()
+{
+	local job ours=$TMP/ours peer=$TMP/peer
+	printf '#what\tours_s\tpeer_s\tratio\tours\tpeer\n'
+	for job; do
+		rm -f "$ours"
+		printf '\tnan\tnone\n' >"$peer"
+		for _ in $(seq "$REPEATS"); do
+			"$B/bench/stat" cuda-bf16 $job >>"$ours" || exit
+			"$PEER" tests/bench/peer/gpu.py $job >>"$peer" 2>"$TMP/err" || echo "# peer: $(tail -n 1 "$TMP/err")"
+		done
+		paste <(least "$ours") <(grep -v nan "$peer" | least - | cat - "$peer" | head -n 1) |
+			awk -F '\t' -v OFS='\t' '{ print $1, $2, $5, sprintf("%.2f", $5 / $2), $3, $6 }'
+	done
+}
+
+knn() { beside "knn 20000 2048 50" "knn 100000 2048 50"; REPEATS=1 beside "knn 1281167 2048 50"; }
+kmeans() { beside "kmeans 50000 2048 1000 10" "kmeans 256000 2048 1000 10"; }
+
+# Networks alone at batches of 64, then 2400 pictures of 64 pixels from their store to rows.
+embed()
+{
+	local net precision i
+	printf '#net\tbatch\tprecision\tours_s\timages/s\tpeer\n'
+	for net in resnet50 inception-torchvision efficientnet-lite0; do
+		for precision in tf32 bf16; do
+			"$B/bench/embed" $net 64 cuda-$precision 10 >"$TMP/ours" || exit
+			DEVICE=cuda AMP=$precision WAYS="nhwc compile" "$PEER" tests/bench/peer/embed.py $net 64 1 10 \
+				>"$TMP/peer" 2>"$TMP/err" || echo "# peer: $(tail -n 1 "$TMP/err")"
+			printf '%s\t64\t%s\t%s\t%s\n' $net $precision "$(cut -f 3,4 "$TMP/ours")" \
+				"$(awk -F '\t' '{ printf "%s %s s; ", $2, $3 }' "$TMP/peer")"
+		done
+	done
+	for i in $(seq 400); do cat tests/golden/embed/64.ppm; done | ic-pack -q -f --size 64 -o "$TMP/i.mdb" - >/dev/null || exit
+	for precision in f32 tf32 bf16; do
+		ic-embed -v -f -d cuda --precision $precision "$TMP/i.mdb" -o "$TMP/f.mdb" 2>&1 | sed "s/^/# $precision: /"
+	done
+}
+
+ops() { "$B/bench/device" "cuda-$PRECISION"; }
 steps() { "$B/bench/train" 64 64 256 0 "$STEPS" "cuda-$PRECISION" steps; }
 
 # Discs of changing colour and place, four kinds.
@@ -112,10 +161,12 @@ demo()
 		tail -n 1 log.jsonl
 }
 
+all() { for phase in check ops train steps knn kmeans embed demo; do echo "# $phase"; ("$phase"); done; }
+
 case $1 in
 carry) carry "$2" ;;
-check|ops|train|steps|demo)
+all|check|ops|train|steps|knn|kmeans|embed|demo)
 	ready
-	case $1 in ops) "$B/bench/device" "cuda-$PRECISION" ;; *) "$1" ;; esac ;;
+	"$1" ;;
 *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

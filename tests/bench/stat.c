@@ -1,6 +1,6 @@
 /* stat: times exact neighbours, k-means and the Frechet distance on random rows:
- * "what<tab>seconds<tab>detail" lines for stat.sh.  usage: stat knn N D K | kmeans N D K ROUNDS |
- * frechet D */
+ * "what<tab>seconds<tab>detail" lines for stat.sh and gpu.sh.  usage: stat [BACKEND] knn N D K |
+ * kmeans N D K ROUNDS | frechet D */
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+static struct backend *device;               /* NULL: the processor */
 
 static double now(void)
 {
@@ -53,6 +55,7 @@ static int bench_knn(int n, int d, int k)
 		.metric = KNN_COSINE,
 		.k = k,
 		.others = true,
+		.device = device,
 		.take = take };
 	double start = now(), cpu = (double)clock() / CLOCKS_PER_SEC;
 
@@ -71,7 +74,9 @@ static int bench_knn(int n, int d, int k)
 static int bench_kmeans(int n, int d, int k, int rounds)
 {
 	float *x = unit_rows(n, d), *centres = mem_new((size_t)k * (size_t)d, sizeof *centres);
-	struct kmeans job = { .k = k, .iterations = rounds, .restarts = 1, .seed = 1234 };
+	struct kmeans job = {
+		.k = k, .iterations = rounds, .restarts = 1, .seed = 1234, .device = device
+	};
 	double start = now(), cpu = (double)clock() / CLOCKS_PER_SEC;
 
 	if (kmeans_train(&job, x, n, d, centres)) return -1;
@@ -116,6 +121,13 @@ int main(int argc, char **argv)
 	int n[4] = { 0 }, bad = -1;
 
 	blas_start(argv);
+	if (argc > 1 && (!strncmp(argv[1], "cuda-", 5) || !strcmp(argv[1], "ref"))) {
+		if (!(device = backend_new(argv[1], 0))) {
+			fprintf(stderr, "stat: %s\n", backend_why());
+			return 1;
+		}
+		argc--, argv++;
+	}
 	for (int i = 2; i < argc && i < 6; i++) n[i - 2] = atoi(argv[i]);
 	if (argc == 1)
 		bad = bench_knn(8000, 2048, 50) || bench_kmeans(20000, 2048, 500, 5) ||
@@ -126,7 +138,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[1], "kmeans") && argc == 6)
 		bad = bench_kmeans(n[0], n[1], n[2], n[3]);
 	else if (!strcmp(argv[1], "frechet") && argc == 3) bad = bench_frechet(n[0]);
-	else fail("usage: stat [knn N D K | kmeans N D K ROUNDS | frechet D]");
+	else fail("usage: stat [BACKEND] [knn N D K | kmeans N D K ROUNDS | frechet D]");
+	backend_free(device);
 	if (bad) fprintf(stderr, "stat: %s\n", why());
 	return bad ? 1 : 0;
 }

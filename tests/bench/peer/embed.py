@@ -1,7 +1,7 @@
 """Features of pictures in PyTorch, in each of its ways to run a network: embed.py NET BATCH THREADS REPEATS prints a line
 for each way: NET, way, the least seconds and the least processor seconds of a batch, and the version.  NET is one of MAKE
 below; weights are random.  WAYS: eager (NCHW), nhwc, jit (a frozen graph optimised for inference), compile (torch.compile),
-by default all."""
+by default all.  DEVICE=cuda runs them there, with AMP=tf32 or bf16."""
 import os
 import sys
 import time
@@ -14,6 +14,8 @@ from torch.nn import functional
 
 net, batch, threads, repeats = sys.argv[1], *(int(a) for a in sys.argv[2:5])
 torch.set_num_threads(threads)
+device, amp = os.environ.get("DEVICE", "cpu"), os.environ.get("AMP", "f32")
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = amp == "tf32"
 warnings.filterwarnings("ignore")
 
 # kernel, stride, expansion, channels, blocks of each stage
@@ -156,28 +158,33 @@ def make():
     return MAKE[net]().eval()
 
 
+def wait():
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
 def way(name):
-    last = lambda m: m.to(memory_format=torch.channels_last)
+    model = make().to(device)
     if name == "eager":
-        return make()
-    if name == "nhwc":
-        return last(make())
+        return model
     if name == "jit":
-        return torch.jit.optimize_for_inference(torch.jit.trace(make(), x))
-    return torch.compile(last(make()))
+        return torch.jit.optimize_for_inference(torch.jit.trace(model, x))
+    model = model.to(memory_format=torch.channels_last)
+    return model if name == "nhwc" else torch.compile(model)
 
 
 side = 299 if net.startswith("inception") else 224
-x = torch.randn(batch, 3, side, side)
+x = torch.randn(batch, 3, side, side).to(device)
 for name in os.environ.get("WAYS", "eager nhwc jit compile").split():
     y = x if name in ("eager", "jit") else x.contiguous(memory_format=torch.channels_last)
     wall, cpu = [], []
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=amp == "bf16"):
             model = way(name)
             for _ in range(repeats + 2):  # the first two warm up
                 a, b = time.perf_counter(), time.process_time()
                 model(y)
+                wait()
                 wall.append(time.perf_counter() - a)
                 cpu.append(time.process_time() - b)
     except Exception as e:
