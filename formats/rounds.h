@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ROUNDS_STEP = 7 };                    /* numbers that tell of a round, all whole but these: */
+/* Numbers that tell of a round, and those of them that are not whole. */
+enum { ROUNDS_STEP = 7 };
 enum { ROUNDS_OBJECTIVE = 2, ROUNDS_IMBALANCE = 3, ROUNDS_SHIFT = 6 };
 
 struct rounds {

@@ -15,7 +15,7 @@ table()
 		function least(a, b) { return a < b ? a : b }
 		BEGIN { shared = gpu == 90 ? 233472 : gpu == 80 ? 167936 : 102400 }
 		/Compiling entry function/ { split($0, part, "\047"); name = part[2] }
-		/spill stores/ { spilled = $(NF - 6) + $(NF - 2) }
+		/spill stores/ { spilled = $(NF - 7) + $(NF - 3) }
 		/Used [0-9]+ registers/ {
 			match($0, /Used [0-9]+/); regs = substr($0, RSTART + 5, RLENGTH - 5)
 			smem = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART) + 0 : 0
