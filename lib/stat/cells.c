@@ -13,7 +13,6 @@
 /* Rows of the sample for each centre, and passes, of k-means.  Means of few rows in many dimensions
  * are long for what they are the mean of: those of more rows then attract all others. */
 enum { PER_CENTRE = 128, ROUNDS = 10 };
-#define MEMORY_BYTES ((size_t)4 << 30)           /* as knn_search() */
 
 /* Rows of the sample, for KNN_COSINE at unit length. */
 static float *load_sample(const struct cells *c, const uint32_t *at, int64_t n)
@@ -111,20 +110,8 @@ static int assign(const struct cells *c, uint32_t *cell)
 	return knn_search(&job, 0, c->base->count);
 }
 
-/* order[start[v]] .. order[start[v + 1] - 1] are the i with value[i] == v < values, ascending. */
-static void sort_by(const uint32_t *value, int64_t n, int64_t values, uint32_t *start,
-	uint32_t *order)
-{
-	memset(start, 0, ((size_t)values + 1) * sizeof *start);
-	for (int64_t i = 0; i < n; i++) start[value[i] + 1]++;
-	for (int64_t v = 0; v < values; v++) start[v + 1] += start[v];
-	for (int64_t i = 0; i < n; i++) order[start[value[i]]++] = (uint32_t)i;
-	memmove(start + 1, start, (size_t)values * sizeof *start);
-	start[0] = 0;
-}
-
 /* Leaves out the centres of cells with fewer than `least` rows; returns whether there were any. */
-static bool drop_small(struct cells *c, uint32_t least)
+static bool drop_small(struct cells *c, int64_t least)
 {
 	bool *keep = mem_new((size_t)c->centres.count, sizeof *keep), any = false;
 
@@ -149,8 +136,8 @@ int cells_open(struct cells *c, const struct knn_set *base, enum knn_metric metr
 	uint32_t *cell = mem_big((size_t)rows, sizeof *cell, "cells of rows");
 	bad = !c->row || !cell || make_centres(c, count);
 	while (!bad && !(bad = assign(c, cell))) {
-		sort_by(cell, rows, c->centres.count, c->start, c->row);
-		if (c->centres.count == 1 || !drop_small(c, 2 * (uint32_t)k)) break;
+		kmeans_group(cell, rows, c->centres.count, c->start, c->row);
+		if (c->centres.count == 1 || !drop_small(c, 2 * (int64_t)k)) break;
 		bad = measure_centres(c);
 	}
 	free(cell);
@@ -173,7 +160,8 @@ struct visit {
 	int probes;
 	int64_t first, last, from, to;       /* of the whole search; of these */
 	uint32_t *probe;                     /* [probes][queries] */
-	uint32_t *start, *query;             /* the queries of each cell, counted from `from` */
+	int64_t *start;                      /* of the queries of each cell, */
+	uint32_t *query;                     /* counted from `from` */
 	uint32_t *at;                        /* [queries][k], nearest first; */
 	double *distance;                    /* [queries][k], infinite where there is none yet */
 	double *reach;                       /* [queries]: of the cell at work */
@@ -224,11 +212,12 @@ static int visit_cell(struct visit *v, int64_t cell)
 {
 	const struct cells *c = v->cells;
 	const struct knn *job = v->job;
-	uint32_t *query = v->query + v->start[cell], n = v->start[cell + 1] - v->start[cell];
+	uint32_t *query = v->query + v->start[cell];
+	int64_t n = v->start[cell + 1] - v->start[cell];
 	struct picked rows, queries;
 
 	if (!n) return 0;
-	for (uint32_t i = 0; i < n; i++) {
+	for (int64_t i = 0; i < n; i++) {
 		v->reach[i] = v->distance[((size_t)query[i] + 1) * (size_t)job->k - 1];
 		query[i] += (uint32_t)v->from;
 	}
@@ -260,7 +249,7 @@ static int visit_all(struct visit *v)
 	if (knn_search(&nearest, v->from, v->to)) return -1;
 	for (int64_t i = 0; i < n * job->k; i++) v->distance[i] = INFINITY;
 	for (int probe = 0; probe < v->probes; probe++) {
-		sort_by(v->probe + probe * n, n, c->centres.count, v->start, v->query);
+		kmeans_group(v->probe + probe * n, n, c->centres.count, v->start, v->query);
 		for (int64_t cell = 0; cell < c->centres.count; cell++)
 			if (visit_cell(v, cell)) return -1;
 	}
@@ -270,10 +259,9 @@ static int visit_all(struct visit *v)
 /* How many queries at once: within memory. */
 static int64_t queries(const struct visit *v)
 {
-	size_t memory = v->job->memory_bytes ? v->job->memory_bytes : MEMORY_BYTES;
 	size_t each = (size_t)v->job->k * (sizeof *v->at + sizeof *v->distance) +
 		(size_t)v->probes * sizeof *v->probe + sizeof *v->query + sizeof *v->reach;
-	int64_t most = (int64_t)(memory / each), rows = v->last - v->first;
+	int64_t most = (int64_t)(knn_memory(v->job) / each), rows = v->last - v->first;
 
 	if (most > INT32_MAX / v->job->k) most = INT32_MAX / v->job->k;
 	return most < 1 ? 1 : most < rows ? most : rows;

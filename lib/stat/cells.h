@@ -11,7 +11,8 @@ struct cells {
 	enum knn_metric metric;
 	struct knn_set centres;              /* measured; its rows are owned */
 	float *x;                            /* [count][width] */
-	uint32_t *row, *start;               /* of cell c: row[start[c]] .. row[start[c+1]-1] */
+	int64_t *start;                      /* the rows of cell c are */
+	uint32_t *row;                       /* row[start[c]] .. row[start[c + 1] - 1] */
 };
 
 /* Cells of about CELLS_ROWS rows, and of no fewer than 2k, so that each has k neighbours; the same

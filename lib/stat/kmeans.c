@@ -137,18 +137,15 @@ static int assign(struct run *r, int64_t *changed)
 	return 0;
 }
 
-/* Counting sort of the rows by cluster. */
-static void group(struct run *r)
+/* Counting sort; start is moved on by it, and back. */
+void kmeans_group(const uint32_t *assign, int64_t n, int64_t k, int64_t *start, uint32_t *order)
 {
-	int k = r->job->k;
-
-	memset(r->start, 0, ((size_t)k + 1) * sizeof *r->start);
-	for (int64_t i = 0; i < r->n; i++) r->start[r->assign[i] + 1]++;
-	for (int c = 0; c < k; c++) r->start[c + 1] += r->start[c];
-	int64_t *next = mem_new((size_t)k, sizeof *next);
-	memcpy(next, r->start, (size_t)k * sizeof *next);
-	for (int64_t i = 0; i < r->n; i++) r->order[next[r->assign[i]]++] = (uint32_t)i;
-	free(next);
+	memset(start, 0, ((size_t)k + 1) * sizeof *start);
+	for (int64_t i = 0; i < n; i++) start[assign[i] + 1]++;
+	for (int64_t c = 0; c < k; c++) start[c + 1] += start[c];
+	for (int64_t i = 0; i < n; i++) order[start[assign[i]]++] = (uint32_t)i;
+	memmove(start + 1, start, (size_t)k * sizeof *start);
+	start[0] = 0;
 }
 
 /* The objective of a row, before another one, and its centre in double. */
@@ -215,7 +212,7 @@ static void move_centres(struct run *r, struct kmeans_step *step)
 	size_t bytes = (size_t)r->width * sizeof *r->centres;
 
 	memcpy(r->before, r->centres, (size_t)r->job->k * bytes);
-	group(r);
+	kmeans_group(r->assign, r->n, r->job->k, r->start, r->order);
 	par_for(r->job->k, r, mean_of_cluster);
 	for (int c = 0; c < r->job->k; c++) step->objective += r->objective[c];
 	step->splits = split_empty(r);

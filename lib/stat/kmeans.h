@@ -45,6 +45,11 @@ uint32_t *kmeans_sample(const struct kmeans *, int64_t rows, int per_centre, int
  * without a stop. */
 int kmeans_train(struct kmeans *, const float *x, int64_t n, int width, float *centres);
 
+/* Rows by cluster: those of c < k are order[start[c]] .. order[start[c + 1] - 1], ascending;
+ * assign[n], start[k + 1], order[n]. */
+void kmeans_group(
+	const uint32_t *assign, int64_t n, int64_t k, int64_t *start, uint32_t *order);
+
 /* The row nearest to each centre, at[k]: Euclidean, ties to the lower key.  distinct: centres in
  * order, each the nearest row that is not taken yet.  rows measured for KNN_L2; device as above. */
 int kmeans_nearest(const struct knn_set *rows, const float *centres, int k, bool distinct,

@@ -25,7 +25,6 @@ enum {
 };
 #define REACH_ERROR 1e-9
 #define BLOCK_BYTES ((size_t)1 << 28)            /* for the rows of a block */
-#define MEMORY_BYTES ((size_t)4 << 30)
 
 static int fetch_memory(const struct knn_set *s, int64_t first, int n, float *to)
 {
@@ -54,6 +53,16 @@ const float *knn_row(const struct knn_set *s, int64_t i, float *room)
 uint64_t knn_key(const struct knn_set *s, int64_t i)
 {
 	return s->keys ? s->keys[i] : (uint64_t)i;
+}
+
+size_t knn_memory(const struct knn *job)
+{
+	return job->memory_bytes ? job->memory_bytes : (size_t)4 << 30;
+}
+
+int knn_room(const struct knn *job)
+{
+	return 2 * job->k + 28;
 }
 
 void knn_effort_add(struct knn_effort *to, const struct knn_effort *e)
@@ -343,13 +352,12 @@ static int64_t tiles_in(size_t bytes, size_t each, int64_t most)
 static int search_open(struct search *s, int64_t rows)
 {
 	struct knn *job = s->job;
-	size_t memory = job->memory_bytes ? job->memory_bytes : MEMORY_BYTES;
 	int64_t all = (rows + PASS_TILE - 1) / PASS_TILE * PASS_TILE;
 
 	s->pass.job = job;
-	s->pass.room = 2 * job->k + 28;
+	s->pass.room = knn_room(job);
 	size_t each = (size_t)s->pass.room * sizeof *s->candidates + sizeof *s->list;
-	s->stretch = tiles_in(memory, each, all);
+	s->stretch = tiles_in(knn_memory(job), each, all);
 	s->pass.block = (int)tiles_in(
 		BLOCK_BYTES, quant_bytes(job->query->width, pass_sides(job)), s->stretch);
 	int piece = job->k > PIECE / PASS_STRIP ? PASS_STRIP : PIECE / job->k;

@@ -75,6 +75,9 @@ struct knn {
 	struct knn_effort effort;            /* by knn_search */
 };
 
+size_t knn_memory(const struct knn *);       /* memory_bytes, or what 0 stands for */
+int knn_room(const struct knn *);            /* candidates that the list of a query holds */
+
 /* The neighbours of the queries first .. last-1; 0, or -1 after fail(). */
 int knn_search(struct knn *, int64_t first, int64_t last);
 

@@ -13,7 +13,6 @@
 /* Rows of a block, and in how many a set is cut at least where these allow; candidates measured
  * before neighbours are handed over. */
 enum { LEAST = HARVEST_SAMPLE, MOST = 1 << 14, BLOCKS = 64, PIECE = 1 << 22 };
-#define MEMORY_BYTES ((size_t)4 << 30)
 
 static bool within(const struct knn *job)
 {
@@ -47,7 +46,7 @@ static int open_all(struct sweep *s)
 	if (!within(job)) s->other = shelf_of(s, job->query);
 	s->query = within(job) ? &s->base : &s->other;
 	s->harvest = (struct harvest){ .job = job, .ground = &s->ground, .base = &s->base,
-		.query = s->query, .room = 2 * job->k + 28 };
+		.query = s->query, .room = knn_room(job) };
 	if (harvest_open(&s->harvest)) return -1;
 	if (within(job)) return shelf_open(&s->base, 2);
 	return shelf_open(first ? &s->base : &s->other, 1) ||
@@ -59,9 +58,8 @@ static int lists_open(struct sweep *s, int64_t rows)
 	const struct knn *job = s->job;
 	size_t room = (size_t)s->harvest.room;
 	size_t each = room * sizeof *s->candidates + sizeof *s->list;
-	size_t memory = job->memory_bytes ? job->memory_bytes : MEMORY_BYTES;
 
-	s->stretch = least(rows, (int64_t)(memory / each));
+	s->stretch = least(rows, (int64_t)(knn_memory(job) / each));
 	if (s->stretch < 1) s->stretch = 1;
 	s->list = mem_big((size_t)s->stretch, sizeof *s->list, "candidates");
 	s->candidates = mem_big((size_t)s->stretch, room * sizeof *s->candidates, "candidates");
