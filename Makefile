@@ -29,6 +29,7 @@ OBJ      := $(SRC:%.c=$B/obj/%.o)
 NVCC     := $(shell command -v nvcc)
 CU       := $(wildcard kernels/cuda/*.cu)
 GPUS     ?= 80 90
+HOST     := cuda-host cuda-runtime
 OBJ64    := $(SRC64:%.c=$B/f64/obj/%.o)
 TOOLS    := $(patsubst tools/%.c,%,$(wildcard tools/ic-*.c))
 CHECKS   := $(patsubst tests/%.c,%,$(wildcard tests/check-*.c))
@@ -75,7 +76,7 @@ $B/host/%.o: %.cu | $B/found
 $B/host/%.o: %.c | $B/found
 	@mkdir -p $(@D)
 	$(COMPILE) -fPIC -c -o $@ $<
-$B/tests/libic-cuda-host.so: $(CU:%.cu=$B/host/%.o) $B/host/tests/cuda-host.o $B/host/kernels/ops.o
+$B/tests/libic-cuda-host.so: $(CU:%.cu=$B/host/%.o) $(HOST:%=$B/host/tests/%.o) $B/host/kernels/ops.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -shared -o $@ $^ -lm
 

@@ -1,13 +1,12 @@
-/* cuda-host: a device without a GPU: grids run block after block, the threads of a block as fibers
- * that give way to each other where they wait; memory of the device is out of reach outside of
- * kernels. For tests: it is slow, and strict: threads that wait at different places end the
- * program. */
-#include "kernels/cuda/cuda.h"
+/* cuda-host: the processor of a device without a GPU: the threads of a block are fibers that give
+ * way to each other where they wait. For tests: it is slow, and strict: threads that wait at
+ * different places end the program, warps and lanes take turns in an order that changes, copies
+ * arrive when they are waited for, and what blocks share is NaN at first. */
+#include "tests/cuda-host.h"
 
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <ucontext.h>
 
 enum { STACK = 64 << 10 };
@@ -35,7 +34,7 @@ static struct fiber {
 static jmp_buf scheduler;
 static struct { void (*kernel)(const void *); const void *args; } job;
 
-static void broken(const char *what)
+void host_broken(const char *what)
 {
 	fprintf(stderr, "emulated device: block %d,%d,%d: %s\n", BLOCK_X, BLOCK_Y, BLOCK_Z, what);
 	abort();
@@ -46,7 +45,7 @@ static void begin(void)
 	fiber[host_at.thread].copies = fiber[host_at.thread].groups = 0;
 	job.kernel(job.args);
 	fiber[host_at.thread].state = DONE;
-	if (fiber[host_at.thread].copies) broken("a copy that nobody waited for");
+	if (fiber[host_at.thread].copies) host_broken("a copy that nobody waited for");
 	_longjmp(scheduler, 1);
 }
 
@@ -71,6 +70,15 @@ static void go_on(int i)
 	else _longjmp(f->at, 1);
 }
 
+/* A number below n, the same ones in each run of a program. */
+int host_drawn(int n)
+{
+	static uint32_t state;
+
+	state = state * 1664525 + 1013904223;
+	return (int)((uint64_t)state * (uint64_t)n >> 32);
+}
+
 void host_sync(void)
 {
 	wait_as(AT_BLOCK);
@@ -92,6 +100,11 @@ static const struct deposit *of_lane(int lane, int turn)
 	return &fiber[host_at.thread / WARP * WARP + lane].given[turn];
 }
 
+void host_aligned(const void *four)
+{
+	if ((uintptr_t)four % 16) host_broken("four numbers that do not lie on 16 bytes");
+}
+
 float host_xor(float v, int lanes)
 {
 	int lane = host_at.thread % WARP;
@@ -105,8 +118,8 @@ void host_copy_async(void *to, const void *from, bool any)
 {
 	struct fiber *f = &fiber[host_at.thread];
 
-	if (f->copies == sizeof f->copy / sizeof *f->copy) broken("too many copies on their way");
-	if ((uintptr_t)to % 16 || (uintptr_t)from % 16) broken("a copy that is not aligned");
+	if (f->copies == sizeof f->copy / sizeof *f->copy) host_broken("too many copies on their way");
+	if ((uintptr_t)to % 16 || (uintptr_t)from % 16) host_broken("a copy that is not aligned");
 	memset(to, 0xff, 16);
 	f->copy[f->copies++] = (struct copy){ to, from, any, f->groups };
 }
@@ -134,7 +147,7 @@ void host_load_matrices(uint32_t w[4], const void *row, bool transposed)
 {
 	int lane = host_at.thread % WARP, quad = lane % 4, turn;
 
-	if ((uintptr_t)row % 16) broken("a row of a matrix that is not aligned");
+	if ((uintptr_t)row % 16) host_broken("a row of a matrix that is not aligned");
 	turn = give(&(struct deposit){ .row = row });
 	for (int j = 0; j < 4; j++) {
 		const uint16_t *at[2] = { of_lane(8 * j + 2 * quad, turn)->row,
@@ -193,7 +206,7 @@ static void mma(float d[4], const uint32_t a[4], const uint32_t b[2], int each)
 void host_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2])
 {
 	for (int i = 0; i < 6; i++)
-		if ((i < 4 ? a[i] : b[i - 4]) & 0x1fffu) broken("an operand is not in tf32");
+		if ((i < 4 ? a[i] : b[i - 4]) & 0x1fffu) host_broken("an operand is not in tf32");
 	mma(d, a, b, 1);
 }
 
@@ -219,10 +232,12 @@ static void release(int first, int n)
 static void run_warp(int first)
 {
 	for (;;) {
-		for (int i = first; i < first + WARP; i++)
-			if (fiber[i].state <= READY) go_on(i);
+		int turn = host_drawn(WARP);
+		for (int k = 0; k < WARP; k++)
+			if (fiber[first + (k ^ turn)].state <= READY) go_on(first + (k ^ turn));
 		if (!count(first, WARP, AT_WARP)) return;
-		if (count(first, WARP, AT_WARP) < WARP) broken("a warp parts where it must not");
+		if (count(first, WARP, AT_WARP) < WARP)
+			host_broken("a warp parts where it must not");
 		release(first, WARP);
 	}
 }
@@ -233,158 +248,29 @@ static void start(int i)
 
 	f->state = FRESH;
 	if (f->stack) return;                /* made once, begun anew in each block */
-	if (!(f->stack = malloc(STACK))) broken("no memory");
+	if (!(f->stack = malloc(STACK))) host_broken("no memory");
 	getcontext(&f->context);
 	f->context.uc_stack.ss_sp = f->stack;
 	f->context.uc_stack.ss_size = STACK;
 	makecontext(&f->context, begin, 0);
 }
 
-static void run_block(void)
+/* Where the linker puts what is SHARED, of all kernels. */
+extern char __start_ic_shared[] __attribute__((visibility("hidden")));
+extern char __stop_ic_shared[] __attribute__((visibility("hidden")));
+
+void host_block(void (*kernel)(const void *), const void *args)
 {
+	job.kernel = kernel;
+	job.args = args;
+	memset(__start_ic_shared, 0xff, (size_t)(__stop_ic_shared - __start_ic_shared));
 	for (int i = 0; i < THREADS; i++) start(i);
 	for (;;) {
-		for (int i = 0; i < THREADS; i += WARP) run_warp(i);
+		int turn = host_drawn(THREADS / WARP);
+		for (int k = 0; k < THREADS / WARP; k++) run_warp((k ^ turn) * WARP);
 		if (count(0, THREADS, DONE) == THREADS) return;
-		if (count(0, THREADS, AT_BLOCK) < THREADS) broken("threads part at a barrier");
+		if (count(0, THREADS, AT_BLOCK) < THREADS)
+			host_broken("threads part at a barrier");
 		release(0, THREADS);
 	}
-}
-
-/* Memory of the device: whole pages, open to kernels only. */
-static struct area { char *p; size_t bytes; } *area;
-static int areas;
-
-static void each_area(int how)
-{
-	for (int i = 0; i < areas; i++)
-		if (mprotect(area[i].p, area[i].bytes, how)) broken("mprotect");
-}
-
-/* Filled with NaN: who reads what was never written shall see it. */
-void *host_take(size_t bytes)
-{
-	size_t page = 4096, whole = (bytes + page) / page * page;
-	char *p = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct area *more = realloc(area, (size_t)(areas + 1) * sizeof *area);
-
-	if (p == MAP_FAILED || !more) return NULL;
-	madvise(p, whole, MADV_HUGEPAGE);    /* fewer to open and shut */
-	memset(p, 0xff, whole);
-	area = more;
-	area[areas++] = (struct area){ p, whole };
-	mprotect(p, whole, PROT_NONE);
-	return p;
-}
-
-void host_give(void *p)
-{
-	host_settle();
-	for (int i = 0; i < areas; i++) {
-		if (area[i].p != p) continue;
-		munmap(p, area[i].bytes);
-		area[i] = area[--areas];
-		return;
-	}
-	if (p) broken("memory that is not the device's given back");
-}
-
-/* What the device has yet to do: transfers, which it begins when it pleases. */
-static struct transfer { void *to; const void *from; size_t bytes; } *transfer;
-static int transfers;
-
-/* Kernels in the order of their launches, with copies of their arguments. */
-struct launch { void (*kernel)(const void *); void *args; int grid[3]; };
-struct recording { struct launch *at; int n; };
-static struct recording *recording;          /* NULL: kernels run */
-
-static void *more(void *p, int n, size_t each)
-{
-	if (!(p = realloc(p, (size_t)n * each))) broken("no memory");
-	return p;
-}
-
-void host_send(void *to, const void *from, size_t bytes)
-{
-	if (recording) broken("a transfer is recorded");
-	transfer = more(transfer, transfers + 1, sizeof *transfer);
-	transfer[transfers++] = (struct transfer){ to, from, bytes };
-}
-
-void host_settle(void)
-{
-	if (!transfers) return;
-	each_area(PROT_READ | PROT_WRITE);
-	for (int i = 0; i < transfers; i++)
-		memcpy(transfer[i].to, transfer[i].from, transfer[i].bytes);
-	transfers = 0;
-	each_area(PROT_NONE);
-}
-
-void host_copy(void *to, const void *from, size_t bytes)
-{
-	if (recording) broken("a copy is recorded");
-	host_settle();
-	each_area(PROT_READ | PROT_WRITE);
-	if (bytes) memmove(to, from, bytes);
-	each_area(PROT_NONE);
-}
-
-static void run_grid(const struct launch *l)
-{
-	job.kernel = l->kernel;
-	job.args = l->args;
-	host_at.grid_x = l->grid[0];
-	host_settle();
-	each_area(PROT_READ | PROT_WRITE);
-	for (int z = 0; z < l->grid[2]; z++)
-		for (int y = 0; y < l->grid[1]; y++)
-			for (int x = 0; x < l->grid[0]; x++) {
-				host_at.block[0] = x, host_at.block[1] = y, host_at.block[2] = z;
-				run_block();
-			}
-	each_area(PROT_NONE);
-}
-
-void host_run(void (*kernel)(const void *), const void *args, size_t bytes, int gx, int gy, int gz)
-{
-	struct launch l = { kernel, (void *)args, { gx, gy, gz } };
-
-	if (!recording) {
-		run_grid(&l);
-		return;
-	}
-	l.args = memcpy(more(NULL, 1, bytes), args, bytes);
-	recording->at = more(recording->at, recording->n + 1, sizeof l);
-	recording->at[recording->n++] = l;
-}
-
-void host_record(void)
-{
-	if (recording) broken("a recording within another");
-	recording = memset(more(NULL, 1, sizeof *recording), 0, sizeof *recording);
-}
-
-void *host_recorded(void)
-{
-	struct recording *r = recording;
-
-	recording = NULL;
-	return r;
-}
-
-void host_repeat(void *what)
-{
-	const struct recording *r = what;
-
-	for (int i = 0; i < r->n; i++) run_grid(&r->at[i]);
-}
-
-void host_forget(void *what)
-{
-	struct recording *r = what;
-
-	for (int i = 0; i < r->n; i++) free(r->at[i].args);
-	free(r->at);
-	free(r);
 }

@@ -68,6 +68,18 @@ DEVICE unsigned high_word(unsigned a, unsigned b) { return __umulhi(a, b); }
 /* returns what was there */
 DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n) { return atomicAdd(to, n); }
 
+/* Four numbers that lie on 16 bytes. */
+DEVICE void read_four(const float *from, float v[4])
+{
+	float4 four = *(const float4 *)from;
+	v[0] = four.x, v[1] = four.y, v[2] = four.z, v[3] = four.w;
+}
+
+DEVICE void write_four(float *to, const float v[4])
+{
+	*(float4 *)to = make_float4(v[0], v[1], v[2], v[3]);
+}
+
 /* Begins a copy of 16 bytes into shared memory; zeros when there is nothing to copy. */
 DEVICE void copy_async(void *to, const void *from, bool any)
 {
@@ -133,6 +145,7 @@ void *host_recorded(void);
 void host_repeat(void *);
 void host_forget(void *);
 void host_sync(void);                        /* until all threads of the block are here */
+void host_aligned(const void *);             /* on 16 bytes, or the program ends */
 float host_xor(float v, int lanes);          /* of the thread of the warp that is `lanes` away */
 void host_copy_async(void *to, const void *from, bool any);   /* done when it is waited for */
 void host_copy_commit(void);
@@ -150,7 +163,7 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 	((void)(b), host_run(name, &(args), sizeof(args), (int)(gx), (int)(gy), (int)(gz)))
 #define DEVICE static inline
 #define HOST_DEVICE static inline
-#define SHARED static _Alignas(128)
+#define SHARED static _Alignas(128) __attribute__((section("ic_shared")))   /* to be found */
 #define SIXTEEN _Alignas(16)
 #define THREAD host_at.thread
 #define BLOCK_X host_at.block[0]
@@ -169,7 +182,23 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 #define mma_bf16 host_mma_bf16
 
 DEVICE unsigned high_word(unsigned a, unsigned b) { return (unsigned)((uint64_t)a * b >> 32); }
-DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n) { return (*to += n) - n; }
+
+DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n)
+{
+	return __atomic_fetch_add(to, n, __ATOMIC_RELAXED);
+}
+
+DEVICE void read_four(const float *from, float v[4])
+{
+	host_aligned(from);
+	memcpy(v, from, 16);
+}
+
+DEVICE void write_four(float *to, const float v[4])
+{
+	host_aligned(to);
+	memcpy(to, v, 16);
+}
 
 DEVICE uint32_t float_bits(float x)
 {

@@ -12,14 +12,9 @@ DEVICE float source(const struct pack *p, size_t r, int c)
 
 DEVICE void read4(const struct pack *p, size_t r, int c, float v[4])
 {
-#ifdef __CUDACC__
-	if (!p->across && p->width % 4 == 0 && c < p->width) {
-		float4 f = *(const float4 *)(p->from + r * (size_t)p->width + c);
-		v[0] = f.x, v[1] = f.y, v[2] = f.z, v[3] = f.w;
-		return;
-	}
-#endif
-	for (int i = 0; i < 4; i++) v[i] = source(p, r, c + i);
+	if (!p->across && p->width % 4 == 0 && c < p->width)
+		read_four(p->from + r * (size_t)p->width + (size_t)c, v);
+	else for (int i = 0; i < 4; i++) v[i] = source(p, r, c + i);
 }
 
 /* A thread has a chunk. */

@@ -72,25 +72,14 @@ DEVICE void apply(int op, const float *f, const float *a, const float *b, float 
 /* One element, or four that lie on 16 bytes. */
 DEVICE void fetch(const float *from, float *v, int lanes)
 {
-#ifdef __CUDACC__
-	if (lanes == 4) {
-		float4 four = *(const float4 *)from;
-		v[0] = four.x, v[1] = four.y, v[2] = four.z, v[3] = four.w;
-		return;
-	}
-#endif
-	for (int l = 0; l < lanes; l++) v[l] = from[l];
+	if (lanes == 4) read_four(from, v);
+	else for (int l = 0; l < lanes; l++) v[l] = from[l];
 }
 
 DEVICE void store(float *to, const float *v, int lanes)
 {
-#ifdef __CUDACC__
-	if (lanes == 4) {
-		*(float4 *)to = make_float4(v[0], v[1], v[2], v[3]);
-		return;
-	}
-#endif
-	for (int l = 0; l < lanes; l++) to[l] = v[l];
+	if (lanes == 4) write_four(to, v);
+	else for (int l = 0; l < lanes; l++) to[l] = v[l];
 }
 
 /* Neighbours in the innermost dimension; where that is broadcast, the same for all. */
