@@ -6,7 +6,7 @@
 # images.  Samples are conditioned as in training: on images drawn at random, hence on classes as frequent as theirs.
 DATA       ?= fashion
 IMAGES     ?= 10000
-SEEN       ?= 30000
+SEEN       ?= 40000
 SEEDS      ?= 1 2
 SAMPLES    ?= 2000
 SIZE       ?= 32
@@ -14,7 +14,9 @@ NEIGHBOURS ?= 50
 CLUSTERS   ?= 50
 THREADS    ?= 0
 CH         ?= 8
-BATCH      ?= 32
+BATCH      ?= 16
+# For networks this small: see tests/bench/results/paper-order.txt.
+RATES      ?= --lr-g 8e-4 --lr-d 16e-4
 OUT        ?= out/paper-order/$(DATA)
 # A font has no labels.
 KINDS      ?= none $(if $(labels.$(DATA)),class) cluster instance flip da
@@ -24,7 +26,7 @@ pack        = --size $(SIZE) -n $(IMAGES) $(labels.$(DATA)) $(source)
 embed       =
 knn         = -k $(NEIGHBOURS)
 kmeans      = -k $(CLUSTERS)
-train       = --ch $(CH) --batch $(BATCH) --steps $$(($(SEEN) / $(BATCH)))
+train       = --ch $(CH) --batch $(BATCH) $(RATES) --steps $$(($(SEEN) / $(BATCH)))
 sample      = -n $(SAMPLES)
 metrics     = fd,se
 STAGES      = pack embed knn kmeans train sample
