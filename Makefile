@@ -80,6 +80,28 @@ $B/tests/libic-cuda-host.so: $(CU:%.cu=$B/host/%.o) $(HOST:%=$B/host/tests/%.o) 
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -shared -o $@ $^ -lm
 
+$B/tests/check-emulated: $B/obj/tests/check-emulated.o $(HOST:%=$B/host/tests/%.o)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ -lm
+
+# The same device, its kernels watched by ThreadSanitizer.
+RACES     = $(CC) $(STD) -O1 -g -fPIC -DIC_RACES -MMD -MP -c -o $@
+$B/race/kernels/cuda/%.o: kernels/cuda/%.cu | $B/found
+	@mkdir -p $(@D)
+	$(RACES) -fsanitize=thread -x c $<
+$B/race/tests/check-emulated.o: tests/check-emulated.c | $B/found
+	@mkdir -p $(@D)
+	$(RACES) -fsanitize=thread $<
+$B/race/%.o: %.c | $B/found
+	@mkdir -p $(@D)
+	$(RACES) $<
+$B/tests/libic-cuda-race.so: $(CU:%.cu=$B/race/%.o) $(HOST:%=$B/race/tests/%.o) $B/race/kernels/ops.o
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=thread -shared -o $@ $^ -lm
+$B/tests/check-emulated-race: $B/race/tests/check-emulated.o $(HOST:%=$B/race/tests/%.o)
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=thread -o $@ $^ -lm
+
 $B/tests/check-device $B/tests/check-sweep: | $B/tests/libic-cuda-host.so
 $B/libic.a: $(OBJ)
 $B/f64/libic-tape.a: $(OBJ64)
@@ -117,7 +139,8 @@ deps-clang:
 # The second make sees the pkg-config results of what deps has just installed.
 check: deps             # all tests; the last line is "N passed, N failed"
 	@$(MAKE) check-now
-tests: all $(filter $B/%,$(TESTS)) $(FUZZ:%=$B/tests/replay-%) $B/tests/libic-cuda-host.so
+tests: all $(filter $B/%,$(TESTS)) $(FUZZ:%=$B/tests/replay-%) $B/tests/libic-cuda-host.so \
+	$B/tests/libic-cuda-race.so $B/tests/check-emulated-race
 check-now: tests
 	@BIN=$B/bin tests/run.sh $(TESTS)
 asan: deps              # the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -154,4 +177,4 @@ uninstall:              # what install put there
 clean:                  # build/
 	rm -rf $B
 
--include $(shell find $B/obj $B/f64 $B/host -name '*.d' 2>/dev/null)
+-include $(shell find $B/obj $B/f64 $B/host $B/race -name '*.d' 2>/dev/null)

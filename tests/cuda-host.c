@@ -3,13 +3,14 @@
  * different places end the program, warps and lanes take turns in an order that changes, copies
  * arrive when they are waited for, and what blocks share is NaN at first. */
 #include "tests/cuda-host.h"
+#include "tests/cuda-races.h"
 
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <ucontext.h>
 
-enum { STACK = 64 << 10 };
+enum { STACK = 64 << 10, KEYS = 4096 };
 enum state { FRESH, READY, AT_WARP, AT_BLOCK, DONE };
 
 struct host_place host_at;
@@ -25,14 +26,21 @@ static struct fiber {
 	ucontext_t context;
 	jmp_buf at;
 	char *stack;
+	void *race;                          /* what ThreadSanitizer knows it by */
 	enum state state;
 	struct deposit given[2];             /* what others of the warp read; two, taken in turns */
 	int turn;
 	struct copy copy[64];
 	int copies, groups;
-} fiber[THREADS];
+} set[SETS][THREADS], *fiber = set[0];
 static jmp_buf scheduler;
-static struct { void (*kernel)(const void *); const void *args; } job;
+static struct {
+	void (*kernel)(const void *);
+	const void *args;
+	void *race;                          /* the fiber of the scheduler */
+	uint64_t *barrier;                   /* of this block: a place to tell each other at */
+} job;
+static uint64_t begun, done;                 /* grids: the same */
 
 void host_broken(const char *what)
 {
@@ -40,13 +48,23 @@ void host_broken(const char *what)
 	abort();
 }
 
+static void to_scheduler(void)
+{
+	race_to(job.race);
+	_longjmp(scheduler, 1);
+}
+
 static void begin(void)
 {
-	fiber[host_at.thread].copies = fiber[host_at.thread].groups = 0;
+	struct fiber *f = &fiber[host_at.thread];
+
+	race_hear(&begun);
+	f->copies = f->groups = 0;
 	job.kernel(job.args);
-	fiber[host_at.thread].state = DONE;
-	if (fiber[host_at.thread].copies) host_broken("a copy that nobody waited for");
-	_longjmp(scheduler, 1);
+	f->state = DONE;
+	if (f->copies) host_broken("a copy that nobody waited for");
+	race_tell(&done);
+	to_scheduler();
 }
 
 static void wait_as(enum state s)
@@ -54,7 +72,7 @@ static void wait_as(enum state s)
 	struct fiber *f = &fiber[host_at.thread];
 
 	f->state = s;
-	if (!_setjmp(f->at)) _longjmp(scheduler, 1);
+	if (!_setjmp(f->at)) to_scheduler();
 }
 
 /* Until the fiber waits or is done. */
@@ -66,6 +84,7 @@ static void go_on(int i)
 	host_at.thread = i;
 	f->state = READY;
 	if (_setjmp(scheduler)) return;
+	race_to(f->race);
 	if (fresh) setcontext(&f->context);
 	else _longjmp(f->at, 1);
 }
@@ -81,7 +100,9 @@ int host_drawn(int n)
 
 void host_sync(void)
 {
+	race_tell(job.barrier);
 	wait_as(AT_BLOCK);
+	race_hear(job.barrier);
 }
 
 /* Gives a word to the warp; the return value says which of the two places it is in. */
@@ -120,6 +141,8 @@ void host_copy_async(void *to, const void *from, bool any)
 
 	if (f->copies == sizeof f->copy / sizeof *f->copy) host_broken("too many copies on their way");
 	if ((uintptr_t)to % 16 || (uintptr_t)from % 16) host_broken("a copy that is not aligned");
+	if (any) race_read(from, 16);
+	race_write(to, 16);
 	memset(to, 0xff, 16);
 	f->copy[f->copies++] = (struct copy){ to, from, any, f->groups };
 }
@@ -136,8 +159,13 @@ void host_copy_wait(int left)
 
 	for (int i = 0; i < f->copies; i++) {
 		struct copy c = f->copy[i];
-		if (c.group >= f->groups - left) f->copy[n++] = c;
-		else if (c.any) memcpy(c.to, c.from, 16);
+		if (c.group >= f->groups - left) {
+			f->copy[n++] = c;
+			continue;
+		}
+		if (c.any) race_read(c.from, 16);
+		race_write(c.to, 16);
+		if (c.any) memcpy(c.to, c.from, 16);
 		else memset(c.to, 0, 16);
 	}
 	f->copies = n;
@@ -148,6 +176,7 @@ void host_load_matrices(uint32_t w[4], const void *row, bool transposed)
 	int lane = host_at.thread % WARP, quad = lane % 4, turn;
 
 	if ((uintptr_t)row % 16) host_broken("a row of a matrix that is not aligned");
+	race_read(row, 16);
 	turn = give(&(struct deposit){ .row = row });
 	for (int j = 0; j < 4; j++) {
 		const uint16_t *at[2] = { of_lane(8 * j + 2 * quad, turn)->row,
@@ -248,6 +277,7 @@ static void start(int i)
 
 	f->state = FRESH;
 	if (f->stack) return;                /* made once, begun anew in each block */
+	f->race = race_fiber();
 	if (!(f->stack = malloc(STACK))) host_broken("no memory");
 	getcontext(&f->context);
 	f->context.uc_stack.ss_sp = f->stack;
@@ -259,11 +289,27 @@ static void start(int i)
 extern char __start_ic_shared[] __attribute__((visibility("hidden")));
 extern char __stop_ic_shared[] __attribute__((visibility("hidden")));
 
+/* Not by memset, which ThreadSanitizer takes for a write of the scheduler's. */
+static void poison_shared(void)
+{
+	uint64_t *p = (uint64_t *)__start_ic_shared, *end = (uint64_t *)__stop_ic_shared;
+
+	while (p < end) *p++ = UINT64_MAX;
+	race_new(__start_ic_shared, (size_t)(__stop_ic_shared - __start_ic_shared));
+}
+
 void host_block(void (*kernel)(const void *), const void *args)
 {
+	static uint64_t barrier[KEYS];
+	static unsigned blocks;
+
+	fiber = set[++blocks % SETS];
 	job.kernel = kernel;
 	job.args = args;
-	memset(__start_ic_shared, 0xff, (size_t)(__stop_ic_shared - __start_ic_shared));
+	job.race = race_here();
+	job.barrier = &barrier[blocks % KEYS];
+	race_tell(&begun);
+	poison_shared();
 	for (int i = 0; i < THREADS; i++) start(i);
 	for (;;) {
 		int turn = host_drawn(THREADS / WARP);
@@ -273,4 +319,9 @@ void host_block(void (*kernel)(const void *), const void *args)
 			host_broken("threads part at a barrier");
 		release(0, THREADS);
 	}
+}
+
+void host_grid_done(void)
+{
+	race_hear(&done);
 }

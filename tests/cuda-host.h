@@ -7,6 +7,7 @@
 
 /* The block of host_at, by threads that are fibers. */
 void host_block(void (*kernel)(const void *), const void *args);
+void host_grid_done(void);
 int host_drawn(int n);                       /* a number below n */
 void host_broken(const char *what);          /* says so and ends the program */
 

@@ -1,5 +1,5 @@
-/* cuda-runtime: memory, transfers and launches of the emulated device. Strict like it: blocks run in
- * an order that changes, memory is out of reach outside of kernels, and what a GPU would refuse
+/* cuda-runtime: memory, transfers and launches of the emulated device. Strict like it: blocks run
+ * in an order that changes, memory is out of reach outside of kernels, and what a GPU would refuse
  * ends the program. */
 #include "tests/cuda-host.h"
 
@@ -119,6 +119,7 @@ static void run_grid(const struct launch *l)
 		host_at.block[2] = i / n[0] / n[1];
 		host_block(l->kernel, l->args);
 	}
+	host_grid_done();
 	each_area(PROT_NONE);
 }
 
