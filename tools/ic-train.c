@@ -212,34 +212,57 @@ static int first_state(struct gan *g, const struct data *d)
 	return gan_init(g, init, (uint64_t)seed) || check_init(&g->c, &want, d) ? -1 : 0;
 }
 
-/* The state an interrupted run left, when it can be taken up; else says what can be done. */
-static int take_up(struct gan *g, const struct ring *r)
+/* A state that was left, in place of the present one, when it is of the same run. */
+static int take_up(struct gan *g, struct gan *left, const char *path)
 {
-	struct gan left;
-
-	if (gan_load(&left, r->part)) {
-		int64_t step = r->keep ? ring_newest(r, INT64_MAX) : -1;
-		char *what = mem_text("%s", why());
-		if (step >= 0)
-			fail("%s; %s.%" PRId64 " is an earlier state: moved to %s the run goes on "
-			     "from it",
-			     what, r->name, step, r->part);
-		free(what);
-		return -1;
-	}
-	if (same_run(r->part, &left, g)) {
-		gan_free(&left);
+	if (same_run(path, left, g)) {
+		gan_free(left);
 		return -1;
 	}
 	gan_free(g);
-	*g = left;
-	note("%s: going on after step %" PRId64, r->part, g->step);
-	return ring_resume(r, g->step);
+	*g = *left;
+	return 0;
 }
 
-/* What an interrupted run of the same command left, else fresh weights; a dry run has none. */
+/* What an unfinished run left; when it cannot be read, says what else there is. */
+static int take_up_part(struct gan *g, const struct ring *r)
+{
+	struct gan left;
+
+	if (!gan_load(&left, r->part)) return take_up(g, &left, r->part);
+	int64_t step = r->keep ? ring_newest(r, INT64_MAX) : -1;
+	char *what = mem_text("%s", why());
+	if (step >= 0)
+		fail("%s; %s.%" PRId64 " is an earlier state: moved to %s the run goes on from it",
+		     what, r->name, step, r->part);
+	free(what);
+	return -1;
+}
+
+/* What a finished run left, when this one ends later. */
+static int take_up_end(struct gan *g)
+{
+	const struct watch w = { .plan = plan, .s = g };
+	struct gan left;
+
+	if (gan_load(&left, out)) {
+		char *what = mem_text("%s", why());
+		fail("%s; it exists, -f overwrites it", what);
+		free(what);
+		return -1;
+	}
+	if (take_up(g, &left, out)) return -1;
+	if ((steps < 0 || g->step < steps) && minutes != 0 && !watch_enough(&w)) return 0;
+	return fail("%s: exists, a run that ended after step %" PRId64 ", expected a later end; -f "
+		    "starts afresh",
+		    out, g->step);
+}
+
+/* What an earlier run of the same command left, else fresh weights; a dry run has none. */
 static int start(struct gan *g, struct data *d, const struct ring *r)
 {
+	const char *from = NULL;
+
 	if (by_class && data_by_class(d, labels, class_temperature)) return -1;
 	d->flip = flip;
 	d->compat = compat;
@@ -253,12 +276,18 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
 	g->options = options_text(g, d);
 	if (dry_run) return 0;
-	if (!access(r->part, F_OK)) {
-		if (!take_up(g, r)) return 0;
-		if (!common.force) return -1;
-		note("%s; starting afresh", why());
+	if (!common.force && !access(out, F_OK)) {
+		if (take_up_end(g)) return -1;
+		from = out;
 	}
-	return ring_begin(r, common.force);
+	if (!access(r->part, F_OK)) {
+		if (!take_up_part(g, r)) from = r->part;
+		else if (!common.force) return -1;
+		else note("%s; starting afresh", why());
+	}
+	if (!from) return ring_begin(r, common.force);
+	note("%s: going on after step %" PRId64, from, g->step);
+	return ring_resume(r, g->step);
 }
 
 /* Images of each kind that a step shows the generator. */
@@ -439,8 +468,7 @@ static int check_output(void)
 	struct stat st;
 
 	if (stat(out, &st)) return 0;
-	if (!S_ISREG(st.st_mode)) return fail("%s: not a regular file, expected one or none", out);
-	return common.force ? 0 : fail("%s: exists, -f overwrites it", out);
+	return S_ISREG(st.st_mode) ? 0 : fail("%s: not a regular file, expected one or none", out);
 }
 
 static void check_use(int operands)

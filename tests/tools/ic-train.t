@@ -73,8 +73,30 @@ ok "the same with activations computed again" ic-train $A -o again.st $small --s
 	--score-samples 20 --recompute
 check_same "the same bytes" "cat again.st" "cat whole.st"
 
-fails_with "exists" "an output that exists is refused" ic-train $A -o whole.st $small --steps 1
-ok "-f overwrites" ic-train $A -f -o one.st $small --steps 1
+# A finished run is gone on with when the end is later.
+on="$A -o on.st $small --every 24 --log on.jsonl --pictures on.pam --score a.feats.mdb --score-samples 20"
+ok "six steps" ic-train $on --steps 6
+fails_with "on.st: exists, a run that ended after step 6" "which are all there are" ic-train $on --steps 6
+fails_with "on.st: exists" "and more than five" ic-train $on --steps 5
+fails_with "on.st: exists" "no minutes are no later end" ic-train $on --steps -1 --minutes 0
+fails_with "on.st: left by a run with batch = 8, now batch = 4" "another run does not go on" ic-train $on --steps 9 -b 4
+cp on.st six.st
+ok "to nine steps" ic-train $on --steps 9
+check_same "as if there had been no end between" "cat on.st on.jsonl on.pam" "cat whole.st whole.jsonl whole.pam"
+ok "-f starts afresh" ic-train $on --steps 6 -f
+check_same "as it did at first" "cat on.st" "cat six.st"
+killed()
+{
+	ic-train $on --steps 100000 & local pid=$!
+	until [ -e on.st.part ]; do kill -0 $pid || return; sleep 0.02; done
+	kill -KILL $pid && wait $pid
+	[ $? -eq 137 ] && cmp on.st six.st
+}
+ok "going on leaves the output alone, also when killed" killed
+fails_with "left by a run with batch = 8" "what that left is not for another run" ic-train $on --steps 9 -b 4
+ok "it is gone on from, not from the output" eval 'cp whole.st on.st.part && ic-train $on --steps 9 && [ ! -e on.st.part ]'
+check_same "to its own end" "cat on.st" "cat whole.st"
+fails_with "it exists, -f overwrites it" "an output that is no run" ic-train $A -o a.mdb $small --steps 1
 for n in "" --class; do
 	ok "without instances $n" ic-train a.mdb -o n$n.st $small --steps 1 $n
 done
@@ -85,8 +107,7 @@ more="--ch 2 -b 4 --accumulate 2 --d-steps 2 --diffaug translation,color,cutout"
 ok "several batches to a step, augmented" ic-train $A -o more.st $more --steps 10 --log more.jsonl
 ok "the same on one thread" ic-train $A -o one.st -f $more --steps 10 -t 1
 check_same "the same bytes from 1 thread" "cat one.st" "cat more.st"
-ok "four steps, taken up to ten" eval 'ic-train $A -o r.st $more --steps 4 && mv r.st r.st.part &&
-	ic-train $A -o r.st $more --steps 10'
+ok "four steps, and on to ten" eval 'ic-train $A -o r.st $more --steps 4 && ic-train $A -o r.st $more --steps 10'
 check_same "the same bytes again" "cat r.st" "cat more.st"
 check_same "all its batches are counted" "sed 's/,\"d_real.*//' more.jsonl" 'echo "{\"step\":10,\"images\":80"'
 exits 2 "no such augmentation" ic-train $A -o x.st --steps 1 --diffaug translation,blur
