@@ -4,7 +4,8 @@
 # missing or wrong, fails.
 # "DIRECTORY=PROGRAM" runs the program with the files of the directory as arguments (the replay of a fuzz corpus).
 
-export PATH="$(cd "${BIN:-build/bin}" && pwd):$PATH" LC_ALL=C
+# Threads that wait sleep: spinning, they take the processors from the test beside.
+export PATH="$(cd "${BIN:-build/bin}" && pwd):$PATH" LC_ALL=C OMP_WAIT_POLICY=passive
 limit=${TEST_SECONDS:-900}
 results=$(mktemp -d) || exit 1
 trap 'rm -rf "$results"' EXIT
