@@ -29,7 +29,7 @@ OBJ      := $(SRC:%.c=$B/obj/%.o)
 NVCC     := $(shell command -v nvcc)
 CU       := $(wildcard kernels/cuda/*.cu)
 GPUS     ?= 80 90
-HOST     := cuda-host cuda-runtime
+HOST     := cublas-host cuda-host cuda-runtime
 OBJ64    := $(SRC64:%.c=$B/f64/obj/%.o)
 TOOLS    := $(patsubst tools/%.c,%,$(wildcard tools/ic-*.c))
 CHECKS   := $(patsubst tests/%.c,%,$(wildcard tests/check-*.c))

@@ -64,6 +64,7 @@ struct adam_rates { real beta1, beta2, rate, root, eps; };
 
 struct backend {
 	const char *name;
+	const char *engine;                  /* a device's: what multiplies matrices, in words */
 	op_fn *op[OP_COUNT];                 /* NULL: this backend lacks the op */
 	op_scratch *scratch[OP_COUNT];       /* bytes of scratch the op wants; NULL: none */
 	void (*chain)(struct backend *, const struct chain *);   /* NULL: steps run one by one */

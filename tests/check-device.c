@@ -1,6 +1,6 @@
 /* check-device: what a tape and the optimiser ask of a device beside its ops, on an emulated GPU: a
  * run is recorded and repeated, with inputs as they are now and the scratch where it is now; long
- * transfers; pieces of buffers.  With the library $IC_CUDA names: on a real one. */
+ * transfers; pieces of buffers; which library multiplies.  With the library $IC_CUDA names: on a real one. */
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
@@ -165,6 +165,58 @@ static void check_pieces(void)
 	backend_free(b), backend_free(host);
 }
 
+/* Is there a backend with that for $IC_CUBLAS, and why not? */
+static const char *without(const char *cublas)
+{
+	setenv("IC_CUBLAS", cublas, 1);
+	struct backend *b = backend_new("cuda-tf32", 1);
+	const char *why = b ? b->engine : backend_why();
+	static char said[600];
+
+	snprintf(said, sizeof said, "%s%s", b ? "there is one: " : "", why);
+	backend_free(b);
+	return said;
+}
+
+/* What the net makes of an input, run three times: plainly, recorded, repeated. */
+static void make_rows(struct backend *b, real *y)
+{
+	struct net f = net_open(b, 5, 300, 12);
+
+	fill(f.x, 5 * 300, 2);
+	for (int k = 0; k < 3; k++) must(!tape_run(f.t));
+	tape_read(f.t, f.y, y);
+	net_close(&f);
+}
+
+/* The same in near numbers, and not in the same: cuBLASLt it is. */
+static void check_engines(void)
+{
+	char *named = strdup(getenv("IC_CUBLAS") ? getenv("IC_CUBLAS") : "");
+	real y[2][5 * 12];
+	double far = 0;
+
+	ok(strstr(without("/nowhere/lt.so"), "IC_CUBLAS: /nowhere/lt.so: "), "no such cuBLASLt: %s",
+	   without("/nowhere/lt.so"));
+	ok(strstr(without("libm.so.6"), "found no cublasLt"), "another library: %s",
+	   without("libm.so.6"));
+	ok(!strcmp(without("none"), "there is one: own kernels (cuBLASLt: not asked for)"),
+	   "not asked for");
+	struct backend *own = backend_new("cuda-tf32", 1);
+	setenv("IC_CUBLAS", named, 1);
+	struct backend *b = backend_new("cuda-tf32", 1);
+	if (!b || strncmp(b->engine, "cuBLASLt ", 9)) {
+		ok(true, "cuBLASLt # skip %s", b ? b->engine : backend_why());
+	} else {
+		make_rows(own, y[0]);
+		make_rows(b, y[1]);
+		for (int i = 0; i < 5 * 12; i++) far = fmax(far, fabs((double)(y[0][i] - y[1][i])));
+		ok(far > 0 && far < 0.05, "products by %s: %.2g from the own ones", b->engine, far);
+	}
+	backend_free(own), backend_free(b);
+	free(named);
+}
+
 int main(void)
 {
 	use_library();
@@ -175,6 +227,7 @@ int main(void)
 		check_recording();
 		check_transfers();
 		check_pieces();
+		check_engines();
 	}
 	return done_testing();
 }

@@ -10,5 +10,6 @@ void host_block(void (*kernel)(const void *), const void *args);
 void host_grid_done(void);
 int host_drawn(int n);                       /* a number below n */
 void host_broken(const char *what);          /* says so and ends the program */
+bool host_recording(void);                   /* launches are kept for later, not done */
 
 #endif

@@ -154,6 +154,11 @@ void host_run(void (*kernel)(const void *), const void *args, size_t bytes, int 
 	recording->at[recording->n++] = l;
 }
 
+bool host_recording(void)
+{
+	return recording != NULL;
+}
+
 void host_record(void)
 {
 	not_recorded("a recording within another");

@@ -3,7 +3,8 @@
 # missing is told.
 . tests/tap.sh
 . tests/pictures.sh
-export IC_CUDA=${IC_CUDA:-$(cd "$(dirname "$(command -v ic-sample)")/.." && pwd)/tests/libic-cuda-host.so}
+host=$(cd "$(dirname "$(command -v ic-sample)")/.." && pwd)/tests/libic-cuda-host.so
+[ -n "$IC_CUDA" ] || export IC_CUDA=$host IC_CUBLAS=$host
 cd "$TMP" || exit 1
 
 ok "fixture" model 2

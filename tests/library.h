@@ -1,4 +1,5 @@
-/* library: the emulated device for tests that ask for a GPU, unless $IC_CUDA names another. */
+/* library: the emulated device for tests that ask for a GPU, with an emulated cuBLASLt, unless
+ * $IC_CUDA names another. */
 #ifndef IC_LIBRARY_H
 #define IC_LIBRARY_H
 
@@ -18,6 +19,7 @@ static void use_library(void)
 	must(n > 0 && n < PATH_MAX);
 	path[n] = '\0';
 	strcpy(strrchr(path, '/'), "/libic-cuda-host.so");
+	if (!getenv("IC_CUDA")) setenv("IC_CUBLAS", path, 1);
 	setenv("IC_CUDA", path, 0);
 }
 

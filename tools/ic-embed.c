@@ -519,6 +519,7 @@ int main(int argc, char **argv)
 	if (classify && !net.imagenet)
 		misuse("--classify: the classes of %s have no names here", net.name);
 	tell_ignored(&net);
+	if (common.verbose && on.b && on.b->engine) note("products by %s", on.b->engine);
 	if (source_open(&from, i < argc ? argv[i] : "-", net.square)) die();
 	int64_t n = classify ? print_classes(&from, &net, on.b) : write_rows(&from, &net, on.b);
 	if (n < 0) die();

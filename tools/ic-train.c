@@ -301,7 +301,8 @@ static double mib(size_t bytes)
 	return (double)bytes / 1048576;
 }
 
-static void announce(const struct gan *g, const struct budget *m, int64_t images)
+static void announce(const struct gan *g, const struct budget *m, int64_t images,
+		     const struct backend *b)
 {
 	note("%" PRId64 " images of %d pixels; generator %.2f M values, discriminator %.2f M; "
 	     "memory: weights %.0f MiB, optimiser %.0f MiB, activations and workspace %.0f MiB; "
@@ -309,6 +310,7 @@ static void announce(const struct gan *g, const struct budget *m, int64_t images
 	     images, g->c.resolution, (double)m->generator / 1e6, (double)m->discriminator / 1e6,
 	     mib(m->weights), mib(m->optimiser), mib(m->activations + m->workspace),
 	     2e-9 * (double)m->work);
+	if (b->engine) note("products by %s", b->engine);
 	const char *o = g->options;
 	for (size_t n; common.verbose && *o; o += n + 1) {
 		n = strcspn(o, "\n");
@@ -436,7 +438,7 @@ static int run(char **operand, int n, const char *part, int64_t *images)
 	plan.every = every;
 	bad = bad || start(&g, &d, &r.ring) ||
 	      budget_make(&m, &g.c, &recipe, pictures(), b);
-	if (!bad) announce(&g, &m, d.n);
+	if (!bad) announce(&g, &m, d.n, b);
 	bad = bad || (!dry_run && check_memory(&g.c, &recipe, &m, b)) ||
 	      (dry_run ? phase_plan : phase_open)(&p, &g, &recipe, b);
 	if (!bad && tape_file) bad = dump(p.g.t);

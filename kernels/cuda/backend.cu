@@ -1,6 +1,7 @@
 /* backend: the device behind the table: memory, the stream all is queued on, transfers that the
  * host need not wait for, recorded launches, the first failure. */
 #include "kernels/cuda/cuda.h"
+#include "kernels/cuda/lt.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@ struct half {
 
 struct device {
 	enum precision precision;
+	struct lt *lt;
+	char engine[480];
 	struct half half[2];
 	int now;                             /* the half that is being filled */
 	const char *kernel;                  /* the last launched */
@@ -36,6 +39,18 @@ int cuda_precision(const struct backend *b)
 	return (int)device_of(b)->precision;
 }
 
+struct lt *cuda_lt(const struct backend *b)
+{
+	return device_of(b)->lt;
+}
+
+void cuda_failed(struct backend *b, const char *what, const char *why)
+{
+	struct device *d = device_of(b);
+
+	if (!d->fault[0]) snprintf(d->fault, sizeof d->fault, "%s: %s", what, why);
+}
+
 static const char *fault(struct backend *b)
 {
 	const struct device *d = device_of(b);
@@ -53,11 +68,8 @@ cudaStream_t cuda_stream(struct backend *b)
 
 static int note(struct backend *b, const char *what, cudaError_t e)
 {
-	struct device *d = device_of(b);
-
 	if (e == cudaSuccess) return 0;
-	if (!d->fault[0])
-		snprintf(d->fault, sizeof d->fault, "%s: %s", what, cudaGetErrorString(e));
+	cuda_failed(b, what, cudaGetErrorString(e));
 	return -1;
 }
 
@@ -185,6 +197,7 @@ static void record(struct backend *b) { (void)b; host_record(); }
 static void *recorded(struct backend *b) { (void)b; return host_recorded(); }
 static void repeat(struct backend *b, void *whole) { (void)b; host_repeat(whole); }
 static void forget(struct backend *b, void *whole) { (void)b; host_forget(whole); }
+void cuda_after(struct backend *b, const char *kernel) { (void)b, (void)kernel; }
 
 static void send(struct backend *b, void *to, const void *from, size_t bytes)
 {
@@ -245,6 +258,7 @@ static void put(struct backend *b, void *to, const void *from, size_t bytes)
 static void close_device(struct backend *b)
 {
 	stop(b);
+	cuda_lt_close(cuda_lt(b));
 	free(b->device);
 }
 
@@ -254,12 +268,16 @@ extern "C"
 #endif
 int ic_cuda_open(struct backend *b, int precision)
 {
-	b->device = calloc(1, sizeof(struct device));
-	if (!b->device) return -1;
-	device_of(b)->precision = (enum precision)precision;
+	struct device *d = (struct device *)calloc(1, sizeof *d);
+
+	if (!(b->device = d)) return -1;
+	d->precision = (enum precision)precision;
 	b->fault = fault;
 	b->close = close_device;
 	if (start(b)) return -1;
+	d->lt = cuda_lt_open(b, d->engine, sizeof d->engine);
+	if (fault(b)) return -1;
+	b->engine = d->engine;
 	b->take = take;
 	b->give = give;
 	b->put = put;

@@ -60,11 +60,11 @@ static void convolve(struct backend *b, int kind, struct view y, const struct vi
 }
 
 static size_t convolve_scratch(struct backend *b, int kind, struct shape y, const struct shape *x,
-			       const struct attr *at)
+			       const struct attr *at, const struct finish *finish)
 {
 	struct product p = make_product(kind, y, x, at);
 
-	return cuda_gemm_scratch(b, &p) + (result_halved(kind, at) ? whole_bytes(y) : 0);
+	return cuda_gemm_scratch(b, &p, finish) + (result_halved(kind, at) ? whole_bytes(y) : 0);
 }
 
 #define DEFINE(name, kind) \
@@ -76,7 +76,7 @@ static size_t convolve_scratch(struct backend *b, int kind, struct shape y, cons
 	static size_t name##_scratch(struct backend *b, struct shape y, const struct shape *x, \
 				     const struct attr *at) \
 	{ \
-		return convolve_scratch(b, kind, y, x, at); \
+		return convolve_scratch(b, kind, y, x, at, NULL); \
 	}
 DEFINE(conv, CONV)
 DEFINE(conv_dx, CONV_DX)
@@ -84,9 +84,17 @@ DEFINE(conv_dw, CONV_DW)
 
 static void conv_act(struct backend *b, struct view y, const struct view *x, const struct attr *at)
 {
-	struct finish f = { 1, x[2].p, x[3].p, at->f[0], at->f[1] };
+	struct finish f = { 1, x[3].p != NULL, x[2].p, x[3].p, at->f[0], at->f[1] };
 
 	convolve(b, CONV, y, x, at, &f);
+}
+
+static size_t conv_act_scratch(struct backend *b, struct shape y, const struct shape *x,
+			       const struct attr *at)
+{
+	struct finish f = { 1, shape_count(x[3]) > 0, NULL, NULL, at->f[0], at->f[1] };
+
+	return convolve_scratch(b, CONV, y, x, at, &f);
 }
 
 void cuda_conv_fill(struct backend *b)
@@ -95,6 +103,5 @@ void cuda_conv_fill(struct backend *b)
 	FILL(conv)
 	FILL(conv_dx)
 	FILL(conv_dw)
-	b->op[OP_conv_act] = conv_act;
-	b->scratch[OP_conv_act] = conv_scratch;
+	FILL(conv_act)
 }

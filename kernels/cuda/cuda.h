@@ -28,6 +28,7 @@ void cuda_sift_fill(struct backend *);
  */
 void cuda_chain_scaled(struct backend *, const struct chain *, double factor);
 void cuda_after(struct backend *, const char *kernel);   /* notes the first error with its name */
+void cuda_failed(struct backend *, const char *what, const char *why);   /* the first is kept */
 int cuda_precision(const struct backend *);
 
 #ifdef __CUDACC__

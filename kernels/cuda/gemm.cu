@@ -1,6 +1,7 @@
 /* gemm: a product from its shapes: packed operands, a long k in parts, which depend on the shape
- * alone and are added in order. */
+ * alone and are added in order; or its matrices for cuBLASLt. */
 #include "kernels/cuda/gemm.h"
+#include "kernels/cuda/lt.h"
 
 enum { TARGET_BLOCKS = 264, ENOUGH = 256 };  /* two for each processor of an H100; k of a part */
 
@@ -16,8 +17,8 @@ KERNEL(add_parts, struct parts)
 	a.to[i] = finished(&a.finish, (int64_t)i, (int)(i % (size_t)a.columns), sum);
 }
 
-/* A product with all that is known before its memory is. */
-struct planned { struct gemm g; struct pack a, b; };
+/* A product with all that is known before its memory is; lt: by cuBLASLt, NULL: by tile.cu. */
+struct planned { struct gemm g; struct pack a, b; struct lt_plan *lt; };
 
 static struct divisor make_divisor(int d)
 {
@@ -110,12 +111,69 @@ static size_t bytes_of(const struct pack *p)
 	return cuda_pack_needed(p) ? cuda_pack_bytes(p) : 0;
 }
 
-size_t cuda_gemm_scratch(const struct backend *b, const struct product *p)
+/* Of one tap, at each pixel. */
+static bool is_plain(const struct product *p)
 {
-	struct planned r = make(b, p);
-	size_t parts = (size_t)r.g.parts * (size_t)r.g.rows * (size_t)r.g.n * sizeof(float);
+	return p->w.d[0] * p->w.d[1] == 1 && p->stride == 1 && !p->top && !p->left &&
+	       !p->half_a && !p->half_b && p->x.d[1] == p->y.d[1] && p->x.d[2] == p->y.d[2];
+}
 
-	return bytes_of(&r.a) + bytes_of(&r.b) + (r.g.parts > 1 ? parts : 0);
+/* How a finish ends in enum lt_after; 0: not by cuBLASLt. */
+static int after_of(const struct finish *f)
+{
+	if (!f || !f->wanted || f->high < INFINITY || (f->low != 0 && f->low > -INFINITY)) return 0;
+	return LT_BIAS | (f->low == 0 ? LT_RELU : 0) | (f->more ? LT_REST : 0);
+}
+
+static struct lt_product make_lt_product(const struct planned *r, const struct product *p,
+					 int precision, const struct finish *f)
+{
+	struct lt_product l;
+
+	memset(&l, 0, sizeof l);
+	l.m = r->g.rows, l.n = r->g.n, l.batches = p->batches;
+	l.k = p->transposed ? p->y.d[3] : r->g.k;   /* of b it may have more, zeros */
+	l.ta = p->kind == CONV_DW || p->transposed;
+	l.tb = p->kind == CONV_DX;
+	l.row_a = r->a.padded, l.row_b = r->b.padded;
+	l.bf16 = precision == PRECISION_BF16;
+	l.after = after_of(f);
+	l.step_a = (int64_t)r->g.step_a, l.step_b = (int64_t)r->g.step_b;
+	return l;
+}
+
+/* For cuBLASLt, which transposes by itself, takes f32 as it is, and wants whole chunks everywhere;
+ * false: not for it. */
+static bool make_lt(struct backend *b, const struct product *p, const struct finish *f,
+		    struct planned *r)
+{
+	int precision = cuda_precision(b);
+
+	if (!cuda_lt(b) || !is_plain(p) || r->g.n % chunk_elements(PRECISION_F32)) return false;
+	if (p->transposed) {
+		struct shape given = { { p->y.d[3], 1, 1, p->y.d[0] } };
+		r->a = make_pack(precision, given, 0, p->batches);
+		r->g.step_a = r->a.rows / (size_t)p->batches * (size_t)r->a.padded;
+	}
+	if (precision != PRECISION_BF16) {
+		r->a.precision = r->b.precision = PRECISION_F32;
+		if (cuda_pack_needed(&r->a) || cuda_pack_needed(&r->b)) return false;
+	}
+	struct lt_product l = make_lt_product(r, p, precision, f);
+	r->lt = cuda_lt_plan(b, &l);
+	return r->lt != NULL;
+}
+
+/* Arrays lie where they lie only when it runs: there is scratch for either way. */
+size_t cuda_gemm_scratch(struct backend *b, const struct product *p, const struct finish *f)
+{
+	struct planned r = make(b, p), lt = r;
+	size_t parts = (size_t)r.g.parts * (size_t)r.g.rows * (size_t)r.g.n * sizeof(float);
+	size_t bytes = bytes_of(&r.a) + bytes_of(&r.b) + (r.g.parts > 1 ? parts : 0);
+	size_t other = 0;
+
+	if (make_lt(b, p, f, &lt)) other = bytes_of(&lt.a) + bytes_of(&lt.b) + cuda_lt_scratch(lt.lt);
+	return bytes > other ? bytes : other;
 }
 
 /* The operand as the product reads it: packed at *work, which moves on, or where it is. */
@@ -142,16 +200,40 @@ static void add_up(struct backend *b, const struct gemm *g, float *to)
 	LAUNCH(b, add_parts, blocks_for(p.count, THREADS), 1, 1, p);
 }
 
+static bool on_chunk(const void *p)
+{
+	return (uintptr_t)p % CHUNK_BYTES == 0;
+}
+
+static void run_lt(struct backend *b, struct planned *r, float *c, const struct finish *f,
+		   char *work)
+{
+	bool ends = after_of(f) != 0;
+
+	cuda_lt_run(b, r->lt, c, r->g.a, r->g.b, ends ? f->bias : NULL, ends ? f->rest : NULL, work);
+	if (!f || ends) return;
+	r->g.c = c;
+	r->g.parts = 1;
+	add_up(b, &r->g, c);
+}
+
 void cuda_gemm_run(struct backend *backend, const struct product *p, float *c, const float *a,
 		   const float *b, const struct finish *finish)
 {
-	struct planned r = make(backend, p);
+	struct planned r = make(backend, p), lt = r;
 	char *work = (char *)backend->work;
+	bool aligned = on_chunk(a) && on_chunk(b) && on_chunk(c) &&
+		       (!finish || (on_chunk(finish->bias) && on_chunk(finish->rest)));
 
+	if (aligned && make_lt(backend, p, finish, &lt)) r = lt;
+	if (finish) r.g.finish = *finish;
 	r.g.a = packed(backend, &r.a, a, &work);
 	r.g.b = packed(backend, &r.b, b, &work);
+	if (r.lt) {
+		run_lt(backend, &r, c, finish, work);
+		return;
+	}
 	r.g.c = r.g.parts > 1 ? (float *)work : c;
-	if (finish) r.g.finish = *finish;
 	cuda_tile_launch(backend, &r.g, p->kind);
 	if (r.g.parts > 1) add_up(backend, &r.g, c);
 }

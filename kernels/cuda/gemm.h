@@ -9,7 +9,8 @@
  * An operand is read in chunks of 16 bytes.  pack.cu first brings it to the numbers that tensor
  * cores read and to rows of whole chunks, zeros behind; one of f32 that has them stays where it is.
  * place.h says where a chunk lies, tile.h where in shared memory, tile.cu multiplies, gemm.cu
- * splits a long k, conv.cu and matmul.cu are the ops. */
+ * splits a long k, conv.cu and matmul.cu are the ops.  What is a plain product of matrices goes to
+ * lt.cu instead where cuBLASLt is. */
 #ifndef IC_CUDA_GEMM_H
 #define IC_CUDA_GEMM_H
 
@@ -20,8 +21,9 @@ enum { CHUNK_BYTES = 16, DEPTH_CHUNKS = 4 }; /* along k: of a step */
 
 enum kind { CONV, CONV_DX, CONV_DW };
 
-/* What is done to a result: c = min(max(c + bias[n] + rest[m,n], low), high), NaN stays. */
-struct finish { int wanted; const float *bias, *rest; float low, high; };
+/* What is done to a result: c = min(max(c + bias[n] + rest[m,n], low), high), NaN stays; more: there
+ * is a rest. */
+struct finish { int wanted, more; const float *bias, *rest; float low, high; };
 
 /* n / d for n below 2^31: (high word of n mul + n) >> shift (Granlund and Montgomery 1994). */
 struct divisor { unsigned d, mul, shift; };
@@ -44,7 +46,7 @@ struct gemm {
 DEVICE float finished(const struct finish *f, int64_t at, int n, float x)
 {
 	if (!f->wanted) return x;
-	x += f->bias[n] + (f->rest ? f->rest[at] : 0);
+	x += f->bias[n] + (f->more ? f->rest[at] : 0);
 	return x < f->low ? f->low : x > f->high ? f->high : x;
 }
 
@@ -73,10 +75,12 @@ struct product {
 	int transposed;                      /* a is given as [channels][N], images of one pixel */
 };
 
-/* c = the product of a and b.  Scratch: cuda_gemm_scratch bytes at b->work. */
+/* c = the product of a and b: by cuBLASLt where it is one of plain matrices that suit it, else by
+ * tile.cu.  Scratch: cuda_gemm_scratch bytes at b->work.  finish may be NULL; for the scratch its
+ * arrays need not be known. */
 void cuda_gemm_run(struct backend *, const struct product *, float *c, const float *a,
-		   const float *b, const struct finish *);   /* finish may be NULL */
-size_t cuda_gemm_scratch(const struct backend *, const struct product *);
+		   const float *b, const struct finish *);
+size_t cuda_gemm_scratch(struct backend *, const struct product *, const struct finish *);
 
 /* One kernel: parts * batches products of g->part of k each, into g->c. */
 void cuda_tile_launch(struct backend *, const struct gemm *, int kind);

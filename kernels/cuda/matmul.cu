@@ -82,7 +82,7 @@ static struct shape pixels(int n, int channels)
 }
 
 /* a b is a convolution, a b^T the adjoint in x, a^T b the one in w; of a^T b^T the first is
- * transposed beforehand. */
+ * transposed beforehand, unless cuBLASLt multiplies. */
 static struct product make_product(struct shape y, const struct shape *x, const struct attr *at)
 {
 	struct product p;
@@ -121,7 +121,7 @@ static size_t matmul_scratch(struct backend *b, struct shape y, const struct sha
 		return v.parts > 1 ? (size_t)v.parts * (size_t)v.n * sizeof(float) : 0;
 	}
 	struct product p = make_product(y, x, at);
-	return cuda_gemm_scratch(b, &p);
+	return cuda_gemm_scratch(b, &p, NULL);
 }
 
 void cuda_matmul_fill(struct backend *b)

@@ -119,6 +119,7 @@ void tape_profile_print(const struct tape *t, FILE *f)
 		total += t->step[k].calls ? t->step[k].seconds / (double)t->step[k].calls : 0;
 	}
 	qsort(line, (size_t)n, sizeof *line, slower_first);
+	if (t->b->engine) fprintf(f, "# products by %s\n", t->b->engine);
 	fprintf(f, "#op\tsteps\tms\tshare\tMB\tGB/s\tGFLOP/s\n");
 	for (int j = 0; j < n && line[j].seconds > 0.002 * total; j++)
 		print_line(&line[j], total, f);
