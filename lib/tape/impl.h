@@ -80,6 +80,7 @@ val tape_emit(struct tape *, int op, struct shape, int n_in, const val *in, cons
 val tape_root(const struct tape *, val);     /* through aliases to the value that owns the data */
 bool shape_same(struct shape, struct shape);
 void tape_forget(struct tape *);             /* what was recorded */
+int64_t tape_work(const struct tape *, const struct instr *);   /* multiply-adds of one */
 void plan_chains(struct tape *);             /* sets group and stored of every live instruction */
 void plan_recompute(struct tape *);          /* sets redo and repeats steps */
 

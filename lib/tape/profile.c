@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Of convolutions and products as they are written, whatever way the backend takes. */
-static int64_t multiply_adds(const struct tape *t, const struct instr *i)
+int64_t tape_work(const struct tape *t, const struct instr *i)
 {
 	const struct shape *x = &t->ins[i->in[0]].s, *w = i->n_in > 1 ? &t->ins[i->in[1]].s : NULL;
 	int64_t y = (int64_t)shape_count(i->s), x_count = (int64_t)shape_count(*x);
@@ -29,7 +29,7 @@ int64_t tape_flops(const struct tape *t)
 {
 	int64_t n = 0;
 
-	for (int k = 0; k < t->n_steps; k++) n += multiply_adds(t, &t->ins[t->step[k].v]);
+	for (int k = 0; k < t->n_steps; k++) n += tape_work(t, &t->ins[t->step[k].v]);
 	return n;
 }
 
@@ -85,7 +85,7 @@ static struct line line_of(const struct tape *t, const struct step *s)
 {
 	struct line one = {
 		.seconds = s->calls ? s->seconds / (double)s->calls : 0, .bytes = step_bytes(t, s),
-		.multiply_adds = (double)multiply_adds(t, &t->ins[s->v]), .steps = 1,
+		.multiply_adds = (double)tape_work(t, &t->ins[s->v]), .steps = 1,
 	};
 
 	step_name(t, s, one.name, sizeof one.name);
