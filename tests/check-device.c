@@ -1,6 +1,7 @@
 /* check-device: what a tape and the optimiser ask of a device beside its ops, on an emulated GPU: a
  * run is recorded and repeated, with inputs as they are now and the scratch where it is now; long
- * transfers; pieces of buffers; which library multiplies.  With the library $IC_CUDA names: on a real one. */
+ * transfers; pieces of buffers; which library multiplies.  With the one $IC_CUDA names: on a real
+ * device. */
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"

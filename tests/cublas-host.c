@@ -1,7 +1,7 @@
 /* cublas-host: cuBLASLt for the emulated device: the calls that kernels/cuda/lt.cu makes, by plain
- * loops that take each description at its word and refuse what they do not know.  It reads no more of
- * f32 than tensor cores do, the upper 19 bits; has no algorithm for a k below SHORT_K; and adds the
- * halves of one from LONG_K on by way of the workspace. */
+ * loops that take each description at its word and refuse what they do not know.  It reads no more
+ * of f32 than tensor cores do, the upper 19 bits; has no algorithm for a k below SHORT_K; and adds
+ * the halves of one from LONG_K on by way of the workspace. */
 #include "kernels/cuda/cublaslt.h"
 #include "tests/cuda-host.h"
 
@@ -11,7 +11,12 @@
 enum { SHORT_K = 8, LONG_K = 32, ALIGNED = 16, WORKSPACE_ALIGNED = 256, VERSION = 130000 };
 
 struct desc { int32_t compute, ta, tb, epilogue; const float *bias; };
-struct layout { int type; uint64_t rows, columns; int64_t step; int32_t batches; int64_t batch_step; };
+struct layout {
+	int type;
+	uint64_t rows, columns;
+	int64_t step, batch_step;
+	int32_t batches;
+};
 struct wanted { uint64_t workspace; uint32_t reductions, aligned[4]; };
 
 #define DECLARE(name, arguments) int cublasLt##name arguments;
@@ -63,9 +68,10 @@ int cublasLtMatmulDescCreate(void **desc, int compute, int scale)
 	return scale == LT_R_32F ? make(desc, &d, sizeof d) : refuse("a type of alpha and beta");
 }
 
-int cublasLtMatrixLayoutCreate(void **layout, int type, uint64_t rows, uint64_t columns, int64_t step)
+int cublasLtMatrixLayoutCreate(void **layout, int type, uint64_t rows, uint64_t columns,
+			       int64_t step)
 {
-	struct layout l = { type, rows, columns, step, 1, 0 };
+	struct layout l = { type, rows, columns, step, 0, 1 };
 
 	if (type != LT_R_32F && type != LT_R_16BF) return refuse("a type of elements");
 	if (!rows || !columns || step < (int64_t)rows) return refuse("columns that overlap");
@@ -118,7 +124,8 @@ int cublasLtMatmulPreferenceSetAttribute(void *wanted, int what, const void *val
 	if (what == LT_PREF_WORKSPACE) return set(&w->workspace, sizeof w->workspace, value, bytes);
 	if (what == LT_PREF_REDUCTIONS)
 		return set(&w->reductions, sizeof w->reductions, value, bytes);
-	if (what < LT_PREF_ALIGN_A || what > LT_PREF_ALIGN_D) return refuse("an unknown preference");
+	if (what < LT_PREF_ALIGN_A || what > LT_PREF_ALIGN_D)
+		return refuse("an unknown preference");
 	return set(&w->aligned[what - LT_PREF_ALIGN_A], sizeof *w->aligned, value, bytes);
 }
 
@@ -149,7 +156,8 @@ KERNEL(multiply, struct job)
 	float sum = 0;
 
 	if (i >= a.rows * a.columns) return;
-	float *half = a.workspace ? a.workspace + (size_t)z * (size_t)(a.rows * a.columns) + i : NULL;
+	size_t count = (size_t)a.rows * (size_t)a.columns;
+	float *half = a.workspace ? a.workspace + (size_t)z * count + i : NULL;
 	for (int k = 0; k < a.k; k++) {
 		if (half && k == a.k / 2) *half = sum, sum = 0;
 		sum += element(&a.a, a.bf16, z, r, k) * element(&a.b, a.bf16, z, k, c);
@@ -186,7 +194,8 @@ static bool whole_rows(const struct layout *l)
 {
 	int64_t bytes = l->type == LT_R_16BF ? 2 : 4;
 
-	return l->step * bytes % ALIGNED == 0 && (l->batches == 1 || l->batch_step * bytes % ALIGNED == 0);
+	return l->step * bytes % ALIGNED == 0 &&
+	       (l->batches == 1 || l->batch_step * bytes % ALIGNED == 0);
 }
 
 /* The description holds together, and is of what is known here. */
@@ -242,13 +251,11 @@ int cublasLtMatmulAlgoGetHeuristic(void *handle, void *desc, void *a, void *b, v
 		return refuse("sums whose order may differ");
 	for (int i = 0; i < 4; i++)
 		if (w->aligned[i] > ALIGNED) return refuse("more alignment than is promised");
-	*found = 0;
-	if (columns_of(a, ((struct desc *)desc)->ta) < SHORT_K || workspace_of(desc, a, d) > w->workspace)
-		return LT_NOT_SUPPORTED;
 	if (most != 1) return refuse("more than one algorithm");
-	*to = (struct lt_found){ make_algorithm(desc, a, d), workspace_of(desc, a, d), LT_SUCCESS, 1,
-				 { 0 } };
-	*found = 1;
+	size_t need = workspace_of(desc, a, d);
+	*found = columns_of(a, ((struct desc *)desc)->ta) >= SHORT_K && need <= w->workspace;
+	if (!*found) return LT_NOT_SUPPORTED;
+	*to = (struct lt_found){ make_algorithm(desc, a, d), need, LT_SUCCESS, 1, { 0 } };
 	return LT_SUCCESS;
 }
 
@@ -266,7 +273,8 @@ int cublasLtMatmul(void *handle, void *desc, const void *alpha, const void *a, v
 	struct lt_algorithm want = make_algorithm(of, la, ld);
 	size_t need = workspace_of(of, la, ld);
 	if (memcmp(algorithm, &want, sizeof want)) return refuse("an algorithm of another product");
-	if (need && (bytes < need || !on(workspace, WORKSPACE_ALIGNED))) return refuse("the workspace");
+	if (need && (bytes < need || !on(workspace, WORKSPACE_ALIGNED)))
+		return refuse("the workspace");
 	if (!on(a, ALIGNED) || !on(b, ALIGNED) || !on(c, ALIGNED) || !on(d, ALIGNED))
 		return refuse("an array that is not aligned");
 	if (scale[0] != 1 || (scale[1] != 0 && scale[1] != 1)) return refuse("alpha or beta");
@@ -280,7 +288,7 @@ int cublasLtMatmul(void *handle, void *desc, const void *alpha, const void *a, v
 		.rows = (int)ld->rows, .columns = (int)ld->columns, .k = columns_of(la, of->ta),
 		.bf16 = la->type == LT_R_16BF, .relu = of->epilogue == LT_EPILOGUE_RELU_BIAS,
 	};
-	LAUNCH(NULL, multiply, blocks_for((size_t)j.rows * (size_t)j.columns, THREADS), 1, ld->batches,
-	       j);
+	int blocks = blocks_for((size_t)j.rows * (size_t)j.columns, THREADS);
+	LAUNCH(NULL, multiply, blocks, 1, ld->batches, j);
 	return LT_SUCCESS;
 }

@@ -172,7 +172,8 @@ size_t cuda_gemm_scratch(struct backend *b, const struct product *p, const struc
 	size_t bytes = bytes_of(&r.a) + bytes_of(&r.b) + (r.g.parts > 1 ? parts : 0);
 	size_t other = 0;
 
-	if (make_lt(b, p, f, &lt)) other = bytes_of(&lt.a) + bytes_of(&lt.b) + cuda_lt_scratch(lt.lt);
+	if (make_lt(b, p, f, &lt))
+		other = bytes_of(&lt.a) + bytes_of(&lt.b) + cuda_lt_scratch(lt.lt);
 	return bytes > other ? bytes : other;
 }
 
@@ -210,7 +211,8 @@ static void run_lt(struct backend *b, struct planned *r, float *c, const struct 
 {
 	bool ends = after_of(f) != 0;
 
-	cuda_lt_run(b, r->lt, c, r->g.a, r->g.b, ends ? f->bias : NULL, ends ? f->rest : NULL, work);
+	cuda_lt_run(b, r->lt, c, r->g.a, r->g.b, ends ? f->bias : NULL, ends ? f->rest : NULL,
+		    work);
 	if (!f || ends) return;
 	r->g.c = c;
 	r->g.parts = 1;

@@ -1,5 +1,5 @@
-/* lt: products of matrices by cuBLASLt.  It counts matrices column after column: ours, row after row,
- * are their transposes, so that it is asked for c^T = b^T a^T. */
+/* lt: products of matrices by cuBLASLt.  It counts matrices column after column: ours, row after
+ * row, are their transposes, so that it is asked for c^T = b^T a^T. */
 #include "kernels/cuda/lt.h"
 #include "kernels/cuda/cublaslt.h"
 
@@ -58,8 +58,7 @@ static struct lt *start(const char *name, char *engine, size_t size)
 		free(t);
 		return NULL;
 	}
-	int status = t->call.Create(&t->handle);
-	int version = (int)t->call.GetVersion();
+	int status = t->call.Create(&t->handle), version = (int)t->call.GetVersion();
 	if (status == LT_SUCCESS) {
 		snprintf(engine, size, "cuBLASLt %d.%d.%d (%s)", version / 10000,
 			 version / 100 % 100, version % 100, name);
@@ -238,14 +237,14 @@ void cuda_lt_run(struct backend *b, struct lt_plan *p, float *c, const void *fir
 {
 	struct lt *t = cuda_lt(b);
 	float alpha = 1, beta = p->of.after & LT_REST ? 1 : 0;
-	uintptr_t at = ((uintptr_t)work + WORKSPACE_ALIGNED - 1) & ~(uintptr_t)(WORKSPACE_ALIGNED - 1);
+	uintptr_t each = WORKSPACE_ALIGNED, at = ((uintptr_t)work + each - 1) / each * each;
 	int status = p->of.after & LT_BIAS ? set_bias(t, p, bias) : LT_SUCCESS;
 
 	if (!status)
-		status = t->call.Matmul(t->handle, p->desc, &alpha, second, p->b, first, p->a, &beta,
-					beta ? rest : c, p->c, c, p->c, &p->found.algorithm,
-					p->found.workspace ? (void *)at : NULL, p->found.workspace,
-					stream_of(b));
+		status = t->call.Matmul(t->handle, p->desc, &alpha, second, p->b, first, p->a,
+					&beta, beta ? rest : c, p->c, c, p->c, &p->found.algorithm,
+					p->found.workspace ? (void *)at : NULL,
+					p->found.workspace, stream_of(b));
 	tell(b, "cuBLASLt", status);
 	cuda_after(b, "a product by cuBLASLt");
 }

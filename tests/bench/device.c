@@ -1,5 +1,6 @@
-/* device: products and passes over memory of a BigGAN step on 64x64 pictures, one by one on a
- * backend: device [BACKEND [PICTURES]] prints the least milliseconds of each, and its rate. */
+/* device: products of a BigGAN step on 64x64 pictures and of ResNet-50, and passes over memory,
+ * one by one on a backend: device [BACKEND [PICTURES [products]]] prints the least milliseconds of
+ * each, and its rate; with "products" no others. */
 #include "kernels/kernels.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -8,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { PIXELS = 1 << 20, REPEATS = 10, TIMES = 3 };
@@ -42,7 +44,7 @@ static struct view make(struct backend *b, int n, int h, int w, int c)
 static void time_op(struct backend *b, enum op op, struct view y, const struct view *x,
 		    const struct attr *a, double work)
 {
-	struct shape s[OP_INPUTS] = { x[0].s, x[1].s };
+	struct shape s[OP_INPUTS] = { x[0].s, x[1].s, x[2].s, x[3].s };
 	double best = INFINITY, bytes = 4 * (double)shape_count(y.s);
 
 	must(!backend_reserve(b, b->scratch[op] ? b->scratch[op](b, y.s, s, a) : 0));
@@ -58,9 +60,11 @@ static void time_op(struct backend *b, enum op op, struct view y, const struct v
 	}
 	for (int k = 0; k < op_inputs[op]; k++) bytes += 4 * (double)shape_count(x[k].s);
 	const int *d = x[0].s.d, *e = y.s.d;
-	printf("%s\t%s\t[%d,%d,%d,%d]\t[%d,%d,%d,%d]\t%.4f\t%.0f\t%s\n", b->name, op_name[op], d[0],
-	       d[1], d[2], d[3], e[0], e[1], e[2], e[3], best * 1e3,
-	       1e-9 * (work ? 2 * work : bytes) / best, work ? "GFLOP/s" : "GB/s");
+	int word = b->engine ? (int)strcspn(b->engine, " ") : 1;
+	printf("%s\t%.*s\t%s\t[%d,%d,%d,%d]\t[%d,%d,%d,%d]\t%.4f\t%.0f\t%s\n", b->name, word,
+	       b->engine ? b->engine : "-", op_name[op], d[0], d[1], d[2], d[3], e[0], e[1], e[2],
+	       e[3], best * 1e3, 1e-9 * (work ? 2 * work : bytes) / best,
+	       work ? "GFLOP/s" : "GB/s");
 	fflush(stdout);
 }
 
@@ -80,14 +84,46 @@ static void time_conv(struct backend *b, int n, int side, int in, int out, int K
 	backend_give(b, x.p), backend_give(b, w.p), backend_give(b, y.p);
 }
 
-static void time_matmul(struct backend *b, int m, int n, int k)
+/* A convolution of one tap as networks for features have it: a bias, another's result, relu. */
+static void time_act(struct backend *b, int n, int side, int in, int out)
 {
-	struct view x = make(b, 1, 1, m, k), w = make(b, 1, 1, k, n), y = make(b, 1, 1, m, n);
+	struct view x = make(b, n, side, side, in), w = make(b, 1, 1, in, out);
+	struct view bias = make(b, 1, 1, 1, out), rest = make(b, n, side, side, out);
+	struct view y = make(b, n, side, side, out);
+	struct attr a = { { 1 }, { 0, INFINITY } };
+	double work = (double)shape_count(y.s) * in;
 
-	struct attr none = { { 0 }, { 0 } };
-
-	time_op(b, OP_matmul, y, (struct view[OP_INPUTS]){ x, w }, &none, (double)m * n * k);
+	time_op(b, OP_conv_act, y, (struct view[OP_INPUTS]){ x, w, bias }, &a, work);
+	time_op(b, OP_conv_act, y, (struct view[OP_INPUTS]){ x, w, bias, rest }, &a, work);
 	backend_give(b, x.p), backend_give(b, w.p), backend_give(b, y.p);
+	backend_give(b, bias.p), backend_give(b, rest.p);
+}
+
+static void time_matmul(struct backend *b, int batches, int m, int n, int k, int ta, int tb)
+{
+	struct view x = make(b, batches, 1, ta ? k : m, ta ? m : k);
+	struct view w = make(b, batches, 1, tb ? n : k, tb ? k : n), y = make(b, batches, 1, m, n);
+	struct attr a = { { ta, tb }, { 0 } };
+
+	time_op(b, OP_matmul, y, (struct view[OP_INPUTS]){ x, w }, &a, (double)batches * m * n * k);
+	backend_give(b, x.p), backend_give(b, w.p), backend_give(b, y.p);
+}
+
+static void time_products(struct backend *b, int n)
+{
+	time_conv(b, n, 64, 3, 64, 3);
+	time_conv(b, n, 64, 64, 64, 3);
+	time_conv(b, n, 32, 64, 128, 1);
+	time_conv(b, n, 32, 128, 128, 3);
+	time_conv(b, n, 16, 256, 256, 3);
+	time_conv(b, n, 16, 512, 256, 1);
+	time_conv(b, n, 8, 512, 512, 3);
+	time_act(b, n, 56, 64, 256);
+	time_act(b, n, 14, 1024, 256);
+	time_act(b, n, 7, 512, 2048);
+	time_matmul(b, 1, 8 * n, 8 * n, 8 * n, 0, 0);
+	time_matmul(b, 1, n, 24 * n, 2048, 0, 0);
+	for (int t = 0; t < 4; t++) time_matmul(b, n / 4 ? n / 4 : 1, 1024, 256, 64, t & 1, t >> 1);
 }
 
 /* Element-wise, a sum over pixels, the moments, twice the side, and rows of attention. */
@@ -118,15 +154,10 @@ int main(int argc, char **argv)
 		printf("# nothing to time: %s\n", backend_why());
 		return argc > 1;
 	}
-	printf("#backend\top\tx\ty\tms\trate\tunit\n");
-	time_conv(b, n, 64, 3, 64, 3);
-	time_conv(b, n, 64, 64, 64, 3);
-	time_conv(b, n, 32, 64, 128, 1);
-	time_conv(b, n, 32, 128, 128, 3);
-	time_conv(b, n, 16, 256, 256, 3);
-	time_conv(b, n, 8, 512, 512, 3);
-	time_matmul(b, 8 * n, 8 * n, 8 * n);
-	time_passes(b, n);
+	if (b->engine) printf("# %s: products by %s\n", b->name, b->engine);
+	printf("#backend\tproducts\top\tx\ty\tms\trate\tunit\n");
+	time_products(b, n);
+	if (argc < 4) time_passes(b, n);
 	backend_free(b);
 	return 0;
 }

@@ -2,7 +2,8 @@
 # gpu.sh: the CUDA backend on a machine with a GPU, in phases that take a few minutes each:
 #
 #	gpu.sh check    every op against its definition, recorded runs, whole programs
-#	gpu.sh ops      products and passes over memory of a BigGAN step, one by one, as TSV
+#	gpu.sh ops      products of a BigGAN step and of ResNet-50, by our kernels and by cuBLASLt, and passes over memory, one by one,
+#	                as TSV
 #	gpu.sh train    training steps beside PyTorch's, alternately, as TSV; PEER is a python with torch
 #	gpu.sh steps    where the time of a training step goes, by kind of step of its tapes
 #	gpu.sh knn      exact neighbours of random rows beside PyTorch's in tf32, which are not exact, as TSV: up to ImageNet's size
@@ -17,6 +18,7 @@
 #
 # on one that has them (no GPU is needed): FOLDER (some 60 MB) then holds programs, the CUDA library and the libraries they load.
 # Take it along with this tree and say B=FOLDER there.  Without a GPU it says what is missing and exits 1.
+# cuBLASLt is too large to be carried: it is IC_CUBLAS, the system's, or the one that PEER's packages have.
 cd "$(dirname "$0")/../.." || exit
 B=${B:-build}
 PEER=${PEER:-python3}
@@ -49,6 +51,16 @@ carry()
 	du -sh "$to"
 }
 
+# cuBLASLt where a program does not look for it: of the CUDA toolkit, of PEER's packages; the newer first.
+cublas()
+{
+	local packages version
+	packages=$("$PEER" -c 'import nvidia; print(*nvidia.__path__)' 2>/dev/null)
+	for version in 13 12; do
+		ls -d /usr/local/cuda/lib64/libcublasLt.so.$version ${packages:+"${packages%% *}"/*/lib/libcublasLt.so.$version} 2>/dev/null
+	done | head -n 1
+}
+
 # What every phase needs; afterwards our programs come first.
 ready()
 {
@@ -57,12 +69,13 @@ ready()
 	command -v nvidia-smi >/dev/null || [ -e /dev/nvidiactl ] || lacks "no GPU: nvidia-smi and /dev/nvidiactl are missing"
 	[ -e "$B/lib/libic-cuda.so" ] || lacks "no $B/lib/libic-cuda.so: it was built without nvcc"
 	export PATH=$B/bin:$PATH IC_CUDA=$B/lib/libic-cuda.so LD_LIBRARY_PATH=$B/needed${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+	ldconfig -p | grep -q 'libcublasLt\.so\.1[23]' || export IC_CUBLAS=${IC_CUBLAS:-$(cublas)}
 	export TMP=${TMP:-$(mktemp -d)} IC_WEIGHTS=${IC_WEIGHTS:-$PWD/pipelines/weights}
 	nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | sed 's/^/# /'
 	nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed 's/^/# compute capability /'
 }
 
-check() { BIN=$B/bin tests/run.sh tests/ops-cuda.t "$B"/tests/check-{device,sweep} tests/cuda.t; }
+check() { BIN=$B/bin tests/run.sh tests/ops-cuda.t tests/ops-cublas.t "$B"/tests/check-{device,sweep} tests/cuda.t; }
 
 # Ours; the peer in bf16, channels last, as it is and compiled: the faster of the two.
 train()
@@ -131,7 +144,17 @@ embed()
 	done
 }
 
-ops() { "$B/bench/device" "cuda-$PRECISION"; }
+ops()
+{
+	local precision
+	IC_CUBLAS=none "$B/bench/device" "cuda-$PRECISION" || exit
+	"$B/bench/device" "cuda-$PRECISION" 512 products || exit
+	for precision in tf32 bf16; do
+		[ $precision = "$PRECISION" ] && continue
+		IC_CUBLAS=none "$B/bench/device" cuda-$precision 512 products || exit
+		"$B/bench/device" cuda-$precision 512 products || exit
+	done
+}
 steps() { "$B/bench/train" 64 64 256 0 "$STEPS" "cuda-$PRECISION" steps; }
 
 # Discs of changing colour and place, four kinds.
