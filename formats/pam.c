@@ -1,5 +1,6 @@
 /* pam: PNM and PAM pictures, from a stream with our comments (ic-image(5)) and from memory. */
 #include "formats/pam.h"
+#include "formats/known.h"
 #include "formats/image.h"
 #include "lib/base/fail.h"
 #include "lib/base/say.h"
@@ -304,6 +305,15 @@ static int series_end(const struct pam *p)
 	return 0;
 }
 
+static int other_bytes(struct pam *p, int c)
+{
+	unsigned char first[KNOWN_BYTES] = { (unsigned char)c };
+	size_t n = 1 + fread(first + 1, 1, sizeof first - 1, p->f);
+
+	return fail("%s: found %s where picture %" PRId64 " of a PAM stream should begin", p->path,
+		known_as(first, n), p->read);
+}
+
 int pam_read(struct pam *p, struct pam_head *head, uint8_t **pixels)
 {
 	struct source s = { .f = p->f, .picture = p->read, .name = p->path, .ic = head };
@@ -312,9 +322,7 @@ int pam_read(struct pam *p, struct pam_head *head, uint8_t **pixels)
 
 	*head = (struct pam_head){ .key = (uint64_t)p->read };
 	if (c == EOF) return series_end(p);
-	if (c != 'P')
-		return fail("%s: found other bytes where picture %" PRId64 " should begin", p->path,
-			p->read);
+	if (c != 'P') return other_bytes(p, c);
 	if (head_read(&s, &h)) return -1;
 	if (h.format < 5 || h.maxval != 255)
 		return fail("%s: found P%d with maxval %d, expected P5, P6 or P7 with maxval 255 "

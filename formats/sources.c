@@ -2,6 +2,7 @@
 #include "formats/sources.h"
 #include "formats/font.h"
 #include "formats/idx.h"
+#include "formats/known.h"
 #include "formats/list.h"
 #include "formats/map.h"
 #include "formats/pam.h"
@@ -372,14 +373,6 @@ static bool is_picture(const uint8_t *p, size_t n)
 		(p[0] == 'P' && p[1] >= '1' && p[1] <= '4' && isspace(p[2])));
 }
 
-/* Lines of text: no control characters but tab and the ends of lines in the first half KiB. */
-static bool is_text(const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n && i < 512; i++)
-		if (p[i] < ' ' && p[i] != '\t' && p[i] != '\n' && p[i] != '\r') return false;
-	return true;
-}
-
 static int add_file(struct sources *s, const char *path, const char *labels)
 {
 	bool standard = !strcmp(path, "-");
@@ -402,11 +395,8 @@ static int add_file(struct sources *s, const char *path, const char *labels)
 	}
 	if (tar_is(m.p, m.bytes)) return add_tar(s, name, m.p, m.bytes);
 	if (font_is(m.p, m.bytes)) return add_font(s, name, m.p, m.bytes);
-	if (is_text(m.p, m.bytes))
-		return standard ? sources_add_list(s, path)
-				: fail("%s: found text, %s", name, expected);
-	return fail("%s: found a file beginning with %02x, %s", name, *(const uint8_t *)m.p,
-		    expected);
+	if (standard && known_text(m.p, m.bytes)) return sources_add_list(s, path);
+	return fail("%s: found %s, %s", name, known_as(m.p, m.bytes), expected);
 }
 
 int sources_add(struct sources *s, const char *path, const char *labels)

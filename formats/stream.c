@@ -1,5 +1,6 @@
 /* stream: row streams through pipes and files. */
 #include "formats/stream.h"
+#include "formats/known.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/say.h"
@@ -60,8 +61,8 @@ static int head_read(struct stream *s, struct rows_info *info)
 	if (ferror(s->f)) return fail("%s:", s->path);
 	if (!n) return fail("%s: empty, expected a row stream", s->path);
 	if (n < 8 || memcmp(head, FRAME_MAGIC, 8))
-		return fail("%s: not a row stream: found other bytes at its start%s", s->path,
-			s->f == stdin ? " (a store is opened by its name)" : "");
+		return fail("%s: found %s, expected a row stream%s", s->path, known_as(head, n),
+			s->f == stdin ? " (a store is opened by its name)" : " or row store");
 	if (n < sizeof h) return fail("%s: ends inside its head", s->path);
 	memcpy(&h, head, sizeof h);
 	int bytes = frame_head_bytes(s->path, &h);

@@ -1,5 +1,6 @@
 /* weights: which kind of file holds the tensors, by its first bytes. */
 #include "formats/weights.h"
+#include "formats/known.h"
 #include "formats/map.h"
 #include "formats/npy_dict.h"
 #include "formats/tar.h"
@@ -10,24 +11,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Files that are often found under the name of weights. */
-static const struct { const char *first, *what; } strangers[] = {
-	{ "version https://git-lfs", "a pointer of Git LFS: fetch the file itself" },
-	{ "PYTORCH1", "a program of an early PyTorch" },
-	{ "\x89HDF\r\n\x1a\n", "HDF5" },
-	{ "<", "a web page" },
-};
-
-static int is_stranger(const struct tensors *t, const struct map *m)
-{
-	for (size_t i = 0; i < LEN(strangers); i++) {
-		size_t n = strlen(strangers[i].first);
-		if (m->bytes >= n && !memcmp(m->p, strangers[i].first, n))
-			return fail("%s: found %s, expected weights", t->path, strangers[i].what);
-	}
-	return 0;
-}
 
 static bool is_npy_name(const char *name)
 {
@@ -87,12 +70,12 @@ static int add_other(struct tensors *t, const struct map *m, bool script)
 {
 	const uint8_t *p = m->p;
 
-	if (is_stranger(t, m)) return -1;
 	if (zip_is(p, m->bytes)) return add_zip(t, m, script);
 	if (*p == 0x80) return torch_legacy(t, p, m->bytes);
 	if (m->bytes >= 6 && !memcmp(p, "\x93NUMPY", 6)) return add_array(t, m);
 	if (tar_is(p, m->bytes)) return torch_tar(t, p, m->bytes);
-	return fail("%s: found neither safetensors nor a file of PyTorch or NumPy", t->path);
+	return fail("%s: found %s, expected safetensors or a file of PyTorch or NumPy", t->path,
+		    known_as(p, m->bytes));
 }
 
 /* A length below 2^48, then the header. */

@@ -197,7 +197,7 @@ static void check_hurt(void)
 static void check_hostile_heads(void)
 {
 	static const struct { size_t at, bytes; uint64_t value; const char *text; } heads[] = {
-		{ 0, 1, 'X', "not a row stream" },
+		{ 0, 1, 'X', "expected a row stream" },
 		{ 8, 4, 0, "type 0" },
 		{ 8, 4, 6, "type 6" },
 		{ 12, 4, 0, "width 0" },

@@ -107,9 +107,9 @@ static void check_forms(void)
 		{ "P6\n# ic from=12345678901234567\n2 1\n255\nabcdef", NULL, "from", 0 },
 		{ "P6\n# ic at=1\n2 1\n255\nabcdef", NULL, "which", 0 },
 		{ "P6\n# ic at=0 of=2\n2 1\n255\nabcdef", NULL, "did not finish", 0 },
-		{ "\nP6\n2 1\n255\nabcdef", NULL, "other bytes", 0 },
+		{ "\nP6\n2 1\n255\nabcdef", NULL, "found text where picture 0", 0 },
 		{ "P6\n2 1\n255\nabcde", NULL, "ends inside picture 0", 0 },
-		{ "P6\n2 1\n255\nabcdef\n", NULL, "other bytes", 0 },
+		{ "P6\n2 1\n255\nabcdef\n", NULL, "found text where picture 1", 0 },
 	};
 
 	for (size_t i = 0; i < LEN(forms); i++) {

@@ -303,16 +303,17 @@ static void report(const struct pack *p)
 	record_end(&r);
 }
 
-/* An unfinished store stays to be resumed, unless nothing is in it. */
+/* An unfinished store stays to be resumed, unless nothing is in it; what was skipped stays as long
+ * as that does. */
 static void end(struct pack *p, bool finished)
 {
 	rows_close(&p->to);
 	sources_close(&p->from);
 	if (p->skips.f) {
-		fclose(p->skips.f);
-		if (finished || !p->rows) unlink(p->skips.path);
 		char *part = mem_text("%s.part", out);
+		fclose(p->skips.f);
 		if (!finished && !p->rows) unlink(part);
+		if (access(part, F_OK)) unlink(p->skips.path);
 		free(part);
 	}
 	free(p->skips.path);

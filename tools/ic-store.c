@@ -224,15 +224,20 @@ static int64_t verify(int n, char **files)
 	return n;
 }
 
+static const char *with_labels(const struct rows_info *r)
+{
+	return r->labelled ? " with labels" : "";
+}
+
 /* Shards of one whole differ in their rows alone. */
 static int same_info(const struct rows_info *a, const struct rows_info *b, const char *path)
 {
 	if (strcmp(a->kind, b->kind) || a->type != b->type || a->width != b->width ||
 		a->labelled != b->labelled || a->height != b->height ||
 		a->im_width != b->im_width || a->channels != b->channels)
-		return fail("%s: found %s rows of %s %d, expected %s rows of %s %d "
+		return fail("%s: found %s rows of %s %d%s, expected %s rows of %s %d%s "
 			"as in the first file", path, b->kind, text_type(b->type), b->width,
-			a->kind, text_type(a->type), a->width);
+			with_labels(b), a->kind, text_type(a->type), a->width, with_labels(a));
 	if (a->from != b->from || a->root != b->root)
 		return fail("%s: found rows from %016" PRIx64 ", expected %016" PRIx64
 			" as in the first file", path, b->from, a->from);
@@ -391,6 +396,8 @@ static int64_t export(int n, char **files)
 		misuse("export needs -o NAME.npy or -o NAME.safetensors");
 	if (net && npy) misuse("export --net writes .safetensors");
 	if (net) return export_net(files[0]);
+	if (is_tensors(files[0]))
+		return fail("%s: found a checkpoint, expected --net, as G_ema", files[0]);
 	if (rows_load(&t, files[0])) return -1;
 	int64_t count = t.info.count;
 	int bad = npy ? rows_export_npy(&t, out, common.force) :

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct common common = { .program = "ic" };
 
@@ -201,6 +202,29 @@ static void answer(int argc, char **argv, const char *usage, const char *summary
 	}
 }
 
+static bool is_file(const char *path, const struct stat *file)
+{
+	struct stat st;
+
+	return path && !stat(path, &st) && st.st_dev == file->st_dev && st.st_ino == file->st_ino;
+}
+
+/* What --output replaces cannot be another file of the same command. */
+static void check_output(char **operand, int operands, const struct opt *opts, int count)
+{
+	const struct opt *out = find(opts, count, "output", strlen("output"));
+	const char *path = out ? *(const char *const *)out->at : NULL;
+	struct stat st;
+
+	if (!path || stat(path, &st) || !S_ISREG(st.st_mode)) return;
+	for (int i = 0; i < operands; i++)
+		if (is_file(operand[i], &st)) misuse("--output: found %s, which is read", path);
+	for (int i = 0; i < count; i++)
+		if (opts[i].kind == OPT_STR && &opts[i] != out &&
+		    is_file(*(const char *const *)opts[i].at, &st))
+			misuse("--output: found %s, which is --%s", path, opts[i].name);
+}
+
 int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *opts,
 	      int count)
 {
@@ -227,6 +251,7 @@ int opt_parse(int argc, char **argv, const char *usage, const char *summary, con
 		}
 	}
 	for (int i = 0; i < n; i++) argv[argc - n + i] = operand[i];
+	check_output(operand, n, opts, count);
 	free(operand);
 	par_set_threads(common.threads);
 	return argc - n;

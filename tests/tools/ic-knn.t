@@ -104,6 +104,10 @@ exits 2 "three operands" ic-knn f.mdb f.mdb f.mdb
 exits 2 "standard input twice" ic-knn - -
 exits 1 "an output that exists" ic-knn -k 5 f.mdb -o n.mdb
 fails_with "n.mdb: exists" "and it is named" ic-knn -k 5 f.mdb -o n.mdb
+cp f.mdb kept.mdb
+ln -s f.mdb link.mdb
+fails_with "f.mdb, which is read" "its input as output" ic-knn -k 5 link.mdb -f -o f.mdb
+ok "is still there" cmp f.mdb kept.mdb
 for r in 5 5:5 7:3 -1:5 0:301 a:b 1:2:3; do
 	fails_with "--rows: found '$r'" "rows $r" ic-knn -k 5 --rows=$r f.mdb
 done

@@ -129,12 +129,17 @@ ok "and named" says "skipped: bad/empty.png: found an empty file"
 ok "and named" says "skipped: bad/pipe.png: found no regular file"
 ok "and counted" says "6 of 7 pictures skipped"
 fails_with "bad/b_24.bmp" "with --strict the first one ends it" ic-pack bad --strict -o strict.mdb
+printf '%s\n' flat/p_pillow.png bad/text.jpg >late.txt
+fails_with "bad/text.jpg" "also after good ones" ic-pack --list late.txt --strict -o strict.mdb
+ok "with nothing left" sh -c '! ls strict.mdb*'
 rm bad/p_rgb8.png
 fails_with "none of 6 pictures could be read" "nothing but bad pictures" ic-pack bad -o none.mdb
 ok "leaves nothing behind" sh -c '! ls | grep -q none.mdb'
 fails_with "empty: no pictures found, expected .jpg" "an empty folder" ic-pack empty -o x.mdb
 fails_with "absent: No such file" "a source that is not there" ic-pack absent -o x.mdb
 fails_with "pictures/README: found text" "a text file" ic-pack pictures/README -o x.mdb
+fails_with "tree.mdb: found a row store, expected a folder" "what it has made before" ic-pack tree.mdb -o x.mdb
+fails_with "empty: found a folder" "a folder as output" ic-pack pictures -f -o empty
 printf '%s\n' flat/p_pillow.png absent.png >missing.txt
 packs "a list with a missing file" ic-pack --list missing.txt -o missing.mdb --size 16
 ok "names it" says "skipped: absent.png: No such file or directory"

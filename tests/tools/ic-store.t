@@ -80,7 +80,7 @@ fails_with "damaged: page" "damaged pages are refused at once" \
 	bash -c 'cp u8.mdb page.mdb
 	for p in 2 3 4 5 6 7 8; do printf "\377\377" | dd of=page.mdb bs=1 seek=$((p * 4096 + 10)) conv=notrunc 2>/dev/null; done
 	ic-store ls page.mdb'
-fails_with "not a row stream" "a text is no store" ic-store ls u8.txt
+fails_with "u8.txt: found text, expected a row stream or row store" "a text is no store" ic-store ls u8.txt
 
 # Joining
 text f32 500 900 0 yes | ic-store load -o whole.mdb
@@ -92,6 +92,9 @@ fails_with "exists" "an existing output is refused" ic-store cat a.mdb b.icr -o 
 ok "-f overwrites it" ic-store cat a.mdb -f -o joined.mdb
 fails_with "in the order of their keys" "shards in the wrong order" ic-store cat b.icr a.mdb -o c.mdb
 fails_with "as in the first file" "shards of different width" ic-store cat f32.mdb whole.mdb -o c.mdb
+text f32 500 9 900 | ic-store load -o plain.mdb
+fails_with "found features rows of f32 500, expected features rows of f32 500 with labels" "shards without labels" \
+	ic-store cat whole.mdb plain.mdb -o c.mdb
 fails_with "meta lines" "shards of different meta" \
 	bash -c 'sed s/net=test/net=best/ f32.txt | ic-store load -o best.mdb; ic-store cat f32.mdb best.mdb -o c.mdb'
 ok "nothing is left of these" test ! -e c.mdb -a ! -e c.mdb.part
@@ -113,6 +116,8 @@ two_nets()              # a checkpoint of two nets, by hand
 	printf "\\x$(printf %x ${#head})\0\0\0\0\0\0\0%sabxyz" "$head"
 }
 two_nets >run.safetensors
+fails_with "run.safetensors: found a checkpoint, expected --net" "all nets of a checkpoint" \
+	ic-store export run.safetensors -o g.safetensors
 ok "one net of a checkpoint" ic-store export --net G_ema run.safetensors -o g.safetensors
 ok "without its prefix, with its data" test "$(ic-store ls g.safetensors | awk 'END { print $2, $3, $4 }') $(tail -c 3 g.safetensors)" = \
 	"w U8 3 xyz"
