@@ -1,7 +1,7 @@
 /* pam: PNM and PAM pictures, from a stream with our comments (ic-image(5)) and from memory. */
 #include "formats/pam.h"
-#include "formats/known.h"
 #include "formats/image.h"
+#include "formats/known.h"
 #include "lib/base/fail.h"
 #include "lib/base/say.h"
 
@@ -349,7 +349,8 @@ int pam_write(FILE *f, const struct pam_head *h, const uint8_t *pixels)
 	if (*h->seed) fprintf(f, " seed=%s", h->seed);
 	fprintf(f, "\nWIDTH %d\nHEIGHT %d\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n", h->width,
 		h->height);
-	return fwrite(pixels, 1, bytes, f) == bytes && !ferror(f) ? 0 : fail("picture stream:");
+	if (fwrite(pixels, 1, bytes, f) == bytes && !ferror(f)) return 0;
+	return stop_check() ? -1 : fail("picture stream:");   /* a signal ended the write */
 }
 
 /* Sample i of the picture as the file has it; -1 after fail(). */

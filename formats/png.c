@@ -4,6 +4,7 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
+#include <errno.h>
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,11 +136,16 @@ int image_decode_png(struct image *image, const char *name, const void *bytes, s
 	return 0;
 }
 
+static void put(png_structp png, png_bytep from, size_t n)
+{
+	if (fwrite(from, 1, n, png_get_io_ptr(png)) != n) png_error(png, strerror(errno));
+}
+
 static int encode(png_structp png, png_infop info, FILE *f, const uint8_t *rgb, int height,
 		  int width)
 {
 	if (setjmp(png_jmpbuf(png))) return -1;
-	png_init_io(png, f);
+	png_set_write_fn(png, f, put, NULL);
 	png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
 	png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB,
 		     PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);

@@ -18,7 +18,8 @@ static const char *const types[] = { [ROWS_U8] = "u8", [ROWS_F32] = "f32", [ROWS
 
 static int wrote(FILE *f)
 {
-	return ferror(f) ? fail("text of rows:") : 0;
+	if (!ferror(f)) return 0;
+	return stop_check() ? -1 : fail("text of rows:");     /* a signal ended the write */
 }
 
 const char *text_type(enum rows_type type)

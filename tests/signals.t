@@ -36,6 +36,25 @@ ok "ic-lpips waiting for samples" waiting o.tsv ic-lpips -w alexnet.pth -
 ok "ic-grid waiting for pictures" waiting o.png ic-grid - -o o.png
 ok "ic-store waiting for text" waiting o.mdb ic-store load -o o.mdb
 
+# stuck COMMAND...: the signal comes while the command waits for somebody to read what it writes.
+stuck()
+{
+	local pid status
+	mkfifo fifo
+	sleep 100 <fifo & local reader=$!
+	"$@" >fifo 2>stderr & pid=$!
+	sleep 0.4
+	kill -TERM $pid
+	wait $pid
+	status=$?
+	kill $reader
+	wait $reader 2>/dev/null
+	rm fifo
+	[ $status -eq 75 ] && grep -qx ".*: stopped by SIGTERM; the same command goes on from here" stderr ||
+		{ echo "status $status" >&2; cat stderr >&2; return 1; }
+}
+ok "ic-sample with nobody reading" stuck ic-sample m.st f.mdb -n 10000000
+
 # busy SIGNAL OUTPUT COMMAND...: the signal comes when the command has shown that it computes.
 busy()
 {
@@ -53,6 +72,8 @@ busy()
 awk 'BEGIN { srand(1); printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t48\n#key\tvalues\n"
 	for (i = 0; i < 20000; i++) { printf "%d", i; for (j = 0; j < 48; j++) printf "\t%.4f", rand() - .5; print "" } print "#end" }' |
 	ic-store load -o wide.mdb
+ok "ic-store cat with nobody reading" stuck ic-store cat wide.mdb
+ok "ic-store dump with nobody reading" stuck ic-store dump wide.mdb
 ok "ic-kmeans clustering" busy TERM o.mdb ic-kmeans -k 1000 wide.mdb -o o.mdb
 ok "ic-sample sampling" busy USR1 o.pam ic-sample m.st f.mdb -n 10000000
 for s in TERM USR1; do

@@ -125,7 +125,7 @@ static int move_to_neighbour(struct job *j, int64_t i, struct spot *p)
 
 static uint32_t label_of(const struct job *j, struct spot p, int64_t i)
 {
-	if (class_ >= 0 && j->g.c.class_cond) return (uint32_t)class_;
+	if (class_ >= 0) return (uint32_t)class_;
 	if (j->t.labels) return j->t.labels[nearer(p)];
 	/* No labels: classes at random. */
 	struct rng r = rng_at((uint64_t)seed, (uint64_t)i << 8 | STREAM_CLASS);
@@ -446,6 +446,8 @@ static int open_closest(struct job *j, const char *path)
 static int job_open(struct job *j, const char *path)
 {
 	if (binary_stdout() || gan_load_sampler(&j->g, model)) return -1;
+	if (class_ >= 0 && !j->g.c.class_cond)
+		return fail("%s: knows no classes, expected some for --class", model);
 	if (!path && j->g.c.instance_cond) path = "-";
 	if (!path && (each || between))
 		misuse("--each and --between: this model takes no instances");

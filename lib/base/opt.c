@@ -117,6 +117,7 @@ static int set_word(const struct opt *o, const char *value)
 static int set_string(const struct opt *o, const char *value)
 {
 	if (strpbrk(value, "\r\n")) return fail("--%s: found a line break in its value", o->name);
+	if (!*value) return fail("--%s: found nothing, expected %s", o->name, o->arg);
 	*(const char **)o->at = value;
 	return 0;
 }
@@ -202,27 +203,29 @@ static void answer(int argc, char **argv, const char *usage, const char *summary
 	}
 }
 
-static bool is_file(const char *path, const struct stat *file)
+static bool same_file(const char *a, const char *b)
 {
-	struct stat st;
+	struct stat s, t;
 
-	return path && !stat(path, &st) && st.st_dev == file->st_dev && st.st_ino == file->st_ino;
+	if (!strcmp(a, b)) return true;
+	return !stat(a, &s) && !stat(b, &t) && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
 }
 
 /* What --output replaces cannot be another file of the same command. */
 static void check_output(char **operand, int operands, const struct opt *opts, int count)
 {
-	const struct opt *out = find(opts, count, "output", strlen("output"));
-	const char *path = out ? *(const char *const *)out->at : NULL;
+	const struct opt *o = find(opts, count, "output", strlen("output"));
+	const char *out = o ? *(const char *const *)o->at : NULL;
 	struct stat st;
 
-	if (!path || stat(path, &st) || !S_ISREG(st.st_mode)) return;
+	if (!out || !strcmp(out, "-") || (!stat(out, &st) && !S_ISREG(st.st_mode))) return;
 	for (int i = 0; i < operands; i++)
-		if (is_file(operand[i], &st)) misuse("--output: found %s, which is read", path);
-	for (int i = 0; i < count; i++)
-		if (opts[i].kind == OPT_STR && &opts[i] != out &&
-		    is_file(*(const char *const *)opts[i].at, &st))
-			misuse("--output: found %s, which is --%s", path, opts[i].name);
+		if (same_file(out, operand[i])) misuse("--output: found %s, which is read", out);
+	for (int i = 0; i < count; i++) {
+		const char *other = opts[i].kind == OPT_STR ? *(const char *const *)opts[i].at : "";
+		if (&opts[i] != o && other && same_file(out, other))
+			misuse("--output: found %s, which is --%s", out, opts[i].name);
+	}
 }
 
 int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *opts,

@@ -53,6 +53,7 @@ void say_start(void)
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGUSR1, &act, NULL);
 	sigaction(SIGALRM, &again, NULL);
+	signal(SIGXFSZ, SIG_IGN);            /* a file that may not grow is a failed write */
 }
 
 bool stop_asked(void)

@@ -153,4 +153,5 @@ ok "the prototypes are the same, byte for byte" cmp w.mdb part.mdb
 ok "and the centres" cmp wc.mdb pc.mdb
 ok "and the rounds" cmp w.tsv part.tsv
 ok "nothing else is left" sh -c '! ls *.part*'
+exits 2 "one file for two results" ic-kmeans -k 3 f.mdb -o two.mdb --assign two.mdb
 done_testing

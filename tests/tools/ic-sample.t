@@ -170,6 +170,7 @@ label()
 ok "a model with classes" eval 'label && ic-train l.mdb --class -o c.st --ch 2 -b 4 --steps 1'
 labels() { sed -n 's/^# ic.* label=\([0-9]*\) .*/\1/p' | tr -d '\n'; }
 check_same "its class is the one said" "ic-sample c.st -n 6 --class 1 | labels" "printf 111111"
+fails_with "m.st: knows no classes" "a class for a model without" ic-sample m.st f.mdb -n 1 --class 1
 check_same "or the instance's; between two, of the nearer" \
 	"ic-embed l.mdb | ic-sample c.st - --seeds 1 --between 3 | labels | cut -c 1-13" \
 	"echo 0001111000011"
