@@ -50,7 +50,8 @@ static double *wide(const float *x, int n, enum knn_metric metric)
 
 	for (int i = 0; i < n; i++) {
 		double s = 0;
-		for (int j = 0; j < WIDTH; j++) s += (double)x[i * WIDTH + j] * (double)x[i * WIDTH + j];
+		for (int j = 0; j < WIDTH; j++)
+			s += (double)x[i * WIDTH + j] * (double)x[i * WIDTH + j];
 		double by = metric == KNN_COSINE ? 1 / sqrt(s) : 1;
 		for (int j = 0; j < WIDTH; j++) w[i * WIDTH + j] = (double)x[i * WIDTH + j] * by;
 	}

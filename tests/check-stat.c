@@ -423,7 +423,8 @@ static void check_kmeans_use(const char *id, struct matrix m, const float *centr
 	};
 
 	must(!knn_measure(&rows, KNN_L2) && !knn_measure(&set, KNN_L2));
-	ok(!kmeans_nearest(&rows, centres, k, false, NULL, at) && differing(at, 1, k, nearest, k) == 0,
+	ok(!kmeans_nearest(&rows, centres, k, false, NULL, at) &&
+		differing(at, 1, k, nearest, k) == 0,
 	   "k-means %s: nearest rows", id);
 	ok(!knn_search(&job, 0, m.n) && differing(at, 1, (int)m.n, assign, (int)m.n) == 0,
 		"k-means %s: every row to the same centre", id);

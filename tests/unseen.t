@@ -1,26 +1,10 @@
 # unseen: training on some classes only, and scores of samples conditioned on pictures of those and of
 # the others, by selections of the same keys.
 . tests/tap.sh
+. tests/pictures.sh
+. tests/rows.sh
 cd "$TMP" || exit 1
 
-# pictures: 24 of 32 x 32, of four classes in turn.
-pictures()
-{
-	awk 'BEGIN {
-		for (i = 0; i < 24; i++) {
-			file = sprintf("%02d.ppm", i)
-			printf "P6\n32 32\n255\n" >file
-			for (p = 0; p < 1024; p++) {
-				x = p % 32 - 10 - i % 12
-				y = int(p / 32) - 14
-				on = i % 2 ? x * x + y * y < 40 + i : x > -4 && x < 4 + i % 5
-				printf "%c%c%c", on ? 99 : 33, on ? 120 - i : 40, 50 + i % 7 >file
-			}
-			close(file)
-			print file "\t" i % 4
-		}
-	}' | ic-pack --size 32 - -o i.mdb
-}
 # field NAME: that column of a table on stdin.
 field()
 {
@@ -28,7 +12,8 @@ field()
 		NR > 1 { print $at }'
 }
 rows() { ic-store dump "$1" | grep -v '^#[rfm]'; }
-ok "pictures, features, neighbours" eval 'pictures && ic-embed i.mdb -o f.mdb && ic-knn -k 3 f.mdb -o n.mdb'
+ok "pictures, features, neighbours" eval 'shapes 24 | ic-pack --size 32 - | ic-store dump - | labelled 4 |
+	ic-store load -o i.mdb && ic-embed i.mdb -o f.mdb && ic-knn -k 3 f.mdb -o n.mdb'
 ic-store dump i.mdb | awk -F '\t' '!/^#/ { print $1 >($2 < 3 ? "seen" : "unseen") }'
 for of in seen unseen; do
 	ok "the $of pictures and their features" eval "ic-store cat --keys $of i.mdb -o $of-i.mdb &&

@@ -18,13 +18,15 @@ static int columns, rows, scale, gap = 2;
 static bool labels;
 
 static const struct opt opts[] = {
-	{ 'o', "output",  "FILE",  "PNG file to write; - is stdout",                    OPT_STR,  &out,     0, 0 },
-	{ 'c', "columns", "N",     "pictures of each stream in a row (0: see the page)", OPT_INT,  &columns, 0, 10000 },
-	{ 'r', "rows",    "N",     "at most N rows (0: all)",                           OPT_INT,  &rows,    0, 1000000 },
-	{ 0,   "scale",   "N",     "zoom of the pictures (0: cells of 64 pixels or more)", OPT_INT, &scale,  0, 64 },
-	{ 0,   "gap",     "N",     "pixels between pictures",                           OPT_INT,  &gap,     0, 256 },
-	{ 0,   "titles",  "A,B..", "a title above each stream's columns",               OPT_STR,  &titles,  0, 0 },
-	{ 0,   "labels",  NULL,    "each picture's label below it",                     OPT_FLAG, &labels,  0, 0 },
+	{ 'o', "output", "FILE", "PNG file to write; - is stdout", OPT_STR, &out, 0, 0 },
+	{ 'c', "columns", "N", "pictures of each stream in a row (0: see the page)", OPT_INT,
+	  &columns, 0, 10000 },
+	{ 'r', "rows", "N", "at most N rows (0: all)", OPT_INT, &rows, 0, 1000000 },
+	{ 0, "scale", "N", "zoom of the pictures (0: cells of 64 pixels or more)", OPT_INT, &scale,
+	  0, 64 },
+	{ 0, "gap", "N", "pixels between pictures", OPT_INT, &gap, 0, 256 },
+	{ 0, "titles", "A,B..", "a title above each stream's columns", OPT_STR, &titles, 0, 0 },
+	{ 0, "labels", NULL, "each picture's label below it", OPT_FLAG, &labels, 0, 0 },
 	OPT_COMMON,
 };
 

@@ -137,8 +137,8 @@ static void name_rounds(struct job *j, const struct rows_info *info)
 {
 	struct stat st;
 
-	if (method != KMEANS || !out || !strcmp(out, "-") || (!stat(out, &st) && !S_ISREG(st.st_mode)))
-		return;
+	if (method != KMEANS || !out || !strcmp(out, "-")) return;
+	if (!stat(out, &st) && !S_ISREG(st.st_mode)) return;
 	j->kept = mem_text("%s.part-rounds", out);
 	j->command = mem_text("%sfrom=%016" PRIx64, info->meta, info->from);
 }

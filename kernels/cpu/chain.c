@@ -1,12 +1,12 @@
 /* chain: element-wise steps and sums, run tile by tile so that what they pass to each other stays
  * in the cache.
  *
- * The space is first brought to as few dimensions as its views allow (kernels/chain.h).  It is cut
- * into pieces (whole indices of the leading dimension, or equal parts of one), a piece into tiles of
- * at most TILE elements; pieces depend on the shape alone, and each sums into its own partial
- * results, added up in order at the end: the same bytes for any number of threads.  An input that is
- * not contiguous over a tile is spread into a buffer, and kept there while it does not change, so
- * every loop is over contiguous floats. */
+ * The space is first brought to as few dimensions as its views allow (kernels/chain.h).  It is
+ * cut into pieces (whole indices of the leading dimension, or equal parts of one), a piece into
+ * tiles of at most TILE elements; pieces depend on the shape alone, and each sums into its own
+ * partial results, added up in order at the end: the same bytes for any number of threads.  An
+ * input that is not contiguous over a tile is spread into a buffer, and kept there while it does
+ * not change, so every loop is over contiguous floats. */
 #include "kernels/chain.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/rows.h"

@@ -1,4 +1,5 @@
-/* opt: one table per program is its parser, its ranges, its defaults, its --help and its bash completion. */
+/* opt: one table per program is its parser, its ranges, its defaults, its --help and its bash
+ * completion. */
 #ifndef IC_OPT_H
 #define IC_OPT_H
 
@@ -10,9 +11,9 @@ enum opt_kind {
 	OPT_INT,                             /* int at; min..max */
 	OPT_LONG,                            /* int64_t at; min..max */
 	OPT_REAL,                            /* double at; min..max */
-	OPT_SIZE,                            /* int64_t at: bytes; a whole number, then K, M, G or T of 1024 */
+	OPT_SIZE,                            /* int64_t at: bytes, as 512M or 2G (of 1024) */
 	OPT_STR,                             /* const char * at */
-	OPT_WORD,                            /* int at: index into arg, which lists the words as "a|b|c" */
+	OPT_WORD,                            /* int at: index into arg, the words "a|b|c" */
 };
 
 struct opt {
@@ -34,27 +35,31 @@ struct common {
 extern struct common common;
 
 #define OPT_COMMON \
-	{ 'f', "force",   NULL, "overwrite an existing output",            OPT_FLAG, &common.force,   0, 0 }, \
-	{ 't', "threads", "N",  "threads (0: all)",                        OPT_INT,  &common.threads, 0, 1024 }, \
-	{ 0,   "json",    NULL, "results as JSON, one object a line",      OPT_FLAG, &common.json,    0, 0 }, \
-	{ 'q', "quiet",   NULL, "no progress",                             OPT_FLAG, &common.quiet,   0, 0 }, \
-	{ 'v', "verbose", NULL, "end with time, CPU, peak memory and rate", OPT_FLAG, &common.verbose, 0, 0 }
+	{ 'f', "force", NULL, "overwrite an existing output", OPT_FLAG, &common.force, 0, 0 }, \
+	{ 't', "threads", "N", "threads (0: all)", OPT_INT, &common.threads, 0, 1024 }, \
+	{ 0, "json", NULL, "results as JSON, one object a line", OPT_FLAG, &common.json, 0, 0 }, \
+	{ 'q', "quiet", NULL, "no progress", OPT_FLAG, &common.quiet, 0, 0 }, \
+	{ 'v', "verbose", NULL, "end with time, CPU, peak memory and rate", OPT_FLAG, \
+	  &common.verbose, 0, 0 }
 
-/* Parses argv; short options bundle, long ones abbreviate to nothing (exact names), "--" ends options, options and
+/* Parses argv; short options bundle, long ones are written in full, "--" ends options, options and
  * operands mix.  Operands are moved to the end of argv, in order; returns the index of the first.
- * usage: the operands, as "[rows]"; summary: one line.  --help prints to stdout and exits 0, --version likewise,
- * --completion prints a bash completion script and exits 0; misuse prints one line with a hint and exits 2.
- * Also installs the signal handlers of say.h and sets the number of threads. */
-int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *, int count);
+ * usage: the operands, as "[rows]"; summary: one line.  --help prints to stdout and exits 0,
+ * --version likewise, --completion prints a bash completion script and exits 0; misuse prints one
+ * line with a hint and exits 2: also when --output names a file that another option or an operand
+ * names.  Installs the signal handlers of say.h and sets the number of threads. */
+int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *,
+	      int count);
 
-/* Reads "name = value" lines (# comments) through the same table; exits 2 on a fault, naming file and line.
- * Values given here are overridden by those on the command line when called from it (see ic-train --preset). */
+/* Reads "name = value" lines (# comments) through the same table; exits 2 on a fault, naming file
+ * and line.  What the command line has set stays (see ic-train --preset). */
 void opt_file(const char *path, const struct opt *, int count);
 
 /* Sets one option by name from text, as the command line would; -1 after fail() when it cannot. */
 int opt_set(const struct opt *, int count, const char *name, const char *value);
 
-/* Prints "name = value" lines of the table's present values into buf (for checkpoints); returns the length needed. */
+/* Prints "name = value" lines of the table's present values into buf (for checkpoints); returns the
+ * length needed. */
 int opt_print(const struct opt *, int count, char *buf, int size);
 
 #endif

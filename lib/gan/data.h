@@ -1,6 +1,6 @@
-/* data: what one training step sees: images and their conditioning, drawn as the reference does (spec
- * biggan 6.5), every draw a function of (seed, number of the draw), so that nothing needs saving to go
- * on. */
+/* data: what one training step sees: images and their conditioning, drawn as the reference does
+ * (spec biggan 6.5), every draw a function of (seed, number of the draw), so that nothing needs
+ * saving to go on. */
 #ifndef IC_DATA_H
 #define IC_DATA_H
 
@@ -12,7 +12,7 @@ struct data {
 	struct rows images, features, flipped, near;
 	bool instance_cond;
 	bool flip;                           /* mirror half of the images; set by the caller */
-	bool compat;                         /* load as the reference does, faults included (below) */
+	bool compat;                         /* load as the reference does, faults included */
 	int step_batches;                    /* real batches to a step; compat only */
 	int64_t n;
 	uint32_t *label;                     /* [n] by position; NULL: classes do not condition */
@@ -34,8 +34,8 @@ int data_by_class(struct data *, const char *labels, double temperature);
 void data_close(struct data *);              /* accepts a zeroed struct */
 void data_seed(struct data *, uint64_t seed);   /* of all draws from here on */
 
-/* Real images, number `batch_number` of the run: index i of a shuffled epoch gives features of i, image
- * and label of a uniformly drawn neighbour of i; without instances image and label of i.
+/* Real images, number `batch_number` of the run: index i of a shuffled epoch gives features of i,
+ * image and label of a uniformly drawn neighbour of i; without instances image and label of i.
  * x[batch][R][R][3], y[batch] or NULL, f[batch][width] or NULL.
  * With compat, two faults of the reference's loader (spec biggan 9, traps 21 and 27): levels 1 ..
  * 63 are one lower, as a round trip through floats leaves them, and in each ten steps the same
@@ -47,8 +47,8 @@ int data_fake(struct data *, int64_t draw, int batch, int dim_z, real *z, real *
 /* Draws what the augmentation does to each picture of a batch, number `draw`. */
 void data_augment(const struct data *, int64_t draw, struct diffaug *);
 
-/* f[width] of one row of a feature store, at unit length; fails naming the key of a row that is zero
- * or not finite. */
+/* f[width] of one row of a feature store, at unit length; fails naming the key of a row that is
+ * zero or not finite. */
 int data_feature(struct rows *, int64_t i, real *f);
 
 #endif

@@ -46,7 +46,7 @@ struct sentinel {
 };
 
 int sentinel_open(struct sentinel *, const struct phases *);   /* 0, or -1 after fail() */
-int sentinel_read(struct sentinel *, struct vitals *);   /* after phase_tell; 0, or -1 after fail() */
+int sentinel_read(struct sentinel *, struct vitals *);   /* after phase_tell; 0 or -1 */
 void sentinel_close(struct sentinel *);      /* accepts a zeroed struct */
 bool sentinel_finite(const struct gan *);    /* all weights of G, D and the average are */
 enum collapse sentinel_judge(const struct vitals *);    /* the first of the above that holds */

@@ -17,8 +17,8 @@ struct finish {
 	int64_t first;
 	int n;
 	uint32_t *base;                      /* [most][room]: the candidates' positions */
-	double *measured;                    /* [most][room]: of the candidates as they lie, or if */
-	bool *own;                           /* [most][room]: not own the place of the other's */
+	double *measured;                    /* [most][room]: of the candidates as they lie, or */
+	bool *own;                           /* [most][room]: if not own the other's place */
 	struct turn *turn;                   /* [most]: the order in which queries are measured */
 	struct rank *rank;                   /* [threads] */
 	struct fault fault;

@@ -47,7 +47,7 @@ int knn_measure(struct knn_set *, enum knn_metric);
 
 /* What a search did, beside multiplying every pair in 8 bits, or on a device in bf16. */
 struct knn_effort {
-	int64_t halved;                      /* pairs multiplied in 16 bits by 8, on a device none, */
+	int64_t halved;                      /* pairs multiplied in 16 bits by 8, by a device 0 */
 	int64_t refined;                     /* of these, in 16 by 16 */
 	int64_t measured;                    /* pairs measured in double */
 	int64_t undecided;                   /* queries for which these were more than k */

@@ -1,6 +1,6 @@
 /* pass: a block of queries against a tile of base rows: products of bytes for all pairs, of more
- * (lib/stat/refine.h) for those that the bounds leave, into the shortlists of the queries and, among the rows of one
- * set, into those of the base rows too. */
+ * (lib/stat/refine.h) for those that the bounds leave, into the shortlists of the queries and,
+ * among the rows of one set, into those of the base rows too. */
 #ifndef IC_PASS_H
 #define IC_PASS_H
 
@@ -31,7 +31,7 @@ struct pass {
 	float *bar;                          /* [PASS_TILE]: of its lists, infinite unless both */
 	float *row_bar;                      /* [block]: of theirs, or a little less */
 	int rank;                            /* for guesses, of a sample: */
-	const uint32_t *sample;              /* positions of the tile's rows; NULL: from tile_first */
+	const uint32_t *sample;              /* places of the tile's rows; NULL: from tile_first */
 	struct offer *offers;                /* for them: [strips of PASS_BOTH][groups][OFFERS] */
 	int *offered;                        /* [strips of PASS_BOTH][groups] */
 	struct bench *bench;                 /* [threads] */

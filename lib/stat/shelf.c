@@ -13,9 +13,9 @@ enum { STAGED = 1024, FEW = 16 };            /* rows on their way, and those of 
 enum number { NORM, REST, BIAS, BAR, NUMBERS };
 
 /* Losses add the rounding of x', of their own sums and of scores, 2^-20 of the norm, and of
- * x - mean in double.  In a sum of n products each addition loses at most 2^-23 of the largest partial sum,
- * which |x||y| bounds, on tensor cores, too, which cut digits off; twice n of that, half of it in
- * the loss of either row, leaves room for what they add at once. */
+ * x - mean in double.  In a sum of n products each addition loses at most 2^-23 of the largest
+ * partial sum, which |x||y| bounds, on tensor cores, too, which cut digits off; twice n of that,
+ * half of it in the loss of either row, leaves room for what they add at once. */
 #define LOOSE (1 + 0x1p-20)
 #define ROUNDING 0x1p-20
 #define SUM 0x1p-23

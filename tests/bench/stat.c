@@ -62,7 +62,8 @@ static int bench_knn(int n, int d, int k)
 	if (knn_measure(&set, job.metric) || knn_search(&job, 0, n)) return -1;
 	double t = now() - start;
 	cpu = (double)clock() / CLOCKS_PER_SEC - cpu;
-	printf("knn %dx%d k%d\t%.3f\t%.2f s of CPU, %.0f GFLOP/s, a row %.0f pairs in 16 by 8 bits, "
+	printf("knn %dx%d k%d\t%.3f\t%.2f s of CPU, %.0f GFLOP/s, a row %.0f pairs in 16 by 8 "
+		"bits, "
 	       "%.0f in 16 by 16 and %.1f in double; %" PRId64 " rows again\n",
 		n, d, k, t, cpu, 2e-9 * n * n * d / t, (double)job.effort.halved / n,
 		(double)job.effort.refined / n, (double)job.effort.measured / n, job.effort.again);

@@ -1,22 +1,10 @@
 # ic-kmeans: prototypes, centres and pseudo-labels from the command line; refusals.
 . tests/tap.sh
+. tests/rows.sh
 cd "$TMP" || exit 1
 
-# text ROWS WIDTH SEED: labelled feature rows as text, in four clusters; keys 1, 4, 7 ...
-text()
-{
-	awk -v n="$1" -v w="$2" -v seed="$3" 'BEGIN {
-		srand(seed)
-		printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t%d\n#root\t%016x\n#meta\tnet=test\n#key\tlabel\tvalues\n", w, 77
-		for (i = 0; i < n; i++) {
-			c = int(rand() * 4)
-			printf "%d\t%d", 3 * i + 1, c
-			for (j = 0; j < w; j++) printf "\t%.5f", (rand() - 0.5) / 4 + (j % 4 == c)
-			printf "\n"
-		}
-		print "#end"
-	}'
-}
+# text ROWS WIDTH SEED: labelled feature rows as text, in four clusters.
+text() { clusters "$1" "$2" "$3" 4 0.25; }
 
 text 400 8 1 >f.txt
 ok "features" ic-store load f.txt -o f.mdb

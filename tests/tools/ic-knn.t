@@ -1,22 +1,10 @@
 # ic-knn: neighbours from the command line: shards, queries, streams, interruption; refusals.
 . tests/tap.sh
+. tests/rows.sh
 cd "$TMP" || exit 1
 
-# text ROWS WIDTH SEED: labelled feature rows as text, in three clusters; keys 1, 4, 7 ...
-text()
-{
-	awk -v n="$1" -v w="$2" -v seed="$3" 'BEGIN {
-		srand(seed)
-		printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t%d\n#root\t%016x\n#meta\tnet=test\n#key\tlabel\tvalues\n", w, 77
-		for (i = 0; i < n; i++) {
-			c = int(rand() * 3)
-			printf "%d\t%d", 3 * i + 1, c
-			for (j = 0; j < w; j++) printf "\t%.5f", rand() - 0.5 + (j % 3 == c)
-			printf "\n"
-		}
-		print "#end"
-	}'
-}
+# text ROWS WIDTH SEED: labelled feature rows as text, in three clusters.
+text() { clusters "$1" "$2" "$3" 3 1; }
 
 # nearest FEATURES K: the answer by the definition, from text rows: key and the keys of the k nearest by cosine.
 nearest()

@@ -2,6 +2,7 @@
 # between; streams end early with a failure; refusals.
 . tests/tap.sh
 . tests/pictures.sh
+. tests/rows.sh
 root=$PWD
 cd "$TMP" || exit 1
 
@@ -162,12 +163,8 @@ ok "any picture in one line" one_line "$root/tests/golden/images/j_420_q95.jpg" 
 ok "another picture gives others" eval \
 	'one_line "$root/tests/golden/images/p_rgb8.png" dog.png && ! cmp -s cat.png dog.png'
 
-label()
-{
-	ic-store dump a.mdb | awk -F'\t' -v OFS='\t' '/^#key/ { $1 = $1 OFS "label" }
-		!/^#/ { $1 = $1 OFS $1 % 2 } { print }' | ic-store load -o l.mdb
-}
-ok "a model with classes" eval 'label && ic-train l.mdb --class -o c.st --ch 2 -b 4 --steps 1'
+ok "a model with classes" eval 'ic-store dump a.mdb | labelled 2 | ic-store load -o l.mdb &&
+	ic-train l.mdb --class -o c.st --ch 2 -b 4 --steps 1'
 labels() { sed -n 's/^# ic.* label=\([0-9]*\) .*/\1/p' | tr -d '\n'; }
 check_same "its class is the one said" "ic-sample c.st -n 6 --class 1 | labels" "printf 111111"
 fails_with "m.st: knows no classes" "a class for a model without" ic-sample m.st f.mdb -n 1 --class 1
