@@ -35,7 +35,8 @@ ok "bf16 is not f32" eval '! cmp -s f32.pam bf16.pam'
 train() { ic-train a.mdb f.mdb n.mdb --ch 2 -b 4 --steps 2 --accumulate 2 --diffaug color,cutout "$@"; }
 ok "steps on the processor" train -o cpu.st --log cpu.jsonl
 ok "steps on a GPU" train -o gpu.st --log gpu.jsonl -d cuda
-ok "a step of bf16" train -o bf16.st -d cuda --precision bf16 --steps 1
+ok "a step of bf16" eval 'train -o bf16.st -d cuda --precision bf16 --steps 1 2>told'
+ok "told what multiplies" grep -q "^ic-train: products by " told
 near()
 {
 	paste <(ic-sample cpu.st f.mdb -n 4 | sed 1,8d | od -An -v -tu1 -w1) \
