@@ -66,6 +66,7 @@ DEVICE float shuffle_xor(float v, int lanes) { return __shfl_xor_sync(0xffffffff
 DEVICE uint32_t float_bits(float x) { return __float_as_uint(x); }
 DEVICE float bits_float(uint32_t x) { return __uint_as_float(x); }
 DEVICE unsigned high_word(unsigned a, unsigned b) { return __umulhi(a, b); }
+DEVICE uint32_t bits_set(uint32_t x) { return (uint32_t)__popc(x); }
 /* returns what was there */
 DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n) { return atomicAdd(to, n); }
 
@@ -183,6 +184,7 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 #define mma_bf16 host_mma_bf16
 
 DEVICE unsigned high_word(unsigned a, unsigned b) { return (unsigned)((uint64_t)a * b >> 32); }
+DEVICE uint32_t bits_set(uint32_t x) { return (uint32_t)__builtin_popcount(x); }
 
 DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n)
 {

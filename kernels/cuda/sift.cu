@@ -73,29 +73,47 @@ DEVICE int reached(const struct sift *s, int m, int n, float dot)
 	return left | (most + s->a.bias[m] >= s->b.bar[n] ? RIGHT : 0);
 }
 
-/* Goes through a thread's pairs; writes the hits from `at' on where there is a list.  How many. */
-DEVICE uint32_t each_hit(const struct sift *s, struct spot p, const float *acc, bool write,
-			 uint32_t at)
+/* Which of a thread's 64 pairs are reached, by i and j; asked once, for what is counted must be what
+ * is written, and two copies of one formula may be fused in two ways. */
+struct marks { uint32_t left[2], right[2]; };
+
+DEVICE struct marks marks_of(const struct sift *s, struct spot p, const float *acc)
 {
-	uint32_t hits = 0;
+	struct marks m = { { 0, 0 }, { 0, 0 } };
 
 	UNROLL
 	for (int i = 0; i < 8; i++) {
 		UNROLL
 		for (int j = 0; j < 8; j++) {
-			int row = fragment_row(i), column = fragment_column(j);
-			float dot = acc[fragment_place(i, j)];
-			int what = reached(s, p.m0 + row, p.n0 + column, dot);
-			if (!what) continue;
-			if (write) {
-				struct sift_hit h = { dot, (uint8_t)row, (uint8_t)column,
-					(uint8_t)(what & LEFT), (uint8_t)(what / RIGHT) };
-				s->hit[at + hits] = h;
-			}
-			hits++;
+			int what = reached(s, p.m0 + fragment_row(i), p.n0 + fragment_column(j),
+					   acc[fragment_place(i, j)]);
+			m.left[i / 4] |= (what & LEFT ? 1u : 0) << (i % 4 * 8 + j);
+			m.right[i / 4] |= (what & RIGHT ? 1u : 0) << (i % 4 * 8 + j);
 		}
 	}
-	return hits;
+	return m;
+}
+
+DEVICE uint32_t hits_of(const struct marks *m)
+{
+	return bits_set(m->left[0] | m->right[0]) + bits_set(m->left[1] | m->right[1]);
+}
+
+/* The hits, to the list from `at` on. */
+DEVICE void put_hits(const struct sift *s, const struct marks *m, const float *acc, uint32_t at)
+{
+	UNROLL
+	for (int i = 0; i < 8; i++) {
+		UNROLL
+		for (int j = 0; j < 8; j++) {
+			uint32_t bit = 1u << (i % 4 * 8 + j);
+			bool left = m->left[i / 4] & bit, right = m->right[i / 4] & bit;
+			if (!left && !right) continue;
+			struct sift_hit h = { acc[fragment_place(i, j)], (uint8_t)fragment_row(i),
+				(uint8_t)fragment_column(j), left, right };
+			s->hit[at++] = h;
+		}
+	}
 }
 
 /* What threads tell each other when the tile is multiplied. */
@@ -139,16 +157,17 @@ KERNEL_TWICE(sift_tile, struct sift)
 	struct talk *talk = (struct talk *)stage;
 	struct spot p = spot_of(&a);
 	float acc[64];
-	uint32_t all, from, first, mine = 0;
+	struct marks marks = { { 0, 0 }, { 0, 0 } };
+	uint32_t all, from, first;
 	bool needed = !a.upper || p.column >= p.row;
 
 	if (needed) {
 		multiply_tile(&a, p, stage, acc);
-		mine = each_hit(&a, p, acc, false, 0);
+		marks = marks_of(&a, p, acc);
 	}
 	sync_threads();                      /* nobody reads the last step any more */
-	first = before(talk, mine, &all);
-	if (reserve(&a, talk, p, all, &from) && mine) each_hit(&a, p, acc, true, from + first);
+	first = before(talk, hits_of(&marks), &all);
+	if (reserve(&a, talk, p, all, &from)) put_hits(&a, &marks, acc, from + first);
 }
 
 KERNEL_TWICE(sift_scores, struct sift)
