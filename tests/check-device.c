@@ -218,6 +218,20 @@ static void check_engines(void)
 	free(named);
 }
 
+/* Indices on the device are of 32 bits. */
+static void check_limit(void)
+{
+	struct backend *b = device();
+	struct tape *t = tape_new();
+	real x = 0;
+	val y = lrelu(t, input(t, shape4(2048, 1024, 1024, 1), &x), 0);
+
+	keep(t, y);
+	ok(tape_plan(t, b, true) && strstr(why(), "2^31"), "a value of 2^31 numbers: %s", why());
+	tape_free(t);
+	backend_free(b);
+}
+
 int main(void)
 {
 	use_library();
@@ -229,6 +243,7 @@ int main(void)
 		check_transfers();
 		check_pieces();
 		check_engines();
+		check_limit();
 	}
 	return done_testing();
 }

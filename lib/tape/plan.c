@@ -254,13 +254,16 @@ static size_t scratch_of(struct tape *t)
 	return most;
 }
 
-/* Every op that runs is one of the backend. */
+/* Every op that runs is one of the backend, and of a size that a device's kernels count to. */
 static int check_ops(const struct tape *t)
 {
 	for (val v = 0; v < t->n; v++) {
 		const struct instr *i = &t->ins[v];
 		if (tape_runs(i) && !t->b->op[i->op])
 			return fail("backend %s has no op %s", t->b->name, op_name[i->op]);
+		if (i->live && t->b->take && shape_count(i->s) > INT32_MAX)
+			return fail("%s: a value of %zu numbers, expected fewer than 2^31: take "
+				    "smaller batches", t->b->name, shape_count(i->s));
 	}
 	return 0;
 }
