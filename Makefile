@@ -29,6 +29,9 @@ OBJ      := $(SRC:%.c=$B/obj/%.o)
 NVCC     := $(shell command -v nvcc)
 CU       := $(wildcard kernels/cuda/*.cu)
 GPUS     ?= 80 90
+# Machine code for each of them; for later ones the driver makes it from PTX.
+GENCODE   = $(foreach g,$(GPUS),-gencode arch=compute_$g,code=sm_$g) \
+	-gencode arch=compute_$(lastword $(GPUS)),code=compute_$(lastword $(GPUS))
 HOST     := cublas-host cuda-host cuda-runtime
 OBJ64    := $(SRC64:%.c=$B/f64/obj/%.o)
 TOOLS    := $(patsubst tools/%.c,%,$(wildcard tools/ic-*.c))
@@ -66,7 +69,7 @@ $B/f64/obj/%.o: %.c | $B/found
 
 $B/cuda/%.o: kernels/cuda/%.cu $(wildcard kernels/*.h kernels/cuda/*.h) kernels/ops.def
 	@mkdir -p $(@D)
-	$(NVCC) -O3 -I. $(foreach g,$(GPUS),-gencode arch=compute_$g,code=sm_$g) -Xcompiler -fPIC,-Wall -c -o $@ $<
+	$(NVCC) -O3 -I. $(GENCODE) -Xcompiler -fPIC,-Wall -c -o $@ $<
 $B/lib/libic-cuda.so: $(CU:kernels/cuda/%.cu=$B/cuda/%.o) $B/host/kernels/ops.o
 	@mkdir -p $(@D)
 	$(NVCC) -shared -o $@ $^
