@@ -14,17 +14,34 @@
 #
 # With nvcc and the packages of `make deps' there, `make' builds what it needs.  For a machine without them, run
 #
-#	gpu.sh carry FOLDER
+#	gpu.sh carry FILE
 #
-# on one that has them (no GPU is needed): FOLDER (some 60 MB) then holds programs, the CUDA library and the libraries they load.
-# Take it along with this tree and say B=FOLDER there.  Without a GPU it says what is missing and exits 1.
+# on one that has them (no GPU is needed): FILE, a .tar.gz, then holds programs, the CUDA library and the libraries they load.
+# Take it along with this tree and say B=FILE there.  Without a GPU it says what is missing and exits 1; with IC_CUDA set to the
+# emulated library and small sizes (the variables below) it rehearses.  Each phase leaves RESULTS/gpu-PHASE.txt, what it has so far
+# if it is cut off; a program that fails or takes longer than LIMIT is told and left out.
 # cuBLASLt is too large to be carried: it is IC_CUBLAS, the system's, or the one that PEER's packages have.
 cd "$(dirname "$0")/../.." || exit
 B=${B:-build}
 PEER=${PEER:-python3}
-REPEATS=${REPEATS:-3}
+RESULTS=${RESULTS:-build/gpu}
+LIMIT=${LIMIT:-150}                      # seconds of one program that is timed
+REPEATS=${REPEATS:-2}
 STEPS=${STEPS:-10}
 PRECISION=${PRECISION:-bf16}
+OPS=${OPS:-512}                          # pictures
+TRAIN=${TRAIN:-64 64 256,128 96 64}      # side, ch, batch
+KNN=${KNN:-20000 2048 50,100000 2048 50}
+KNN_LARGE=${KNN_LARGE:-1281167 2048 50}
+KMEANS=${KMEANS:-50000 2048 1000 10,256000 2048 1000 10}
+NETS=${NETS:-resnet50 inception-torchvision efficientnet-lite0}
+BATCH=${BATCH:-64}
+PICTURES=${PICTURES:-400}                # times six are embedded
+DEMO=${DEMO:---minutes 3}
+SAMPLES=${SAMPLES:-2000}
+PHASES="check ops steps train embed demo knn kmeans"
+THEIRS=$LD_LIBRARY_PATH
+export DEVICE=${DEVICE:-cuda}            # the peer's
 
 lacks() { echo "gpu.sh: $*" >&2; exit 1; }
 
@@ -32,7 +49,11 @@ programs() { echo "$B"/bin/ic-* "$B"/tests/{check-ops,check-device,check-sweep} 
 
 build()
 {
-	[ ! -d "$B/needed" ] || return 0          # carried along
+	if [ -f "$B" ]; then                      # carried along
+		mkdir -p "$TMP/built" && tar -C "$TMP/built" -xzf "$B" || lacks "$B is no archive that gpu.sh has made"
+		B=$TMP/built
+	fi
+	[ ! -d "$B/needed" ] || return 0
 	command -v nvcc >/dev/null || lacks "no nvcc, and $B was not made by \`gpu.sh carry'"
 	make -j "$(nproc)" B="$B" all "$B"/tests/{check-ops,check-device,check-sweep} "$B"/bench/{device,train,stat,embed} >&2 ||
 		lacks "make failed"
@@ -40,22 +61,22 @@ build()
 
 carry()
 {
-	local to=$1 p
-	[ -n "$to" ] || { echo "gpu.sh: carry FOLDER" >&2; exit 2; }
+	local file=$1 to p
+	[ -n "$file" ] || { echo "gpu.sh: carry FILE" >&2; exit 2; }
 	build
-	mkdir -p "$to"/{bin,lib,tests,bench,needed} || exit
+	to=$(mktemp -d) && trap 'rm -rf "$to"' EXIT && mkdir -p "$to"/{bin,lib,tests,bench,needed} || exit
 	for p in $(programs); do strip -o "$to/${p#"$B"/}" "$p" || exit; done
 	cp "$B/lib/libic-cuda.so" "$to/lib/" || exit
 	ldd $(programs) "$to/lib/libic-cuda.so" | awk '$3 ~ /^\// { print $3 }' | sort -u |
-		grep -vE '/lib(c|m|pthread|dl|rt)\.so' | xargs -I{} cp -L {} "$to/needed/" || exit
-	du -sh "$to"
+		grep -vE '/lib(c|m|pthread|dl|rt|stdc\+\+|gcc_s)\.so' | xargs -I{} cp -L {} "$to/needed/" || exit
+	tar -C "$to" -czf "$file" . && du -h "$file"
 }
 
 # cuBLASLt where a program does not look for it: of the CUDA toolkit, of PEER's packages; the newer first.
 cublas()
 {
 	local packages version
-	packages=$("$PEER" -c 'import nvidia; print(*nvidia.__path__)' 2>/dev/null)
+	packages=$(LD_LIBRARY_PATH=$THEIRS "$PEER" -c 'import nvidia; print(*nvidia.__path__)' 2>/dev/null)
 	for version in 13 12; do
 		ls -d /usr/local/cuda/lib64/libcublasLt.so.$version ${packages:+"${packages%% *}"/*/lib/libcublasLt.so.$version} 2>/dev/null
 	done | head -n 1
@@ -64,98 +85,140 @@ cublas()
 # What every phase needs; afterwards our programs come first.
 ready()
 {
+	export TMP=${TMP:-$(mktemp -d)}
 	build
 	B=$(cd "$B" && pwd)
-	command -v nvidia-smi >/dev/null || [ -e /dev/nvidiactl ] || lacks "no GPU: nvidia-smi and /dev/nvidiactl are missing"
-	[ -e "$B/lib/libic-cuda.so" ] || lacks "no $B/lib/libic-cuda.so: it was built without nvcc"
-	export PATH=$B/bin:$PATH IC_CUDA=$B/lib/libic-cuda.so LD_LIBRARY_PATH=$B/needed${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+	if [ -z "$IC_CUDA" ]; then
+		command -v nvidia-smi >/dev/null || [ -e /dev/nvidiactl ] || lacks "no GPU: nvidia-smi and /dev/nvidiactl are missing"
+		[ -e "$B/lib/libic-cuda.so" ] || lacks "no $B/lib/libic-cuda.so: it was built without nvcc"
+	fi
+	export PATH=$B/bin:$PATH IC_CUDA=$(realpath "${IC_CUDA:-$B/lib/libic-cuda.so}") LD_LIBRARY_PATH=$B/needed${THEIRS:+:$THEIRS}
 	ldconfig -p | grep -q 'libcublasLt\.so\.1[23]' || export IC_CUBLAS=${IC_CUBLAS:-$(cublas)}
-	export TMP=${TMP:-$(mktemp -d)} IC_WEIGHTS=${IC_WEIGHTS:-$PWD/pipelines/weights}
-	nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | sed 's/^/# /'
-	nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed 's/^/# compute capability /'
+	export IC_WEIGHTS=${IC_WEIGHTS:-$PWD/pipelines/weights}
+	mkdir -p "$RESULTS" || exit
+}
+
+# The machine in words.
+about()
+{
+	LD_LIBRARY_PATH=$THEIRS nvidia-smi --query-gpu=name,compute_cap,driver_version,memory.total --format=csv,noheader 2>/dev/null | sed 's/^/# /'
+	echo "# $(nproc) processors, $(awk -F ': ' '/model name/ { print $2; exit }' /proc/cpuinfo)"
 }
 
 check() { BIN=$B/bin tests/run.sh tests/ops-cuda.t tests/ops-cublas.t "$B"/tests/check-{device,sweep} tests/cuda.t; }
 
+# measured FILE LABEL COMMAND...: what the command says last, told and kept in FILE behind the label; or why it says nothing.
+measured()
+{
+	local to=$1 label=$2
+	shift 2
+	if "$@" >"$TMP/line" 2>"$TMP/err" </dev/null; then
+		printf '%s\t%s\n' "$label" "$(tail -n 1 "$TMP/line")" | tee -a "$to" | sed 's/^/# /'
+	else
+		echo "# $label failed ($?): $(tail -n 1 "$TMP/err")"
+		failed=1
+	fi
+}
+
+ours() { timeout "$LIMIT" "$B/bench/$1" "${@:2}"; }
+
+# With the libraries that were there before ours.
+peer() { LD_LIBRARY_PATH=$THEIRS timeout "$LIMIT" "$PEER" "tests/bench/peer/$1" "${@:2}"; }
+
+# The line of FILE that has the least number in FIELD.
+least() { sort -t "$(printf '\t')" -k "$2,$2g" "$1" | head -n 1; }
+
+# row WHAT FIELD NOTE NOTE: the least of what $TMP/ours and $TMP/peer hold in the field, their ratio, and a field more of each.
+row()
+{
+	{ least "$TMP/ours" "$2" | grep . || echo; least "$TMP/peer" "$2" | grep . || echo; } |
+		awk -F '\t' -v OFS='\t' -v what="$1" -v at="$2" -v ours="$3" -v peer="$4" '
+			{ time[NR] = $at == "" ? "nan" : $at; said[NR] = $1 ": " $(NR == 1 ? ours : peer) }
+			END {
+				ratio = time[1] > 0 && time[2] > 0 ? sprintf("%.2f", time[2] / time[1]) : "nan"
+				print what, time[1], time[2], ratio, said[1], said[2]
+			}'
+}
+
 # Ours; the peer in bf16, channels last, as it is and compiled: the faster of the two.
 train()
 {
-	local job ours peer way
-	printf '#side\tch\tbatch\tprecision\tours_s\tpeer_s\tratio\tpeer\n'
-	for job in "64 64 256" "128 96 64"; do
-		ours=$TMP/ours peer=$TMP/peer
-		echo "nan none" >"$peer"
-		rm -f "$ours"
+	local job jobs
+	printf '#side ch batch\tours_s\tpeer_s\tratio\tours: GFLOP/s\tpeer\n'
+	IFS=, read -ra jobs <<<"$TRAIN"
+	for job in "${jobs[@]}"; do
+		: >"$TMP/ours" >"$TMP/peer"
 		for _ in $(seq "$REPEATS"); do
-			"$B/bench/train" $job 0 "$STEPS" "cuda-$PRECISION" >>"$ours" || exit
-			for way in eager compiled; do
-				COMPILE=${way#eager} DEVICE=cuda AMP=bf16 CHANNELS_LAST=1 \
-					"$PEER" tests/bench/peer/train.py $job 4 "$STEPS" >"$TMP/line" 2>"$TMP/err" &&
-					echo "$(cut -f 5 "$TMP/line") $way, $(cut -f 8 "$TMP/line")" >>"$peer" ||
-					echo "# peer, $way: $(tail -n 1 "$TMP/err")"
-			done
+			measured "$TMP/ours" "$PRECISION" ours train $job 0 "$STEPS" "cuda-$PRECISION"
+			AMP=bf16 CHANNELS_LAST=1 measured "$TMP/peer" eager peer train.py $job 4 "$STEPS"
 		done
-		echo "$(cut -f 5 "$ours" | sort -g | head -n 1) $(grep -v nan "$peer" | sort -g | cat - "$peer" | head -n 1)" |
-			awk -v OFS='\t' -v job="${job// /	}" -v precision="$PRECISION" '{ ours = $1; theirs = $2; sub(/^[^ ]* [^ ]* /, "")
-				print job, precision, ours, theirs, sprintf("%.2f", theirs / ours), $0 }'
+		COMPILE=1 AMP=bf16 CHANNELS_LAST=1 measured "$TMP/peer" compiled peer train.py $job 4 "$STEPS"
+		row "$job" 6 9 9
 	done
 }
 
-# The line with the least time.
-least() { sort -t "$(printf '\t')" -k 2,2g "$1" | head -n 1; }
-
-# beside JOB...: ours and the peer, the least of REPEATS; ours with all that it says.
+# beside WHAT JOBS: ours and the peer, the least of REPEATS.
 beside()
 {
-	local job ours=$TMP/ours peer=$TMP/peer
+	local job jobs
 	printf '#what\tours_s\tpeer_s\tratio\tours\tpeer\n'
-	for job; do
-		rm -f "$ours"
-		printf '\tnan\tnone\n' >"$peer"
+	IFS=, read -ra jobs <<<"$2"
+	for job in "${jobs[@]}"; do
+		: >"$TMP/ours" >"$TMP/peer"
 		for _ in $(seq "$REPEATS"); do
-			"$B/bench/stat" cuda-bf16 $job >>"$ours" || exit
-			"$PEER" tests/bench/peer/gpu.py $job >>"$peer" 2>"$TMP/err" || echo "# peer: $(tail -n 1 "$TMP/err")"
+			measured "$TMP/ours" bf16 ours stat cuda-bf16 "$1" $job
+			measured "$TMP/peer" torch peer gpu.py "$1" $job
 		done
-		paste <(least "$ours") <(grep -v nan "$peer" | least - | cat - "$peer" | head -n 1) |
-			awk -F '\t' -v OFS='\t' '{ print $1, $2, $5, sprintf("%.2f", $5 / $2), $3, $6 }'
+		row "$1 $job" 3 4 4
 	done
 }
 
-knn() { beside "knn 20000 2048 50" "knn 100000 2048 50"; REPEATS=1 beside "knn 1281167 2048 50"; }
-kmeans() { beside "kmeans 50000 2048 1000 10" "kmeans 256000 2048 1000 10"; }
+knn() { beside knn "$KNN"; REPEATS=1 beside knn "$KNN_LARGE"; }
+kmeans() { beside kmeans "$KMEANS"; }
 
-# Networks alone at batches of 64, then 2400 pictures of 64 pixels from their store to rows.
+# Networks alone, then 2400 pictures of 64 pixels from their store to rows.
 embed()
 {
-	local net precision i
-	printf '#net\tbatch\tprecision\tours_s\timages/s\tpeer\n'
-	for net in resnet50 inception-torchvision efficientnet-lite0; do
+	local net precision
+	printf '#net\tours_s\tpeer_s\tratio\tours: images/s\tpeer\n'
+	for net in $NETS; do
 		for precision in tf32 bf16; do
-			"$B/bench/embed" $net 64 cuda-$precision 10 >"$TMP/ours" || exit
-			DEVICE=cuda AMP=$precision WAYS="nhwc compile" "$PEER" tests/bench/peer/embed.py $net 64 1 10 \
-				>"$TMP/peer" 2>"$TMP/err" || echo "# peer: $(tail -n 1 "$TMP/err")"
-			printf '%s\t64\t%s\t%s\t%s\n' $net $precision "$(cut -f 3,4 "$TMP/ours")" \
-				"$(awk -F '\t' '{ printf "%s %s s; ", $2, $3 }' "$TMP/peer")"
+			: >"$TMP/ours" >"$TMP/peer"
+			measured "$TMP/ours" $precision ours embed $net "$BATCH" cuda-$precision "$STEPS"
+			AMP=$precision WAYS=nhwc measured "$TMP/peer" nhwc peer embed.py $net "$BATCH" 1 "$STEPS"
+			[ $precision = tf32 ] ||
+				AMP=$precision WAYS=compile measured "$TMP/peer" compiled peer embed.py $net "$BATCH" 1 "$STEPS"
+			row "$net" 4 5 6
 		done
 	done
-	for i in $(seq 400); do cat tests/golden/embed/64.ppm; done | ic-pack -q -f --size 64 -o "$TMP/i.mdb" - >/dev/null || exit
+	for _ in $(seq "$PICTURES"); do cat tests/golden/embed/64.ppm; done | ic-pack -q -f --size 64 -o "$TMP/i.mdb" - >/dev/null || return
 	for precision in f32 tf32 bf16; do
-		ic-embed -v -f -d cuda --precision $precision "$TMP/i.mdb" -o "$TMP/f.mdb" 2>&1 | sed "s/^/# $precision: /"
+		timeout "$LIMIT" ic-embed -v -f -d cuda --precision $precision "$TMP/i.mdb" -o "$TMP/f.mdb" 2>&1 | sed "s/^/# $precision: /" ||
+			failed=1
 	done
 }
 
 ops()
 {
 	local precision
-	IC_CUBLAS=none "$B/bench/device" "cuda-$PRECISION" || exit
-	"$B/bench/device" "cuda-$PRECISION" 512 products || exit
+	IC_CUBLAS=none ours device "cuda-$PRECISION" "$OPS" || failed=1
+	ours device "cuda-$PRECISION" "$OPS" products || failed=1
 	for precision in tf32 bf16; do
 		[ $precision = "$PRECISION" ] && continue
-		IC_CUBLAS=none "$B/bench/device" cuda-$precision 512 products || exit
-		"$B/bench/device" cuda-$precision 512 products || exit
+		IC_CUBLAS=none ours device cuda-$precision "$OPS" products || failed=1
+		ours device cuda-$precision "$OPS" products || failed=1
 	done
 }
-steps() { "$B/bench/train" 64 64 256 0 "$STEPS" "cuda-$PRECISION" steps; }
+
+steps()
+{
+	local job jobs
+	IFS=, read -ra jobs <<<"$TRAIN"
+	for job in "${jobs[@]}"; do
+		echo "# $job"
+		ours train $job 0 "$STEPS" "cuda-$PRECISION" steps || failed=1
+	done
+}
 
 # Discs of changing colour and place, four kinds.
 pictures()
@@ -173,23 +236,34 @@ pictures()
 
 demo()
 {
-	local out=${OUT:-$TMP/demo}
-	mkdir -p "$out" && cd "$out" || exit
+	local into
+	into=$(cd "$RESULTS" && pwd) || return
+	mkdir -p "$TMP/demo" && cd "$TMP/demo" || return
 	if [ -n "$DATA" ]; then ic-pack -f --size 32 "$DATA" -o images.mdb; else pictures images.mdb; fi &&
 		ic-embed -f images.mdb -o feats.mdb && ic-knn -f -k 50 feats.mdb -o near.mdb &&
-		ic-train -f images.mdb feats.mdb near.mdb -o run.safetensors --minutes "${MINUTES:-3}" -v -d cuda --precision "$PRECISION" \
-			--log log.jsonl &&
-		ic-sample run.safetensors feats.mdb -n 64 -d cuda --precision "$PRECISION" | ic-grid -f --columns 8 -o sheet.png &&
-		ic-sample run.safetensors feats.mdb -n 2000 -d cuda --precision "$PRECISION" | ic-embed - | ic-fid feats.mdb - &&
+		ic-train -f images.mdb feats.mdb near.mdb -o run.safetensors $DEMO -v -d cuda --precision "$PRECISION" --log log.jsonl &&
+		ic-sample run.safetensors feats.mdb -n 64 -d cuda --precision "$PRECISION" | ic-grid -f --columns 8 -o "$into/gpu-demo.png" &&
+		ic-sample run.safetensors feats.mdb -n "$SAMPLES" -d cuda --precision "$PRECISION" | ic-embed - | ic-fid feats.mdb - &&
 		tail -n 1 log.jsonl
 }
 
-all() { for phase in check ops train steps knn kmeans embed demo; do echo "# $phase"; ("$phase"); done; }
+# phase NAME: what it says, into its file, too.
+phase()
+{
+	{ about; "$1"; [ $? -eq 0 ] && [ -z "$failed" ]; } 2>&1 | tee "$RESULTS/gpu-$1.txt"
+}
 
 case $1 in
 carry) carry "$2" ;;
 all|check|ops|train|steps|knn|kmeans|embed|demo)
 	ready
-	"$1" ;;
+	set -o pipefail
+	[ "$1" != all ] || set -- $PHASES
+	status=0
+	for name; do
+		echo "# $name"
+		phase "$name" || status=1
+	done
+	exit $status ;;
 *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

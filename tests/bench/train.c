@@ -91,7 +91,9 @@ int main(int argc, char **argv)
 	c.resolution = atoi(argv[1]);
 	c.g_ch = c.d_ch = atoi(argv[2]);
 	par_set_threads(threads);
-	if (!b || gan_new(&g, &c, 1) || phase_open(&p, &g, &r, b)) die();
+	threads = par_threads();             /* 0: all */
+	if (!b && fail("%s", backend_why())) die();
+	if (gan_new(&g, &c, 1) || phase_open(&p, &g, &r, b)) die();
 	fill_inputs(&p.in, &c, batch);
 	double wall, cpu;
 	time_steps(&p, steps, &wall, &cpu);

@@ -29,7 +29,7 @@ class Spectral(nn.Module):
 
     def __init__(self, *shape, bias=True):
         super().__init__()
-        self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(shape[0], shape[1] * (shape[2] ** 2 if len(shape) > 2 else 1))).view(shape))
+        self.weight = nn.Parameter(torch.randn(shape) / 32)
         self.bias = nn.Parameter(torch.zeros(shape[0])) if bias else None
         self.register_buffer("u", torch.randn(1, shape[0]))
 
