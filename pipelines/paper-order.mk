@@ -6,9 +6,9 @@
 # images.  Samples are conditioned as in training: on images drawn at random, hence on classes as frequent as theirs.
 DATA       ?= fashion
 IMAGES     ?= 10000
-SEEN       ?= 40000
+SEEN       ?= 48000
 SEEDS      ?= 1 2
-SAMPLES    ?= 2000
+SAMPLES    ?= 3000
 SIZE       ?= 32
 NEIGHBOURS ?= 50
 CLUSTERS   ?= 50
@@ -16,6 +16,7 @@ THREADS    ?= 0
 CH         ?= 8
 BATCH      ?= 16
 # For networks this small: see tests/bench/results/paper-order.txt.
+D_STEPS    ?= 2
 RATES      ?= --lr-g 8e-4 --lr-d 16e-4
 OUT        ?= out/paper-order/$(DATA)
 # A font has no labels.
@@ -26,7 +27,8 @@ pack        = --size $(SIZE) -n $(IMAGES) $(labels.$(DATA)) $(source)
 embed       =
 knn         = -k $(NEIGHBOURS)
 kmeans      = -k $(CLUSTERS)
-train       = --ch $(CH) --batch $(BATCH) $(RATES) --steps $$(($(SEEN) / $(BATCH)))
+train       = --ch $(CH) --batch $(BATCH) --d-steps $(D_STEPS) $(RATES) \
+		--steps $$(($(SEEN) / $(BATCH) / $(D_STEPS)))
 sample      = -n $(SAMPLES)
 metrics     = fd,se
 STAGES      = pack embed knn kmeans train sample
