@@ -96,7 +96,7 @@ ok "going on leaves the output alone, also when killed" killed
 fails_with "left by a run with batch = 8" "what that left is not for another run" ic-train $on --steps 9 -b 4
 ok "it is gone on from, not from the output" eval 'cp whole.st on.st.part && ic-train $on --steps 9 && [ ! -e on.st.part ]'
 check_same "to its own end" "cat on.st" "cat whole.st"
-fails_with "it exists, -f overwrites it" "an output that is no run" ic-train $A -o a.mdb $small --steps 1
+fails_with "it exists, -f overwrites it" "an output that is no run" ic-train $A -o whole.jsonl $small --steps 1
 for n in "" --class; do
 	ok "without instances $n" ic-train a.mdb -o n$n.st $small --steps 1 $n
 done
