@@ -93,7 +93,7 @@ ready()
 		[ -e "$B/lib/libic-cuda.so" ] || lacks "no $B/lib/libic-cuda.so: it was built without nvcc"
 	fi
 	export PATH=$B/bin:$PATH IC_CUDA=$(realpath "${IC_CUDA:-$B/lib/libic-cuda.so}") LD_LIBRARY_PATH=$B/needed${THEIRS:+:$THEIRS}
-	ldconfig -p | grep -q 'libcublasLt\.so\.1[23]' || export IC_CUBLAS=${IC_CUBLAS:-$(cublas)}
+	PATH=$PATH:/sbin ldconfig -p | grep -q 'libcublasLt\.so\.1[23]' || export IC_CUBLAS=${IC_CUBLAS:-$(cublas)}
 	export IC_WEIGHTS=${IC_WEIGHTS:-$PWD/pipelines/weights}
 	mkdir -p "$RESULTS" || exit
 }
