@@ -4,6 +4,7 @@
 #ifndef IC_KERNELS_H
 #define IC_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +19,9 @@ extern "C" {
 #endif
 
 struct shape { int d[4]; };                  /* N H W C; all at least 1 */
-struct view { real *p; struct shape s; };    /* dense, C innermost, 64-byte aligned */
+/* Dense, C innermost, 64-byte aligned.  bf16: of the upper halves of numbers of f32, in two bytes
+ * each; only on a backend that has it. */
+struct view { real *p; struct shape s; bool bf16; };
 struct attr { int i[10]; real f[2]; };       /* meaning per op: see ops.def */
 enum { OP_INPUTS = 4 };                      /* at most; absent ones have p NULL and no size */
 enum conv_scale { CONV_SAME, CONV_UP, CONV_DOWN };   /* i7 of the convolutions */
@@ -34,7 +37,8 @@ struct backend;
 struct sift;
 /* y overlaps no x; of ops of class EW it may be an x of its shape. */
 typedef void op_fn(struct backend *, struct view y, const struct view *x, const struct attr *);
-typedef size_t op_scratch(struct backend *, struct shape y, const struct shape *x,
+/* looks at how the views are, not at what is there */
+typedef size_t op_scratch(struct backend *, struct view y, const struct view *x,
 			  const struct attr *);
 
 #define CHAIN_MAX 24                         /* steps of a chain */
@@ -74,6 +78,7 @@ struct backend {
 	void *work;
 	size_t work_bytes;
 	int threads;
+	bool bf16;                           /* views may be, but for results of sums and moments */
 
 	/* A device with memory of its own: ops read and write there, scratch included.  All NULL:
 	 * the host's. */

@@ -91,7 +91,7 @@ static void random_input(struct trial *t, struct rng *r, int i, int k)
 	}
 	struct shape shape = full ? t->c.space : thinned(r, t->c.space);
 	t->input[i][k] = random_values(r, shape_count(shape));
-	s->in[k] = (struct view){ t->input[i][k], shape };
+	s->in[k] = (struct view){ .p = t->input[i][k], .s = shape };
 }
 
 static void random_step(struct trial *t, struct rng *r, int i)
@@ -160,12 +160,12 @@ static void run_step(struct backend *b, const struct trial *t, int i, float **va
 {
 	const struct chain_step *s = &t->step[i];
 	struct view in[2];
-	struct shape shapes[2];
 	float *sizes = NULL;
 
 	for (int k = 0; k < s->inputs; k++) {
-		in[k] = s->from[k] >= 0 ? (struct view){ value[s->from[k]], t->c.space } : s->in[k];
-		shapes[k] = in[k].s;
+		in[k] = s->in[k];
+		if (s->from[k] >= 0)
+			in[k] = (struct view){ .p = value[s->from[k]], .s = t->c.space };
 	}
 	if (absolute) {
 		size_t n = shape_count(in[0].s);
@@ -173,8 +173,9 @@ static void run_step(struct backend *b, const struct trial *t, int i, float **va
 		for (size_t j = 0; j < n; j++) sizes[j] = fabsf(in[0].p[j]);
 		in[0].p = sizes;
 	}
-	if (b->scratch[s->op]) reserve(b, b->scratch[s->op](b, s->out.s, shapes, &s->a));
-	b->op[s->op](b, (struct view){ y, s->out.s }, in, &s->a);
+	struct view to = { .p = y, .s = s->out.s };
+	if (b->scratch[s->op]) reserve(b, b->scratch[s->op](b, to, in, &s->a));
+	b->op[s->op](b, to, in, &s->a);
 	if (sizes) free(sizes - GUARD);
 }
 

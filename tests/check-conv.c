@@ -77,8 +77,7 @@ static float *filled(size_t n)
 static void run(struct backend *b, enum op op, struct view y, const struct view *x,
 	const struct attr *a)
 {
-	struct shape in[2] = { x[0].s, x[1].s };
-	size_t n = b->scratch[op] ? b->scratch[op](b, y.s, in, a) : 0;
+	size_t n = b->scratch[op] ? b->scratch[op](b, y, x, a) : 0;
 
 	if (backend_reserve(b, n)) abort();
 	if (n) memset(b->work, 0xff, n);                 /* NaN */
@@ -104,7 +103,8 @@ static void check(enum op op, struct shape s, const struct view *given, const st
 	struct backend *ref = backend_new("ref", 1), *cpu = backend_new("cpu", 2);
 	struct view x[OP_INPUTS] = { { 0 } };
 	size_t n = shape_count(s);
-	struct view want = { filled(n), s }, got = { filled(n), s }, again = { filled(n), s };
+	struct view want = { .p = filled(n), .s = s }, got = { .p = filled(n), .s = s };
+	struct view again = { .p = filled(n), .s = s };
 	double most = 0, worst = 0;
 	bool same = true;
 
@@ -127,7 +127,7 @@ static void check(enum op op, struct shape s, const struct view *given, const st
 		s.d[0], s.d[1], s.d[2], s.d[3], set->lanes, worst / most);
 	ok(same, "the same with 1, 2 and 5 threads");
 	if (images) {
-		struct view one = { again.p, s }, x1[OP_INPUTS] = { 0 };
+		struct view one = { .p = again.p, .s = s }, x1[OP_INPUTS] = { 0 };
 
 		for (int k = 0; k < op_inputs[op]; k++) x1[k] = x[k];
 		one.s.d[0] = x1[0].s.d[0] = 1;
@@ -148,8 +148,8 @@ static void check(enum op op, struct shape s, const struct view *given, const st
 static void check_act(const struct problem *c, struct view x, struct view w, struct shape s,
 	struct attr a)
 {
-	struct view in[4] = { x, w, { filled((size_t)c->O), { { 1, 1, 1, c->O } } },
-		{ filled(shape_count(s)), s } };
+	struct view in[4] = { x, w, { .p = filled((size_t)c->O), .s = { { 1, 1, 1, c->O } } },
+		{ .p = filled(shape_count(s)), .s = s } };
 
 	a.f[1] = (float)sqrt(c->K * c->L * c->I) * 2 / 3;    /* twice the deviation */
 	a.f[0] = -a.f[1] / 4;
@@ -172,8 +172,9 @@ static void check_problem(const struct problem *c)
 	int Q = (((c->W << up) + c->left + c->right - c->L) / c->stride + 1) >> down;
 	struct shape xs = { { c->N, c->H, c->W, c->I } }, ws = { { c->K, c->L, c->I, c->O } },
 		ys = { { c->N, P, Q, c->O } };
-	struct view x = { filled(shape_count(xs)), xs }, w = { filled(shape_count(ws)), ws },
-		y = { filled(shape_count(ys)), ys };
+	struct view x = { .p = filled(shape_count(xs)), .s = xs },
+		w = { .p = filled(shape_count(ws)), .s = ws },
+		y = { .p = filled(shape_count(ys)), .s = ys };
 	struct attr a = { .i = { c->stride, c->top, c->bottom, c->left, c->right, c->H, c->W,
 		(int)c->scale } };
 
@@ -194,8 +195,8 @@ static void check_product(int batch, int m, int n, int k)
 		int ta = t & 1, tb = t >> 1;
 		struct shape as = { { batch, 1, ta ? k : m, ta ? m : k } },
 			bs = { { batch, 1, tb ? n : k, tb ? k : n } };
-		struct view a = { filled(shape_count(as)), as },
-			b = { filled(shape_count(bs)), bs };
+		struct view a = { .p = filled(shape_count(as)), .s = as },
+			b = { .p = filled(shape_count(bs)), .s = bs };
 
 		check(OP_matmul, (struct shape){ { batch, 1, m, n } }, (struct view[]){ a, b },
 			&(struct attr){ .i = { ta, tb } }, 2e-6, false);
@@ -208,10 +209,10 @@ static void check_product(int batch, int m, int n, int k)
 static void check_rows(void)
 {
 	struct backend *b = backend_new("cpu", 2);
-	struct view x = { filled(500 * 300), { { 1, 1, 500, 300 } } },
-		w = { filled(300 * 96), { { 1, 1, 300, 96 } } };
-	struct view all = { filled(500 * 96), { { 1, 1, 500, 96 } } },
-		some = { filled(500 * 96), { { 1, 1, 500, 96 } } };
+	struct view x = { .p = filled(500 * 300), .s = { { 1, 1, 500, 300 } } },
+		w = { .p = filled(300 * 96), .s = { { 1, 1, 300, 96 } } };
+	struct view all = { .p = filled(500 * 96), .s = { { 1, 1, 500, 96 } } },
+		some = { .p = filled(500 * 96), .s = { { 1, 1, 500, 96 } } };
 	struct attr a = { .i = { 0 } };
 
 	run(b, OP_matmul, all, (struct view[]){ x, w }, &a);
@@ -233,8 +234,9 @@ static void check_depthwise(int N, int H, int C, int K, int L, int stride, int b
 	int P = (H + before + after - K) / stride + 1, Q = (H + before + after - L) / stride + 1;
 	struct shape xs = { { N, H, H, C } }, ws = { { K, L, 1, C } };
 	struct shape bs = { { 1, 1, 1, C } };
-	struct view in[3] = { { filled(shape_count(xs)), xs }, { filled(shape_count(ws)), ws },
-		{ filled((size_t)C), bs } };
+	struct view in[3] = { { .p = filled(shape_count(xs)), .s = xs },
+		{ .p = filled(shape_count(ws)), .s = ws },
+		{ .p = filled((size_t)C), .s = bs } };
 
 	check(OP_dwconv_act, (struct shape){ { N, P, Q, C } }, in,
 		&(struct attr){ .i = { stride, before, after, before, after }, .f = { 0, 2 } },

@@ -1,5 +1,6 @@
-/* check-ops: every op of every backend against ref, on the shapes of samples.def; with --bench
- * [BACKEND [OP]], its rate; with names of backends, and perhaps of ops behind them, those. */
+/* check-ops: every op of every backend against ref, on the shapes of samples.def, of a backend that
+ * has bf16 with views of it too; with --bench [BACKEND [OP]], its rate; with names of backends, and
+ * perhaps of ops behind them, those. */
 #include "kernels/kernels.h"
 #include "lib/base/fail.h"
 #include "lib/base/rng.h"
@@ -28,7 +29,7 @@ static const struct sample benches[] = {
 };
 
 enum { GUARD = 64 };                         /* floats before and after each buffer */
-static const uint32_t guard_word = 0x7fdeadbe;   /* a NaN of our own */
+static const uint32_t guard_word = 0x7fde7fde;   /* a NaN of our own, in bf16 too */
 
 /* A buffer between guard words, filled with NaN. */
 static float *guarded(size_t count)
@@ -107,52 +108,93 @@ static void let_go(struct held *h)
 }
 
 /* The inputs as an op is given them; NULL where there is none. */
-static void views(struct view *in, const struct sample *s, float *const *x)
+static void views(struct view *in, const struct sample *s, unsigned bf16, float *const *x)
 {
 	for (int k = 0; k < OP_INPUTS; k++)
-		in[k] = (struct view){ shape_count(s->x[k]) ? x[k] : NULL, s->x[k] };
+		in[k] = (struct view){ shape_count(s->x[k]) ? x[k] : NULL, s->x[k],
+				bf16 >> k & 1 };
 }
 
-/* The same bytes where the backend computes, guards included; NULL for none. */
-static float *sent(struct backend *b, const float *p, size_t count)
-{
-	size_t bytes = (count + 2 * GUARD) * sizeof *p;
-	float *there = p ? backend_take(b, bytes) : NULL;
+/* Which views of an op are of bf16: bit k for x[k], Y for y. */
+enum { Y = 1 << OP_INPUTS };
 
-	if (!there) return NULL;
-	backend_put(b, there, p - GUARD, bytes);
+static float from_bf16(uint16_t half)
+{
+	uint32_t bits = (uint32_t)half << 16;
+	float x;
+
+	memcpy(&x, &bits, sizeof x);
+	return x;
+}
+
+/* The nearest number of bf16, ties to even. */
+static uint16_t to_bf16(float x)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &x, sizeof bits);
+	return isnan(x) ? 0x7fc0 : (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+/* The floats that count numbers take. */
+static size_t room(size_t count, bool bf16)
+{
+	return bf16 ? (count + 1) / 2 : count;
+}
+
+/* The numbers where the backend computes, between guards; p NULL: guards. */
+static float *sent(struct backend *b, const float *p, size_t count, bool bf16)
+{
+	size_t n = room(count, bf16), bytes = (n + 2 * GUARD) * sizeof *p;
+	float *copy = guarded(n), *there = backend_take(b, bytes);
+
+	if (!there) abort();
+	for (size_t i = 0; p && bf16 && i < count; i++) ((uint16_t *)copy)[i] = to_bf16(p[i]);
+	if (p && !bf16) memcpy(copy, p, count * sizeof *p);
+	backend_put(b, there, copy - GUARD, bytes);
+	guarded_free(copy);
 	return there + GUARD;
 }
 
-static void fetched(struct backend *b, float *p, float *there, size_t count)
+/* ... from there, if p is not NULL; false when guards were written. */
+static bool fetched(struct backend *b, float *p, float *there, size_t count, bool bf16)
 {
-	backend_get(b, p - GUARD, there - GUARD, (count + 2 * GUARD) * sizeof *p);
+	size_t n = room(count, bf16);
+	float *copy = guarded(n);
+	const uint16_t *half = (const uint16_t *)copy;
+
+	backend_get(b, copy - GUARD, there - GUARD, (n + 2 * GUARD) * sizeof *p);
 	backend_give(b, there - GUARD);
+	bool held = guards_hold(copy, n) &&
+		    (!bf16 || count % 2 == 0 || half[count] == (uint16_t)guard_word);
+	for (size_t i = 0; p && i < count; i++) p[i] = bf16 ? from_bf16(half[i]) : copy[i];
+	guarded_free(copy);
+	return held;
 }
 
 /* One call into a poisoned y; false when guards around y or the scratch were written. */
-static bool call(struct backend *b, const struct sample *s, float *const *x, float *y)
+static bool call(struct backend *b, const struct sample *s, unsigned bf16, float *const *x,
+		 float *y)
 {
 	struct view in[OP_INPUTS];
-	size_t bytes = b->scratch[s->op] ? b->scratch[s->op](b, s->y, s->x, &s->a) : 0;
-	size_t count = (bytes + 3) / 4, n = shape_count(s->y);
-	float *work = guarded(count);
+	size_t n = shape_count(s->y);
 
-	for (size_t i = 0; i < n; i++) memcpy(&y[i], &guard_word, 4);
-	float *there[OP_INPUTS], *y_there = sent(b, y, n), *work_there = sent(b, work, count);
-	for (int k = 0; k < OP_INPUTS; k++) there[k] = sent(b, x[k], shape_count(s->x[k]));
-	views(in, s, there);
-	b->work = work_there;
+	float *there[OP_INPUTS], *y_there = sent(b, NULL, n, bf16 & Y);
+	for (int k = 0; k < OP_INPUTS; k++)
+		there[k] = sent(b, x[k], shape_count(s->x[k]), bf16 >> k & 1);
+	views(in, s, bf16, there);
+	struct view out = { y_there, s->y, bf16 & Y };
+	size_t bytes = b->scratch[s->op] ? b->scratch[s->op](b, out, in, &s->a) : 0;
+	size_t count = (bytes + 3) / 4;
+	float *work = sent(b, NULL, count, false);
+	b->work = work;
 	b->work_bytes = bytes;
-	b->op[s->op](b, (struct view){ y_there, s->y }, in, &s->a);
+	b->op[s->op](b, out, in, &s->a);
 	b->work = NULL;
 	b->work_bytes = 0;
-	fetched(b, y, y_there, n);
-	fetched(b, work, work_there, count);
-	for (int k = 0; k < OP_INPUTS; k++)
-		backend_give(b, there[k] ? there[k] - GUARD : NULL);
-	bool held = guards_hold(work, count) && guards_hold(y, n);
-	guarded_free(work);
+	bool held = fetched(b, y, y_there, n, bf16 & Y);
+	held &= fetched(b, NULL, work, count, false);
+	for (int k = 0; k < OP_INPUTS; k++) backend_give(b, there[k] - GUARD);
 	if (backend_fault(b)) printf("# %s\n", backend_fault(b));
 	return held && !backend_fault(b);
 }
@@ -162,9 +204,17 @@ static bool by_cublas(const struct backend *b)
 	return b && b->engine && !strncmp(b->engine, "cuBLASLt", 8);
 }
 
+/* Operands of the products of the op are rounded: those that are not yet, or an inner one. */
+static bool rounds(enum op op, unsigned bf16)
+{
+	unsigned operands = bf16 & 3;
+
+	return op_klass[op] == LINEAR && (is_attention(op) || operands != 3);
+}
+
 /* Allowed error in units of 2^-23 of the size of the terms: what is not rounded, or rounded once,
  * must be exact. */
-static double ulps(const struct backend *b, enum op op)
+static double ulps_f32(const struct backend *b, enum op op, unsigned bf16)
 {
 	/* in a row */
 	int products = op == OP_attention ? 2 : op == OP_attention_back ? 3 : 1;
@@ -173,7 +223,7 @@ static double ulps(const struct backend *b, enum op op)
 	 * one where tensor cores are given f32 and look at its upper bits */
 	if (strstr(b->name, "tf32") && op_klass[op] == LINEAR)
 		return products * (by_cublas(b) ? 0x1p14 : 0x1p13);
-	if (strstr(b->name, "bf16") && op_klass[op] == LINEAR) return products * 0x1p16;
+	if (strstr(b->name, "bf16") && rounds(op, bf16)) return products * 0x1p16;
 	switch (op) {
 	/* CUDA's own may be off by 1 (erf: by 2), sigmoid and softplus are of two of them */
 	case OP_exp: case OP_tanh: case OP_sigmoid: case OP_softplus: case OP_erf:
@@ -185,6 +235,16 @@ static double ulps(const struct backend *b, enum op op)
 	}
 	if (op_klass[op] == REDUCE) return 4;
 	return op_klass[op] == LINEAR ? products * 8 : 0;
+}
+
+/* ... of which a result of bf16 adds its own rounding, by half a unit of 8 bits; one that is summed
+ * over 2x2 pixels (i7 of convolutions) is rounded before, too. */
+static double ulps(const struct backend *b, const struct sample *s, unsigned bf16)
+{
+	bool conv = s->op == OP_conv || s->op == OP_conv_dx;
+	int times = !(bf16 & Y) ? 0 : conv && s->a.i[7] != CONV_SAME ? 2 : 1;
+
+	return ulps_f32(b, s->op, bf16) + times * 0x1p15;
 }
 
 /* The op is a sum of terms that are linear in input k: their size is the op on absolute values. */
@@ -220,7 +280,7 @@ static void sizes(struct backend *ref, const struct sample *s, const struct held
 	if (s->op == OP_scale) t.a.f[0] = fabsf(s->a.f[0]), t.a.f[1] = fabsf(s->a.f[1]);
 	/* an error is made before the bounds */
 	if (s->op == OP_conv_act || s->op == OP_dwconv_act) t.a.f[0] = 0, t.a.f[1] = INFINITY;
-	call(ref, &t, m.x, m.y);
+	call(ref, &t, 0, m.x, m.y);
 	for (int k = 0; k < OP_INPUTS; k++) guarded_free(m.x[k]);
 	if (s->op == OP_attention_back) spread_largest(size, shape_count(s->y));
 }
@@ -240,7 +300,7 @@ static double worst(const float *got, const float *want, const float *size, size
 }
 
 /* "conv [2,5,7,11] <- [2,5,7,3] [3,3,3,11]" */
-static const char *title(const struct sample *s)
+static const char *title(const struct sample *s, unsigned bf16)
 {
 	static char text[240];
 	int n = snprintf(text, sizeof text, "%s\t", op_name[s->op]);
@@ -250,11 +310,13 @@ static const char *title(const struct sample *s)
 		const int *d = k < 0 ? s->y.d : s->x[k].d;
 		n += snprintf(text + n, sizeof text - (size_t)n, "%s[%d,%d,%d,%d]",
 			      k < 0 ? "" : " ", d[0], d[1], d[2], d[3]);
+		if (k < 0 ? bf16 & Y : bf16 >> k & 1)
+			n += snprintf(text + n, sizeof text - (size_t)n, "bf16");
 	}
 	return text;
 }
 
-static void check(struct backend *ref, const char *name, const struct sample *s)
+static void check(struct backend *ref, const char *name, const struct sample *s, unsigned bf16)
 {
 	static const int threads[] = { 1, 2, 5 };
 	size_t n = shape_count(s->y);
@@ -263,27 +325,40 @@ static void check(struct backend *ref, const char *name, const struct sample *s)
 	double far = 0, most = 0;
 
 	hold(&h, s, true);
+	for (int k = 0; k < OP_INPUTS; k++)
+		for (size_t i = 0; bf16 >> k & 1 && i < shape_count(s->x[k]); i++)
+			h.x[k][i] = from_bf16(to_bf16(h.x[k][i]));
 	float *want = guarded(n), *size = guarded(n), *first = guarded(n);
-	call(ref, s, h.x, want);
+	call(ref, s, 0, h.x, want);
 	sizes(ref, s, &h, size);
-	for (size_t i = 0; i < LEN(threads); i++) {
+	for (size_t i = 0; i < (bf16 ? 1 : LEN(threads)); i++) {
 		struct backend *b = backend_new(name, threads[i]);
 		if (!b) {
 			ok(false, "%s: %s", name, backend_why());
 			break;
 		}
-		whole &= call(b, s, h.x, h.y);
+		whole &= call(b, s, bf16, h.x, h.y);
 		far = fmax(far, worst(h.y, want, size, n));
 		if (i == 0) memcpy(first, h.y, n * sizeof *first);
 		same &= !memcmp(first, h.y, n * sizeof *first);
-		most = ulps(b, s->op);
+		most = ulps(b, s, bf16);
 		backend_free(b);
 	}
-	ok(far <= most && whole && same, "%s %s: off by %.2f of %g%s%s", name,
-	   title(s), far, most, whole ? "" : ", wrote outside",
-	   same ? "" : ", depends on threads");
+	ok(far <= most && whole && same, "%s %s: off by %.2f of %g%s%s", name, title(s, bf16),
+	   far, most, whole ? "" : ", wrote outside", same ? "" : ", depends on threads");
 	guarded_free(want), guarded_free(size), guarded_free(first);
 	let_go(&h);
+}
+
+/* All views of bf16, which sums are not, and those of f32 among them. */
+static void check_bf16(struct backend *ref, const char *name, const struct sample *s)
+{
+	unsigned all = (1u << op_inputs[s->op]) - 1;
+	bool sums = s->op == OP_sum_to || s->op == OP_moments;
+
+	check(ref, name, s, sums ? all : all | Y);
+	if (!sums) check(ref, name, s, all > 1 ? (all & ~2u) | Y : Y);
+	if (op_klass[s->op] == LINEAR) check(ref, name, s, all);
 }
 
 /* Products of matrices: what cuBLASLt may be asked for. */
@@ -333,9 +408,13 @@ static int check_all(char **names, int n)
 	if (!n) names = everywhere, n = LEN(everywhere);
 	for (int k = 0; k < n; k++) {
 		struct backend *b = backend_new(names[k], 1);
-		for (size_t i = 0; i < LEN(samples); i++)
-			if (wanted[samples[i].op] && is_own(b, &samples[i]))
-				check(ref, names[k], &samples[i]);
+		for (size_t i = 0; i < LEN(samples); i++) {
+			const struct sample *s = &samples[i];
+			if (!wanted[s->op]) continue;
+			if (is_own(b, s)) check(ref, names[k], s, 0);
+			if (b && b->bf16 && (!by_cublas(b) || of_matrices(s)))
+				check_bf16(ref, names[k], s);
+		}
 		if (b && b->engine) printf("# %s: products by %s\n", b->name, b->engine);
 		backend_free(b);
 	}
@@ -380,17 +459,18 @@ static void bench(struct backend *b, const struct sample *s)
 
 	hold(&h, s, false);
 	struct view in[OP_INPUTS];
-	views(in, s, h.x);
-	if (backend_reserve(b, b->scratch[s->op] ? b->scratch[s->op](b, s->y, s->x, &s->a) : 0))
+	views(in, s, 0, h.x);
+	struct view out = { .p = h.y, .s = s->y };
+	if (backend_reserve(b, b->scratch[s->op] ? b->scratch[s->op](b, out, in, &s->a) : 0))
 		abort();
 	for (double start = seconds(); seconds() - start < 0.25;) {
 		double from = seconds();
-		b->op[s->op](b, (struct view){ h.y, s->y }, in, &s->a);
+		b->op[s->op](b, out, in, &s->a);
 		best = fmin(best, seconds() - from);
 	}
 	for (int k = 0; k < op_inputs[s->op]; k++) bytes += 4.0 * (double)shape_count(s->x[k]);
 	double work = flops(s);
-	printf("%s\t%s\t%.4f\t%.1f\t%s\n", b->name, title(s), best * 1e3,
+	printf("%s\t%s\t%.4f\t%.1f\t%s\n", b->name, title(s, 0), best * 1e3,
 	       (work ? work : bytes) / best * 1e-9, work ? "GFLOP/s" : "GB/s");
 	fflush(stdout);
 	let_go(&h);

@@ -37,11 +37,11 @@ static double allowed(enum op op)
 static void check_op(struct backend *ref, const struct rows *r, const char *set, enum op op)
 {
 	struct shape s = { { 1, 1, 1, COUNT } };
-	struct view in[2] = { { a, s }, { b, s } };
+	struct view in[2] = { { .p = a, .s = s }, { .p = b, .s = s } };
 	bool clamps = op == OP_clamp || op == OP_clamp_g;
 	struct attr at = { .f = { clamps ? -0.5f : 0.25f, op == OP_scale ? 0 : 3 } };
 
-	ref->op[op](ref, (struct view){ want, s }, in, &at);
+	ref->op[op](ref, (struct view){ .p = want, .s = s }, in, &at);
 	got[COUNT] = 42;
 	r->ew[op](got, a, b, COUNT, at.f[0], at.f[1]);
 	double off = worst_ulps(COUNT);

@@ -136,7 +136,8 @@ struct operand { const void *p; int64_t batch, row, column; };
 struct job {
 	struct operand a, b;
 	const float *before, *bias;
-	float *d, *workspace;                /* NULL: there is none */
+	struct data d;
+	float *workspace;                    /* NULL: there is none */
 	int64_t step_before, step_d, batch_before, batch_d;
 	int rows, columns, k, bf16, relu;
 };
@@ -166,7 +167,7 @@ KERNEL(multiply, struct job)
 	if (a.before) sum += a.before[z * a.batch_before + c * a.step_before + r];
 	if (a.bias) sum += a.bias[r];
 	if (a.relu && sum < 0) sum = 0;
-	a.d[z * a.batch_d + c * a.step_d + r] = sum;
+	data_put(a.d, (size_t)(z * a.batch_d + c * a.step_d + r), sum);
 }
 
 static struct operand make_operand(const void *p, const struct layout *l, int transposed)
@@ -204,8 +205,11 @@ static int look_at(const struct desc *d, const struct layout *a, const struct la
 {
 	int type = d->compute == LT_COMPUTE_32F ? LT_R_16BF : LT_R_32F;
 
-	if (a->type != type || b->type != type || c->type != LT_R_32F || to->type != LT_R_32F)
+	if (a->type != type || b->type != type || c->type != to->type ||
+	    (to->type != LT_R_32F && to->type != type))
 		return refuse("types that do not fit");
+	if (to->type != LT_R_32F && d->epilogue != LT_EPILOGUE_DEFAULT)
+		return refuse("a bias of f32 for a result of bf16");
 	if (rows_of(a, d->ta) != (int)to->rows || columns_of(b, d->tb) != (int)to->columns ||
 	    columns_of(a, d->ta) != rows_of(b, d->tb))
 		return refuse("sizes that do not fit");
@@ -277,12 +281,14 @@ int cublasLtMatmul(void *handle, void *desc, const void *alpha, const void *a, v
 		return refuse("the workspace");
 	if (!on(a, ALIGNED) || !on(b, ALIGNED) || !on(c, ALIGNED) || !on(d, ALIGNED))
 		return refuse("an array that is not aligned");
-	if (scale[0] != 1 || (scale[1] != 0 && scale[1] != 1)) return refuse("alpha or beta");
+	bool bf16_d = ld->type == LT_R_16BF;
+	if (scale[0] != 1 || (scale[1] != 0 && (bf16_d || scale[1] != 1)))
+		return refuse("alpha or beta");
 	struct job j = {
 		.a = make_operand(a, la, of->ta), .b = make_operand(b, lb, of->tb),
 		.before = scale[1] != 0 ? c : NULL,
 		.bias = of->epilogue == LT_EPILOGUE_DEFAULT ? NULL : of->bias,
-		.d = d, .workspace = need ? workspace : NULL,
+		.d = { d, bf16_d }, .workspace = need ? workspace : NULL,
 		.step_before = lc->step, .step_d = ld->step,
 		.batch_before = lc->batch_step, .batch_d = ld->batch_step,
 		.rows = (int)ld->rows, .columns = (int)ld->columns, .k = columns_of(la, of->ta),

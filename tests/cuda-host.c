@@ -121,9 +121,9 @@ static const struct deposit *of_lane(int lane, int turn)
 	return &fiber[host_at.thread / WARP * WARP + lane].given[turn];
 }
 
-void host_aligned(const void *four)
+void host_aligned(const void *p, int bytes)
 {
-	if ((uintptr_t)four % 16) host_broken("four numbers that do not lie on 16 bytes");
+	if ((uintptr_t)p % (uintptr_t)bytes) host_broken("a vector that does not lie on its size");
 }
 
 float host_xor(float v, int lanes)

@@ -232,24 +232,23 @@ void cpu_attention_back(struct backend *b, struct view y, const struct view *x,
 	}
 }
 
-static size_t scratch(struct backend *b, const struct shape *x, bool back)
+static size_t scratch(struct backend *b, const struct view *x, bool back)
 {
-	struct view in[3] = { { NULL, x[0] }, { NULL, x[1] }, { NULL, x[2] } };
 	struct room r = { 0 }, share = { 0 };
-	struct attention a = attention_plan(b, in, &r, back);
+	struct attention a = attention_plan(b, x, &r, back);
 
 	work_plan(&a, &share, back);
 	return r.used + (size_t)a.threads * share.used;
 }
 
-size_t cpu_attention_scratch(struct backend *b, struct shape y, const struct shape *x,
+size_t cpu_attention_scratch(struct backend *b, struct view y, const struct view *x,
 	const struct attr *a)
 {
 	(void)y, (void)a;
 	return scratch(b, x, false);
 }
 
-size_t cpu_attention_back_scratch(struct backend *b, struct shape y, const struct shape *x,
+size_t cpu_attention_back_scratch(struct backend *b, struct view y, const struct view *x,
 	const struct attr *a)
 {
 	(void)y, (void)a;

@@ -112,8 +112,8 @@ static void forward_act(struct backend *b, struct view y, const struct view *x,
 
 size_t cpu_packed(struct backend *b, struct shape y, const struct shape *x, const struct attr *a)
 {
-	struct view in[2] = { { NULL, x[0] }, { NULL, x[1] } };
-	struct corr c = corr_of(b, (struct view){ NULL, y }, in, a);
+	struct view in[2] = { { .s = x[0] }, { .s = x[1] } };
+	struct corr c = corr_of(b, (struct view){ .s = y }, in, a);
 
 	return wino_suits(&c) ? wino_packed(&c) : direct_packed(&c);
 }
@@ -121,7 +121,7 @@ size_t cpu_packed(struct backend *b, struct shape y, const struct shape *x, cons
 void cpu_pack(struct backend *b, float *to, struct shape y, const struct view *x,
 	const struct attr *a)
 {
-	struct corr c = corr_of(b, (struct view){ NULL, y }, x, a);
+	struct corr c = corr_of(b, (struct view){ .s = y }, x, a);
 
 	if (wino_suits(&c)) wino_pack(&c, to);
 	else direct_pack(&c, to);
@@ -191,12 +191,12 @@ static void weights(struct backend *b, struct view y, const struct view *x, cons
 	else direct_dw_run(&c, r);
 }
 
-static size_t scratch_of(product *f, struct backend *b, struct shape y, const struct shape *x,
+static size_t scratch_of(product *f, struct backend *b, struct view y, const struct view *x,
 	const struct attr *a)
 {
 	struct room r = { 0 };
 
-	f(b, (struct view){ NULL, y }, (struct view[]){ { NULL, x[0] }, { NULL, x[1] } }, a, &r);
+	f(b, y, x, a, &r);
 	return r.used ? r.used : 1;          /* a base of NULL only counts */
 }
 
@@ -205,7 +205,7 @@ static size_t scratch_of(product *f, struct backend *b, struct shape y, const st
 	{ \
 		f(b, y, x, a, &(struct room){ b->work, 0 }); \
 	} \
-	size_t name##_scratch(struct backend *b, struct shape y, const struct shape *x, \
+	size_t name##_scratch(struct backend *b, struct view y, const struct view *x, \
 		const struct attr *a) \
 	{ \
 		return scratch_of(f, b, y, x, a); \

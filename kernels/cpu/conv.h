@@ -50,12 +50,12 @@ struct corr {
 
 static inline struct view corr_x(const struct corr *c)
 {
-	return (struct view){ (float *)c->x, { { c->N, c->H, c->W, c->t.C } } };
+	return (struct view){ .p = (float *)c->x, .s = { { c->N, c->H, c->W, c->t.C } } };
 }
 
 static inline struct view corr_y(const struct corr *c)
 {
-	return (struct view){ c->y, { { c->N, c->P, c->Q, c->t.O } } };
+	return (struct view){ .p = c->y, .s = { { c->N, c->P, c->Q, c->t.O } } };
 }
 
 /* The ways: each plans and, when room has a base, runs.

@@ -27,14 +27,10 @@ static void one(struct backend *b, enum op op, struct view y, const struct view 
 	cpu_chain(b, &c);
 }
 
-static size_t one_scratch(struct backend *b, enum op op, struct shape y, const struct shape *x,
+static size_t one_scratch(struct backend *b, enum op op, struct view y, const struct view *x,
 			  const struct attr *a)
 {
-	static float there;                  /* only that it is not NULL matters */
-	struct view in[2];
-
-	for (int k = 0; k < op_inputs[op]; k++) in[k] = (struct view){ &there, x[k] };
-	struct chain_step s = one_step(op, op_inputs[op], (struct view){ &there, y }, in, a);
+	struct chain_step s = one_step(op, op_inputs[op], y, x, a);
 	struct chain c = chain_of(&s);
 	return cpu_chain_scratch(b, &c);
 }
@@ -47,8 +43,8 @@ static size_t one_scratch(struct backend *b, enum op op, struct shape y, const s
 		one(b, OP_##name, y, x, a); \
 	} \
 	static op_scratch one_##name##_scratch; \
-	static size_t one_##name##_scratch(struct backend *b, struct shape y, \
-					   const struct shape *x, const struct attr *a) \
+	static size_t one_##name##_scratch(struct backend *b, struct view y, \
+					   const struct view *x, const struct attr *a) \
 	{ \
 		return one_scratch(b, OP_##name, y, x, a); \
 	}

@@ -10,11 +10,11 @@
 /* A thread's list of the pixels to blend. */
 struct taps { const float **x; float *f; };
 
-size_t cpu_fir_scratch(struct backend *b, struct shape y, const struct shape *x,
+size_t cpu_fir_scratch(struct backend *b, struct view y, const struct view *x,
 		       const struct attr *a)
 {
 	(void)y, (void)a;
-	return shape_count(x[1]) * (size_t)b->threads * (sizeof(float *) + sizeof(float));
+	return shape_count(x[1].s) * (size_t)b->threads * (sizeof(float *) + sizeof(float));
 }
 
 static struct taps taps_of(struct backend *b, struct shape filter)

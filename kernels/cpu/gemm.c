@@ -90,12 +90,11 @@ void cpu_matmul(struct backend *be, struct view y, const struct view *x, const s
 	}
 }
 
-size_t cpu_matmul_scratch(struct backend *b, struct shape y, const struct shape *x,
+size_t cpu_matmul_scratch(struct backend *b, struct view y, const struct view *x,
 	const struct attr *a)
 {
 	struct room r = { 0 };
 
-	gemm_plan(b, (struct view){ NULL, y }, (struct view[]){ { NULL, x[0] }, { NULL, x[1] } },
-		a, &r);
+	gemm_plan(b, y, x, a, &r);
 	return r.used;
 }

@@ -30,10 +30,10 @@ static struct cut cut_of(struct shape s)
 	return c;
 }
 
-size_t cpu_moments_scratch(struct backend *b, struct shape y, const struct shape *x,
+size_t cpu_moments_scratch(struct backend *b, struct view y, const struct view *x,
 			   const struct attr *a)
 {
-	struct cut c = cut_of(x[0]);
+	struct cut c = cut_of(x[0].s);
 
 	(void)y, (void)a;
 	return 2 * c.channels * (size_t)c.pieces * sizeof(double) +

@@ -27,12 +27,12 @@ struct wino_dw {
 
 static struct view dw_x(const struct corr_dw *c)
 {
-	return (struct view){ (float *)c->x, { { c->N, c->H, c->W, c->I } } };
+	return (struct view){ .p = (float *)c->x, .s = { { c->N, c->H, c->W, c->I } } };
 }
 
 static struct view dw_y(const struct corr_dw *c)
 {
-	return (struct view){ (float *)c->dy, { { c->N, c->P, c->Q, c->O } } };
+	return (struct view){ .p = (float *)c->dy, .s = { { c->N, c->P, c->Q, c->O } } };
 }
 
 bool wino_dw_suits(const struct corr_dw *c)

@@ -33,13 +33,12 @@ static void multiply(struct attention *a, struct view y, struct view l, struct v
 		     int tr)
 {
 	struct view x[2] = { l, r };
-	struct shape s[2] = { l.s, r.s };
 	struct attr at;
 
 	memset(&at, 0, sizeof at);
 	at.i[0] = tl;
 	at.i[1] = tr;
-	size_t need = a->b->scratch[OP_matmul](a->b, y.s, s, &at);
+	size_t need = a->b->scratch[OP_matmul](a->b, y, x, &at);
 	if (need > a->need) a->need = need;
 	if (!a->dry) a->b->op[OP_matmul](a->b, y, x, &at);
 }
@@ -63,11 +62,12 @@ static void scores_back(struct attention *a, struct view g, struct view p)
 }
 
 /* `some` batches of rows by columns from number `first`. */
-static struct view batches(float *p, int first, int some, int rows, int columns)
+static struct view batches(struct data d, int first, int some, int rows, int columns)
 {
 	struct view v;
 
-	v.p = p ? p + (size_t)first * (size_t)rows * (size_t)columns : NULL;
+	v.p = (float *)data_from(d, (size_t)first * (size_t)rows * (size_t)columns).p;
+	v.bf16 = d.bf16;
 	v.s.d[0] = some;
 	v.s.d[1] = 1;
 	v.s.d[2] = rows;
@@ -76,14 +76,16 @@ static struct view batches(float *p, int first, int some, int rows, int columns)
 }
 
 /* The gradients of q, k and v one after the other at `to`, of g = x[3]. */
-static void backward(struct attention *a, float *to, const struct view *x, int first, int some,
+static void backward(struct attention *a, struct data to, const struct view *x, int first, int some,
 		     struct view p, struct view dp)
 {
 	int m = x[0].s.d[2], t = x[1].s.d[2], d = x[0].s.d[3], e = x[2].s.d[3];
-	float *dk = to ? to + shape_count(x[0].s) : NULL;
-	float *dv = to ? dk + shape_count(x[1].s) : NULL;
-	struct view q = batches(x[0].p, first, some, m, d), k = batches(x[1].p, first, some, t, d);
-	struct view v = batches(x[2].p, first, some, t, e), g = batches(x[3].p, first, some, m, e);
+	struct data dk = data_from(to, shape_count(x[0].s));
+	struct data dv = data_from(dk, shape_count(x[1].s));
+	struct view q = batches(data_of(x[0]), first, some, m, d);
+	struct view k = batches(data_of(x[1]), first, some, t, d);
+	struct view v = batches(data_of(x[2]), first, some, t, e);
+	struct view g = batches(data_of(x[3]), first, some, m, e);
 
 	weights(a, p, q, k);
 	multiply(a, dp, g, v, 0, 1);
@@ -93,17 +95,19 @@ static void backward(struct attention *a, float *to, const struct view *x, int f
 	multiply(a, batches(dk, first, some, t, d), dp, q, 1, 0);
 }
 
-static void forward(struct attention *a, float *to, const struct view *x, int first, int some,
+static void forward(struct attention *a, struct data to, const struct view *x, int first, int some,
 		    struct view p)
 {
 	int m = x[0].s.d[2], t = x[1].s.d[2], d = x[0].s.d[3], e = x[2].s.d[3];
 
-	weights(a, p, batches(x[0].p, first, some, m, d), batches(x[1].p, first, some, t, d));
-	multiply(a, batches(to, first, some, m, e), p, batches(x[2].p, first, some, t, e), 0, 0);
+	weights(a, p, batches(data_of(x[0]), first, some, m, d),
+		batches(data_of(x[1]), first, some, t, d));
+	multiply(a, batches(to, first, some, m, e), p,
+		 batches(data_of(x[2]), first, some, t, e), 0, 0);
 }
 
 /* Returns the scratch of it: the matrix, for the gradients two, and a product's. */
-static size_t run(struct backend *b, float *y, const struct view *x, bool back, bool dry)
+static size_t run(struct backend *b, struct data y, const struct view *x, bool back, bool dry)
 {
 	struct attention a = { b, 0, dry };
 	int n = x[0].s.d[0] * x[0].s.d[1], m = x[0].s.d[2], t = x[1].s.d[2];
@@ -111,10 +115,11 @@ static size_t run(struct backend *b, float *y, const struct view *x, bool back, 
 	int most = fit < 1 ? 1 : fit < (size_t)n ? (int)fit : n;
 	size_t bytes = ((size_t)most * one + 255) / 256 * 256;
 	char *work = dry ? NULL : (char *)b->work;
+	struct data matrix = { work, 0 };
 
 	for (int first = 0; first < n; first += most) {
 		int some = most < n - first ? most : n - first;
-		struct view p = batches((float *)work, 0, some, m, t), dp = p;
+		struct view p = batches(matrix, 0, some, m, t), dp = p;
 
 		if (!dry) b->work = work + (back ? 2 : 1) * bytes;
 		if (!dry) dp.p = (float *)(work + bytes);
@@ -125,27 +130,18 @@ static size_t run(struct backend *b, float *y, const struct view *x, bool back, 
 	return (back ? 2 : 1) * bytes + a.need;
 }
 
-static size_t scratch(struct backend *b, const struct shape *x, bool back)
-{
-	struct view in[4];
-
-	memset(in, 0, sizeof in);
-	for (int k = 0; k < 4; k++) in[k].s = x[k];
-	return run(b, NULL, in, back, true);
-}
-
 #define DEFINE(name, back) \
 	static void name(struct backend *b, struct view y, const struct view *x, \
 			 const struct attr *at) \
 	{ \
 		(void)at; \
-		run(b, y.p, x, back, false); \
+		run(b, data_of(y), x, back, false); \
 	} \
-	static size_t name##_scratch(struct backend *b, struct shape y, const struct shape *x, \
+	static size_t name##_scratch(struct backend *b, struct view y, const struct view *x, \
 				     const struct attr *at) \
 	{ \
-		(void)y, (void)at; \
-		return scratch(b, x, back); \
+		(void)at; \
+		return run(b, data_of(y), x, back, true); \
 	}
 DEFINE(attention, false)
 DEFINE(attention_back, true)

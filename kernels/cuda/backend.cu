@@ -272,6 +272,7 @@ int ic_cuda_open(struct backend *b, int precision)
 
 	if (!(b->device = d)) return -1;
 	d->precision = (enum precision)precision;
+	b->bf16 = d->precision == PRECISION_BF16;
 	b->fault = fault;
 	b->close = close_device;
 	if (start(b)) return -1;

@@ -176,7 +176,7 @@ static struct operand make_operand(const struct space *s, const int *origin, str
 	unsigned stride = 1;
 
 	memset(&o, 0, sizeof o);
-	o.p = v.p;
+	o.d = data_of(v);
 	o.from = from;
 	o.linear = 1;
 	for (int k = s->rank - 1; k >= 0; k--) {
@@ -203,7 +203,8 @@ static void make_steps(struct space *s, const struct chain *c, const int *origin
 		t->in[1].from = -1;
 		for (int k = 0; k < from->inputs; k++)
 			t->in[k] = make_operand(s, origin, from->in[k], from->from[k]);
-		t->out = sums ? NULL : from->out.p;
+		t->out = data_of(from->out);
+		if (sums) t->out.p = NULL;
 	}
 }
 
@@ -271,7 +272,7 @@ static void prune(struct fold *f)
 			if (f->s.step[i].in[k].from >= 0) needed[f->s.step[i].in[k].from] = true;
 	for (int i = 0; i < f->s.n; i++) {
 		struct device_step *t = &f->s.step[i];
-		t->out = NULL;
+		t->out.p = NULL;
 		if (needed[i]) continue;
 		memset(t, 0, sizeof *t);
 		t->op = OP_expand;
@@ -374,17 +375,13 @@ static void one(struct backend *b, enum op op, int inputs, struct view y, const 
 
 DEFINE_EW(sum_to, 1)
 
-static size_t sum_to_scratch(struct backend *b, struct shape y, const struct shape *x,
+static size_t sum_to_scratch(struct backend *b, struct view y, const struct view *x,
 			     const struct attr *a)
 {
-	struct view out, in;
-
-	out.p = in.p = NULL;
-	out.s = y;
-	in.s = x[0];
-	struct chain_step s = make_step(OP_sum_to, out, &in, 1, a);
+	struct chain_step s = make_step(OP_sum_to, y, x, 1, a);
 	struct chain c;
-	c.space = x[0];
+
+	c.space = x[0].s;
 	c.n = 1;
 	c.step = &s;
 	return chain_scratch(b, &c);
@@ -404,10 +401,10 @@ static void moments(struct backend *b, struct view y, const struct view *x, cons
 	struct chain c;
 	double part = (double)x[0].s.d[3] / (double)shape_count(x[0].s);
 
+	mean = var = y;
 	mean.s = var.s = per_channel(x[0].s);
-	mean.p = y.p;
 	var.p = y.p + x[0].s.d[3];
-	inside.p = NULL;
+	memset(&inside, 0, sizeof inside);
 	inside.s = x[0].s;
 	s[0] = make_step(OP_sum_to, mean, x, 1, a);
 	c.space = x[0].s;
@@ -427,11 +424,11 @@ static void moments(struct backend *b, struct view y, const struct view *x, cons
 	cuda_chain_scaled(b, &c, part);
 }
 
-static size_t moments_scratch(struct backend *b, struct shape y, const struct shape *x,
+static size_t moments_scratch(struct backend *b, struct view y, const struct view *x,
 			      const struct attr *a)
 {
-	(void)y;
-	return sum_to_scratch(b, per_channel(x[0]), x, a);
+	y.s = per_channel(x[0].s);
+	return sum_to_scratch(b, y, x, a);
 }
 
 void cuda_chain_fill(struct backend *b)

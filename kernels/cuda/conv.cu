@@ -10,7 +10,7 @@ static struct shape doubled(struct shape s)
 }
 
 /* x0, x1 and y of the op as x, w and y of the convolution. */
-static struct product make_product(int kind, struct shape y, const struct shape *x,
+static struct product make_product(int kind, struct view y, const struct view *x,
 				   const struct attr *at)
 {
 	struct product p;
@@ -18,10 +18,11 @@ static struct product make_product(int kind, struct shape y, const struct shape 
 
 	memset(&p, 0, sizeof p);
 	p.kind = kind;
+	p.a = data_of(x[0]), p.b = data_of(x[1]), p.c = data_of(y);
 	p.batches = 1;
-	p.x = kind == CONV_DX ? y : x[0];
-	p.w = kind == CONV_DW ? y : x[1];
-	p.y = kind == CONV ? y : kind == CONV_DX ? x[0] : x[1];
+	p.x = kind == CONV_DX ? y.s : x[0].s;
+	p.w = kind == CONV_DW ? y.s : x[1].s;
+	p.y = kind == CONV ? y.s : kind == CONV_DX ? x[0].s : x[1].s;
 	if (up) p.x = doubled(p.x);
 	if (down) p.y = doubled(p.y);
 	p.stride = at->i[0], p.top = at->i[1], p.left = at->i[3];
@@ -35,31 +36,31 @@ static bool result_halved(int kind, const struct attr *at)
 	return (kind == CONV && at->i[7] == CONV_DOWN) || (kind == CONV_DX && at->i[7] == CONV_UP);
 }
 
-static size_t whole_bytes(struct shape half)
+static size_t whole_bytes(struct view half)
 {
-	return (shape_count(doubled(half)) * sizeof(float) + 255) / 256 * 256;
+	return (data_bytes(half.bf16, shape_count(doubled(half.s))) + 255) / 256 * 256;
 }
 
 static void convolve(struct backend *b, int kind, struct view y, const struct view *x,
 		     const struct attr *at, const struct finish *finish)
 {
-	struct shape in[2] = { x[0].s, x[1].s };
-	struct product p = make_product(kind, y.s, in, at);
-	struct view whole;
+	struct product p = make_product(kind, y, x, at);
+	struct view whole = y;
 
 	if (!result_halved(kind, at)) {
-		cuda_gemm_run(b, &p, y.p, x[0].p, x[1].p, finish);
+		cuda_gemm_run(b, &p, finish);
 		return;
 	}
 	whole.p = (float *)b->work;
 	whole.s = doubled(y.s);
-	b->work = (char *)whole.p + whole_bytes(y.s);
-	cuda_gemm_run(b, &p, whole.p, x[0].p, x[1].p, finish);
+	b->work = (char *)whole.p + whole_bytes(y);
+	p.c = data_of(whole);
+	cuda_gemm_run(b, &p, finish);
 	b->work = whole.p;
 	b->op[OP_sum2](b, y, &whole, at);
 }
 
-static size_t convolve_scratch(struct backend *b, int kind, struct shape y, const struct shape *x,
+static size_t convolve_scratch(struct backend *b, int kind, struct view y, const struct view *x,
 			       const struct attr *at, const struct finish *finish)
 {
 	struct product p = make_product(kind, y, x, at);
@@ -73,7 +74,7 @@ static size_t convolve_scratch(struct backend *b, int kind, struct shape y, cons
 	{ \
 		convolve(b, kind, y, x, at, NULL); \
 	} \
-	static size_t name##_scratch(struct backend *b, struct shape y, const struct shape *x, \
+	static size_t name##_scratch(struct backend *b, struct view y, const struct view *x, \
 				     const struct attr *at) \
 	{ \
 		return convolve_scratch(b, kind, y, x, at, NULL); \
@@ -82,17 +83,24 @@ DEFINE(conv, CONV)
 DEFINE(conv_dx, CONV_DX)
 DEFINE(conv_dw, CONV_DW)
 
+static struct finish make_finish(const struct view *x, const struct attr *at)
+{
+	struct finish f = { 1, shape_count(x[3].s) > 0, data_of(x[2]), data_of(x[3]), at->f[0],
+			    at->f[1] };
+	return f;
+}
+
 static void conv_act(struct backend *b, struct view y, const struct view *x, const struct attr *at)
 {
-	struct finish f = { 1, x[3].p != NULL, x[2].p, x[3].p, at->f[0], at->f[1] };
+	struct finish f = make_finish(x, at);
 
 	convolve(b, CONV, y, x, at, &f);
 }
 
-static size_t conv_act_scratch(struct backend *b, struct shape y, const struct shape *x,
+static size_t conv_act_scratch(struct backend *b, struct view y, const struct view *x,
 			       const struct attr *at)
 {
-	struct finish f = { 1, shape_count(x[3]) > 0, NULL, NULL, at->f[0], at->f[1] };
+	struct finish f = make_finish(x, at);
 
 	return convolve_scratch(b, CONV, y, x, at, &f);
 }

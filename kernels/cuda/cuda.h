@@ -70,6 +70,18 @@ DEVICE uint32_t bits_set(uint32_t x) { return (uint32_t)__popc(x); }
 /* returns what was there */
 DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n) { return atomicAdd(to, n); }
 
+/* Two words that lie on 8 bytes. */
+DEVICE void read_two(const void *from, uint32_t w[2])
+{
+	uint2 two = *(const uint2 *)from;
+	w[0] = two.x, w[1] = two.y;
+}
+
+DEVICE void write_two(void *to, const uint32_t w[2])
+{
+	*(uint2 *)to = make_uint2(w[0], w[1]);
+}
+
 /* Four numbers that lie on 16 bytes. */
 DEVICE void read_four(const float *from, float v[4])
 {
@@ -147,7 +159,7 @@ void *host_recorded(void);
 void host_repeat(void *);
 void host_forget(void *);
 void host_sync(void);                        /* until all threads of the block are here */
-void host_aligned(const void *);             /* on 16 bytes, or the program ends */
+void host_aligned(const void *, int bytes);  /* on as many, or the program ends */
 float host_xor(float v, int lanes);          /* of the thread of the warp that is `lanes` away */
 void host_copy_async(void *to, const void *from, bool any);   /* done when it is waited for */
 void host_copy_commit(void);
@@ -191,15 +203,27 @@ DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n)
 	return __atomic_fetch_add(to, n, __ATOMIC_RELAXED);
 }
 
+DEVICE void read_two(const void *from, uint32_t w[2])
+{
+	host_aligned(from, 8);
+	memcpy(w, from, 8);
+}
+
+DEVICE void write_two(void *to, const uint32_t w[2])
+{
+	host_aligned(to, 8);
+	memcpy(to, w, 8);
+}
+
 DEVICE void read_four(const float *from, float v[4])
 {
-	host_aligned(from);
+	host_aligned(from, 16);
 	memcpy(v, from, 16);
 }
 
 DEVICE void write_four(float *to, const float v[4])
 {
-	host_aligned(to);
+	host_aligned(to, 16);
 	memcpy(to, v, 16);
 }
 
@@ -234,6 +258,68 @@ DEVICE uint32_t round_bf16(float x)
 	uint32_t u = float_bits(x);
 	if ((u & 0x7fffffffu) > 0x7f800000u) return 0x7fc0u;
 	return (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+}
+
+DEVICE float from_bf16(uint32_t half)
+{
+	return bits_float(half << 16);
+}
+
+/* Numbers in memory: of f32, or of bf16. */
+struct data { void *p; int bf16; };
+
+static inline struct data data_of(struct view v)
+{
+	struct data d = { v.p, v.bf16 };
+	return d;
+}
+
+HOST_DEVICE size_t data_bytes(int bf16, size_t n)
+{
+	return n * (bf16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+/* From number n on; NULL stays. */
+HOST_DEVICE struct data data_from(struct data d, size_t n)
+{
+	struct data r = { d.p ? (char *)d.p + data_bytes(d.bf16, n) : NULL, d.bf16 };
+	return r;
+}
+
+DEVICE float data_get(struct data d, size_t i)
+{
+	return d.bf16 ? from_bf16(((const uint16_t *)d.p)[i]) : ((const float *)d.p)[i];
+}
+
+DEVICE void data_put(struct data d, size_t i, float x)
+{
+	if (d.bf16) ((uint16_t *)d.p)[i] = (uint16_t)round_bf16(x);
+	else ((float *)d.p)[i] = x;
+}
+
+/* Four, of which the first is number i, a multiple of four. */
+DEVICE void data_get4(struct data d, size_t i, float v[4])
+{
+	uint32_t w[2];
+
+	if (!d.bf16) {
+		read_four((const float *)d.p + i, v);
+		return;
+	}
+	read_two((const uint16_t *)d.p + i, w);
+	UNROLL
+	for (int k = 0; k < 4; k++) v[k] = from_bf16(k % 2 ? w[k / 2] >> 16 : w[k / 2]);
+}
+
+DEVICE void data_put4(struct data d, size_t i, const float v[4])
+{
+	if (!d.bf16) {
+		write_four((float *)d.p + i, v);
+		return;
+	}
+	uint32_t w[2] = { round_bf16(v[0]) | round_bf16(v[1]) << 16,
+			  round_bf16(v[2]) | round_bf16(v[3]) << 16 };
+	write_two((uint16_t *)d.p + i, w);
 }
 
 static inline int blocks_for(size_t n, int each)

@@ -5,7 +5,13 @@
 
 enum { TARGET_BLOCKS = 264, ENOUGH = 256 };  /* two for each processor of an H100; k of a part */
 
-struct parts { const float *from; float *to; size_t count; int n, columns; struct finish finish; };
+struct parts {
+	const float *from;
+	struct data to;
+	size_t count;
+	int n, columns;
+	struct finish finish;
+};
 
 KERNEL(add_parts, struct parts)
 {
@@ -14,7 +20,7 @@ KERNEL(add_parts, struct parts)
 
 	if (i >= a.count) return;
 	for (int k = 0; k < a.n; k++) sum += a.from[(size_t)k * a.count + i];
-	a.to[i] = finished(&a.finish, (int64_t)i, (int)(i % (size_t)a.columns), sum);
+	data_put(a.to, i, finished(&a.finish, (int64_t)i, (int)(i % (size_t)a.columns), sum));
 }
 
 /* A product with all that is known before its memory is; lt: by cuBLASLt, NULL: by tile.cu. */
@@ -34,12 +40,14 @@ static int padded(int n, int each)
 	return (n + each - 1) / each * each;
 }
 
-static struct pack make_pack(int precision, struct shape s, int half, int batches)
+static struct pack make_pack(int precision, struct data from, struct shape s, int half,
+			     int batches)
 {
 	struct pack p;
 
 	memset(&p, 0, sizeof p);
 	p.precision = precision;
+	p.from = from;
 	p.width = s.d[3];
 	p.padded = padded(s.d[3], chunk_elements(precision));
 	p.group = p.group_padded = 1;
@@ -49,9 +57,9 @@ static struct pack make_pack(int precision, struct shape s, int half, int batche
 }
 
 /* The channels of x are padded as they are there. */
-static struct pack make_pack_weights(int precision, struct shape w, int batches)
+static struct pack make_pack_weights(int precision, struct data from, struct shape w, int batches)
 {
-	struct pack p = make_pack(precision, w, 0, 1);
+	struct pack p = make_pack(precision, from, w, 0, 1);
 
 	p.group = w.d[2];
 	p.group_padded = padded(w.d[2], chunk_elements(precision));
@@ -97,9 +105,9 @@ static struct planned make(const struct backend *b, const struct product *p)
 	memset(&r, 0, sizeof r);
 	make_shape(&r.g, p, chunk_elements(precision));
 	make_parts(&r.g, step_depth(precision));
-	r.a = make_pack(precision, p->kind == CONV_DX ? p->y : p->x, p->half_a, p->batches);
-	r.b = p->kind == CONV_DW ? make_pack(precision, p->y, p->half_b, p->batches)
-				 : make_pack_weights(precision, p->w, p->batches);
+	r.a = make_pack(precision, p->a, p->kind == CONV_DX ? p->y : p->x, p->half_a, p->batches);
+	r.b = p->kind == CONV_DW ? make_pack(precision, p->b, p->y, p->half_b, p->batches)
+				 : make_pack_weights(precision, p->b, p->w, p->batches);
 	if (p->transposed) r.a.across = (int)(r.a.rows / (size_t)p->batches);
 	r.g.step_a = r.a.rows / (size_t)p->batches * (size_t)r.a.padded;
 	r.g.step_b = r.b.rows / (size_t)p->batches * (size_t)r.b.padded;
@@ -137,22 +145,25 @@ static struct lt_product make_lt_product(const struct planned *r, const struct p
 	l.tb = p->kind == CONV_DX;
 	l.row_a = r->a.padded, l.row_b = r->b.padded;
 	l.bf16 = precision == PRECISION_BF16;
+	l.bf16_c = p->c.bf16;
 	l.after = after_of(f);
 	l.step_a = (int64_t)r->g.step_a, l.step_b = (int64_t)r->g.step_b;
 	return l;
 }
 
-/* For cuBLASLt, which transposes by itself, takes f32 as it is, and wants whole chunks everywhere;
- * false: not for it. */
+/* For cuBLASLt, which transposes by itself, takes f32 as it is, and wants whole chunks everywhere,
+ * and for a finish f32; false: not for it. */
 static bool make_lt(struct backend *b, const struct product *p, const struct finish *f,
 		    struct planned *r)
 {
 	int precision = cuda_precision(b);
 
-	if (!cuda_lt(b) || !is_plain(p) || r->g.n % chunk_elements(PRECISION_F32)) return false;
+	int chunk = chunk_elements(p->c.bf16 ? PRECISION_BF16 : PRECISION_F32);
+	if (!cuda_lt(b) || !is_plain(p) || r->g.n % chunk) return false;
+	if (f && (p->c.bf16 || f->bias.bf16 || f->rest.bf16)) return false;
 	if (p->transposed) {
 		struct shape given = { { p->y.d[3], 1, 1, p->y.d[0] } };
-		r->a = make_pack(precision, given, 0, p->batches);
+		r->a = make_pack(precision, p->a, given, 0, p->batches);
 		r->g.step_a = r->a.rows / (size_t)p->batches * (size_t)r->a.padded;
 	}
 	if (precision != PRECISION_BF16) {
@@ -178,21 +189,20 @@ size_t cuda_gemm_scratch(struct backend *b, const struct product *p, const struc
 }
 
 /* The operand as the product reads it: packed at *work, which moves on, or where it is. */
-static const void *packed(struct backend *b, struct pack *p, const float *from, char **work)
+static const void *packed(struct backend *b, struct pack *p, char **work)
 {
-	if (!cuda_pack_needed(p)) return from;
-	p->from = from;
+	if (!cuda_pack_needed(p)) return p->from.p;
 	p->to = *work;
 	*work += cuda_pack_bytes(p);
 	cuda_pack(b, p);
 	return p->to;
 }
 
-static void add_up(struct backend *b, const struct gemm *g, float *to)
+static void add_up(struct backend *b, const struct gemm *g, struct data to)
 {
 	struct parts p;
 
-	p.from = g->c;
+	p.from = (const float *)g->c.p;
 	p.to = to;
 	p.count = (size_t)g->rows * (size_t)g->n;
 	p.n = g->parts;
@@ -206,36 +216,37 @@ static bool on_chunk(const void *p)
 	return (uintptr_t)p % CHUNK_BYTES == 0;
 }
 
-static void run_lt(struct backend *b, struct planned *r, float *c, const struct finish *f,
+static void run_lt(struct backend *b, struct planned *r, struct data c, const struct finish *f,
 		   char *work)
 {
 	bool ends = after_of(f) != 0;
 
-	cuda_lt_run(b, r->lt, c, r->g.a, r->g.b, ends ? f->bias : NULL, ends ? f->rest : NULL,
-		    work);
+	cuda_lt_run(b, r->lt, c.p, r->g.a, r->g.b, ends ? f->bias.p : NULL,
+		    ends ? f->rest.p : NULL, work);
 	if (!f || ends) return;
 	r->g.c = c;
 	r->g.parts = 1;
 	add_up(b, &r->g, c);
 }
 
-void cuda_gemm_run(struct backend *backend, const struct product *p, float *c, const float *a,
-		   const float *b, const struct finish *finish)
+void cuda_gemm_run(struct backend *b, const struct product *p, const struct finish *f)
 {
-	struct planned r = make(backend, p), lt = r;
-	char *work = (char *)backend->work;
-	bool aligned = on_chunk(a) && on_chunk(b) && on_chunk(c) &&
-		       (!finish || (on_chunk(finish->bias) && on_chunk(finish->rest)));
+	struct planned r = make(b, p), lt = r;
+	char *work = (char *)b->work;
+	bool aligned = on_chunk(p->a.p) && on_chunk(p->b.p) && on_chunk(p->c.p) &&
+		       (!f || (on_chunk(f->bias.p) && on_chunk(f->rest.p)));
 
-	if (aligned && make_lt(backend, p, finish, &lt)) r = lt;
-	if (finish) r.g.finish = *finish;
-	r.g.a = packed(backend, &r.a, a, &work);
-	r.g.b = packed(backend, &r.b, b, &work);
+	if (aligned && make_lt(b, p, f, &lt)) r = lt;
+	if (f) r.g.finish = *f;
+	r.g.a = packed(b, &r.a, &work);
+	r.g.b = packed(b, &r.b, &work);
 	if (r.lt) {
-		run_lt(backend, &r, c, finish, work);
+		run_lt(b, &r, p->c, f, work);
 		return;
 	}
-	r.g.c = r.g.parts > 1 ? (float *)work : c;
-	cuda_tile_launch(backend, &r.g, p->kind);
-	if (r.g.parts > 1) add_up(backend, &r.g, c);
+	r.g.c = p->c;
+	if (r.g.parts > 1) r.g.c.p = work, r.g.c.bf16 = 0;
+	r.g.pairs = r.g.c.bf16 && r.g.n % 2 == 0 && (uintptr_t)r.g.c.p % 4 == 0;
+	cuda_tile_launch(b, &r.g, p->kind);
+	if (r.g.parts > 1) add_up(b, &r.g, p->c);
 }

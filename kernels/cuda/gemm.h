@@ -23,14 +23,15 @@ enum kind { CONV, CONV_DX, CONV_DW };
 
 /* What is done to a result: c = min(max(c + bias[n] + rest[m,n], low), high), NaN stays; more: there
  * is a rest. */
-struct finish { int wanted, more; const float *bias, *rest; float low, high; };
+struct finish { int wanted, more; struct data bias, rest; float low, high; };
 
 /* n / d for n below 2^31: (high word of n mul + n) >> shift (Granlund and Montgomery 1994). */
 struct divisor { unsigned d, mul, shift; };
 
 struct gemm {
 	const void *a, *b;                   /* packed */
-	float *c;                            /* [batches or parts][rows][n] */
+	struct data c;                       /* [batches or parts][rows][n] */
+	int pairs;                           /* two neighbours of c may be written as a word */
 	int m, n, k, part;                   /* part: of k, whole steps */
 	int rows;                            /* of c: m, less the padding of channels */
 	int parts, batches;
@@ -46,7 +47,7 @@ struct gemm {
 DEVICE float finished(const struct finish *f, int64_t at, int n, float x)
 {
 	if (!f->wanted) return x;
-	x += f->bias[n] + (f->more ? f->rest[at] : 0);
+	x += data_get(f->bias, (size_t)n) + (f->more ? data_get(f->rest, (size_t)at) : 0);
 	return x < f->low ? f->low : x > f->high ? f->high : x;
 }
 
@@ -65,30 +66,30 @@ HOST_DEVICE int tiles_of(int n)
 	return (n + TILE - 1) / TILE;
 }
 
-/* What a product is of: a convolution of x[N,H,W,I], w[K,L,I,O] and y[N,P,Q,O]; one of several that
+/* c = the product of a and b: a convolution of x[N,H,W,I], w[K,L,I,O] and y[N,P,Q,O]; or several that
  * follow each other in memory. */
 struct product {
 	int kind, batches;
+	struct data a, b, c;
 	struct shape x, w, y;
 	int stride, top, left;
 	int half_a, half_b;                  /* 1: that operand's image is given at half its side */
 	int transposed;                      /* a is given as [channels][N], images of one pixel */
 };
 
-/* c = the product of a and b: by cuBLASLt where it is one of plain matrices that suit it, else by
- * tile.cu.  Scratch: cuda_gemm_scratch bytes at b->work.  finish may be NULL; for the scratch its
- * arrays need not be known. */
-void cuda_gemm_run(struct backend *, const struct product *, float *c, const float *a,
-		   const float *b, const struct finish *);
+/* By cuBLASLt where the product is one of plain matrices that suit it, else by tile.cu.  Scratch:
+ * cuda_gemm_scratch bytes at b->work.  finish may be NULL; for the scratch no array need be known.
+ */
+void cuda_gemm_run(struct backend *, const struct product *, const struct finish *);
 size_t cuda_gemm_scratch(struct backend *, const struct product *, const struct finish *);
 
 /* One kernel: parts * batches products of g->part of k each, into g->c. */
 void cuda_tile_launch(struct backend *, const struct gemm *, int kind);
 
-/* Rows of `width` floats to rows of `padded` elements, groups of rows to longer groups; what is new
+/* Rows of `width` numbers to rows of `padded` elements, groups of rows to longer groups; what is new
  * is zero. */
 struct pack {
-	const float *from;
+	struct data from;
 	void *to;
 	int precision, width, padded, group, group_padded;
 	size_t rows;                         /* of the result */

@@ -163,7 +163,7 @@ static int describe(struct lt *t, struct lt_plan *p)
 		status = set_layout(t, &p->b, type, of->tb ? of->n : of->k, of->tb ? of->k : of->n,
 				    of->row_b, of->batches, of->step_b);
 	if (!status)
-		status = set_layout(t, &p->c, LT_R_32F, of->m, of->n, of->n, of->batches,
+		status = set_layout(t, &p->c, of->bf16_c ? LT_R_16BF : LT_R_32F, of->m, of->n, of->n, of->batches,
 				    (int64_t)of->m * of->n);
 	return status;
 }
@@ -232,7 +232,7 @@ size_t cuda_lt_scratch(const struct lt_plan *p)
 	return p->found.workspace ? p->found.workspace + WORKSPACE_ALIGNED : 0;
 }
 
-void cuda_lt_run(struct backend *b, struct lt_plan *p, float *c, const void *first,
+void cuda_lt_run(struct backend *b, struct lt_plan *p, void *c, const void *first,
 		 const void *second, const float *bias, const float *rest, void *work)
 {
 	struct lt *t = cuda_lt(b);

@@ -19,6 +19,7 @@ struct lt_product {
 	int ta, tb;                          /* given so */
 	int row_a, row_b;                    /* elements from a row as it is given to the next */
 	int bf16;                            /* else f32, of which it reads the upper 19 bits */
+	int bf16_c;                          /* with bf16, and nothing after */
 	int after;                           /* enum lt_after */
 	int64_t step_a, step_b;              /* elements from one batch to the next */
 };
@@ -35,7 +36,7 @@ struct lt_plan;
 struct lt_plan *cuda_lt_plan(struct backend *, const struct lt_product *);
 size_t cuda_lt_scratch(const struct lt_plan *);    /* bytes that a run wants at work */
 /* bias, rest: NULL where they are not wanted */
-void cuda_lt_run(struct backend *, struct lt_plan *, float *c, const void *a, const void *b,
+void cuda_lt_run(struct backend *, struct lt_plan *, void *c, const void *a, const void *b,
 		 const float *bias, const float *rest, void *work);
 
 #endif

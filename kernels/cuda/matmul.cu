@@ -5,7 +5,7 @@
 enum { TARGET_BLOCKS = 264, ENOUGH = 64 };   /* two for each processor of an H100; k of a part */
 
 /* c[n] = sum of a[k] b[k,n], or b[n,k]; of columns: in parts, each to [n] of its own. */
-struct vector { const float *a, *b; float *c; int n, k, part, parts; };
+struct vector { struct data a, b, c; int n, k, part, parts; };
 
 KERNEL(vector_rows, struct vector)
 {
@@ -14,8 +14,10 @@ KERNEL(vector_rows, struct vector)
 	float sum = 0;
 
 	if (n >= a.n) return;
-	for (int k = begin; k < end; k++) sum += a.a[k] * a.b[(size_t)k * (size_t)a.n + (size_t)n];
-	a.c[(size_t)BLOCK_Y * (size_t)a.n + (size_t)n] = sum;
+	for (int k = begin; k < end; k++)
+		sum += data_get(a.a, (size_t)k) *
+		       data_get(a.b, (size_t)k * (size_t)a.n + (size_t)n);
+	data_put(a.c, (size_t)BLOCK_Y * (size_t)a.n + (size_t)n, sum);
 }
 
 /* A warp has a result. */
@@ -25,9 +27,10 @@ KERNEL(vector_columns, struct vector)
 	float sum = 0;
 
 	for (int k = THREAD % WARP; n < a.n && k < a.k; k += WARP)
-		sum += a.a[k] * a.b[(size_t)n * (size_t)a.k + (size_t)k];
+		sum += data_get(a.a, (size_t)k) *
+		       data_get(a.b, (size_t)n * (size_t)a.k + (size_t)k);
 	for (int lanes = WARP / 2; lanes; lanes /= 2) sum += shuffle_xor(sum, lanes);
-	if (n < a.n && THREAD % WARP == 0) a.c[n] = sum;
+	if (n < a.n && THREAD % WARP == 0) data_put(a.c, (size_t)n, sum);
 }
 
 KERNEL(add_vectors, struct vector)
@@ -36,8 +39,9 @@ KERNEL(add_vectors, struct vector)
 	float sum = 0;
 
 	if (n >= a.n) return;
-	for (int k = 0; k < a.parts; k++) sum += a.a[(size_t)k * (size_t)a.n + (size_t)n];
-	a.c[n] = sum;
+	for (int k = 0; k < a.parts; k++)
+		sum += data_get(a.a, (size_t)k * (size_t)a.n + (size_t)n);
+	data_put(a.c, (size_t)n, sum);
 }
 
 static bool is_vector(struct shape y, const struct attr *at)
@@ -45,15 +49,16 @@ static bool is_vector(struct shape y, const struct attr *at)
 	return y.d[0] * y.d[1] * y.d[2] == 1 && !at->i[0];
 }
 
-static struct vector make_vector(struct shape y, const struct shape *x, const struct attr *at)
+static struct vector make_vector(struct view y, const struct view *x, const struct attr *at)
 {
 	struct vector v;
-	int blocks = blocks_for((size_t)y.d[3], THREADS);
+	int blocks = blocks_for((size_t)y.s.d[3], THREADS);
 	int want = (TARGET_BLOCKS + blocks - 1) / blocks;
 
 	memset(&v, 0, sizeof v);
-	v.n = y.d[3];
-	v.k = x[0].d[3];
+	v.a = data_of(x[0]), v.b = data_of(x[1]);
+	v.n = y.s.d[3];
+	v.k = x[0].s.d[3];
 	int most = (v.k + ENOUGH - 1) / ENOUGH;
 	v.parts = at->i[1] ? 1 : want < most ? want : most;
 	v.part = (v.k + v.parts - 1) / v.parts;
@@ -61,12 +66,11 @@ static struct vector make_vector(struct shape y, const struct shape *x, const st
 	return v;
 }
 
-static void run_vector(struct backend *b, struct vector *v, const float *x, const float *w,
-		       float *y, bool columns)
+static void run_vector(struct backend *b, struct vector *v, struct data y, bool columns)
 {
-	v->a = x;
-	v->b = w;
-	v->c = v->parts > 1 ? (float *)b->work : y;
+	struct data partial = { b->work, 0 };
+
+	v->c = v->parts > 1 ? partial : y;
 	if (columns) LAUNCH(b, vector_columns, blocks_for((size_t)v->n, THREADS / WARP), 1, 1, *v);
 	else LAUNCH(b, vector_rows, blocks_for((size_t)v->n, THREADS), v->parts, 1, *v);
 	if (v->parts == 1) return;
@@ -83,14 +87,15 @@ static struct shape pixels(int n, int channels)
 
 /* a b is a convolution, a b^T the adjoint in x, a^T b the one in w; of a^T b^T the first is
  * transposed beforehand, unless cuBLASLt multiplies. */
-static struct product make_product(struct shape y, const struct shape *x, const struct attr *at)
+static struct product make_product(struct view y, const struct view *x, const struct attr *at)
 {
 	struct product p;
-	int ta = at->i[0], tb = at->i[1], m = y.d[2], n = y.d[3], k = x[0].d[ta ? 2 : 3];
+	int ta = at->i[0], tb = at->i[1], m = y.s.d[2], n = y.s.d[3], k = x[0].s.d[ta ? 2 : 3];
 
 	memset(&p, 0, sizeof p);
 	p.kind = tb ? CONV_DX : ta ? CONV_DW : CONV;
-	p.batches = y.d[0] * y.d[1];
+	p.a = data_of(x[0]), p.b = data_of(x[1]), p.c = data_of(y);
+	p.batches = y.s.d[0] * y.s.d[1];
 	p.transposed = ta && tb;
 	p.stride = 1;
 	p.x = p.kind == CONV ? pixels(m, k) : p.kind == CONV_DX ? pixels(m, n) : pixels(k, m);
@@ -102,21 +107,19 @@ static struct product make_product(struct shape y, const struct shape *x, const 
 
 static void matmul(struct backend *b, struct view y, const struct view *x, const struct attr *at)
 {
-	struct shape in[2] = { x[0].s, x[1].s };
-
 	if (is_vector(y.s, at)) {
-		struct vector v = make_vector(y.s, in, at);
-		run_vector(b, &v, x[0].p, x[1].p, y.p, at->i[1] != 0);
+		struct vector v = make_vector(y, x, at);
+		run_vector(b, &v, data_of(y), at->i[1] != 0);
 	} else {
-		struct product p = make_product(y.s, in, at);
-		cuda_gemm_run(b, &p, y.p, x[0].p, x[1].p, NULL);
+		struct product p = make_product(y, x, at);
+		cuda_gemm_run(b, &p, NULL);
 	}
 }
 
-static size_t matmul_scratch(struct backend *b, struct shape y, const struct shape *x,
+static size_t matmul_scratch(struct backend *b, struct view y, const struct view *x,
 			     const struct attr *at)
 {
-	if (is_vector(y, at)) {
+	if (is_vector(y.s, at)) {
 		struct vector v = make_vector(y, x, at);
 		return v.parts > 1 ? (size_t)v.parts * (size_t)v.n * sizeof(float) : 0;
 	}

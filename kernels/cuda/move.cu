@@ -5,8 +5,7 @@
 struct move {
 	int op;
 	struct shape y, x[OP_INPUTS];
-	const float *p[OP_INPUTS];
-	float *to;
+	struct data from[OP_INPUTS], to;
 	unsigned count;
 	struct attr at;
 };
@@ -16,7 +15,7 @@ struct element { int n, h, w, c; };
 DEVICE float read(const struct move *m, int k, int n, int h, int w, int c)
 {
 	const int *d = m->x[k].d;
-	return m->p[k][(((size_t)n * d[1] + h) * d[2] + w) * d[3] + c];
+	return data_get(m->from[k], (((size_t)n * d[1] + h) * d[2] + w) * d[3] + c);
 }
 
 /* Which of the four of block h, w is the first largest, row by row; NaN is above numbers. */
@@ -52,7 +51,7 @@ DEVICE float max2_place_at(const struct move *m, struct element e)
 
 DEVICE float pick_at(const struct move *m, struct element e)
 {
-	float row = m->p[1][e.n];
+	float row = data_get(m->from[1], (size_t)e.n);
 	bool known = row >= 0 && row < (float)m->x[0].d[0];
 
 	return known ? read(m, 0, (int)row, e.h, e.w, e.c) : bits_float(0x7fc00000u);
@@ -63,7 +62,7 @@ DEVICE float place_at(const struct move *m, struct element e)
 	float sum = 0, error = 0;
 
 	for (int from = 0; from < m->x[0].d[0]; from++) {
-		float row = m->p[1][from];
+		float row = data_get(m->from[1], (size_t)from);
 		if (!(row >= 0 && row < (float)m->y.d[0] && (int)row == e.n)) continue;
 		float x = read(m, 0, from, e.h, e.w, e.c), s = sum + x, back = s - sum;
 		error += (sum - (s - back)) + (x - back);
@@ -121,7 +120,8 @@ DEVICE float fir_at(const struct move *m, struct element e)
 			int col = source(e.w * i[1] + l - i[4], i[0], m->x[0].d[2]);
 			int tap = i[6] ? (rows - 1 - k) * cols + cols - 1 - l : k * cols + l;
 			if (row >= 0 && col >= 0)
-				sum += read(m, 0, e.n, row, col, e.c) * m->p[1][tap];
+				sum += read(m, 0, e.n, row, col, e.c) *
+				       data_get(m->from[1], (size_t)tap);
 		}
 	return sum;
 }
@@ -137,7 +137,7 @@ DEVICE float dwconv_act_at(const struct move *m, struct element e)
 			if (row >= 0 && row < m->x[0].d[1] && col >= 0 && col < m->x[0].d[2])
 				sum += read(m, 0, e.n, row, col, e.c) * read(m, 1, k, l, 0, e.c);
 		}
-	sum += m->p[2][e.c];
+	sum += data_get(m->from[2], (size_t)e.c);
 	return sum < m->at.f[0] ? m->at.f[0] : sum > m->at.f[1] ? m->at.f[1] : sum;
 }
 
@@ -187,7 +187,7 @@ KERNEL(move_each, struct move)
 	case OP_avgpool: v = pool_at(&a, e, 0); break;
 	default: v = along_axis(&a, at);
 	}
-	a.to[i] = v;
+	data_put(a.to, i, v);
 }
 
 /* A warp has a row: y = exp(x - max) / sum of the same; y may be x. */
@@ -195,15 +195,19 @@ KERNEL(softmax_rows, struct move)
 {
 	int c = a.y.d[3], lane = THREAD % WARP;
 	size_t row = (size_t)BLOCK_X * (THREADS / WARP) + (size_t)(THREAD / WARP);
-	const float *x = a.p[0] + row * (size_t)c;
-	float *y = a.to + row * (size_t)c, most = -INFINITY, sum = 0;
-	bool mine = row < a.count;
+	size_t first = row * (size_t)c + (size_t)lane;
+	size_t end = row < a.count ? (row + 1) * (size_t)c : 0;
+	float most = -INFINITY, sum = 0;
 
-	for (int i = lane; mine && i < c; i += WARP) most = x[i] > most ? x[i] : most;
+	for (size_t i = first; i < end; i += WARP) {
+		float x = data_get(a.from[0], i);
+		most = x > most ? x : most;
+	}
 	for (int lanes = WARP / 2; lanes; lanes /= 2) most = fmaxf(most, shuffle_xor(most, lanes));
-	for (int i = lane; mine && i < c; i += WARP) sum += y[i] = expf(x[i] - most);
+	for (size_t i = first; i < end; i += WARP) sum += expf(data_get(a.from[0], i) - most);
 	for (int lanes = WARP / 2; lanes; lanes /= 2) sum += shuffle_xor(sum, lanes);
-	for (int i = lane; mine && i < c; i += WARP) y[i] /= sum;
+	for (size_t i = first; i < end; i += WARP)
+		data_put(a.to, i, expf(data_get(a.from[0], i) - most) / sum);
 }
 
 static struct move make_move(enum op op, struct view y, const struct view *x, const struct attr *a)
@@ -213,12 +217,12 @@ static struct move make_move(enum op op, struct view y, const struct view *x, co
 	memset(&m, 0, sizeof m);
 	m.op = (int)op;
 	m.y = y.s;
-	m.to = y.p;
+	m.to = data_of(y);
 	m.count = (unsigned)shape_count(y.s);
 	m.at = *a;
 	for (int k = 0; k < op_inputs[op]; k++) {
 		m.x[k] = x[k].s;
-		m.p[k] = x[k].p;
+		m.from[k] = data_of(x[k]);
 	}
 	return m;
 }

@@ -5,15 +5,15 @@
 DEVICE float source(const struct pack *p, size_t r, int c)
 {
 	if (c >= p->width) return 0;
-	if (!p->across) return p->from[r * (size_t)p->width + (size_t)c];
+	if (!p->across) return data_get(p->from, r * (size_t)p->width + (size_t)c);
 	size_t lines = (size_t)p->across, batch = r / lines;
-	return p->from[(batch * (size_t)p->width + (size_t)c) * lines + r % lines];
+	return data_get(p->from, (batch * (size_t)p->width + (size_t)c) * lines + r % lines);
 }
 
 DEVICE void read4(const struct pack *p, size_t r, int c, float v[4])
 {
 	if (!p->across && p->width % 4 == 0 && c < p->width)
-		read_four(p->from + r * (size_t)p->width + (size_t)c, v);
+		data_get4(p->from, r * (size_t)p->width + (size_t)c, v);
 	else for (int i = 0; i < 4; i++) v[i] = source(p, r, c + i);
 }
 
@@ -37,15 +37,17 @@ KERNEL(pack_rows, struct pack)
 
 bool cuda_pack_needed(const struct pack *p)
 {
-	return p->precision != PRECISION_F32 || p->width != p->padded ||
-	       p->group != p->group_padded || p->across;
+	int as_read = p->from.bf16 ? PRECISION_BF16 : PRECISION_F32;
+
+	return p->precision != as_read || p->width != p->padded || p->group != p->group_padded ||
+	       p->across;
 }
 
 size_t cuda_pack_bytes(const struct pack *p)
 {
-	size_t each = p->precision == PRECISION_BF16 ? 2 : 4;
+	size_t n = p->rows * (size_t)p->padded;
 
-	return (p->rows * (size_t)p->padded * each + 255) / 256 * 256;
+	return (data_bytes(p->precision == PRECISION_BF16, n) + 255) / 256 * 256;
 }
 
 void cuda_pack(struct backend *b, const struct pack *p)

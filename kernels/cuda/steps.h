@@ -6,8 +6,8 @@
 #include "kernels/cuda/cuda.h"
 
 struct operand {
-	const float *p;
-	int from;                            /* the result of that step, or -1: p */
+	struct data d;
+	int from;                            /* the result of that step, or -1: d */
 	int stride[4];                       /* per dimension; 0: broadcast */
 	int linear;                          /* has every dimension of the space */
 };
@@ -16,7 +16,8 @@ struct device_step {
 	int op;
 	float f[2];
 	struct operand in[2];
-	float *out;                          /* NULL: only for the steps after it */
+	/* p NULL: only for the steps after it, which see what one of bf16 would store */
+	struct data out;
 };
 
 struct space {
@@ -69,17 +70,11 @@ DEVICE void apply(int op, const float *f, const float *a, const float *b, float 
 #undef OF_XY
 }
 
-/* One element, or four that lie on 16 bytes. */
+/* The result of a step: one element, or four that lie on 16 bytes. */
 DEVICE void fetch(const float *from, float *v, int lanes)
 {
 	if (lanes == 4) read_four(from, v);
 	else for (int l = 0; l < lanes; l++) v[l] = from[l];
-}
-
-DEVICE void store(float *to, const float *v, int lanes)
-{
-	if (lanes == 4) write_four(to, v);
-	else for (int l = 0; l < lanes; l++) to[l] = v[l];
 }
 
 /* Neighbours in the innermost dimension; where that is broadcast, the same for all. */
@@ -92,8 +87,16 @@ DEVICE void load(const struct space *s, const struct operand *o, unsigned e, con
 		at = 0;
 		for (int k = 0; k < s->rank; k++) at += i[k] * (unsigned)o->stride[k];
 	}
-	if (o->linear || o->stride[s->rank - 1]) fetch(o->p + at, v, lanes);
-	else for (int l = 0; l < lanes; l++) v[l] = o->p[at];
+	bool neighbours = o->linear || o->stride[s->rank - 1];
+	if (neighbours && lanes == 4) data_get4(o->d, at, v);
+	else for (int l = 0; l < lanes; l++) v[l] = data_get(o->d, at + (neighbours ? l : 0));
+}
+
+/* Number e on of what a step stores. */
+DEVICE void store(struct data out, unsigned e, const float *v, int lanes)
+{
+	if (lanes == 4) data_put4(out, e, v);
+	else for (int l = 0; l < lanes; l++) data_put(out, e + (unsigned)l, v[l]);
 }
 
 /* All steps at `lanes` elements from e on, whose indices are i; r: their results. */
@@ -106,10 +109,13 @@ DEVICE void run_steps(const struct space *s, unsigned e, const unsigned *i, floa
 		for (int j = 0; j < 2; j++) {
 			const struct operand *o = &t->in[j];
 			if (o->from >= 0) fetch(r + o->from * lanes, x[j], lanes);
-			else if (o->p) load(s, o, e, i, x[j], lanes);
+			else if (o->d.p) load(s, o, e, i, x[j], lanes);
 		}
 		apply(t->op, t->f, x[0], x[1], r + k * lanes, lanes);
-		if (t->out) store(t->out + e, r + k * lanes, lanes);
+		UNROLL
+		for (int l = 0; l < lanes && t->out.bf16; l++)
+			r[k * lanes + l] = from_bf16(round_bf16(r[k * lanes + l]));
+		if (t->out.p) store(t->out, e, r + k * lanes, lanes);
 	}
 }
 

@@ -60,16 +60,28 @@ DEVICE void multiply_numbers(const struct stage *s, int kind, float *acc)
 	}
 }
 
-DEVICE void put(const struct gemm *g, float *c, int64_t row, int n, float x)
+DEVICE void put(const struct gemm *g, struct data c, int64_t row, int n, float x)
 {
 	int64_t at = row * g->n + n;
 
-	if (n < g->n) c[at] = g->parts > 1 ? x : finished(&g->finish, at, n, x);
+	if (n < g->n)
+		data_put(c, (size_t)at, g->parts > 1 ? x : finished(&g->finish, at, n, x));
+}
+
+/* Columns n and n + 1 as one word. */
+DEVICE void put_pair(const struct gemm *g, struct data c, int64_t row, int n, float x, float y)
+{
+	int64_t at = row * g->n + n;
+
+	if (n >= g->n) return;
+	uint32_t first = round_bf16(finished(&g->finish, at, n, x));
+	uint32_t second = round_bf16(finished(&g->finish, at + 1, n + 1, y));
+	((uint32_t *)c.p)[at / 2] = first | second << 16;
 }
 
 /* Elements of c that the thread has: of row e / 8, in the order of acc. */
-DEVICE void put_all(const struct gemm *g, int kind, const struct work *w, int precision, float *c,
-		    const float *acc)
+DEVICE void put_all(const struct gemm *g, int kind, const struct work *w, int precision,
+		    struct data c, const float *acc)
 {
 	int cores = precision != PRECISION_F32;
 
@@ -82,7 +94,10 @@ DEVICE void put_all(const struct gemm *g, int kind, const struct work *w, int pr
 		for (int j = 0; j < 8; j++) {
 			int n = cores ? fragment_column(j) : THREAD % 16 + 16 * j;
 			int e = cores ? fragment_place(i, j) : 8 * i + j;
-			put(g, c, row, w->n0 + n, acc[e]);
+			if (precision != PRECISION_BF16 || !g->pairs)
+				put(g, c, row, w->n0 + n, acc[e]);
+			else if (j % 2 == 0)
+				put_pair(g, c, row, w->n0 + n, acc[e], acc[e + 1]);
 		}
 	}
 }
@@ -131,7 +146,7 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 		if (++now == STAGES) now = 0;
 		if (++fill == STAGES) fill = 0;
 	}
-	float *c = g->c + (size_t)BLOCK_Z * (size_t)g->rows * (size_t)g->n;
+	struct data c = data_from(g->c, (size_t)BLOCK_Z * (size_t)g->rows * (size_t)g->n);
 	put_all(g, kind, &w, precision, c, acc);
 }
 

@@ -66,11 +66,11 @@ void ref_attention(struct backend *b, struct view y, const struct view *x, const
 	}
 }
 
-size_t ref_attention_scratch(struct backend *b, struct shape y, const struct shape *x,
+size_t ref_attention_scratch(struct backend *b, struct view y, const struct view *x,
 	const struct attr *a)
 {
 	(void)b, (void)y, (void)a;
-	return (size_t)x[0].d[2] * (size_t)x[1].d[2] * sizeof(double);
+	return (size_t)x[0].s.d[2] * (size_t)x[1].s.d[2] * sizeof(double);
 }
 
 /* ds[m][t] of p and g v^T, in place of the latter */
@@ -103,7 +103,7 @@ void ref_attention_back(struct backend *b, struct view y, const struct view *x,
 	}
 }
 
-size_t ref_attention_back_scratch(struct backend *b, struct shape y, const struct shape *x,
+size_t ref_attention_back_scratch(struct backend *b, struct view y, const struct view *x,
 	const struct attr *a)
 {
 	return 2 * ref_attention_scratch(b, y, x, a);

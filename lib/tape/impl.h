@@ -31,6 +31,7 @@ struct instr {
 	bool live;
 	int group;                           /* the chain it runs in, or -1 */
 	bool stored;                         /* has memory of its own */
+	bool bf16;                           /* ... in two bytes a number */
 	int step;                            /* that it runs in */
 	val next;                            /* instruction of that step, or -1 */
 	int redo;                            /* the segment that it is computed again with, or 0 */
@@ -83,11 +84,20 @@ void tape_forget(struct tape *);             /* what was recorded */
 int64_t tape_work(const struct tape *, const struct instr *);   /* multiply-adds of one */
 void plan_chains(struct tape *);             /* sets group and stored of every live instruction */
 void plan_recompute(struct tape *);          /* sets redo and repeats steps */
+size_t plan_scratch(const struct tape *, const struct step *);   /* bytes of it */
+
+void plan_storage(struct tape *);            /* sets bf16 of every instruction */
 
 /* Neither dead, nor a leaf or an alias. */
 static inline bool tape_runs(const struct instr *i)
 {
 	return i->live && i->op != OP_LEAF && i->op != OP_ALIAS;
+}
+
+/* Of a value, or of one that has its memory. */
+static inline size_t instr_bytes(const struct instr *i)
+{
+	return shape_count(i->s) * (i->bf16 ? sizeof(uint16_t) : sizeof(real));
 }
 
 static inline bool step_has(const struct step *s, const struct instr *i)

@@ -14,7 +14,8 @@ size_t tape_packed(const struct tape *t, struct backend *b, val y)
 void tape_pack(struct tape *t, struct backend *b, val y, const real *w, real *to)
 {
 	struct instr *i = &t->ins[y];
-	struct view x[2] = { { NULL, t->ins[i->in[0]].s }, { (real *)w, t->ins[i->in[1]].s } };
+	struct view x[2] = { { .s = t->ins[i->in[0]].s },
+			     { .p = (real *)w, .s = t->ins[i->in[1]].s } };
 
 	must(i->op == OP_conv_act && !t->measured);
 	if (w) b->pack(b, to, i->s, x, &i->a);

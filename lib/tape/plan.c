@@ -112,7 +112,8 @@ static struct life *ends_here(const struct tape *t, int k, val v)
 			val x = t->ins[m].in[j];
 			struct life *l = life_at(t, x, k);
 			if (l && l->first < k && l->last == k && !read_after(t, k, v, l) &&
-			    shape_same(t->ins[x].s, t->ins[v].s))
+			    shape_same(t->ins[x].s, t->ins[v].s) &&
+			    t->ins[tape_root(t, x)].bf16 == t->ins[v].bf16)
 				return l;
 		}
 	return NULL;
@@ -136,16 +137,19 @@ static void write_over(struct tape *t)
 	}
 }
 
-static size_t padded(struct shape s)
+/* The reals it takes in the arena. */
+static size_t padded(const struct instr *i)
 {
-	return (shape_count(s) + ALIGN - 1) / ALIGN * ALIGN;
+	size_t line = ALIGN * sizeof(real);
+
+	return (instr_bytes(i) + line - 1) / line * ALIGN;
 }
 
 static int larger_first(const void *a, const void *b, void *tape)
 {
 	const struct tape *t = tape;
 	int v = *(const int *)a, w = *(const int *)b;
-	size_t x = padded(t->ins[t->life[v].v].s), y = padded(t->ins[t->life[w].v].s);
+	size_t x = padded(&t->ins[t->life[v].v]), y = padded(&t->ins[t->life[w].v]);
 
 	return x != y ? (x < y ? 1 : -1) : v - w;
 }
@@ -163,13 +167,13 @@ static size_t place_all(struct tape *t)
 	if (n) qsort_r(order, (size_t)n, sizeof *order, larger_first, t);
 	for (int k = 0; k < n; k++) {
 		struct life *l = &t->life[order[k]];
-		size_t at = 0, need = padded(t->ins[l->v].s);
+		size_t at = 0, need = padded(&t->ins[l->v]);
 		int j;
 		for (j = 0; j < k; j++) {            /* placed is sorted by place */
 			const struct life *o = &t->life[placed[j]];
 			if (o->last < l->first || l->last < o->first) continue;
 			if (o->at >= at + need) break;
-			size_t end = o->at + padded(t->ins[o->v].s);
+			size_t end = o->at + padded(&t->ins[o->v]);
 			if (end > at) at = end;
 		}
 		l->at = at;
@@ -190,7 +194,7 @@ static struct view view_at(const struct tape *t, val v, int k)
 	const struct life *l = life_at(t, v, k);
 	real *p = l ? l->p : i->op != OP_LEAF ? NULL : t->placed ? i->there : nowhere;
 
-	return (struct view){ p, t->ins[v].s };
+	return (struct view){ p, t->ins[v].s, i->bf16 };
 }
 
 /* The members of the chain of step k, in order; `of` maps an instruction to its number there. */
@@ -236,19 +240,21 @@ static void build_steps(struct tape *t)
 	free(of);
 }
 
-static size_t scratch_of(struct tape *t)
+size_t plan_scratch(const struct tape *t, const struct step *s)
 {
+	const struct instr *i = &t->ins[s->v];
 	struct backend *b = t->b;
+
+	if (s->chain.n) return b->chain_scratch ? b->chain_scratch(b, &s->chain) : 0;
+	return b->scratch[i->op] ? b->scratch[i->op](b, s->y, s->x, &i->a) : 0;
+}
+
+static size_t most_scratch(const struct tape *t)
+{
 	size_t most = 0;
 
 	for (int k = 0; k < t->n_steps; k++) {
-		const struct step *s = &t->step[k];
-		const struct instr *i = &t->ins[s->v];
-		struct shape x[OP_INPUTS];
-		size_t n = 0;
-		for (int j = 0; j < OP_INPUTS; j++) x[j] = s->x[j].s;
-		if (s->chain.n) n = b->chain_scratch ? b->chain_scratch(b, &s->chain) : 0;
-		else if (b->scratch[i->op]) n = b->scratch[i->op](b, i->s, x, &i->a);
+		size_t n = plan_scratch(t, &t->step[k]);
 		if (n > most) most = n;
 	}
 	return most;
@@ -277,6 +283,7 @@ int tape_measure(struct tape *t, struct backend *b, bool fuse)
 	if (check_ops(t)) return -1;
 	for (val v = 0; v < t->n; v++) t->ins[v].stored = tape_runs(&t->ins[v]);
 	if (fuse && b->chain) plan_chains(t);
+	if (b->bf16) plan_storage(t);
 	order_steps(t);
 	if (t->recompute) plan_recompute(t);
 	lifetimes(t);
@@ -284,7 +291,7 @@ int tape_measure(struct tape *t, struct backend *b, bool fuse)
 	t->arena_bytes = place_all(t) * sizeof(real);
 	for (int k = 0; k < t->n_lives; k++) t->life[k].p = nowhere;
 	build_steps(t);
-	t->scratch_bytes = scratch_of(t);
+	t->scratch_bytes = most_scratch(t);
 	return 0;
 }
 
@@ -300,7 +307,7 @@ static int place_leaves(struct tape *t)
 		i->there = (real *)i->leaf;
 		if (i->kind == IN_PLACE) continue;
 		i->at = n;
-		n += padded(i->s);
+		n += padded(i);
 	}
 	if (!t->on_device || !n) return 0;
 	if (!(t->leaves = backend_take(t->b, n * sizeof(real))))
@@ -354,7 +361,7 @@ size_t tape_sum_bytes(const struct tape *t)
 	size_t n = 0;
 
 	for (val v = 0; v < t->n; v++)
-		if (tape_runs(&t->ins[v])) n += padded(t->ins[v].s) * sizeof(real);
+		if (tape_runs(&t->ins[v])) n += padded(&t->ins[v]) * sizeof(real);
 	return n;
 }
 
@@ -364,8 +371,8 @@ int tape_check_plan(const struct tape *t)
 		for (int j = 0; j < i; j++) {
 			const struct life *a = &t->life[i], *b = &t->life[j];
 			if (a->v < 0 || b->v < 0) continue;
-			bool apart = a->at >= b->at + padded(t->ins[b->v].s) ||
-				     b->at >= a->at + padded(t->ins[a->v].s);
+			bool apart = a->at >= b->at + padded(&t->ins[b->v]) ||
+				     b->at >= a->at + padded(&t->ins[a->v]);
 			if (apart || a->last < b->first || b->last < a->first) continue;
 			return fail("values %d and %d are both alive at step %d and share memory",
 				    b->v, a->v, a->first > b->first ? a->first : b->first);

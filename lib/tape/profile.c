@@ -40,7 +40,7 @@ void tape_profile(struct tape *t, bool on)
 
 static double view_bytes(struct view v)
 {
-	return v.p ? (double)shape_count(v.s) * sizeof *v.p : 0;
+	return v.p ? (double)shape_count(v.s) * (v.bf16 ? 2 : sizeof *v.p) : 0;
 }
 
 /* Read and written; what passes between the steps of a chain is not. */
@@ -57,6 +57,15 @@ static double step_bytes(const struct tape *t, const struct step *s)
 	if (s->chain.n) return sum;
 	for (int k = 0; k < t->ins[s->v].n_in; k++) sum += view_bytes(s->x[k]);
 	return sum + view_bytes(s->y);
+}
+
+double tape_traffic(const struct tape *t)
+{
+	double sum = 0;
+
+	for (int k = 0; k < t->n_steps; k++)
+		sum += step_bytes(t, &t->step[k]) + 2 * (double)plan_scratch(t, &t->step[k]);
+	return sum;
 }
 
 /* Per kind of step: an op with the size of its result, or a chain of n; for one run. */

@@ -71,12 +71,13 @@ static float *filled(struct shape s)
 static double seconds(struct backend *b, enum op op, struct shape y, const struct shape *x,
 	const struct attr *a)
 {
-	struct view out = { filled(y), y };
+	struct view out = { .p = filled(y), .s = y };
 	struct view in[OP_INPUTS] = { { 0 } };
 	double best = 1e9, spent = 0;
 
-	for (int i = 0; i < op_inputs[op]; i++) in[i] = (struct view){ filled(x[i]), x[i] };
-	if (b->scratch[op] && backend_reserve(b, b->scratch[op](b, y, x, a))) exit(1);
+	for (int i = 0; i < op_inputs[op]; i++)
+		in[i] = (struct view){ .p = filled(x[i]), .s = x[i] };
+	if (b->scratch[op] && backend_reserve(b, b->scratch[op](b, out, in, a))) exit(1);
 	for (int i = 0; i < 5 || spent < 0.25; i++) {
 		double start = peak_now(b->threads);
 

@@ -25,7 +25,7 @@ static double seconds(void)
 /* Normal numbers, the same block of them again and again. */
 static struct view make(struct backend *b, int n, int h, int w, int c)
 {
-	struct view v = { NULL, { { n, h, w, c } } };
+	struct view v = { .s = { { n, h, w, c } } };
 	size_t count = shape_count(v.s), at = 0;
 	real *block = mem_new(PIXELS, sizeof *block);
 	struct rng r = rng_at(1, 1);
@@ -44,10 +44,9 @@ static struct view make(struct backend *b, int n, int h, int w, int c)
 static void time_op(struct backend *b, enum op op, struct view y, const struct view *x,
 		    const struct attr *a, double work)
 {
-	struct shape s[OP_INPUTS] = { x[0].s, x[1].s, x[2].s, x[3].s };
 	double best = INFINITY, bytes = 4 * (double)shape_count(y.s);
 
-	must(!backend_reserve(b, b->scratch[op] ? b->scratch[op](b, y.s, s, a) : 0));
+	must(!backend_reserve(b, b->scratch[op] ? b->scratch[op](b, y, x, a) : 0));
 	for (int k = 0; k <= TIMES; k++) {
 		double start = seconds();
 		for (int i = 0; i < REPEATS; i++) b->op[op](b, y, x, a);
@@ -131,8 +130,10 @@ static void time_passes(struct backend *b, int n)
 {
 	struct view x = make(b, n, 64, 64, 64), y = make(b, n, 64, 64, 64);
 	struct view c = make(b, 1, 1, 2, 64);
-	struct view half = { y.p, { { n, 32, 32, 64 } } }, one = { c.p, { { 1, 1, 1, 64 } } };
-	struct view rows = { x.p, { { n / 2 ? n / 2 : 1, 1, 1024, 256 } } }, out = { y.p, rows.s };
+	struct view half = { .p = y.p, .s = { { n, 32, 32, 64 } } };
+	struct view one = { .p = c.p, .s = { { 1, 1, 1, 64 } } };
+	struct view rows = { .p = x.p, .s = { { n / 2 ? n / 2 : 1, 1, 1024, 256 } } };
+	struct view out = { .p = y.p, .s = rows.s };
 	struct attr none = { { 0 }, { 0 } };
 
 	time_op(b, OP_lrelu, y, (struct view[OP_INPUTS]){ x }, &none, 0);

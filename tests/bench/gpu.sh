@@ -45,7 +45,7 @@ export DEVICE=${DEVICE:-cuda}            # the peer's
 
 lacks() { echo "gpu.sh: $*" >&2; exit 1; }
 
-programs() { echo "$B"/bin/ic-* "$B"/tests/{check-ops,check-device,check-sweep} "$B"/bench/{device,train,stat,embed}; }
+programs() { echo "$B"/bin/ic-* "$B"/tests/{check-ops,check-bf16,check-device,check-sweep} "$B"/bench/{device,train,stat,embed}; }
 
 build()
 {
@@ -55,7 +55,7 @@ build()
 	fi
 	[ ! -d "$B/needed" ] || return 0
 	command -v nvcc >/dev/null || lacks "no nvcc, and $B was not made by \`gpu.sh carry'"
-	make -j "$(nproc)" B="$B" all "$B"/tests/{check-ops,check-device,check-sweep} "$B"/bench/{device,train,stat,embed} >&2 ||
+	make -j "$(nproc)" B="$B" all "$B"/tests/{check-ops,check-bf16,check-device,check-sweep} "$B"/bench/{device,train,stat,embed} >&2 ||
 		lacks "make failed"
 }
 
@@ -105,7 +105,7 @@ about()
 	echo "# $(nproc) processors, $(awk -F ': ' '/model name/ { print $2; exit }' /proc/cpuinfo)"
 }
 
-check() { BIN=$B/bin tests/run.sh tests/ops-cuda.t tests/ops-cublas.t "$B"/tests/check-{device,sweep} tests/cuda.t; }
+check() { BIN=$B/bin tests/run.sh tests/ops-cuda.t tests/ops-cublas.t "$B"/tests/check-{bf16,device,sweep} tests/cuda.t; }
 
 # measured FILE LABEL COMMAND...: what the command says last, told and kept in FILE behind the label; or why it says nothing.
 measured()
