@@ -221,8 +221,8 @@ static void run_lt(struct backend *b, struct planned *r, struct data c, const st
 {
 	bool ends = after_of(f) != 0;
 
-	cuda_lt_run(b, r->lt, c.p, r->g.a, r->g.b, ends ? f->bias.p : NULL,
-		    ends ? f->rest.p : NULL, work);
+	cuda_lt_run(b, r->lt, c.p, r->g.a, r->g.b, ends ? (const float *)f->bias.p : NULL,
+		    ends ? (const float *)f->rest.p : NULL, work);
 	if (!f || ends) return;
 	r->g.c = c;
 	r->g.parts = 1;

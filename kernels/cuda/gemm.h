@@ -66,8 +66,8 @@ HOST_DEVICE int tiles_of(int n)
 	return (n + TILE - 1) / TILE;
 }
 
-/* c = the product of a and b: a convolution of x[N,H,W,I], w[K,L,I,O] and y[N,P,Q,O]; or several that
- * follow each other in memory. */
+/* c = the product of a and b: a convolution of x[N,H,W,I], w[K,L,I,O] and y[N,P,Q,O]; or several
+ * that follow each other in memory. */
 struct product {
 	int kind, batches;
 	struct data a, b, c;
@@ -86,8 +86,8 @@ size_t cuda_gemm_scratch(struct backend *, const struct product *, const struct 
 /* One kernel: parts * batches products of g->part of k each, into g->c. */
 void cuda_tile_launch(struct backend *, const struct gemm *, int kind);
 
-/* Rows of `width` numbers to rows of `padded` elements, groups of rows to longer groups; what is new
- * is zero. */
+/* Rows of `width` numbers to rows of `padded` elements, groups of rows to longer groups; what is
+ * new is zero. */
 struct pack {
 	struct data from;
 	void *to;

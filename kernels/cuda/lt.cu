@@ -163,8 +163,8 @@ static int describe(struct lt *t, struct lt_plan *p)
 		status = set_layout(t, &p->b, type, of->tb ? of->n : of->k, of->tb ? of->k : of->n,
 				    of->row_b, of->batches, of->step_b);
 	if (!status)
-		status = set_layout(t, &p->c, of->bf16_c ? LT_R_16BF : LT_R_32F, of->m, of->n, of->n, of->batches,
-				    (int64_t)of->m * of->n);
+		status = set_layout(t, &p->c, of->bf16_c ? LT_R_16BF : LT_R_32F, of->m, of->n,
+				    of->n, of->batches, (int64_t)of->m * of->n);
 	return status;
 }
 

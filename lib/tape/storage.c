@@ -1,6 +1,7 @@
 /* storage: which values a backend that has bf16 keeps in it: those that are computed from an input
- * by other than sums, that are large, and that the host does not read: activations and their
- * gradients.  Weights with their norms and gradients, statistics and losses stay in f32. */
+ * by other than sums and layers that end in a bias, that are large, and that the host does not
+ * read: activations and their gradients.  Weights with their norms and gradients, statistics and
+ * losses stay in f32. */
 #include "lib/tape/impl.h"
 #include "lib/base/mem.h"
 
@@ -8,8 +9,8 @@
 
 enum { SMALL = 4096 };                       /* numbers whose bytes do not matter */
 
-/* Sums over pictures or pixels; and layers that end in a bias of f32, which cuBLASLt does not add to a
- * result of bf16. */
+/* Sums over pictures or pixels; and layers that end in a bias of f32, which cuBLASLt does not add to
+ * a result of bf16. */
 static bool stays(const struct instr *i)
 {
 	switch (i->op) {
