@@ -21,9 +21,9 @@
 #include <unistd.h>
 
 static const char *out, *init, *preset, *flipped, *labels, *tape_file, *augment;
-static int ch, batch = 32, accumulate = 1, d_steps = 1, device, precision, kept, on_collapse;
+static int ch, batch = 16, accumulate = 1, d_steps = 1, device, precision, kept, on_collapse;
 static int64_t steps = -1, seed, every = 10000, ema_start = 100, memory;
-static double minutes = -1, lr_g = 2e-4, lr_d = 4e-4, ema = 0.995, class_temperature = 1;
+static double minutes = -1, lr_g = 4e-4, lr_d = 8e-4, ema = 0.995, class_temperature = 1;
 static bool by_class, flip, compat, dry_run, profile, recompute;
 static struct diffaug_policy policy;
 static struct watch_plan plan = { .samples = 1024 };
