@@ -397,8 +397,8 @@ static int whole_run(struct train *r, struct backend *b, int64_t *images)
 	tape_profile(p->g.t, profile);
 	bad = bad || train_run(r);
 	if (!bad && profile) {
-		tape_profile_print(p->d.t, stderr);
-		tape_profile_print(p->g.t, stderr);
+		tape_profile_print(p->d.t, NULL, stderr);
+		tape_profile_print(p->g.t, NULL, stderr);
 	}
 	*images = (p->s->step - first) * a_step();
 	watch_close(&w);

@@ -2,6 +2,7 @@
 #include "lib/tape/impl.h"
 #include "lib/base/mem.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,11 +70,17 @@ double tape_traffic(const struct tape *t)
 }
 
 /* Per kind of step: an op with the size of its result, or a chain of n; for one run. */
-struct line { char name[96]; double seconds, bytes, multiply_adds; int steps; };
+struct line { char name[96]; double seconds, bytes, multiply_adds, floor; int steps; };
+
+/* What it took; before the first run, what it takes at least. */
+static double cost(const struct line *l)
+{
+	return l->seconds > 0 ? l->seconds : l->floor;
+}
 
 static int slower_first(const void *a, const void *b)
 {
-	double x = ((const struct line *)a)->seconds, y = ((const struct line *)b)->seconds;
+	double x = cost((const struct line *)a), y = cost((const struct line *)b);
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
@@ -90,7 +97,8 @@ static void step_name(const struct tape *t, const struct step *s, char *name, si
 	snprintf(name, size, "%s [%d,%d,%d,%d]", what, d.d[0], d.d[1], d.d[2], d.d[3]);
 }
 
-static struct line line_of(const struct tape *t, const struct step *s)
+static struct line line_of(const struct tape *t, const struct step *s,
+			   const struct tape_peak *peak)
 {
 	struct line one = {
 		.seconds = s->calls ? s->seconds / (double)s->calls : 0, .bytes = step_bytes(t, s),
@@ -98,39 +106,46 @@ static struct line line_of(const struct tape *t, const struct step *s)
 	};
 
 	step_name(t, s, one.name, sizeof one.name);
+	if (peak) one.floor = fmax(2 * one.multiply_adds / peak->flops, one.bytes / peak->bytes);
 	return one;
 }
 
-static void print_line(const struct line *l, double total, FILE *f)
+/* Rates are those of the floor where nothing has run. */
+static void print_line(const struct line *l, double total, const struct tape_peak *peak, FILE *f)
 {
-	fprintf(f, "%s\t%d\t%.3f\t%.1f%%\t%.1f\t%.1f\t%.0f\n", l->name, l->steps, 1e3 * l->seconds,
-		100 * l->seconds / total, l->bytes / 1e6, l->bytes / 1e9 / l->seconds,
-		2e-9 * l->multiply_adds / l->seconds);
+	fprintf(f, "%s\t%d\t%.3f\t%.1f%%\t%.1f\t%.1f\t%.0f", l->name, l->steps, 1e3 * l->seconds,
+		100 * cost(l) / total, l->bytes / 1e6, l->bytes / 1e9 / cost(l),
+		2e-9 * l->multiply_adds / cost(l));
+	if (peak) fprintf(f, "\t%.3f", 1e3 * l->floor);
+	fputc('\n', f);
 }
 
-void tape_profile_print(const struct tape *t, FILE *f)
+void tape_profile_print(const struct tape *t, const struct tape_peak *peak, FILE *f)
 {
 	struct line *line = mem_new((size_t)t->n_steps + 1, sizeof *line);
-	double total = 0;
+	double total = 0, floors = 0;
 	int n = 0;
 
 	for (int k = 0; k < t->n_steps; k++) {
-		struct line one = line_of(t, &t->step[k]);
+		struct line one = line_of(t, &t->step[k], peak);
 		int j = 0;
 
+		total += cost(&one);
+		floors += one.floor;
 		while (j < n && strcmp(line[j].name, one.name)) j++;
 		if (j == n) line[n++] = (struct line){ 0 };
+		one.floor += line[j].floor;
 		one.seconds += line[j].seconds;
 		one.bytes += line[j].bytes;
 		one.multiply_adds += line[j].multiply_adds;
 		one.steps += line[j].steps;
 		line[j] = one;
-		total += t->step[k].calls ? t->step[k].seconds / (double)t->step[k].calls : 0;
 	}
 	qsort(line, (size_t)n, sizeof *line, slower_first);
 	if (t->b->engine) fprintf(f, "# products by %s\n", t->b->engine);
-	fprintf(f, "#op\tsteps\tms\tshare\tMB\tGB/s\tGFLOP/s\n");
-	for (int j = 0; j < n && line[j].seconds > 0.002 * total; j++)
-		print_line(&line[j], total, f);
+	fprintf(f, "#op\tsteps\tms\tshare\tMB\tGB/s\tGFLOP/s%s\n", peak ? "\tfloor_ms" : "");
+	for (int j = 0; j < n && cost(&line[j]) > 0.002 * total; j++)
+		print_line(&line[j], total, peak, f);
+	if (peak) fprintf(f, "# floors of all: %.3f ms\n", 1e3 * floors);
 	free(line);
 }

@@ -138,8 +138,8 @@ int main(int argc, char **argv)
 	double rate = work * b.pictures / (threads == 1 ? least[1] : least[0]);
 	printf("%s\tic\t%.4f\t%.4f\t%.2f\t%.0f\t%.2f\n", argv[1], least[0], least[1], work, rate,
 		2 * rate / peak_sgemm(threads));
-	if (argc > 5) tape_profile_print(one->first, stdout);
-	if (argc > 5 && one->second) tape_profile_print(one->second, stdout);
+	if (argc > 5) tape_profile_print(one->first, NULL, stdout);
+	if (argc > 5 && one->second) tape_profile_print(one->second, NULL, stdout);
 	for (int i = 0; i < threads; i++) worker_close(&b.worker[i]);
 	free(b.worker);
 	folded_free(&layers);

@@ -5,7 +5,7 @@
 #	gpu.sh ops      products of a BigGAN step and of ResNet-50, by our kernels and by cuBLASLt, and passes over memory, one by one,
 #	                as TSV
 #	gpu.sh train    training steps beside PyTorch's, alternately, as TSV; PEER is a python with torch
-#	gpu.sh steps    where the time of a training step goes, by kind of step of its tapes
+#	gpu.sh steps    where the time of a training step goes, by kind of step of its tapes, beside the least it could be
 #	gpu.sh knn      exact neighbours of random rows beside PyTorch's in tf32, which are not exact, as TSV: up to ImageNet's size
 #	gpu.sh kmeans   rounds of k-means, the same way
 #	gpu.sh embed    networks for features beside PyTorch's, and ic-embed as a whole
@@ -29,6 +29,9 @@ LIMIT=${LIMIT:-150}                      # seconds of one program that is timed
 REPEATS=${REPEATS:-2}
 STEPS=${STEPS:-10}
 PRECISION=${PRECISION:-bf16}
+# TFLOP/s and GB/s that no step can go beyond: an H100's (NVIDIA, H100 Tensor Core GPU datasheet, SXM, dense)
+case $PRECISION in bf16) TFLOPS=${TFLOPS:-990} ;; tf32) TFLOPS=${TFLOPS:-495} ;; *) TFLOPS=${TFLOPS:-67} ;; esac
+BANDWIDTH=${BANDWIDTH:-3350}
 OPS=${OPS:-512}                          # pictures
 TRAIN=${TRAIN:-64 64 256,128 96 64}      # side, ch, batch
 KNN=${KNN:-20000 2048 50,100000 2048 50}
@@ -216,7 +219,7 @@ steps()
 	IFS=, read -ra jobs <<<"$TRAIN"
 	for job in "${jobs[@]}"; do
 		echo "# $job"
-		ours train $job 0 "$STEPS" "cuda-$PRECISION" steps || failed=1
+		ours train $job 0 "$STEPS" "cuda-$PRECISION" steps "$TFLOPS" "$BANDWIDTH" || failed=1
 	done
 }
 

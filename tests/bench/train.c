@@ -1,9 +1,10 @@
 /* train: a training step of IC-GAN's BigGAN backbone, instance-conditioned, on random pictures: a
  * step of the discriminator, one of the generator, Adam and the average.
- * train RESOLUTION CH BATCH THREADS STEPS [BACKEND [steps]] prints one line: the first four, the
- * least seconds and the least processor seconds of a step after the first, peak MiB, GFLOP/s of the
- * convolutions and products as the networks are written, this over sgemm's, and sgemm's; then, if
- * asked for, the time of each kind of step of the tapes. */
+ * train RESOLUTION CH BATCH THREADS STEPS [BACKEND [steps|floors [TFLOP/s GB/s]]] prints one line:
+ * the first four, the least seconds and the least processor seconds of a step after the first, peak
+ * MiB, GFLOP/s of the convolutions and products as the networks are written, this over sgemm's, and
+ * sgemm's; then, if asked for, the time of each kind of step of the tapes, beside the least that
+ * those rates allow.  floors: these alone, and nothing is run. */
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
@@ -14,6 +15,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static void fill(real *p, size_t n, uint64_t stream)
 {
@@ -59,15 +61,32 @@ static void time_steps(struct phases *p, int steps, double *wall, double *cpu)
 	if (phase_tell(p)) die();
 }
 
-static void print_steps(struct phases *p)
+static void print_steps(struct phases *p, const struct tape_peak *peak)
+{
+	tape_profile_print(p->d.t, peak, stdout);
+	tape_profile_print(p->g.t, peak, stdout);
+}
+
+static void time_each(struct phases *p)
 {
 	double wall, cpu;
 
 	tape_profile(p->d.t, true);
 	tape_profile(p->g.t, true);
 	time_steps(p, 1, &wall, &cpu);
-	tape_profile_print(p->d.t, stdout);
-	tape_profile_print(p->g.t, stdout);
+}
+
+/* Planned, and not run. */
+static void print_floors(const struct biggan *c, const struct recipe *r, struct backend *b,
+	const struct tape_peak *peak)
+{
+	struct gan g;
+	struct phases p;
+
+	if (gan_shape(&g, c) || phase_plan(&p, &g, r, b)) die();
+	print_steps(&p, peak);
+	phase_close(&p);
+	gan_free(&g);
 }
 
 int main(int argc, char **argv)
@@ -93,6 +112,13 @@ int main(int argc, char **argv)
 	par_set_threads(threads);
 	threads = par_threads();             /* 0: all */
 	if (!b && fail("%s", backend_why())) die();
+	struct tape_peak limits = { 0, 0 }, *known = argc > 9 ? &limits : NULL;
+	if (known) limits = (struct tape_peak){ 1e12 * atof(argv[8]), 1e9 * atof(argv[9]) };
+	if (known && !strcmp(argv[7], "floors")) {
+		print_floors(&c, &r, b, known);
+		backend_free(b);
+		return 0;
+	}
 	if (gan_new(&g, &c, 1) || phase_open(&p, &g, &r, b)) die();
 	fill_inputs(&p.in, &c, batch);
 	double wall, cpu;
@@ -102,7 +128,10 @@ int main(int argc, char **argv)
 	double rate = work / (threads == 1 ? cpu : wall);
 	printf("%s\t%s\t%d\t%d\t%.4f\t%.4f\t%.0f\t%.0f\t%.2f\t%.0f\n", argv[1], argv[2], batch,
 		threads, wall, cpu, peak, rate, rate / sgemm, sgemm);
-	if (argc > 7) print_steps(&p);
+	if (argc > 7) {
+		time_each(&p);
+		print_steps(&p, known);
+	}
 	phase_close(&p);
 	gan_free(&g);
 	backend_free(b);
