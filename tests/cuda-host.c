@@ -139,7 +139,7 @@ void host_copy_async(void *to, const void *from, bool any)
 {
 	struct fiber *f = &fiber[host_at.thread];
 
-	if (f->copies == sizeof f->copy / sizeof *f->copy) host_broken("too many copies on their way");
+	if (f->copies == sizeof f->copy / sizeof *f->copy) host_broken("too many copies under way");
 	if ((uintptr_t)to % 16 || (uintptr_t)from % 16) host_broken("a copy that is not aligned");
 	if (any) race_read(from, 16);
 	race_write(to, 16);

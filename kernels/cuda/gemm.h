@@ -21,8 +21,8 @@ enum { CHUNK_BYTES = 16, DEPTH_CHUNKS = 4 }; /* along k: of a step */
 
 enum kind { CONV, CONV_DX, CONV_DW };
 
-/* What is done to a result: c = min(max(c + bias[n] + rest[m,n], low), high), NaN stays; more: there
- * is a rest. */
+/* What is done to a result: c = min(max(c + bias[n] + rest[m,n], low), high), NaN stays; more:
+ * there is a rest. */
 struct finish { int wanted, more; struct data bias, rest; float low, high; };
 
 /* n / d for n below 2^31: (high word of n mul + n) >> shift (Granlund and Montgomery 1994). */

@@ -1,9 +1,9 @@
 /* lt: products of matrices by cuBLASLt, where it is: on Hopper only its kernels reach the full rate
  * of the tensor cores.
  *
- * Which algorithm a product gets follows from its shape, the GPU and the library's version, is asked
- * for once and kept.  Sums are of one part, or of parts that a kernel adds afterwards in order, never
- * by atomic additions: the same bits each time. */
+ * Which algorithm a product gets follows from its shape, the GPU and the library's version; it is
+ * asked for once and kept.  Sums are of one part, or of parts that a kernel adds afterwards in
+ * order, never by atomic additions: the same bits each time. */
 #ifndef IC_CUDA_LT_H
 #define IC_CUDA_LT_H
 

@@ -73,8 +73,8 @@ DEVICE int reached(const struct sift *s, int m, int n, float dot)
 	return left | (most + s->a.bias[m] >= s->b.bar[n] ? RIGHT : 0);
 }
 
-/* Which of a thread's 64 pairs are reached, by i and j; asked once, for what is counted must be what
- * is written, and two copies of one formula may be fused in two ways. */
+/* Which of a thread's 64 pairs are reached, by i and j; asked once, for what is counted must be
+ * what is written, and two copies of one formula may be fused in two ways. */
 struct marks { uint32_t left[2], right[2]; };
 
 DEVICE struct marks marks_of(const struct sift *s, struct spot p, const float *acc)

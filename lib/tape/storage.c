@@ -9,8 +9,8 @@
 
 enum { SMALL = 4096 };                       /* numbers whose bytes do not matter */
 
-/* Sums over pictures or pixels; and layers that end in a bias of f32, which cuBLASLt does not add to
- * a result of bf16. */
+/* Sums over pictures or pixels; and layers that end in a bias of f32, which cuBLASLt does not add
+ * to a result of bf16. */
 static bool stays(const struct instr *i)
 {
 	switch (i->op) {

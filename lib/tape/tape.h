@@ -148,7 +148,7 @@ const char *tape_name(const struct tape *, val);  /* op and name, for messages *
 void tape_label(struct tape *, val, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void tape_dump(const struct tape *, FILE *);      /* one TSV line an instruction */
 void tape_profile(struct tape *, bool on);        /* counts the time of each step from now on */
-/* What a machine does at most in a second: operations of products (a multiply-add is two), bytes. */
+/* What a machine does at most in a second: operations of products (two a multiply-add), bytes. */
 struct tape_peak { double flops, bytes; };
 /* TSV, of one run, the slowest kind of step first; with a peak, which may be NULL, also the least
  * time it leaves each step: the longer of its products' and its bytes'.  Before the first run that
