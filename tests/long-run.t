@@ -114,7 +114,7 @@ exits 2 "patience without a score" ic-train $data -o x.st --patience 3
 exits 2 "no end at all" ic-train $data -o x.st --score f.mdb
 
 # Collapses.  A learning rate of 1 leaves a generator that ignores what it is given.
-mad="--ch 2 -b 4 --lr-g 1 --every 12"
+mad="--ch 2 -b 4 --lr-g 1 --lr-d 4e-4 --every 12"
 ok "warn: the run goes on" ic-train $data -o c.st $mad --steps 20 --log c.jsonl
 check_same "with a record at each look at its health" "grep collapse c.jsonl" \
 	"for s in 3 6 9 10 12 15 18 20; do
