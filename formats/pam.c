@@ -349,8 +349,7 @@ int pam_write(FILE *f, const struct pam_head *h, const uint8_t *pixels)
 	if (*h->seed) fprintf(f, " seed=%s", h->seed);
 	fprintf(f, "\nWIDTH %d\nHEIGHT %d\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n", h->width,
 		h->height);
-	if (fwrite(pixels, 1, bytes, f) == bytes && !ferror(f)) return 0;
-	return stop_check() ? -1 : fail("picture stream:");   /* a signal ended the write */
+	return fwrite(pixels, 1, bytes, f) == bytes && !ferror(f) ? 0 : write_failed("picture stream");
 }
 
 /* Sample i of the picture as the file has it; -1 after fail(). */

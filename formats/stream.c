@@ -143,8 +143,7 @@ int stream_rewind(struct stream *s, const struct rows_info *info)
 
 static int put(struct stream *s, const void *p, size_t n)
 {
-	if (fwrite(p, 1, n, s->f) == n) return 0;
-	return stop_check() ? -1 : fail("%s:", s->path);      /* a signal ended the write */
+	return fwrite(p, 1, n, s->f) == n ? 0 : write_failed(s->path);
 }
 
 int stream_create(struct stream **out, const char *path, const struct rows_info *info)

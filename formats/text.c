@@ -18,8 +18,7 @@ static const char *const types[] = { [ROWS_U8] = "u8", [ROWS_F32] = "f32", [ROWS
 
 static int wrote(FILE *f)
 {
-	if (!ferror(f)) return 0;
-	return stop_check() ? -1 : fail("text of rows:");     /* a signal ended the write */
+	return ferror(f) ? write_failed("text of rows") : 0;
 }
 
 const char *text_type(enum rows_type type)

@@ -68,6 +68,11 @@ int stop_check(void)
 		    sigabbrev_np(stopped_by));
 }
 
+int write_failed(const char *name)
+{
+	return stop_check() ? -1 : fail("%s:", name);
+}
+
 static void print_line(const char *fmt, va_list ap)
 {
 	progress_end();

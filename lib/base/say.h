@@ -22,6 +22,8 @@ void say_start(void);
 /* SIGINT, SIGTERM or SIGUSR1 has come; in any thread */
 bool stop_asked(void);
 int stop_check(void);                        /* 0, or -1 after fail("stopped by SIGTERM ...") */
+/* -1 after fail(): the signal that ended a write, or else why it failed */
+int write_failed(const char *name);
 
 /* One rewritten line on stderr: only when stderr is a terminal (or IC_PROGRESS=1) and not -q; at
  * most ten a second. total 0 or less: unknown.  Shows done, total, rate, time left and the detail

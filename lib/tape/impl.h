@@ -94,10 +94,9 @@ static inline bool tape_runs(const struct instr *i)
 	return i->live && i->op != OP_LEAF && i->op != OP_ALIAS;
 }
 
-/* Of a value, or of one that has its memory. */
-static inline size_t instr_bytes(const struct instr *i)
+static inline size_t stored_bytes(struct shape s, bool bf16)
 {
-	return shape_count(i->s) * (i->bf16 ? sizeof(uint16_t) : sizeof(real));
+	return shape_count(s) * (bf16 ? sizeof(uint16_t) : sizeof(real));
 }
 
 static inline bool step_has(const struct step *s, const struct instr *i)

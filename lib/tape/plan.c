@@ -142,7 +142,7 @@ static size_t padded(const struct instr *i)
 {
 	size_t line = ALIGN * sizeof(real);
 
-	return (instr_bytes(i) + line - 1) / line * ALIGN;
+	return (stored_bytes(i->s, i->bf16) + line - 1) / line * ALIGN;
 }
 
 static int larger_first(const void *a, const void *b, void *tape)

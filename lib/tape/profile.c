@@ -41,7 +41,7 @@ void tape_profile(struct tape *t, bool on)
 
 static double view_bytes(struct view v)
 {
-	return v.p ? (double)shape_count(v.s) * (v.bf16 ? 2 : sizeof *v.p) : 0;
+	return v.p ? (double)stored_bytes(v.s, v.bf16) : 0;
 }
 
 /* Read and written; what passes between the steps of a chain is not. */
