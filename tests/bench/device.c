@@ -1,6 +1,8 @@
 /* device: products of a BigGAN step on 64x64 pictures and of ResNet-50, and passes over memory,
- * one by one on a backend: device [BACKEND [PICTURES [products]]] prints the least milliseconds of
- * each, and its rate; with "products" no others. */
+ * one by one on a backend: device [BACKEND [PICTURES [SHARE [products]]]] prints the least
+ * milliseconds of each, and its rate; with "products" no others.  Of 0 pictures nothing is timed,
+ * and only told what multiplies.  SHARE, to try it where it is slow: sides and channels are divided
+ * by it. */
 #include "kernels/kernels.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -13,6 +15,13 @@
 #include <time.h>
 
 enum { PIXELS = 1 << 20, REPEATS = 10, TIMES = 3 };
+
+static int share = 1;
+
+static int part(int n)
+{
+	return n / share ? n / share : 1;
+}
 
 static double seconds(void)
 {
@@ -70,6 +79,7 @@ static void time_op(struct backend *b, enum op op, struct view y, const struct v
 /* A convolution of K by K taps and both its adjoints. */
 static void time_conv(struct backend *b, int n, int side, int in, int out, int K)
 {
+	side = part(side), in = part(in), out = part(out);
 	struct view x = make(b, n, side, side, in), w = make(b, K, K, in, out);
 	struct view y = make(b, n, side, side, out);
 	int p = K / 2;
@@ -86,6 +96,7 @@ static void time_conv(struct backend *b, int n, int side, int in, int out, int K
 /* A convolution of one tap as networks for features have it: a bias, another's result, relu. */
 static void time_act(struct backend *b, int n, int side, int in, int out)
 {
+	side = part(side), in = part(in), out = part(out);
 	struct view x = make(b, n, side, side, in), w = make(b, 1, 1, in, out);
 	struct view bias = make(b, 1, 1, 1, out), rest = make(b, n, side, side, out);
 	struct view y = make(b, n, side, side, out);
@@ -100,6 +111,7 @@ static void time_act(struct backend *b, int n, int side, int in, int out)
 
 static void time_matmul(struct backend *b, int batches, int m, int n, int k, int ta, int tb)
 {
+	m = part(m), n = part(n), k = part(k);
 	struct view x = make(b, batches, 1, ta ? k : m, ta ? m : k);
 	struct view w = make(b, batches, 1, tb ? n : k, tb ? k : n), y = make(b, batches, 1, m, n);
 	struct attr a = { { ta, tb }, { 0 } };
@@ -128,11 +140,12 @@ static void time_products(struct backend *b, int n)
 /* Element-wise, a sum over pixels, the moments, twice the side, and rows of attention. */
 static void time_passes(struct backend *b, int n)
 {
-	struct view x = make(b, n, 64, 64, 64), y = make(b, n, 64, 64, 64);
-	struct view c = make(b, 1, 1, 2, 64);
-	struct view half = { .p = y.p, .s = { { n, 32, 32, 64 } } };
-	struct view one = { .p = c.p, .s = { { 1, 1, 1, 64 } } };
-	struct view rows = { .p = x.p, .s = { { n / 2 ? n / 2 : 1, 1, 1024, 256 } } };
+	int s = part(64);
+	struct view x = make(b, n, s, s, s), y = make(b, n, s, s, s);
+	struct view c = make(b, 1, 1, 2, s);
+	struct view half = { .p = y.p, .s = { { n, s / 2, s / 2, s } } };
+	struct view one = { .p = c.p, .s = { { 1, 1, 1, s } } };
+	struct view rows = { .p = x.p, .s = { { n / 2 ? n / 2 : 1, 1, s * s / 4, 4 * s } } };
 	struct view out = { .p = y.p, .s = rows.s };
 	struct attr none = { { 0 }, { 0 } };
 
@@ -156,9 +169,12 @@ int main(int argc, char **argv)
 		return argc > 1;
 	}
 	if (b->engine) printf("# %s: products by %s\n", b->name, b->engine);
-	printf("#backend\tproducts\top\tx\ty\tms\trate\tunit\n");
-	time_products(b, n);
-	if (argc < 4) time_passes(b, n);
+	if (argc > 3 && atoi(argv[3]) > 0 && atoi(argv[3]) <= 32) share = atoi(argv[3]);
+	if (n) {
+		printf("#backend\tproducts\top\tx\ty\tms\trate\tunit\n");
+		time_products(b, n);
+		if (argc < 5) time_passes(b, n);
+	}
 	backend_free(b);
 	return 0;
 }

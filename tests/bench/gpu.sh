@@ -10,29 +10,31 @@
 #	gpu.sh kmeans   rounds of k-means, the same way
 #	gpu.sh embed    networks for features beside PyTorch's, and ic-embed as a whole
 #	gpu.sh demo     pictures of DATA (a folder; default: drawn here) through the whole pipeline
-#	gpu.sh all      all of these, one after the other
+#	gpu.sh all      all of these, one after the other; several phases may be named, too
 #
 # With nvcc and the packages of `make deps' there, `make' builds what it needs.  For a machine without them, run
 #
 #	gpu.sh carry FILE
 #
-# on one that has them (no GPU is needed): FILE, a .tar.gz, then holds programs, the CUDA library and the libraries they load.
-# Take it along with this tree and say B=FILE there.  Without a GPU it says what is missing and exits 1; with IC_CUDA set to the
-# emulated library and small sizes (the variables below) it rehearses.  Each phase leaves RESULTS/gpu-PHASE.txt, what it has so far
-# if it is cut off; a program that fails or takes longer than LIMIT is told and left out.
-# cuBLASLt is too large to be carried: it is IC_CUBLAS, the system's, or the one that PEER's packages have.
+# on one that has them (no GPU is needed): FILE, a .tar.gz, then holds programs, the CUDA library, in which CUDA's runtime is, and the
+# libraries they load.  Take it along with this tree and say B=FILE there.  Files are looked for from the top of the tree.  Nothing
+# begins before a program has opened the GPU: what is missing is told, and the exit status 1.  With IC_CUDA set to the emulated
+# library and small sizes (the variables below) it rehearses.  Each phase adds to RESULTS/gpu-PHASE.txt as it goes; a program that
+# fails, or takes longer than LIMIT or than what is left of WITHIN, is told and left out.
+# cuBLASLt is too large to be carried: it is IC_CUBLAS, the system's, or the one that the CUDA toolkit or PEER's packages have.
 cd "$(dirname "$0")/../.." || exit
 B=${B:-build}
 PEER=${PEER:-python3}
 RESULTS=${RESULTS:-build/gpu}
-LIMIT=${LIMIT:-150}                      # seconds of one program that is timed
+LIMIT=${LIMIT:-150}                      # seconds of one program
+WITHIN=${WITHIN:-86400}                  # seconds of all together
 REPEATS=${REPEATS:-2}
 STEPS=${STEPS:-10}
 PRECISION=${PRECISION:-bf16}
 # TFLOP/s and GB/s that no step can go beyond: an H100's (NVIDIA, H100 Tensor Core GPU datasheet, SXM, dense)
 case $PRECISION in bf16) TFLOPS=${TFLOPS:-990} ;; tf32) TFLOPS=${TFLOPS:-495} ;; *) TFLOPS=${TFLOPS:-67} ;; esac
 BANDWIDTH=${BANDWIDTH:-3350}
-OPS=${OPS:-512}                          # pictures
+OPS=${OPS:-512 1}                        # pictures, and what their sides and channels are divided by
 TRAIN=${TRAIN:-64 64 256,128 96 64}      # side, ch, batch
 KNN=${KNN:-20000 2048 50,100000 2048 50}
 KNN_LARGE=${KNN_LARGE:-1281167 2048 50}
@@ -40,11 +42,23 @@ KMEANS=${KMEANS:-50000 2048 1000 10,256000 2048 1000 10}
 NETS=${NETS:-resnet50 inception-torchvision efficientnet-lite0}
 BATCH=${BATCH:-64}
 PICTURES=${PICTURES:-400}                # times six are embedded
-DEMO=${DEMO:---minutes 3}
+DRAWN=${DRAWN:-4000}
+DEMO=${DEMO:---minutes 2}
 SAMPLES=${SAMPLES:-2000}
 PHASES="check ops steps train embed demo knn kmeans"
 THEIRS=$LD_LIBRARY_PATH
+PATH=$PATH:/usr/local/cuda/bin:/sbin
 export DEVICE=${DEVICE:-cuda}            # the peer's
+
+# Seconds that a program may take; limited COMMAND...: and no longer.
+left() { echo $((WITHIN - SECONDS < LIMIT ? WITHIN - SECONDS : LIMIT)); }
+
+limited()
+{
+	local seconds=$(left)
+	[ "$seconds" -gt 0 ] || { echo "no time left" >&2; return 1; }
+	timeout -k 10 "$seconds" "$@"
+}
 
 lacks() { echo "gpu.sh: $*" >&2; exit 1; }
 
@@ -53,50 +67,76 @@ programs() { echo "$B"/bin/ic-* "$B"/tests/{check-ops,check-bf16,check-device,ch
 build()
 {
 	if [ -f "$B" ]; then                      # carried along
-		mkdir -p "$TMP/built" && tar -C "$TMP/built" -xzf "$B" || lacks "$B is no archive that gpu.sh has made"
+		mkdir "$TMP/built" && tar -C "$TMP/built" -xzf "$B" || lacks "$B cannot be unpacked into $TMP/built"
 		B=$TMP/built
+		[ -d "$B/needed" ] || lacks "$B is no archive that gpu.sh has made"
 	fi
 	[ ! -d "$B/needed" ] || return 0
-	command -v nvcc >/dev/null || lacks "no nvcc, and $B was not made by \`gpu.sh carry'"
+	[ -n "$IC_CUDA" ] || command -v nvcc >/dev/null || lacks "no nvcc, and $B was not made by \`gpu.sh carry'"
 	make -j "$(nproc)" B="$B" all "$B"/tests/{check-ops,check-bf16,check-device,check-sweep} "$B"/bench/{device,train,stat,embed} >&2 ||
 		lacks "make failed"
 }
 
 carry()
 {
-	local file=$1 to p
-	[ -n "$file" ] || { echo "gpu.sh: carry FILE" >&2; exit 2; }
+	local file=$1 to=$TMP/carried p
+	[ -n "$file" ] || usage
+	unset IC_CUDA
 	build
-	to=$(mktemp -d) && trap 'rm -rf "$to"' EXIT && mkdir -p "$to"/{bin,lib,tests,bench,needed} || exit
+	mkdir -p "$to"/{bin,lib,tests,bench,needed} || exit
 	for p in $(programs); do strip -o "$to/${p#"$B"/}" "$p" || exit; done
 	cp "$B/lib/libic-cuda.so" "$to/lib/" || exit
-	ldd $(programs) "$to/lib/libic-cuda.so" | awk '$3 ~ /^\// { print $3 }' | sort -u |
+	ldd $(programs) "$to/lib/libic-cuda.so" >"$TMP/ldd" || exit
+	! grep 'not found' "$TMP/ldd" >&2 || lacks "a library is missing here"
+	awk '$3 ~ /^\// { print $3 }' "$TMP/ldd" | sort -u |
 		grep -vE '/lib(c|m|pthread|dl|rt|stdc\+\+|gcc_s)\.so' | xargs -I{} cp -L {} "$to/needed/" || exit
-	tar -C "$to" -czf "$file" . && du -h "$file"
+	tar -C "$to" -czf "$file.part" . && mv "$file.part" "$file" && du -h "$file"
 }
 
 # cuBLASLt where a program does not look for it: of the CUDA toolkit, of PEER's packages; the newer first.
 cublas()
 {
 	local packages version
-	packages=$(LD_LIBRARY_PATH=$THEIRS "$PEER" -c 'import nvidia; print(*nvidia.__path__)' 2>/dev/null)
+	packages=$(LD_LIBRARY_PATH=$THEIRS limited "$PEER" -c 'import nvidia; print(*nvidia.__path__)' 2>/dev/null)
 	for version in 13 12; do
 		ls -d /usr/local/cuda/lib64/libcublasLt.so.$version ${packages:+"${packages%% *}"/*/lib/libcublasLt.so.$version} 2>/dev/null
-	done | head -n 1
+	done
+}
+
+# What multiplies on the device, in a line; or why there is none.
+engine() { limited "$B/bench/device" "$1" 0 2>&1 | tail -n 1 | sed 's/^# nothing to time: //'; }
+
+# The first of cuBLASLt that works: the one that was asked for, the system's, one that is found.
+choose_cublas()
+{
+	local found said
+	engine=$(engine cuda-bf16) || lacks "no device: $engine"
+	[ -z "$IC_CUBLAS" ] || return
+	for found in $(cublas); do
+		case $engine in *"by cuBLASLt"*) return ;; esac
+		if said=$(IC_CUBLAS=$found engine cuda-bf16); then
+			engine=$said
+			export IC_CUBLAS=$found
+		else
+			echo "gpu.sh: $said" >&2
+		fi
+	done
 }
 
 # What every phase needs; afterwards our programs come first.
 ready()
 {
-	export TMP=${TMP:-$(mktemp -d)}
+	[ -n "$IC_CUDA" ] || command -v nvidia-smi >/dev/null || [ -e /dev/nvidiactl ] ||
+		lacks "no GPU: nvidia-smi and /dev/nvidiactl are missing"
 	build
 	B=$(cd "$B" && pwd)
-	if [ -z "$IC_CUDA" ]; then
-		command -v nvidia-smi >/dev/null || [ -e /dev/nvidiactl ] || lacks "no GPU: nvidia-smi and /dev/nvidiactl are missing"
-		[ -e "$B/lib/libic-cuda.so" ] || lacks "no $B/lib/libic-cuda.so: it was built without nvcc"
-	fi
+	[ -n "$IC_CUDA" ] || [ -e "$B/lib/libic-cuda.so" ] || lacks "no $B/lib/libic-cuda.so: it was built without nvcc"
+	ldconfig -p 2>/dev/null | grep 'libcuda\.so\.1' >/dev/null || [ ! -e /usr/local/nvidia/lib64/libcuda.so.1 ] ||
+		THEIRS=${THEIRS:+$THEIRS:}/usr/local/nvidia/lib64
 	export PATH=$B/bin:$PATH IC_CUDA=$(realpath "${IC_CUDA:-$B/lib/libic-cuda.so}") LD_LIBRARY_PATH=$B/needed${THEIRS:+:$THEIRS}
-	PATH=$PATH:/sbin ldconfig -p | grep -q 'libcublasLt\.so\.1[23]' || export IC_CUBLAS=${IC_CUBLAS:-$(cublas)}
+	case $IC_CUBLAS in */*) export IC_CUBLAS=$(realpath "$IC_CUBLAS") ;; esac
+	engine=$(engine cuda-f32) || lacks "no device: $engine"
+	choose_cublas
 	export IC_WEIGHTS=${IC_WEIGHTS:-$PWD/pipelines/weights}
 	mkdir -p "$RESULTS" || exit
 }
@@ -106,27 +146,36 @@ about()
 {
 	LD_LIBRARY_PATH=$THEIRS nvidia-smi --query-gpu=name,compute_cap,driver_version,memory.total --format=csv,noheader 2>/dev/null | sed 's/^/# /'
 	echo "# $(nproc) processors, $(awk -F ': ' '/model name/ { print $2; exit }' /proc/cpuinfo)"
+	echo "$engine"
 }
 
-check() { BIN=$B/bin tests/run.sh tests/ops-cuda.t tests/ops-cublas.t "$B"/tests/check-{bf16,device,sweep} tests/cuda.t; }
+check()
+{
+	local by_cublas=tests/ops-cublas.t
+	case $engine in *"by cuBLASLt"*) ;; *) by_cublas= && echo "# left out: ops-cublas.t" ;; esac
+	[ "$(left)" -gt 0 ] || { echo "# no time left"; return 1; }
+	TEST_SECONDS=$(left) BIN=$B/bin tests/run.sh tests/ops-cuda.t $by_cublas "$B"/tests/check-{bf16,device,sweep} tests/cuda.t
+}
 
 # measured FILE LABEL COMMAND...: what the command says last, told and kept in FILE behind the label; or why it says nothing.
 measured()
 {
-	local to=$1 label=$2
+	local to=$1 label=$2 status
 	shift 2
 	if "$@" >"$TMP/line" 2>"$TMP/err" </dev/null; then
 		printf '%s\t%s\n' "$label" "$(tail -n 1 "$TMP/line")" | tee -a "$to" | sed 's/^/# /'
 	else
-		echo "# $label failed ($?): $(tail -n 1 "$TMP/err")"
+		status=$?
+		case $status in 124|137) echo "took too long" >>"$TMP/err" ;; esac
+		echo "# $label failed ($status): $(tail -n 1 "$TMP/err")"
 		failed=1
 	fi
 }
 
-ours() { timeout "$LIMIT" "$B/bench/$1" "${@:2}"; }
+ours() { limited "$B/bench/$1" "${@:2}"; }
 
 # With the libraries that were there before ours.
-peer() { LD_LIBRARY_PATH=$THEIRS timeout "$LIMIT" "$PEER" "tests/bench/peer/$1" "${@:2}"; }
+peer() { LD_LIBRARY_PATH=$THEIRS limited "$PEER" "tests/bench/peer/$1" "${@:2}"; }
 
 # The line of FILE that has the least number in FIELD.
 least() { sort -t "$(printf '\t')" -k "$2,$2g" "$1" | head -n 1; }
@@ -196,20 +245,28 @@ embed()
 	done
 	for _ in $(seq "$PICTURES"); do cat tests/golden/embed/64.ppm; done | ic-pack -q -f --size 64 -o "$TMP/i.mdb" - >/dev/null || return
 	for precision in f32 tf32 bf16; do
-		timeout "$LIMIT" ic-embed -v -f -d cuda --precision $precision "$TMP/i.mdb" -o "$TMP/f.mdb" 2>&1 | sed "s/^/# $precision: /" ||
+		limited ic-embed -v -f -d cuda --precision $precision "$TMP/i.mdb" -o "$TMP/f.mdb" 2>&1 | sed "s/^/# $precision: /" ||
 			failed=1
 	done
+}
+
+# tried COMMAND...: says all it says, or that it failed.
+tried()
+{
+	"$@" && return
+	echo "# $* failed ($?)"
+	failed=1
 }
 
 ops()
 {
 	local precision
-	IC_CUBLAS=none ours device "cuda-$PRECISION" "$OPS" || failed=1
-	ours device "cuda-$PRECISION" "$OPS" products || failed=1
+	IC_CUBLAS=none tried ours device "cuda-$PRECISION" $OPS
+	tried ours device "cuda-$PRECISION" $OPS products
 	for precision in tf32 bf16; do
 		[ $precision = "$PRECISION" ] && continue
-		IC_CUBLAS=none ours device cuda-$precision "$OPS" products || failed=1
-		ours device cuda-$precision "$OPS" products || failed=1
+		IC_CUBLAS=none tried ours device cuda-$precision $OPS products
+		tried ours device cuda-$precision $OPS products
 	done
 }
 
@@ -219,15 +276,15 @@ steps()
 	IFS=, read -ra jobs <<<"$TRAIN"
 	for job in "${jobs[@]}"; do
 		echo "# $job"
-		ours train $job 0 "$STEPS" "cuda-$PRECISION" steps "$TFLOPS" "$BANDWIDTH" || failed=1
+		tried ours train $job 0 "$STEPS" "cuda-$PRECISION" steps "$TFLOPS" "$BANDWIDTH"
 	done
 }
 
 # Discs of changing colour and place, four kinds.
 pictures()
 {
-	awk 'BEGIN { srand(1)
-		for (i = 0; i < 4000; i++) {
+	awk -v n="$DRAWN" 'BEGIN { srand(1)
+		for (i = 0; i < n; i++) {
 			x = 8 + rand() * 16; y = 8 + rand() * 16; r = 3 + rand() * 6; k = i % 4
 			printf "P6\n32 32\n255\n"
 			for (v = 0; v < 32; v++) for (u = 0; u < 32; u++) {
@@ -240,33 +297,47 @@ pictures()
 demo()
 {
 	local into
-	into=$(cd "$RESULTS" && pwd) || return
+	into=$(realpath "$RESULTS") || return
+	[ -z "$DATA" ] || DATA=$(realpath "$DATA") || return
 	mkdir -p "$TMP/demo" && cd "$TMP/demo" || return
-	if [ -n "$DATA" ]; then ic-pack -f --size 32 "$DATA" -o images.mdb; else pictures images.mdb; fi &&
-		ic-embed -f images.mdb -o feats.mdb && ic-knn -f -k 50 feats.mdb -o near.mdb &&
-		ic-train -f images.mdb feats.mdb near.mdb -o run.safetensors $DEMO -v -d cuda --precision "$PRECISION" --log log.jsonl &&
-		ic-sample run.safetensors feats.mdb -n 64 -d cuda --precision "$PRECISION" | ic-grid -f --columns 8 -o "$into/gpu-demo.png" &&
-		ic-sample run.safetensors feats.mdb -n "$SAMPLES" -d cuda --precision "$PRECISION" | ic-embed - | ic-fid feats.mdb - &&
-		tail -n 1 log.jsonl
+	if [ -n "$DATA" ]; then limited ic-pack -f --size 32 "$DATA" -o images.mdb; else pictures images.mdb; fi &&
+		limited ic-embed -f images.mdb -o feats.mdb && limited ic-knn -f -k 50 feats.mdb -o near.mdb &&
+		limited ic-train -f images.mdb feats.mdb near.mdb -o run.safetensors $DEMO -v -d cuda --precision "$PRECISION" \
+			--log "$into/gpu-demo.jsonl" &&
+		limited ic-sample run.safetensors feats.mdb -n 64 -d cuda --precision "$PRECISION" |
+			ic-grid -f --columns 8 -o "$into/gpu-demo.png" &&
+		limited ic-sample run.safetensors feats.mdb -n "$SAMPLES" -d cuda --precision "$PRECISION" |
+			limited ic-embed - | limited ic-fid feats.mdb - &&
+		tail -n 1 "$into/gpu-demo.jsonl"
 }
 
 # phase NAME: what it says, into its file, too.
 phase()
 {
-	{ about; "$1"; [ $? -eq 0 ] && [ -z "$failed" ]; } 2>&1 | tee "$RESULTS/gpu-$1.txt"
+	{ about; "$1"; [ $? -eq 0 ] && [ -z "$failed" ]; } 2>&1 | tee -a "$RESULTS/gpu-$1.txt"
 }
 
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
 case $1 in
-carry) carry "$2" ;;
-all|check|ops|train|steps|knn|kmeans|embed|demo)
-	ready
-	set -o pipefail
-	[ "$1" != all ] || set -- $PHASES
-	status=0
-	for name; do
-		echo "# $name"
-		phase "$name" || status=1
-	done
-	exit $status ;;
-*) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+'') usage ;;
+all) set -- $PHASES ;;
 esac
+for name; do
+	case " $PHASES " in *" $name "*) ;; *) [ "$1" = carry ] || usage ;; esac
+done
+TMP=$(mktemp -d) || lacks "no temporary directory"
+export TMP
+trap 'rm -rf "$TMP"' EXIT
+set -o pipefail
+if [ "$1" = carry ]; then
+	carry "$2"
+	exit
+fi
+ready
+status=0
+for name; do
+	echo "# $name"
+	phase "$name" || status=1
+done
+exit $status

@@ -4,6 +4,7 @@
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/base/par.h"
 #include "lib/base/rng.h"
 #include "lib/stat/frechet.h"
 #include "lib/stat/kmeans.h"
@@ -26,18 +27,26 @@ static double now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Rows of length 1, x[n][d], in random directions. */
+struct rows { float *x; int d; };            /* x[n][d] */
+
+static void make_unit(void *ctx, int64_t i, int worker)
+{
+	const struct rows *to = ctx;
+	float *row = to->x + i * to->d;
+	struct rng r = rng_at(1, (uint64_t)i);
+
+	(void)worker;
+	for (int k = 0; k < to->d; k++) row[k] = (float)rng_normal(&r);
+	pair_scale(row, to->d, 1 / sqrt(pair_square(row, to->d)));
+}
+
+/* Rows of length 1, [n][d], in random directions; NULL: see why(). */
 static float *unit_rows(int n, int d)
 {
-	struct rng r = rng_at(1, 0);
-	float *x = mem_big((size_t)n * (size_t)d, sizeof *x, "rows");
+	struct rows rows = { mem_big((size_t)n * (size_t)d, sizeof *rows.x, "rows"), d };
 
-	for (size_t i = 0; i < (size_t)n * (size_t)d; i++) x[i] = (float)rng_normal(&r);
-	for (int i = 0; i < n; i++) {
-		float *row = x + (size_t)i * (size_t)d;
-		pair_scale(row, d, 1 / sqrt(pair_square(row, d)));
-	}
-	return x;
+	if (rows.x) par_for(n, &rows, make_unit);
+	return rows.x;
 }
 
 static int take(void *ctx, int64_t first, int n, const uint32_t *at, const double *distance)
@@ -49,6 +58,7 @@ static int take(void *ctx, int64_t first, int n, const uint32_t *at, const doubl
 static int bench_knn(int n, int d, int k)
 {
 	float *x = unit_rows(n, d);
+	if (!x) return -1;
 	struct knn_set set = knn_rows("rows", x, n, d);
 	struct knn job = { .base = &set,
 		.query = &set,
@@ -80,7 +90,7 @@ static int bench_kmeans(int n, int d, int k, int rounds)
 	};
 	double start = now(), cpu = (double)clock() / CLOCKS_PER_SEC;
 
-	if (kmeans_train(&job, x, n, d, centres)) return -1;
+	if (!x || kmeans_train(&job, x, n, d, centres)) return -1;
 	printf("kmeans %dx%d k%d x%d\t%.3f\t%.2f s of CPU, objective %.1f\n", n, d, k, rounds,
 		now() - start, (double)clock() / CLOCKS_PER_SEC - cpu, job.best.objective);
 	free(centres);
@@ -98,6 +108,7 @@ static int bench_frechet(int d)
 	for (int s = 0; s < 2; s++) {
 		struct moments m;
 		float *x = unit_rows(2 * d + s, d);
+		if (!x) return -1;
 		mean[s] = mem_new(w, sizeof *mean[s]);
 		cov[s] = mem_new(w * w, sizeof *cov[s]);
 		if (moments_open(&m, d)) return -1;
