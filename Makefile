@@ -144,7 +144,7 @@ deps-clang:
 check: deps             # all tests; the last line is "N passed, N failed"
 	@$(MAKE) check-now
 tests: all $(filter $B/%,$(TESTS)) $(FUZZ:%=$B/tests/replay-%) $B/tests/libic-cuda-host.so \
-	$B/tests/libic-cuda-race.so $B/tests/check-emulated-race
+	$B/tests/libic-cuda-race.so $B/tests/check-emulated-race $B/tests/each-kernel
 check-now: tests
 	@BIN=$B/bin tests/run.sh $(TESTS)
 asan: deps              # the same tests under AddressSanitizer and UndefinedBehaviorSanitizer

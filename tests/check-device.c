@@ -166,6 +166,42 @@ static void check_pieces(void)
 	backend_free(b), backend_free(host);
 }
 
+/* w, m, v and g: [4][n], of which every `step` numbers but the last three are a piece. */
+static void check_adam(void)
+{
+	enum { STEP = 1500, N = 200 * STEP, W = 0, M = N, V = 2 * N, G = 3 * N };
+	struct backend *b = device();
+	struct adam_rates r = { 0.5f, 0.9f, 0.01f, 1.25f, 1e-6f };
+	static struct piece piece[N / STEP];
+	real *x = mem_new(4 * N, sizeof *x), *y = mem_new(4 * N, sizeof *y);
+	real *there = backend_take(b, 4 * N * sizeof *x);
+	double far = 0;
+	bool same = true;
+
+	fill(x, 4 * N, 3);
+	for (int i = 0; i < N; i++) x[V + i] *= x[V + i];
+	backend_put(b, there, x, 4 * N * sizeof *x);
+	for (int k = 0; k < N / STEP; k++)
+		piece[k] = (struct piece){ there + STEP * k, there + G + STEP * k, STEP - 3 };
+	b->adam(b, N / STEP, piece, there, there + M, there + V, &r);
+	backend_get(b, y, there, 4 * N * sizeof *y);
+	for (int i = 0; i < N; i++) {
+		double g = x[G + i], m = 0.5 * x[M + i] + 0.5 * g, v = 0.9 * x[V + i] + 0.1 * g * g;
+		double w = x[W + i] - 0.01 * m / (sqrt(v) * 1.25 + 1e-6);
+		same &= y[G + i] == x[G + i];
+		if (i % STEP < STEP - 3)
+			far = fmax(far, fmax(fabs(y[W + i] - w),
+					     fmax(fabs(y[M + i] - m), fabs(y[V + i] - v))));
+		else
+			same &= y[W + i] == x[W + i] && y[M + i] == x[M + i] &&
+				y[V + i] == x[V + i];
+	}
+	ok(same && far < 1e-5, "Adam moves pieces, and nothing beside them: off by %.2g", far);
+	backend_give(b, there);
+	free(x), free(y);
+	backend_free(b);
+}
+
 /* Is there a backend with that for $IC_CUBLAS, and why not? */
 static const char *without(const char *cublas)
 {
@@ -242,6 +278,7 @@ int main(void)
 		check_recording();
 		check_transfers();
 		check_pieces();
+	check_adam();
 		check_engines();
 		check_limit();
 	}

@@ -3,6 +3,7 @@
  * ends the program. */
 #include "tests/cuda-host.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -123,8 +124,17 @@ static void run_grid(const struct launch *l)
 	each_area(PROT_NONE);
 }
 
+/* Adds the name to the file that $IC_LOADED names, if any does. */
+static void tell_loaded(const char *name)
+{
+	const char *path = getenv("IC_LOADED");
+	FILE *f = path ? fopen(path, "a") : NULL;
+
+	if (path && (!f || fprintf(f, "%s\n", name) < 0 || fclose(f))) host_broken("IC_LOADED");
+}
+
 /* Whether the kernel has run before; the device loads it then, which cannot be recorded. */
-static bool loaded(void (*kernel)(const void *))
+static bool loaded(void (*kernel)(const void *), const char *name)
 {
 	static void (*known[KERNELS])(const void *);
 	int i = 0;
@@ -132,14 +142,16 @@ static bool loaded(void (*kernel)(const void *))
 	while (i < KERNELS && known[i] && known[i] != kernel) i++;
 	if (i == KERNELS) host_broken("too many kernels");
 	bool was = known[i];
+	if (!was) tell_loaded(name);
 	known[i] = kernel;
 	return was;
 }
 
-void host_run(void (*kernel)(const void *), const void *args, size_t bytes, int gx, int gy, int gz)
+void host_run(void (*kernel)(const void *), const char *name, const void *args, size_t bytes,
+	      int gx, int gy, int gz)
 {
 	struct launch l = { kernel, (void *)args, { gx, gy, gz } };
-	bool known = loaded(kernel);
+	bool known = loaded(kernel, name);
 
 	if (gx < 1 || gy < 1 || gz < 1 || gy > GRID_YZ || gz > GRID_YZ)
 		host_broken("a grid that a GPU does not have");

@@ -1,6 +1,9 @@
 # races: ThreadSanitizer watches the emulated device: its fibers are the threads of blocks, which only
 # barriers order, and those of two blocks not even they.  What one thread writes and another reads or
 # writes without a barrier between them ends the program, in shared memory and in the device's.
+# Every kernel runs here.  Not watched: what depends on sizes other than these (addresses are; which
+# elements a block has follows from them alone), and warps, whose lanes a shuffle or a product of tensor
+# cores orders on the device, too, but here not: such a race of theirs would be told where there is none.
 . tests/tap.sh
 tests=$(dirname "$(command -v ic-sample)")/../tests
 tsan=$(ldd "$tests/libic-cuda-race.so" | awk '/libtsan/ { print $3 }')
@@ -16,7 +19,14 @@ watched()
 }
 ok "a sound kernel" watched "$tests/check-emulated-race" sound
 exits 66 "a kernel without its barrier" watched "$tests/check-emulated-race" racy
-ok "products, rows, pieces, recorded runs" watched "$tests/check-device"
+export IC_LOADED=$TMP/ran IC_CUBLAS=none
+ok "products, sums, passes" watched "$tests/each-kernel"
+ok "rows, pieces, recorded runs" watched "$tests/check-device"
 ok "pairs of rows" watched "$tests/check-sweep"
-ok "sums, convolutions" watched "$tests/check-ops" cuda-bf16 conv_dx
+kernels()
+{
+	grep -oh '^KERNEL[A-Z_]*([a-z_]*' kernels/cuda/*.cu | sed 's/.*(//'
+	printf 'gemm_%s\n' CONV{,_DX,_DW}_{F32,TF32,BF16}
+}
+ok "no kernel is left out" eval '[ "$(kernels | sort -u)" = "$(sort -u "$IC_LOADED")" ]'
 done_testing

@@ -146,7 +146,8 @@ DEVICE void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2])
 /* A block runs alone, its threads as fibers: what they share is static. */
 struct host_place { int thread, block[3], grid_x; };
 extern struct host_place host_at;
-void host_run(void (*kernel)(const void *), const void *args, size_t bytes, int gx, int gy, int gz);
+void host_run(void (*kernel)(const void *), const char *name, const void *args, size_t bytes,
+	      int gx, int gy, int gz);
 /* memory of the device: for kernels and copies only */
 void *host_take(size_t bytes);
 void host_give(void *);
@@ -174,7 +175,7 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 	static void name##_body(const type a)
 #define KERNEL_TWICE KERNEL
 #define LAUNCH(b, name, gx, gy, gz, args) \
-	((void)(b), host_run(name, &(args), sizeof(args), (int)(gx), (int)(gy), (int)(gz)))
+	((void)(b), host_run(name, #name, &(args), sizeof(args), (int)(gx), (int)(gy), (int)(gz)))
 #define DEVICE static inline
 #define HOST_DEVICE static inline
 #define SHARED static _Alignas(128) __attribute__((section("ic_shared")))   /* to be found */

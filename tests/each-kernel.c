@@ -1,0 +1,115 @@
+/* each-kernel: runs the kernels of the CUDA backend whose threads tell each other something, and
+ * those that write a result's parts, each on a few blocks of odd sizes: for tests/races.t, which
+ * watches them. */
+#include "kernels/kernels.h"
+#include "lib/base/fail.h"
+#include "lib/base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Small whole numbers, of bf16 or of f32; they lie in f32's room. */
+static struct view make(struct backend *b, bool bf16, int n, int h, int w, int c)
+{
+	struct view v = { .s = { { n, h, w, c } }, .bf16 = bf16 };
+	size_t count = shape_count(v.s);
+	real *x = mem_new(count, sizeof *x);
+
+	for (size_t i = 0; i < count && !bf16; i++) x[i] = (real)(i % 7) - 3;
+	must((v.p = backend_take(b, count * sizeof *x)));
+	backend_put(b, v.p, x, count * sizeof *x);
+	free(x);
+	return v;
+}
+
+static void run(struct backend *b, enum op op, struct view y, struct view x0, struct view x1,
+		struct attr a)
+{
+	struct view x[OP_INPUTS] = { x0, x1 };
+
+	must(!backend_reserve(b, b->scratch[op] ? b->scratch[op](b, y, x, &a) : 0));
+	b->op[op](b, y, x, &a);
+	backend_give(b, x[0].p), backend_give(b, x[1].p), backend_give(b, y.p);
+}
+
+/* y[m,n] of a k in so many steps that each place for one is used again. */
+static void product(struct backend *b, bool bf16, int m, int n, int k, int ta, int tb)
+{
+	struct view x = make(b, false, 1, 1, ta ? k : m, ta ? m : k);
+	struct view w = make(b, false, 1, 1, tb ? n : k, tb ? k : n);
+
+	run(b, OP_matmul, make(b, bf16, 1, 1, m, n), x, w, (struct attr){ { ta, tb }, { 0 } });
+}
+
+/* Each of the three kinds, of two tiles, and of two parts. */
+static void products(const char *backend)
+{
+	struct backend *b = backend_new(backend, 1);
+
+	must(b);
+	product(b, false, 40, 133, 260, 0, 0);
+	product(b, false, 40, 133, 260, 0, 1);
+	product(b, false, 40, 133, 260, 1, 0);
+	for (int n = 5; b->bf16 && n < 7; n++) product(b, true, 140, n, 40, 0, 0);
+	backend_wait(b);
+	must(!backend_fault(b));
+	backend_free(b);
+}
+
+static void sum(struct backend *b, int rows, int channels, bool of_rows)
+{
+	struct view none = { 0 }, x = make(b, false, 1, 1, rows, channels);
+	struct view y = make(b, false, 1, 1, of_rows ? rows : 1, of_rows ? 1 : channels);
+
+	run(b, OP_sum_to, y, x, none, (struct attr){ { 0 }, { 0 } });
+}
+
+static void attention(struct backend *b)
+{
+	struct view x[OP_INPUTS] = { make(b, false, 3, 1, 20, 8), make(b, false, 3, 1, 17, 8),
+				     make(b, false, 3, 1, 17, 9), make(b, false, 3, 1, 20, 9) };
+	struct view y = make(b, false, 1, 1, 1, 3 * (20 * 8 + 17 * 8 + 17 * 9));
+	struct attr none = { { 0 }, { 0 } };
+
+	must(!backend_reserve(b, b->scratch[OP_attention_back](b, y, x, &none)));
+	b->op[OP_attention_back](b, y, x, &none);
+	for (int k = 0; k < OP_INPUTS; k++) backend_give(b, x[k].p);
+	backend_give(b, y.p);
+}
+
+/* Element by element and by fours, in f32 and in halves of words. */
+static void others(struct backend *b)
+{
+	struct view none = { 0 };
+	struct attr a = { { 0 }, { 0.5f } };
+
+	for (int bf16 = 0; bf16 < 2; bf16++) {
+		run(b, OP_lrelu, make(b, bf16, 1, 1, 401, 3), make(b, bf16, 1, 1, 401, 3), none, a);
+		run(b, OP_lrelu, make(b, bf16, 1, 1, 601, 8), make(b, bf16, 1, 1, 601, 8), none, a);
+		run(b, OP_up2, make(b, bf16, 1, 10, 10, 5), make(b, bf16, 1, 5, 5, 5), none, a);
+	}
+	for (int channels = 3; channels < 5; channels++) sum(b, 1100, channels, false);
+	for (int channels = 132; channels < 134; channels++) sum(b, 140, channels, false);
+	sum(b, 20, 600, true);
+	product(b, false, 1, 300, 130, 0, 0);
+	product(b, false, 1, 20, 130, 0, 1);
+	attention(b);
+}
+
+int main(void)
+{
+	struct backend *b = backend_new("cuda-bf16", 1);
+
+	if (!b) {
+		fprintf(stderr, "each-kernel: %s\n", backend_why());
+		return 1;
+	}
+	others(b);
+	backend_wait(b);
+	must(!backend_fault(b));
+	backend_free(b);
+	products("cuda-f32");
+	products("cuda-tf32");
+	products("cuda-bf16");
+	return 0;
+}
