@@ -1,9 +1,10 @@
 # races: ThreadSanitizer watches the emulated device: its fibers are the threads of blocks, which only
 # barriers order, and those of two blocks not even they.  What one thread writes and another reads or
 # writes without a barrier between them ends the program, in shared memory and in the device's.
-# Every kernel runs here.  Not watched: what depends on sizes other than these (addresses are; which
-# elements a block has follows from them alone), and warps, whose lanes a shuffle or a product of tensor
-# cores orders on the device, too, but here not: such a race of theirs would be told where there is none.
+# A shuffle orders no memory, here or there.  Every kernel runs.  Not watched: other sizes than those of
+# the programs below, in which blocks have other elements, but in the same way; cuBLASLt, of which the
+# emulated device has its own; a kernel against a transfer or another kernel, which here follow each
+# other as on the one stream that all are queued on.
 . tests/tap.sh
 tests=$(dirname "$(command -v ic-sample)")/../tests
 tsan=$(ldd "$tests/libic-cuda-race.so" | awk '/libtsan/ { print $3 }')
