@@ -1,7 +1,8 @@
 /* cublas-host: cuBLASLt for the emulated device: the calls that kernels/cuda/lt.cu makes, by plain
  * loops that take each description at its word and refuse what they do not know.  It reads no more
- * of f32 than tensor cores do, the upper 19 bits; has no algorithm for a k below SHORT_K; and adds
- * the halves of one from LONG_K on by way of the workspace. */
+ * of f32 than tensor cores do, the upper 19 bits; has no algorithm for a k below SHORT_K; adds the
+ * halves of one from LONG_K on by way of the workspace; and its relu makes 0 of NaN, which
+ * check-ops notices where a product counts on it. */
 #include "kernels/cuda/cublaslt.h"
 #include "tests/cuda-host.h"
 
@@ -166,7 +167,7 @@ KERNEL(multiply, struct job)
 	if (half) sum += *half;
 	if (a.before) sum += a.before[z * a.batch_before + c * a.step_before + r];
 	if (a.bias) sum += a.bias[r];
-	if (a.relu && sum < 0) sum = 0;
+	if (a.relu) sum = fmaxf(sum, 0);
 	data_put(a.d, (size_t)(z * a.batch_d + c * a.step_d + r), sum);
 }
 

@@ -126,11 +126,10 @@ static bool is_plain(const struct product *p)
 	       !p->half_a && !p->half_b && p->x.d[1] == p->y.d[1] && p->x.d[2] == p->y.d[2];
 }
 
-/* How a finish ends in enum lt_after; 0: not by cuBLASLt. */
-static int after_of(const struct finish *f)
+/* Of cuBLASLt's relu nobody says that NaN stays: what has bounds is not for it. */
+static bool has_bounds(const struct finish *f)
 {
-	if (!f || !f->wanted || f->high < INFINITY || (f->low != 0 && f->low > -INFINITY)) return 0;
-	return LT_BIAS | (f->low == 0 ? LT_RELU : 0) | (f->more ? LT_REST : 0);
+	return f->low > -INFINITY || f->high < INFINITY;
 }
 
 static struct lt_product make_lt_product(const struct planned *r, const struct product *p,
@@ -146,7 +145,7 @@ static struct lt_product make_lt_product(const struct planned *r, const struct p
 	l.row_a = r->a.padded, l.row_b = r->b.padded;
 	l.bf16 = precision == PRECISION_BF16;
 	l.bf16_c = p->c.bf16;
-	l.after = after_of(f);
+	l.after = f ? LT_BIAS | (f->more ? LT_REST : 0) : 0;
 	l.step_a = (int64_t)r->g.step_a, l.step_b = (int64_t)r->g.step_b;
 	return l;
 }
@@ -160,7 +159,7 @@ static bool make_lt(struct backend *b, const struct product *p, const struct fin
 
 	int chunk = chunk_elements(p->c.bf16 ? PRECISION_BF16 : PRECISION_F32);
 	if (!cuda_lt(b) || !is_plain(p) || r->g.n % chunk) return false;
-	if (f && (p->c.bf16 || f->bias.bf16 || f->rest.bf16)) return false;
+	if (f && (has_bounds(f) || p->c.bf16 || f->bias.bf16 || f->rest.bf16)) return false;
 	if (p->transposed) {
 		struct shape given = { { p->y.d[3], 1, 1, p->y.d[0] } };
 		r->a = make_pack(precision, p->a, given, 0, p->batches);
@@ -216,19 +215,6 @@ static bool on_chunk(const void *p)
 	return (uintptr_t)p % CHUNK_BYTES == 0;
 }
 
-static void run_lt(struct backend *b, struct planned *r, struct data c, const struct finish *f,
-		   char *work)
-{
-	bool ends = after_of(f) != 0;
-
-	cuda_lt_run(b, r->lt, c.p, r->g.a, r->g.b, ends ? (const float *)f->bias.p : NULL,
-		    ends ? (const float *)f->rest.p : NULL, work);
-	if (!f || ends) return;
-	r->g.c = c;
-	r->g.parts = 1;
-	add_up(b, &r->g, c);
-}
-
 void cuda_gemm_run(struct backend *b, const struct product *p, const struct finish *f)
 {
 	struct planned r = make(b, p), lt = r;
@@ -241,7 +227,8 @@ void cuda_gemm_run(struct backend *b, const struct product *p, const struct fini
 	r.g.a = packed(b, &r.a, &work);
 	r.g.b = packed(b, &r.b, &work);
 	if (r.lt) {
-		run_lt(b, &r, p->c, f, work);
+		cuda_lt_run(b, r.lt, p->c.p, r.g.a, r.g.b, f ? (const float *)f->bias.p : NULL,
+			    f ? (const float *)f->rest.p : NULL, work);
 		return;
 	}
 	r.g.c = p->c;

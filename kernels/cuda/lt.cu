@@ -134,8 +134,7 @@ static int set_desc(struct lt *t, struct lt_plan *p)
 {
 	const struct lt_product *of = &p->of;
 	int ta = of->ta ? LT_OP_T : LT_OP_N, tb = of->tb ? LT_OP_T : LT_OP_N;
-	int after = of->after & LT_RELU ? LT_EPILOGUE_RELU_BIAS
-		    : of->after & LT_BIAS ? LT_EPILOGUE_BIAS : LT_EPILOGUE_DEFAULT;
+	int after = of->after & LT_BIAS ? LT_EPILOGUE_BIAS : LT_EPILOGUE_DEFAULT;
 	int compute = of->bf16 ? LT_COMPUTE_32F : LT_COMPUTE_32F_FAST_TF32;
 	int status = t->call.MatmulDescCreate(&p->desc, compute, LT_R_32F);
 

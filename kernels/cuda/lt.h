@@ -9,8 +9,8 @@
 
 #include "kernels/cuda/cuda.h"
 
-/* After a product: + bias[n], and then no less than 0; before that + rest[m][n]. */
-enum lt_after { LT_BIAS = 1, LT_RELU = 2, LT_REST = 4 };   /* LT_RELU with LT_BIAS only */
+/* After a product: + bias[n]; before that + rest[m][n]. */
+enum lt_after { LT_BIAS = 1, LT_REST = 2 };
 enum { LT_ALIGNED = 16 };                    /* bytes: what it reads and writes, row by row */
 
 /* c[batches][m][n] = a b: row after row, of a[m][k] or given as [k][m], b[k][n] or [n][k]. */

@@ -9,12 +9,13 @@
 #include "lib/tape/impl.h"
 #include "tests/formula.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* Multiply-adds: all, of plain products, and of those whose rows are whole chunks. */
 struct share { double all, plain, tf32, bf16; };
 
-/* Of one tap, at each pixel. */
+/* Of one tap, at each pixel, without bounds. */
 static bool is_plain(const struct tape *t, const struct instr *i)
 {
 	const int *a = i->a.i, half = a[7];
@@ -23,7 +24,10 @@ static bool is_plain(const struct tape *t, const struct instr *i)
 	switch (i->op) {
 	case OP_matmul: return a[0] || i->s.d[0] * i->s.d[1] * i->s.d[2] > 1;
 	case OP_attention: case OP_attention_back: return true;
-	case OP_conv: case OP_conv_act: if (half == CONV_UP) return false; break;
+	case OP_conv_act:
+		if (i->a.f[0] > -INFINITY || i->a.f[1] < INFINITY) return false;
+		/* fall through */
+	case OP_conv: if (half == CONV_UP) return false; break;
 	case OP_conv_dx: if (half == CONV_DOWN) return false; break;
 	case OP_conv_dw: if (half) return false; break;
 	default: return false;
