@@ -39,9 +39,10 @@ cudaStream_t cuda_stream(struct backend *);
 
 #define KERNEL(name, type)                                                                         \
 	static __global__ void __launch_bounds__(THREADS) name(const __grid_constant__ type a)
-/* one of which each processor has two blocks: of 128 registers a thread */
-#define KERNEL_TWICE(name, type)                                                                   \
-	static __global__ void __launch_bounds__(THREADS, 2) name(const __grid_constant__ type a)
+/* one of which each processor has so many blocks at once, at least: 2 of 128 registers a thread */
+#define KERNEL_TIMES(blocks, name, type)                                                           \
+	static __global__ void __launch_bounds__(THREADS, blocks)                                  \
+		name(const __grid_constant__ type a)
 #define LAUNCH(b, name, gx, gy, gz, args) \
 	do { \
 		name<<<dim3((unsigned)(gx), (unsigned)(gy), (unsigned)(gz)), THREADS, 0, \
@@ -173,7 +174,7 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 	static void name##_body(const type a); \
 	static void name(const void *args) { name##_body(*(const type *)args); } \
 	static void name##_body(const type a)
-#define KERNEL_TWICE KERNEL
+#define KERNEL_TIMES(blocks, name, type) KERNEL(name, type)
 #define LAUNCH(b, name, gx, gy, gz, args) \
 	((void)(b), host_run(name, #name, &(args), sizeof(args), (int)(gx), (int)(gy), (int)(gz)))
 #define DEVICE static inline

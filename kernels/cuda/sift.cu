@@ -151,7 +151,7 @@ DEVICE bool reserve(const struct sift *s, struct talk *t, struct spot p, uint32_
 	return *from <= s->limit && hits <= s->limit - *from;
 }
 
-KERNEL_TWICE(sift_tile, struct sift)
+KERNEL_TIMES(2, sift_tile, struct sift)
 {
 	SHARED struct stage stage[STAGES];
 	struct talk *talk = (struct talk *)stage;
@@ -170,7 +170,7 @@ KERNEL_TWICE(sift_tile, struct sift)
 	if (reserve(&a, talk, p, all, &from)) put_hits(&a, &marks, acc, from + first);
 }
 
-KERNEL_TWICE(sift_scores, struct sift)
+KERNEL_TIMES(2, sift_scores, struct sift)
 {
 	SHARED struct stage stage[STAGES];
 	struct spot p = spot_of(&a);
@@ -179,11 +179,13 @@ KERNEL_TWICE(sift_scores, struct sift)
 	multiply_tile(&a, p, stage, acc);
 	UNROLL
 	for (int i = 0; i < 8; i++) {
+		int m = p.m0 + fragment_row(i);
+		size_t row = (size_t)m * (size_t)a.b.n;
 		UNROLL
 		for (int j = 0; j < 8; j++) {
-			int m = p.m0 + fragment_row(i), n = p.n0 + fragment_column(j);
+			int n = p.n0 + fragment_column(j);
 			if (m < a.a.n && n < a.b.n)
-				a.score[(size_t)m * (size_t)a.b.n + (size_t)n] =
+				a.score[row + (size_t)n] =
 					acc[fragment_place(i, j)] + a.b.bias[n];
 		}
 	}

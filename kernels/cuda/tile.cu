@@ -158,7 +158,7 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 		gemm_tile(&a, kind, PRECISION_##precision); \
 	}
 #define DEFINE_TWICE(kind, precision) \
-	KERNEL_TWICE(gemm_##kind##_##precision, struct gemm) \
+	KERNEL_TIMES(2, gemm_##kind##_##precision, struct gemm) \
 	{ \
 		gemm_tile(&a, kind, PRECISION_##precision); \
 	}
