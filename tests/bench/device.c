@@ -93,18 +93,20 @@ static void time_conv(struct backend *b, int n, int side, int in, int out, int K
 	backend_give(b, x.p), backend_give(b, w.p), backend_give(b, y.p);
 }
 
-/* A convolution of one tap as networks for features have it: a bias, another's result, relu. */
+/* A convolution of one tap as networks for features have it: a bias, another's result, relu; at
+ * last without relu, which may be cuBLASLt's. */
 static void time_act(struct backend *b, int n, int side, int in, int out)
 {
 	side = part(side), in = part(in), out = part(out);
 	struct view x = make(b, n, side, side, in), w = make(b, 1, 1, in, out);
 	struct view bias = make(b, 1, 1, 1, out), rest = make(b, n, side, side, out);
 	struct view y = make(b, n, side, side, out);
-	struct attr a = { { 1 }, { 0, INFINITY } };
+	struct attr a = { { 1 }, { 0, INFINITY } }, open = { { 1 }, { -INFINITY, INFINITY } };
 	double work = (double)shape_count(y.s) * in;
 
 	time_op(b, OP_conv_act, y, (struct view[OP_INPUTS]){ x, w, bias }, &a, work);
 	time_op(b, OP_conv_act, y, (struct view[OP_INPUTS]){ x, w, bias, rest }, &a, work);
+	time_op(b, OP_conv_act, y, (struct view[OP_INPUTS]){ x, w, bias, rest }, &open, work);
 	backend_give(b, x.p), backend_give(b, w.p), backend_give(b, y.p);
 	backend_give(b, bias.p), backend_give(b, rest.p);
 }

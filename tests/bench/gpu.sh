@@ -18,14 +18,20 @@
 #
 # on one that has them (no GPU is needed): FILE, a .tar.gz, then holds programs, the CUDA library, in which CUDA's runtime is, and the
 # libraries they load.  Take it along with this tree and say B=FILE there.  Files are looked for from the top of the tree.  Nothing
-# begins before a program has opened the GPU: what is missing is told, and the exit status 1.  With IC_CUDA set to the emulated
-# library and small sizes (the variables below) it rehearses.  Each phase adds to RESULTS/gpu-PHASE.txt as it goes; a program that
-# fails, or takes longer than LIMIT or than what is left of WITHIN, is told and left out.
+# begins before a program has opened the GPU: what is missing is told, and the exit status 1.  Each phase adds to
+# RESULTS/gpu-PHASE.txt as it goes; a program that fails, or takes longer than LIMIT or than what is left of WITHIN, is told and left
+# out.  REHEARSE=1: with small sizes on the emulated device.
 # cuBLASLt is too large to be carried: it is IC_CUBLAS, the system's, or the one that the CUDA toolkit or PEER's packages have.
 cd "$(dirname "$0")/../.." || exit
 B=${B:-build}
 PEER=${PEER:-python3}
 RESULTS=${RESULTS:-build/gpu}
+if [ -n "$REHEARSE" ]; then
+	IC_CUDA=${IC_CUDA:-build/tests/libic-cuda-host.so} IC_CUBLAS=${IC_CUBLAS:-build/tests/libic-cuda-host.so}
+	export DEVICE=cpu IC_CUBLAS
+	LIMIT=${LIMIT:-900} REPEATS=1 STEPS=1 OPS='1 8' TRAIN='32 2 2' KNN='300 64 5' KNN_LARGE='500 64 5' KMEANS='300 64 10 2'
+	NETS=efficientnet-lite0 BATCH=1 PICTURES=1 DRAWN=60 DEMO='--steps 2 --ch 2 -b 4' SAMPLES=12
+fi
 LIMIT=${LIMIT:-150}                      # seconds of one program
 WITHIN=${WITHIN:-86400}                  # seconds of all together
 REPEATS=${REPEATS:-2}
@@ -73,7 +79,8 @@ build()
 	fi
 	[ ! -d "$B/needed" ] || return 0
 	[ -n "$IC_CUDA" ] || command -v nvcc >/dev/null || lacks "no nvcc, and $B was not made by \`gpu.sh carry'"
-	make -j "$(nproc)" B="$B" all "$B"/tests/{check-ops,check-bf16,check-device,check-sweep} "$B"/bench/{device,train,stat,embed} >&2 ||
+	make -s -j "$(nproc)" B="$B" all "$B"/tests/{check-ops,check-bf16,check-device,check-sweep} "$B"/bench/{device,train,stat,embed} \
+		${REHEARSE:+"$B/tests/libic-cuda-host.so"} >&2 ||
 		lacks "make failed"
 }
 
