@@ -278,7 +278,7 @@ int main(void)
 		check_recording();
 		check_transfers();
 		check_pieces();
-	check_adam();
+		check_adam();
 		check_engines();
 		check_limit();
 	}
