@@ -22,23 +22,23 @@ static struct view make(struct backend *b, bool bf16, int n, int h, int w, int c
 	return v;
 }
 
-static void run(struct backend *b, enum op op, struct view y, struct view x0, struct view x1,
+/* It gives back what y and x take. */
+static void run(struct backend *b, enum op op, struct view y, const struct view x[OP_INPUTS],
 		struct attr a)
 {
-	struct view x[OP_INPUTS] = { x0, x1 };
-
 	must(!backend_reserve(b, b->scratch[op] ? b->scratch[op](b, y, x, &a) : 0));
 	b->op[op](b, y, x, &a);
-	backend_give(b, x[0].p), backend_give(b, x[1].p), backend_give(b, y.p);
+	for (int k = 0; k < OP_INPUTS; k++) backend_give(b, x[k].p);
+	backend_give(b, y.p);
 }
 
 /* y[m,n] of a k in so many steps that each place for one is used again. */
 static void product(struct backend *b, bool bf16, int m, int n, int k, int ta, int tb)
 {
-	struct view x = make(b, false, 1, 1, ta ? k : m, ta ? m : k);
-	struct view w = make(b, false, 1, 1, tb ? n : k, tb ? k : n);
+	struct view x[OP_INPUTS] = { make(b, false, 1, 1, ta ? k : m, ta ? m : k),
+				     make(b, false, 1, 1, tb ? n : k, tb ? k : n) };
 
-	run(b, OP_matmul, make(b, bf16, 1, 1, m, n), x, w, (struct attr){ { ta, tb }, { 0 } });
+	run(b, OP_matmul, make(b, bf16, 1, 1, m, n), x, (struct attr){ { ta, tb }, { 0 } });
 }
 
 /* Each of the three kinds, of two tiles, and of two parts. */
@@ -58,10 +58,10 @@ static void products(const char *backend)
 
 static void sum(struct backend *b, int rows, int channels, bool of_rows)
 {
-	struct view none = { 0 }, x = make(b, false, 1, 1, rows, channels);
+	struct view x[OP_INPUTS] = { make(b, false, 1, 1, rows, channels) };
 	struct view y = make(b, false, 1, 1, of_rows ? rows : 1, of_rows ? 1 : channels);
 
-	run(b, OP_sum_to, y, x, none, (struct attr){ { 0 }, { 0 } });
+	run(b, OP_sum_to, y, x, (struct attr){ { 0 }, { 0 } });
 }
 
 static void attention(struct backend *b)
@@ -69,24 +69,22 @@ static void attention(struct backend *b)
 	struct view x[OP_INPUTS] = { make(b, false, 3, 1, 20, 8), make(b, false, 3, 1, 17, 8),
 				     make(b, false, 3, 1, 17, 9), make(b, false, 3, 1, 20, 9) };
 	struct view y = make(b, false, 1, 1, 1, 3 * (20 * 8 + 17 * 8 + 17 * 9));
-	struct attr none = { { 0 }, { 0 } };
 
-	must(!backend_reserve(b, b->scratch[OP_attention_back](b, y, x, &none)));
-	b->op[OP_attention_back](b, y, x, &none);
-	for (int k = 0; k < OP_INPUTS; k++) backend_give(b, x[k].p);
-	backend_give(b, y.p);
+	run(b, OP_attention_back, y, x, (struct attr){ { 0 }, { 0 } });
+}
+
+static void pass(struct backend *b, enum op op, struct view y, struct view x)
+{
+	run(b, op, y, (struct view[OP_INPUTS]){ x }, (struct attr){ { 0 }, { 0.5f } });
 }
 
 /* Element by element and by fours, in f32 and in halves of words. */
 static void others(struct backend *b)
 {
-	struct view none = { 0 };
-	struct attr a = { { 0 }, { 0.5f } };
-
 	for (int bf16 = 0; bf16 < 2; bf16++) {
-		run(b, OP_lrelu, make(b, bf16, 1, 1, 401, 3), make(b, bf16, 1, 1, 401, 3), none, a);
-		run(b, OP_lrelu, make(b, bf16, 1, 1, 601, 8), make(b, bf16, 1, 1, 601, 8), none, a);
-		run(b, OP_up2, make(b, bf16, 1, 10, 10, 5), make(b, bf16, 1, 5, 5, 5), none, a);
+		pass(b, OP_lrelu, make(b, bf16, 1, 1, 401, 3), make(b, bf16, 1, 1, 401, 3));
+		pass(b, OP_lrelu, make(b, bf16, 1, 1, 601, 8), make(b, bf16, 1, 1, 601, 8));
+		pass(b, OP_up2, make(b, bf16, 1, 10, 10, 5), make(b, bf16, 1, 5, 5, 5));
 	}
 	for (int channels = 3; channels < 5; channels++) sum(b, 1100, channels, false);
 	for (int channels = 132; channels < 134; channels++) sum(b, 140, channels, false);

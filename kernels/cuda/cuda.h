@@ -161,7 +161,7 @@ void *host_recorded(void);
 void host_repeat(void *);
 void host_forget(void *);
 void host_sync(void);                        /* until all threads of the block are here */
-void host_aligned(const void *, int bytes);  /* on as many, or the program ends */
+void *host_aligned(const void *p, int bytes);   /* p, on as many, or the program ends */
 float host_xor(float v, int lanes);          /* of the thread of the warp that is `lanes` away */
 void host_copy_async(void *to, const void *from, bool any);   /* done when it is waited for */
 void host_copy_commit(void);
@@ -205,29 +205,10 @@ DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n)
 	return __atomic_fetch_add(to, n, __ATOMIC_RELAXED);
 }
 
-DEVICE void read_two(const void *from, uint32_t w[2])
-{
-	host_aligned(from, 8);
-	memcpy(w, from, 8);
-}
-
-DEVICE void write_two(void *to, const uint32_t w[2])
-{
-	host_aligned(to, 8);
-	memcpy(to, w, 8);
-}
-
-DEVICE void read_four(const float *from, float v[4])
-{
-	host_aligned(from, 16);
-	memcpy(v, from, 16);
-}
-
-DEVICE void write_four(float *to, const float v[4])
-{
-	host_aligned(to, 16);
-	memcpy(to, v, 16);
-}
+DEVICE void read_two(const void *from, uint32_t w[2]) { memcpy(w, host_aligned(from, 8), 8); }
+DEVICE void write_two(void *to, const uint32_t w[2]) { memcpy(host_aligned(to, 8), w, 8); }
+DEVICE void read_four(const float *from, float v[4]) { memcpy(v, host_aligned(from, 16), 16); }
+DEVICE void write_four(float *to, const float v[4]) { memcpy(host_aligned(to, 16), v, 16); }
 
 DEVICE uint32_t float_bits(float x)
 {

@@ -68,7 +68,8 @@ limited()
 
 lacks() { echo "gpu.sh: $*" >&2; exit 1; }
 
-programs() { echo "$B"/bin/ic-* "$B"/tests/{check-ops,check-bf16,check-device,check-sweep} "$B"/bench/{device,train,stat,embed}; }
+measures() { echo "$B"/tests/{check-ops,check-bf16,check-device,check-sweep} "$B"/bench/{device,train,stat,embed}; }
+programs() { echo "$B"/bin/ic-* $(measures); }
 
 build()
 {
@@ -79,8 +80,7 @@ build()
 	fi
 	[ ! -d "$B/needed" ] || return 0
 	[ -n "$IC_CUDA" ] || command -v nvcc >/dev/null || lacks "no nvcc, and $B was not made by \`gpu.sh carry'"
-	make -s -j "$(nproc)" B="$B" all "$B"/tests/{check-ops,check-bf16,check-device,check-sweep} "$B"/bench/{device,train,stat,embed} \
-		${REHEARSE:+"$B/tests/libic-cuda-host.so"} >&2 ||
+	make -s -j "$(nproc)" B="$B" all $(measures) ${REHEARSE:+"$B/tests/libic-cuda-host.so"} >&2 ||
 		lacks "make failed"
 }
 
