@@ -66,7 +66,6 @@ DEVICE void sync_threads(void) { __syncthreads(); }
 DEVICE float shuffle_xor(float v, int lanes) { return __shfl_xor_sync(0xffffffffu, v, lanes); }
 DEVICE uint32_t float_bits(float x) { return __float_as_uint(x); }
 DEVICE float bits_float(uint32_t x) { return __uint_as_float(x); }
-DEVICE unsigned high_word(unsigned a, unsigned b) { return __umulhi(a, b); }
 DEVICE uint32_t bits_set(uint32_t x) { return (uint32_t)__popc(x); }
 /* returns what was there */
 DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n) { return atomicAdd(to, n); }
@@ -197,7 +196,6 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 #define mma_tf32 host_mma_tf32
 #define mma_bf16 host_mma_bf16
 
-DEVICE unsigned high_word(unsigned a, unsigned b) { return (unsigned)((uint64_t)a * b >> 32); }
 DEVICE uint32_t bits_set(uint32_t x) { return (uint32_t)__builtin_popcount(x); }
 
 DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n)

@@ -26,15 +26,6 @@ KERNEL(add_parts, struct parts)
 /* A product with all that is known before its memory is; lt: by cuBLASLt, NULL: by tile.cu. */
 struct planned { struct gemm g; struct pack a, b; struct lt_plan *lt; };
 
-static struct divisor make_divisor(int d)
-{
-	struct divisor r = { (unsigned)d, 0, 0 };
-
-	while (1u << r.shift < r.d) r.shift++;
-	r.mul = (unsigned)(((((uint64_t)1 << r.shift) - r.d) << 32) / r.d + 1);
-	return r;
-}
-
 static int padded(int n, int each)
 {
 	return (n + each - 1) / each * each;
@@ -67,12 +58,13 @@ static struct pack make_pack_weights(int precision, struct data from, struct sha
 	return p;
 }
 
-static void make_shape(struct gemm *g, const struct product *p, int each)
+static void make_shape(struct gemm *g, const struct product *p, int each, int depth)
 {
 	g->H = p->x.d[1], g->W = p->x.d[2], g->I = p->x.d[3], g->Ip = padded(g->I, each);
 	g->P = p->y.d[1], g->Q = p->y.d[2], g->O = p->y.d[3], g->Op = padded(g->O, each);
 	g->L = p->w.d[1];
 	g->stride = p->stride, g->top = p->top, g->left = p->left;
+	g->per_stride = ((1u << 31) + (unsigned)g->stride - 1) / (unsigned)g->stride;
 	g->half_a = p->half_a, g->half_b = p->half_b;
 	g->batches = p->batches;
 	int pixels = p->x.d[0] * g->H * g->W, outs = p->y.d[0] * g->P * g->Q;
@@ -81,8 +73,9 @@ static void make_shape(struct gemm *g, const struct product *p, int each)
 	g->n = p->kind == CONV_DX ? g->I : g->O;
 	g->k = p->kind == CONV ? taps * g->Ip : p->kind == CONV_DX ? taps * g->Op : outs;
 	g->rows = dw ? taps * g->I : g->m;
-	g->inner = make_divisor(dw ? g->Q : p->kind == CONV ? g->Ip : g->Op);
-	g->outer = make_divisor(dw ? g->P : g->L);
+	g->whole.inner = dw ? g->Q : p->kind == CONV ? g->Ip : g->Op;
+	g->whole.middle = dw ? g->P : g->L;
+	g->step = walk_to(&g->whole, depth);
 }
 
 /* Enough blocks for the device, each with enough to do. */
@@ -103,7 +96,7 @@ static struct planned make(const struct backend *b, const struct product *p)
 	struct planned r;
 
 	memset(&r, 0, sizeof r);
-	make_shape(&r.g, p, chunk_elements(precision));
+	make_shape(&r.g, p, chunk_elements(precision), step_depth(precision));
 	make_parts(&r.g, step_depth(precision));
 	r.a = make_pack(precision, p->a, p->kind == CONV_DX ? p->y : p->x, p->half_a, p->batches);
 	r.b = p->kind == CONV_DW ? make_pack(precision, p->b, p->y, p->half_b, p->batches)

@@ -25,8 +25,9 @@ enum kind { CONV, CONV_DX, CONV_DW };
  * there is a rest. */
 struct finish { int wanted, more; struct data bias, rest; float low, high; };
 
-/* n / d for n below 2^31: (high word of n mul + n) >> shift (Granlund and Montgomery 1994). */
-struct divisor { unsigned d, mul, shift; };
+/* A place along k, = (outer middle' + middle) inner' + inner, with the numbers that middle and inner
+ * stay below: channel `inner` of tap outer, middle; or pixel middle, inner of picture outer. */
+struct walk { int inner, middle, outer; };
 
 struct gemm {
 	const void *a, *b;                   /* packed */
@@ -40,7 +41,8 @@ struct gemm {
 	 * channels are padded to Ip and Op. */
 	int H, W, I, Ip, P, Q, O, Op, L, stride, top, left;
 	int half_a, half_b;                  /* 1: the image is given at half its side */
-	struct divisor inner, outer;         /* that take k apart: see place.h */
+	unsigned per_stride;                 /* 2^31 / stride, rounded up */
+	struct walk whole, step;             /* what inner and middle stay below; k of a step */
 	struct finish finish;
 };
 
@@ -59,6 +61,13 @@ HOST_DEVICE int chunk_elements(int precision)
 HOST_DEVICE int step_depth(int precision)
 {
 	return DEPTH_CHUNKS * chunk_elements(precision);
+}
+
+HOST_DEVICE struct walk walk_to(const struct walk *whole, int k)
+{
+	struct walk w = { k % whole->inner, k / whole->inner % whole->middle,
+			  k / whole->inner / whole->middle };
+	return w;
 }
 
 HOST_DEVICE int tiles_of(int n)

@@ -1,96 +1,169 @@
-/* place: where the chunks of a product's operands lie: of images, of weights. */
+/* place: where the chunks of a product's operands lie: of images, of weights.  A thread divides where
+ * it begins, and then goes from step to step along k by adding. */
 #ifndef IC_CUDA_PLACE_H
 #define IC_CUDA_PLACE_H
 
-#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/tile.h"
 
 /* Which operands have k innermost, so that a chunk is of neighbours in k; else of neighbours in m
  * or n. */
 DEVICE int a_along_k(int kind) { return kind != CONV_DW; }
 DEVICE int b_along_k(int kind) { return kind == CONV_DX; }
 
-/* A place along m: a pixel before the tap is added, or a tap and its channel n; n -1: outside. */
-struct where { int n, y, x; };
+/* What row m of a reads: from the first number of its picture (CONV_DW: of its channel), pixel y, x
+ * before a tap, or a pixel, is added. */
+struct where { const char *from; int y, x; };
 
-DEVICE struct where where_of(const struct gemm *g, int kind, int m)
+enum { OUTSIDE = -(1 << 30) };               /* a y with which no pixel is inside */
+
+/* What a thread copies of a step.  Chunks along k are of one place in k and several rows of the
+ * tile; across it, the other way round. */
+struct path {
+	struct walk k[COPIES];               /* a along k: [0] is of all */
+	struct where m[COPIES];              /* a across k: [0] is of all */
+	const char *b;                       /* at k 0 of the step; CONV_DX: of the first tap */
+	int n;                               /* of the first chunk of b */
+	int left;                            /* of k, from where the step begins */
+};
+
+struct from { const char *at; bool inside; };
+
+DEVICE int element_bytes(int bf16) { return bf16 ? 2 : 4; }
+
+/* Of a picture that may be given at half its side: its pixels, and the number of pixel y, x, any
+ * number where that is outside. */
+DEVICE int pixels_of(int rows, int cols, int half)
 {
-	struct where w = { -1, 0, 0 };
+	return (rows >> half) * (cols >> half);
+}
+
+DEVICE unsigned pixel(int y, int x, int cols, int half)
+{
+	return (unsigned)(y >> half) * (unsigned)(cols >> half) + (unsigned)(x >> half);
+}
+
+DEVICE struct where where_of(const struct gemm *g, int kind, int bf16, const char *a, int m)
+{
+	struct where w = { a, OUTSIDE, 0 };
+	int64_t skip;
 
 	if (m >= g->m) return w;
 	if (kind == CONV) {
-		w.n = m / (g->P * g->Q);
+		skip = (int64_t)(m / (g->P * g->Q)) * pixels_of(g->H, g->W, g->half_a) * g->Ip;
 		w.y = m / g->Q % g->P * g->stride - g->top;
 		w.x = m % g->Q * g->stride - g->left;
 	} else if (kind == CONV_DX) {
-		w.n = m / (g->H * g->W);
+		skip = (int64_t)(m / (g->H * g->W)) * pixels_of(g->P, g->Q, g->half_a) * g->Op;
 		w.y = m / g->W % g->H + g->top;
 		w.x = m % g->W + g->left;
 	} else {
-		w.n = m % g->Ip;
+		skip = m % g->Ip;
 		w.y = m / g->Ip / g->L - g->top;
 		w.x = m / g->Ip % g->L - g->left;
 	}
+	w.from += skip * element_bytes(bf16);
 	return w;
 }
 
-DEVICE unsigned divided(unsigned n, struct divisor d)
+/* The path from k0 to `end`, of the tile at m0, n0. */
+DEVICE struct path path_of(const struct gemm *g, int kind, int bf16, const char *a, const char *b,
+			   int m0, int n0, int k0, int end)
 {
-	return (high_word(n, d.mul) + n) >> d.shift;
-}
+	int along = a_along_k(kind);
+	struct path p;
 
-/* A place along k: channel c of tap y, x; or pixel y, x of picture c. */
-struct walk { int k, c, y, x; };
-
-/* inner, outer: channels and L, or Q and P. */
-DEVICE struct walk walk_to(const struct gemm *g, int kind, int k)
-{
-	unsigned first = divided((unsigned)k, g->inner), second = divided(first, g->outer);
-	int low = k - (int)(first * g->inner.d), middle = (int)(first - second * g->outer.d);
-	struct walk w = { k, low, (int)second, middle };
-
-	if (kind == CONV_DW) w.c = (int)second, w.y = middle, w.x = low;
-	return w;
-}
-
-/* Pixel y, x of picture n in rows of `padded`, of an image that may be given at half its side; -1
- * where it is outside. */
-DEVICE int64_t pixel(int n, int y, int x, int rows, int cols, int half)
-{
-	if (y < 0 || y >= rows || x < 0 || x >= cols) return -1;
-	return ((int64_t)n * (rows >> half) + (y >> half)) * (cols >> half) + (x >> half);
-}
-
-/* The element of a where the chunk of m, k begins; -1 where it is zero. */
-DEVICE int64_t at_a(const struct gemm *g, int kind, struct where m, struct walk k)
-{
-	int y = kind == CONV_DX ? m.y - k.y : m.y + k.y;
-	int x = kind == CONV_DX ? m.x - k.x : m.x + k.x;
-	int64_t at;
-
-	if (kind == CONV) {
-		at = pixel(m.n, y, x, g->H, g->W, g->half_a);
-		return at < 0 ? -1 : at * g->Ip + k.c;
+	p.n = n0 + copy_other(b_along_k(kind), bf16, THREAD);
+	p.left = end - k0;
+	int64_t skip = kind == CONV_DX ? (int64_t)p.n * g->Op : p.n;
+	if (kind == CONV) skip += (int64_t)(k0 + copy_k(0, bf16, THREAD)) * g->Op;
+	p.b = b + skip * element_bytes(bf16);
+	UNROLL
+	for (int j = 0; j < COPIES; j++) {
+		int id = THREAD + j * THREADS;
+		p.k[j] = walk_to(&g->whole, k0 + copy_k(along, bf16, id));
+		p.m[j] = where_of(g, kind, bf16, a, m0 + copy_other(along, bf16, id));
 	}
-	if (kind == CONV_DW) {
-		at = pixel(k.c, k.y * g->stride + m.y, k.x * g->stride + m.x, g->H, g->W,
-			   g->half_a);
-		return at < 0 ? -1 : at * g->Ip + m.n;
-	}
-	if (g->stride > 1) {
-		if (y < 0 || x < 0 || y % g->stride || x % g->stride) return -1;
-		y /= g->stride, x /= g->stride;
-	}
-	at = pixel(m.n, y, x, g->P, g->Q, g->half_a);
-	return at < 0 ? -1 : at * g->Op + k.c;
+	return p;
 }
 
-/* ... of b, of n, k, which are inside. */
-DEVICE int64_t at_b(const struct gemm *g, int kind, struct walk k, int n)
+DEVICE void walk_on(const struct gemm *g, struct walk *w)
 {
-	if (kind == CONV_DX) return (((int64_t)k.y * g->L + k.x) * g->Ip + n) * g->Op + k.c;
-	if (kind == CONV_DW && g->half_b)
-		return pixel(k.c, k.y, k.x, g->P, g->Q, 1) * g->Op + n;
-	return (int64_t)k.k * g->Op + n;
+	w->inner += g->step.inner;
+	w->middle += g->step.middle;
+	w->outer += g->step.outer;
+	if (w->inner >= g->whole.inner) w->inner -= g->whole.inner, w->middle++;
+	if (w->middle >= g->whole.middle) w->middle -= g->whole.middle, w->outer++;
+}
+
+/* To the next step. */
+DEVICE void path_on(const struct gemm *g, int kind, int bf16, struct path *p)
+{
+	int depth = step_depth(bf16 ? PRECISION_BF16 : PRECISION_F32);
+
+	UNROLL
+	for (int j = 0; j < (a_along_k(kind) ? 1 : COPIES); j++) walk_on(g, &p->k[j]);
+	p->left -= depth;
+	if (kind == CONV) p->b += (int64_t)depth * g->Op * element_bytes(bf16);
+}
+
+/* n / stride, and whether that is whole; of a negative n, more than any side, or negative. */
+DEVICE bool divides(const struct gemm *g, int *n)
+{
+	unsigned before = (unsigned)*n;
+	unsigned after = (unsigned)((uint64_t)before * g->per_stride >> 31);
+
+	*n = (int)after;
+	return after * (unsigned)g->stride == before;
+}
+
+/* Where chunk j of a begins; *inside: else it is zero. */
+DEVICE const char *from_a(const struct gemm *g, int kind, int bf16, const struct path *p, int j,
+			  bool *inside)
+{
+	const struct walk *k = &p->k[a_along_k(kind) ? 0 : j];
+	const struct where *m = &p->m[a_along_k(kind) ? j : 0];
+	int rows = kind == CONV_DX ? g->P : g->H, cols = kind == CONV_DX ? g->Q : g->W, y, x;
+	uint64_t at;
+
+	*inside = copy_k(a_along_k(kind), bf16, THREAD + j * THREADS) < p->left;
+	if (kind == CONV) y = m->y + k->outer, x = m->x + k->middle;
+	else if (kind == CONV_DX) y = m->y - k->outer, x = m->x - k->middle;
+	else y = m->y + k->middle * g->stride, x = m->x + k->inner * g->stride;
+	if (kind == CONV_DX) {
+		*inside &= divides(g, &y) & divides(g, &x);
+	}
+	*inside &= (unsigned)y < (unsigned)rows && (unsigned)x < (unsigned)cols;
+	unsigned number = pixel(y, x, cols, g->half_a);
+	if (kind == CONV) at = number * (unsigned)g->Ip + (unsigned)k->inner;
+	else if (kind == CONV_DX) at = number * (unsigned)g->Op + (unsigned)k->inner;
+	else {
+		number += (unsigned)(k->outer * pixels_of(rows, cols, g->half_a));
+		at = (uint64_t)number * (unsigned)g->Ip;
+	}
+	return m->from + at * (unsigned)element_bytes(bf16);
+}
+
+/* ... of b. */
+DEVICE const char *from_b(const struct gemm *g, int kind, int bf16, const struct path *p, int j,
+			  bool *inside)
+{
+	int along = b_along_k(kind), id = THREAD + j * THREADS;
+	int lines = copy_k(along, bf16, id) - copy_k(along, bf16, THREAD);
+	int columns = copy_other(along, bf16, id) - copy_other(along, bf16, THREAD);
+	const struct walk *k = &p->k[along ? 0 : j];
+	uint64_t at;
+
+	*inside = copy_k(along, bf16, id) < p->left && p->n + columns < g->n;
+	if (kind == CONV) at = (uint64_t)lines * (unsigned)g->Op;
+	else if (kind == CONV_DX) {
+		int tap = k->outer * g->L + k->middle;
+		at = (uint64_t)(tap * g->Ip + columns) * (unsigned)g->Op + (unsigned)k->inner;
+	} else {
+		unsigned number = pixel(k->middle, k->inner, g->Q, g->half_b);
+		number += (unsigned)(k->outer * pixels_of(g->P, g->Q, g->half_b));
+		at = (uint64_t)number * (unsigned)g->Op;
+	}
+	return p->b + at * (unsigned)element_bytes(bf16);
 }
 
 /* The row of c that m is; -1 for a channel that is padding. */

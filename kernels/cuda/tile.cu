@@ -4,34 +4,24 @@
 #include "kernels/cuda/fragment.h"
 #include "kernels/cuda/place.h"
 
-/* What a thread copies in each step, and where k ends. */
-struct work { struct where m[COPIES]; int m0, n0, end; };
-
-DEVICE const void *element(const void *p, int bf16, int64_t at)
+/* Begins the copies of a step of both operands. */
+DEVICE void copy_step(const struct gemm *g, int kind, int bf16, const struct path *p,
+		      struct stage *to)
 {
-	return (const char *)p + at * (bf16 ? 2 : 4);
-}
+	struct chunk *a = &to->a[copy_place(a_along_k(kind), bf16, THREAD)];
+	struct chunk *b = &to->b[copy_place(b_along_k(kind), bf16, THREAD)];
+	const char *from;
+	bool inside;
 
-/* Begins the copies of step k of both operands. */
-DEVICE void copy_step(const struct gemm *g, int kind, int bf16, const struct work *w, const void *a,
-		      const void *b, struct stage *to, int k)
-{
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
-		int id = THREAD + j * THREADS, along = a_along_k(kind);
-		struct walk at = walk_to(g, kind, k + copy_k(along, bf16, id));
-		int64_t from = at.k < w->end && w->m[j].n >= 0 ? at_a(g, kind, w->m[j], at) : -1;
-		copy_async(&to->a[copy_place(along, bf16, id)],
-			   element(a, bf16, from < 0 ? 0 : from), from >= 0);
+		from = from_a(g, kind, bf16, p, j, &inside);
+		copy_async(a + j * THREADS, from, inside);
 	}
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
-		int id = THREAD + j * THREADS, along = b_along_k(kind);
-		int n = w->n0 + copy_other(along, bf16, id);
-		struct walk at = walk_to(g, kind, k + copy_k(along, bf16, id));
-		int64_t from = at.k < w->end && n < g->n ? at_b(g, kind, at, n) : -1;
-		copy_async(&to->b[copy_place(along, bf16, id)],
-			   element(b, bf16, from < 0 ? 0 : from), from >= 0);
+		from = from_b(g, kind, bf16, p, j, &inside);
+		copy_async(b + j * THREADS, from, inside);
 	}
 }
 
@@ -80,14 +70,14 @@ DEVICE void put_pair(const struct gemm *g, struct data c, int64_t row, int n, fl
 }
 
 /* Elements of c that the thread has: of row e / 8, in the order of acc. */
-DEVICE void put_all(const struct gemm *g, int kind, const struct work *w, int precision,
-		    struct data c, const float *acc)
+DEVICE void put_all(const struct gemm *g, int kind, int m0, int n0, int precision, struct data c,
+		    const float *acc)
 {
 	int cores = precision != PRECISION_F32;
 
 	UNROLL
 	for (int i = 0; i < 8; i++) {
-		int m = w->m0 + (cores ? fragment_row(i) : THREAD / 16 + 16 * i);
+		int m = m0 + (cores ? fragment_row(i) : THREAD / 16 + 16 * i);
 		int64_t row = m < g->m ? row_of_c(g, kind, m) : -1;
 		if (row < 0) continue;
 		UNROLL
@@ -95,26 +85,11 @@ DEVICE void put_all(const struct gemm *g, int kind, const struct work *w, int pr
 			int n = cores ? fragment_column(j) : THREAD % 16 + 16 * j;
 			int e = cores ? fragment_place(i, j) : 8 * i + j;
 			if (precision != PRECISION_BF16 || !g->pairs)
-				put(g, c, row, w->n0 + n, acc[e]);
+				put(g, c, row, n0 + n, acc[e]);
 			else if (j % 2 == 0)
-				put_pair(g, c, row, w->n0 + n, acc[e], acc[e + 1]);
+				put_pair(g, c, row, n0 + n, acc[e], acc[e + 1]);
 		}
 	}
-}
-
-/* Which tile, neighbours in n first: they share the larger operand. */
-DEVICE struct work work_of_block(const struct gemm *g, int kind, int bf16, int k0)
-{
-	struct work w;
-	int across = tiles_of(g->n);
-
-	w.m0 = BLOCK_X / across * TILE;
-	w.n0 = BLOCK_X % across * TILE;
-	w.end = k0 + g->part < g->k ? k0 + g->part : g->k;
-	for (int j = 0; j < COPIES; j++)
-		w.m[j] = where_of(g, kind, w.m0 + copy_other(a_along_k(kind), bf16,
-							     THREAD + j * THREADS));
-	return w;
 }
 
 DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
@@ -122,23 +97,28 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 	SHARED struct stage stage[STAGES];
 	int bf16 = precision == PRECISION_BF16, depth = step_depth(precision);
 	int batch = BLOCK_Z / g->parts, k0 = BLOCK_Z % g->parts * g->part;
-	const void *a = element(g->a, bf16, (int64_t)batch * (int64_t)g->step_a);
-	const void *b = element(g->b, bf16, (int64_t)batch * (int64_t)g->step_b);
-	struct work w = work_of_block(g, kind, bf16, k0);
-	int ahead = k0, fill = 0;
+	int end = k0 + g->part < g->k ? k0 + g->part : g->k;
+	/* neighbours in n first: they share the larger operand */
+	int across = tiles_of(g->n), m0 = BLOCK_X / across * TILE, n0 = BLOCK_X % across * TILE;
+	const char *a = (const char *)g->a + (size_t)batch * g->step_a * (bf16 ? 2 : 4);
+	const char *b = (const char *)g->b + (size_t)batch * g->step_b * (bf16 ? 2 : 4);
+	struct path path = path_of(g, kind, bf16, a, b, m0, n0, k0, end);
+	int fill = 0;
 	float acc[64];
 
 	UNROLL
 	for (int i = 0; i < 64; i++) acc[i] = 0;
-	for (int s = 0; s < STAGES - 1; s++, ahead += depth, fill++) {
-		if (ahead < w.end) copy_step(g, kind, bf16, &w, a, b, &stage[fill], ahead);
+	for (int s = 0; s < STAGES - 1; s++, fill++) {
+		if (path.left > 0) copy_step(g, kind, bf16, &path, &stage[fill]);
 		copy_commit();
+		path_on(g, kind, bf16, &path);
 	}
-	for (int k = k0, now = 0; k < w.end; k += depth, ahead += depth) {
+	for (int k = k0, now = 0; k < end; k += depth) {
 		copy_wait(STAGES - 2);       /* this step's are here, and nobody reads the last's */
 		sync_threads();
-		if (ahead < w.end) copy_step(g, kind, bf16, &w, a, b, &stage[fill], ahead);
+		if (path.left > 0) copy_step(g, kind, bf16, &path, &stage[fill]);
 		copy_commit();
+		path_on(g, kind, bf16, &path);
 		if (precision == PRECISION_F32) multiply_numbers(&stage[now], kind, acc);
 		else
 			multiply_fragments(&stage[now], a_along_k(kind), b_along_k(kind),
@@ -147,7 +127,7 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 		if (++fill == STAGES) fill = 0;
 	}
 	struct data c = data_from(g->c, (size_t)BLOCK_Z * (size_t)g->rows * (size_t)g->n);
-	put_all(g, kind, &w, precision, c, acc);
+	put_all(g, kind, m0, n0, precision, c, acc);
 }
 
 #define KINDS(EACH, precision) \
