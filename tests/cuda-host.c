@@ -299,7 +299,7 @@ static void poison_shared(void)
 	race_new(__start_ic_shared, (size_t)(__stop_ic_shared - __start_ic_shared));
 }
 
-void host_block(void (*kernel)(const void *), const void *args)
+void host_block(void (*kernel)(const void *), const void *args, int threads)
 {
 	static uint64_t barrier[KEYS];
 	static unsigned blocks;
@@ -311,14 +311,14 @@ void host_block(void (*kernel)(const void *), const void *args)
 	job.barrier = &barrier[blocks % KEYS];
 	race_tell(&begun);
 	poison_shared();
-	for (int i = 0; i < THREADS; i++) start(i);
+	for (int i = 0; i < threads; i++) start(i);
 	for (;;) {
-		int turn = host_drawn(THREADS / WARP);
-		for (int k = 0; k < THREADS / WARP; k++) run_warp((k ^ turn) * WARP);
-		if (count(0, THREADS, DONE) == THREADS) return;
-		if (count(0, THREADS, AT_BLOCK) < THREADS)
+		int turn = host_drawn(threads / WARP);
+		for (int k = 0; k < threads / WARP; k++) run_warp((k ^ turn) * WARP);
+		if (count(0, threads, DONE) == threads) return;
+		if (count(0, threads, AT_BLOCK) < threads)
 			host_broken("threads part at a barrier");
-		release(0, THREADS);
+		release(0, threads);
 	}
 }
 

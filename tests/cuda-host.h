@@ -6,7 +6,7 @@
 #include "kernels/cuda/cuda.h"
 
 /* The block of host_at, by threads that are fibers. */
-void host_block(void (*kernel)(const void *), const void *args);
+void host_block(void (*kernel)(const void *), const void *args, int threads);
 void host_grid_done(void);
 int host_drawn(int n);                       /* a number below n */
 void host_broken(const char *what);          /* says so and ends the program */

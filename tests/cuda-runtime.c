@@ -10,7 +10,7 @@
 enum { PAGE = 4096, ALIGNED = 256, GRID_YZ = 65535, ARGS = 4096, KERNELS = 128 };
 
 /* Kernels in the order of their launches, with copies of their arguments. */
-struct launch { void (*kernel)(const void *); void *args; int grid[3]; };
+struct launch { void (*kernel)(const void *); void *args; int threads, grid[3]; };
 struct recording { struct launch *at; int n; };
 static struct recording *recording;          /* NULL: kernels run */
 
@@ -118,7 +118,7 @@ static void run_grid(const struct launch *l)
 		host_at.block[0] = i % n[0];
 		host_at.block[1] = i / n[0] % n[1];
 		host_at.block[2] = i / n[0] / n[1];
-		host_block(l->kernel, l->args);
+		host_block(l->kernel, l->args, l->threads);
 	}
 	host_grid_done();
 	each_area(PROT_NONE);
@@ -148,9 +148,9 @@ static bool loaded(void (*kernel)(const void *), const char *name)
 }
 
 void host_run(void (*kernel)(const void *), const char *name, const void *args, size_t bytes,
-	      int gx, int gy, int gz)
+	      int threads, int gx, int gy, int gz)
 {
-	struct launch l = { kernel, (void *)args, { gx, gy, gz } };
+	struct launch l = { kernel, (void *)args, threads, { gx, gy, gz } };
 	bool known = loaded(kernel, name);
 
 	if (gx < 1 || gy < 1 || gz < 1 || gy > GRID_YZ || gz > GRID_YZ)

@@ -121,7 +121,7 @@ KERNEL(fold_lanes, struct fold) { fold_results(&a, 1); }
 KERNEL(fold_fours, struct fold) { fold_results(&a, 4); }
 
 /* Lanes are terms: a warp has one result.  More blocks at once than TARGET_BLOCKS has no run. */
-KERNEL_TIMES(4, fold_terms, struct fold)
+KERNEL_OF(THREADS, 4, fold_terms, struct fold)
 {
 	int lane = THREAD % WARP;
 	unsigned o = (unsigned)BLOCK_X * WARPS + (unsigned)(THREAD / WARP),

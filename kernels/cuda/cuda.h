@@ -1,7 +1,8 @@
 /* cuda: what the kernels are written in: CUDA C, in the part of it that is also C, so that gcc can
  * compile them over an emulated device (tests/cuda-host.c) and run them where no GPU is.
  *
- * A kernel takes one struct, seen as `a`; its threads are in one dimension, THREADS of them. */
+ * A kernel takes one struct, seen as `a`; its threads are in one dimension, THREADS of them unless
+ * it says otherwise. */
 #ifndef IC_CUDA_H
 #define IC_CUDA_H
 
@@ -37,15 +38,13 @@ int cuda_precision(const struct backend *);
 
 cudaStream_t cuda_stream(struct backend *);
 
-#define KERNEL(name, type)                                                                         \
-	static __global__ void __launch_bounds__(THREADS) name(const __grid_constant__ type a)
-/* one of which each processor has so many blocks at once, at least: 2 of 128 registers a thread */
-#define KERNEL_TIMES(blocks, name, type)                                                           \
-	static __global__ void __launch_bounds__(THREADS, blocks)                                  \
+/* of so many threads, and so many blocks at once on each processor, at least */
+#define KERNEL_OF(threads, blocks, name, type)                                                     \
+	static __global__ void __launch_bounds__(threads, blocks)                                  \
 		name(const __grid_constant__ type a)
-#define LAUNCH(b, name, gx, gy, gz, args) \
+#define LAUNCH_OF(threads, b, name, gx, gy, gz, args) \
 	do { \
-		name<<<dim3((unsigned)(gx), (unsigned)(gy), (unsigned)(gz)), THREADS, 0, \
+		name<<<dim3((unsigned)(gx), (unsigned)(gy), (unsigned)(gz)), threads, 0, \
 		       cuda_stream(b)>>>(args); \
 		cuda_after(b, #name); \
 	} while (0)
@@ -147,7 +146,7 @@ DEVICE void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2])
 struct host_place { int thread, block[3], grid_x; };
 extern struct host_place host_at;
 void host_run(void (*kernel)(const void *), const char *name, const void *args, size_t bytes,
-	      int gx, int gy, int gz);
+	      int threads, int gx, int gy, int gz);
 /* memory of the device: for kernels and copies only */
 void *host_take(size_t bytes);
 void host_give(void *);
@@ -169,13 +168,13 @@ void host_load_matrices(uint32_t w[4], const void *row, bool transposed);
 void host_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]);
 void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 
-#define KERNEL(name, type) \
+#define KERNEL_OF(threads, blocks, name, type) \
 	static void name##_body(const type a); \
 	static void name(const void *args) { name##_body(*(const type *)args); } \
 	static void name##_body(const type a)
-#define KERNEL_TIMES(blocks, name, type) KERNEL(name, type)
-#define LAUNCH(b, name, gx, gy, gz, args) \
-	((void)(b), host_run(name, #name, &(args), sizeof(args), (int)(gx), (int)(gy), (int)(gz)))
+#define LAUNCH_OF(threads, b, name, gx, gy, gz, args) \
+	((void)(b), host_run(name, #name, &(args), sizeof(args), threads, (int)(gx), (int)(gy), \
+			     (int)(gz)))
 #define DEVICE static inline
 #define HOST_DEVICE static inline
 #define SHARED static _Alignas(128) __attribute__((section("ic_shared")))   /* to be found */
@@ -223,6 +222,9 @@ DEVICE float bits_float(uint32_t bits)
 }
 
 #endif
+
+#define KERNEL(name, type) KERNEL_OF(THREADS, 1, name, type)
+#define LAUNCH(b, name, gx, gy, gz, args) LAUNCH_OF(THREADS, b, name, gx, gy, gz, args)
 
 /* The nearest of the numbers that tensor cores read: 10 bits of mantissa, ties to even; NaN and
  * infinity stay. */

@@ -226,7 +226,7 @@ void cuda_gemm_run(struct backend *b, const struct product *p, const struct fini
 	}
 	r.g.c = p->c;
 	if (r.g.parts > 1) r.g.c.p = work, r.g.c.bf16 = 0;
-	r.g.pairs = r.g.c.bf16 && r.g.n % 2 == 0 && (uintptr_t)r.g.c.p % 4 == 0;
+	r.g.fours = r.g.n % 4 == 0 && (uintptr_t)r.g.c.p % data_bytes(r.g.c.bf16, 4) == 0;
 	cuda_tile_launch(b, &r.g, p->kind);
 	if (r.g.parts > 1) add_up(b, &r.g, p->c);
 }

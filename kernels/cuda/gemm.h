@@ -32,7 +32,7 @@ struct walk { int inner, middle, outer; };
 struct gemm {
 	const void *a, *b;                   /* packed */
 	struct data c;                       /* [batches or parts][rows][n] */
-	int pairs;                           /* two neighbours of c may be written as a word */
+	int fours;                           /* four neighbours of c may be written at once */
 	int m, n, k, part;                   /* part: of k, whole steps */
 	int rows;                            /* of c: m, less the padding of channels */
 	int parts, batches;

@@ -79,7 +79,7 @@ DEVICE struct path path_of(const struct gemm *g, int kind, int bf16, const char 
 	p.b = b + skip * element_bytes(bf16);
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
-		int id = THREAD + j * THREADS;
+		int id = THREAD + j * TILE_THREADS;
 		p.k[j] = walk_to(&g->whole, k0 + copy_k(along, bf16, id));
 		p.m[j] = where_of(g, kind, bf16, a, m0 + copy_other(along, bf16, id));
 	}
@@ -125,7 +125,7 @@ DEVICE const char *from_a(const struct gemm *g, int kind, int bf16, const struct
 	int rows = kind == CONV_DX ? g->P : g->H, cols = kind == CONV_DX ? g->Q : g->W, y, x;
 	uint64_t at;
 
-	*inside = copy_k(a_along_k(kind), bf16, THREAD + j * THREADS) < p->left;
+	*inside = copy_k(a_along_k(kind), bf16, THREAD + j * TILE_THREADS) < p->left;
 	if (kind == CONV) y = m->y + k->outer, x = m->x + k->middle;
 	else if (kind == CONV_DX) y = m->y - k->outer, x = m->x - k->middle;
 	else y = m->y + k->middle * g->stride, x = m->x + k->inner * g->stride;
@@ -147,7 +147,7 @@ DEVICE const char *from_a(const struct gemm *g, int kind, int bf16, const struct
 DEVICE const char *from_b(const struct gemm *g, int kind, int bf16, const struct path *p, int j,
 			  bool *inside)
 {
-	int along = b_along_k(kind), id = THREAD + j * THREADS;
+	int along = b_along_k(kind), id = THREAD + j * TILE_THREADS;
 	int lines = copy_k(along, bf16, id) - copy_k(along, bf16, THREAD);
 	int columns = copy_other(along, bf16, id) - copy_other(along, bf16, THREAD);
 	const struct walk *k = &p->k[along ? 0 : j];

@@ -32,7 +32,7 @@ DEVICE void copy_rows(const struct sift_rows *r, int wide, int x0, int k, struct
 {
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
-		int id = THREAD + j * THREADS, x = x0 + copy_other(1, 1, id);
+		int id = THREAD + j * TILE_THREADS, x = x0 + copy_other(1, 1, id);
 		size_t from = (size_t)(x < r->n ? x : 0) * (size_t)wide;
 		copy_async(&to[copy_place(1, 1, id)], r->bits + from + k + copy_k(1, 1, id),
 			   x < r->n);
@@ -44,7 +44,7 @@ DEVICE void multiply_tile(const struct sift *s, struct spot p, struct stage *sta
 	int ahead = 0, fill = 0;
 
 	UNROLL
-	for (int i = 0; i < 64; i++) acc[i] = 0;
+	for (int i = 0; i < SUMS; i++) acc[i] = 0;
 	for (int k = -(STAGES - 1) * SIFT_DEEP, now = 0; k < s->wide; k += SIFT_DEEP) {
 		if (k >= 0) {
 			copy_wait(STAGES - 2);
@@ -73,22 +73,23 @@ DEVICE int reached(const struct sift *s, int m, int n, float dot)
 	return left | (most + s->a.bias[m] >= s->b.bar[n] ? RIGHT : 0);
 }
 
-/* Which of a thread's 64 pairs are reached, by i and j; asked once, for what is counted must be
+/* Which of a thread's pairs are reached, by i and j; asked once, for what is counted must be
  * what is written, and two copies of one formula may be fused in two ways. */
-struct marks { uint32_t left[2], right[2]; };
+enum { MARKS = 32 / COLUMNS };               /* rows in a word */
+struct marks { uint32_t left[ROWS / MARKS], right[ROWS / MARKS]; };
 
 DEVICE struct marks marks_of(const struct sift *s, struct spot p, const float *acc)
 {
-	struct marks m = { { 0, 0 }, { 0, 0 } };
+	struct marks m = { { 0, 0, 0, 0 }, { 0, 0, 0, 0 } };
 
 	UNROLL
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < ROWS; i++) {
 		UNROLL
-		for (int j = 0; j < 8; j++) {
+		for (int j = 0; j < COLUMNS; j++) {
 			int what = reached(s, p.m0 + fragment_row(i), p.n0 + fragment_column(j),
 					   acc[fragment_place(i, j)]);
-			m.left[i / 4] |= (what & LEFT ? 1u : 0) << (i % 4 * 8 + j);
-			m.right[i / 4] |= (what & RIGHT ? 1u : 0) << (i % 4 * 8 + j);
+			m.left[i / MARKS] |= (what & LEFT ? 1u : 0) << (i % MARKS * COLUMNS + j);
+			m.right[i / MARKS] |= (what & RIGHT ? 1u : 0) << (i % MARKS * COLUMNS + j);
 		}
 	}
 	return m;
@@ -96,18 +97,22 @@ DEVICE struct marks marks_of(const struct sift *s, struct spot p, const float *a
 
 DEVICE uint32_t hits_of(const struct marks *m)
 {
-	return bits_set(m->left[0] | m->right[0]) + bits_set(m->left[1] | m->right[1]);
+	uint32_t n = 0;
+
+	UNROLL
+	for (int i = 0; i < ROWS / MARKS; i++) n += bits_set(m->left[i] | m->right[i]);
+	return n;
 }
 
 /* The hits, to the list from `at` on. */
 DEVICE void put_hits(const struct sift *s, const struct marks *m, const float *acc, uint32_t at)
 {
 	UNROLL
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < ROWS; i++) {
 		UNROLL
-		for (int j = 0; j < 8; j++) {
-			uint32_t bit = 1u << (i % 4 * 8 + j);
-			bool left = m->left[i / 4] & bit, right = m->right[i / 4] & bit;
+		for (int j = 0; j < COLUMNS; j++) {
+			uint32_t bit = 1u << (i % MARKS * COLUMNS + j);
+			bool left = m->left[i / MARKS] & bit, right = m->right[i / MARKS] & bit;
 			if (!left && !right) continue;
 			struct sift_hit h = { acc[fragment_place(i, j)], (uint8_t)fragment_row(i),
 				(uint8_t)fragment_column(j), left, right };
@@ -117,7 +122,7 @@ DEVICE void put_hits(const struct sift *s, const struct marks *m, const float *a
 }
 
 /* What threads tell each other when the tile is multiplied. */
-struct talk { uint32_t each[THREADS], warp[THREADS / WARP], start; };
+struct talk { uint32_t each[TILE_THREADS], warp[TILE_THREADS / WARP], start; };
 
 /* What the threads before this one of the block have, and all have; whole numbers below 2^24. */
 DEVICE uint32_t before(struct talk *t, uint32_t mine, uint32_t *all)
@@ -133,7 +138,7 @@ DEVICE uint32_t before(struct talk *t, uint32_t mine, uint32_t *all)
 	for (int w = 0; w < THREAD / WARP; w++) n += t->warp[w];
 	for (int i = first; i < THREAD; i++) n += t->each[i];
 	*all = 0;
-	for (int w = 0; w < THREADS / WARP; w++) *all += t->warp[w];
+	for (int w = 0; w < TILE_THREADS / WARP; w++) *all += t->warp[w];
 	return n;
 }
 
@@ -151,13 +156,13 @@ DEVICE bool reserve(const struct sift *s, struct talk *t, struct spot p, uint32_
 	return *from <= s->limit && hits <= s->limit - *from;
 }
 
-KERNEL_TIMES(2, sift_tile, struct sift)
+KERNEL_OF(TILE_THREADS, 2, sift_tile, struct sift)
 {
 	SHARED struct stage stage[STAGES];
 	struct talk *talk = (struct talk *)stage;
 	struct spot p = spot_of(&a);
-	float acc[64];
-	struct marks marks = { { 0, 0 }, { 0, 0 } };
+	float acc[SUMS];
+	struct marks marks = { { 0, 0, 0, 0 }, { 0, 0, 0, 0 } };
 	uint32_t all, from, first;
 	bool needed = !a.upper || p.column >= p.row;
 
@@ -170,19 +175,19 @@ KERNEL_TIMES(2, sift_tile, struct sift)
 	if (reserve(&a, talk, p, all, &from)) put_hits(&a, &marks, acc, from + first);
 }
 
-KERNEL_TIMES(2, sift_scores, struct sift)
+KERNEL_OF(TILE_THREADS, 2, sift_scores, struct sift)
 {
 	SHARED struct stage stage[STAGES];
 	struct spot p = spot_of(&a);
-	float acc[64];
+	float acc[SUMS];
 
 	multiply_tile(&a, p, stage, acc);
 	UNROLL
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < ROWS; i++) {
 		int m = p.m0 + fragment_row(i);
 		size_t row = (size_t)m * (size_t)a.b.n;
 		UNROLL
-		for (int j = 0; j < 8; j++) {
+		for (int j = 0; j < COLUMNS; j++) {
 			int n = p.n0 + fragment_column(j);
 			if (m < a.a.n && n < a.b.n)
 				a.score[row + (size_t)n] =
@@ -224,12 +229,12 @@ KERNEL(sift_select, struct sift)
 
 static void sift(struct backend *b, const struct sift *s)
 {
-	LAUNCH(b, sift_tile, tiles_of(s->a.n) * tiles_of(s->b.n), 1, 1, *s);
+	LAUNCH_OF(TILE_THREADS, b, sift_tile, tiles_of(s->a.n) * tiles_of(s->b.n), 1, 1, *s);
 }
 
 static void sift_kth(struct backend *b, const struct sift *s)
 {
-	LAUNCH(b, sift_scores, tiles_of(s->a.n) * tiles_of(s->b.n), 1, 1, *s);
+	LAUNCH_OF(TILE_THREADS, b, sift_scores, tiles_of(s->a.n) * tiles_of(s->b.n), 1, 1, *s);
 	LAUNCH(b, sift_select, blocks_for((size_t)s->a.n, THREADS / WARP), 1, 1, *s);
 }
 

@@ -4,6 +4,8 @@
 #include "kernels/cuda/fragment.h"
 #include "kernels/cuda/place.h"
 
+#include <assert.h>
+
 /* Begins the copies of a step of both operands. */
 DEVICE void copy_step(const struct gemm *g, int kind, int bf16, const struct path *p,
 		      struct stage *to)
@@ -16,12 +18,12 @@ DEVICE void copy_step(const struct gemm *g, int kind, int bf16, const struct pat
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
 		from = from_a(g, kind, bf16, p, j, &inside);
-		copy_async(a + j * THREADS, from, inside);
+		copy_async(a + j * TILE_THREADS, from, inside);
 	}
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
 		from = from_b(g, kind, bf16, p, j, &inside);
-		copy_async(b + j * THREADS, from, inside);
+		copy_async(b + j * TILE_THREADS, from, inside);
 	}
 }
 
@@ -31,63 +33,71 @@ DEVICE float number(const struct chunk *tile, int along, int x, int k)
 	return bits_float(c->word[along ? k % 4 : x % 4]);
 }
 
-/* A thread has 8 x 8 numbers, 16 apart. */
+/* The sums are those that tensor cores give a thread. */
 DEVICE void multiply_numbers(const struct stage *s, int kind, float *acc)
 {
-	int m0 = THREAD / 16, n0 = THREAD % 16;
-
 	UNROLL_BY(2)                         /* more want more registers than there are */
 	for (int k = 0; k < 4 * DEPTH_CHUNKS; k++) {
-		float b[8];
+		float b[COLUMNS];
 		UNROLL
-		for (int j = 0; j < 8; j++) b[j] = number(s->b, b_along_k(kind), n0 + 16 * j, k);
+		for (int j = 0; j < COLUMNS; j++)
+			b[j] = number(s->b, b_along_k(kind), fragment_column(j), k);
 		UNROLL
-		for (int i = 0; i < 8; i++) {
-			float x = number(s->a, a_along_k(kind), m0 + 16 * i, k);
+		for (int i = 0; i < ROWS; i++) {
+			float x = number(s->a, a_along_k(kind), fragment_row(i), k);
 			UNROLL
-			for (int j = 0; j < 8; j++) acc[8 * i + j] += x * b[j];
+			for (int j = 0; j < COLUMNS; j++) acc[fragment_place(i, j)] += x * b[j];
 		}
 	}
 }
 
-DEVICE void put(const struct gemm *g, struct data c, int64_t row, int n, float x)
+/* Half of the tile's rows on their way to c: they begin 8 banks apart. */
+enum { HALF = TILE / 2 };
+struct half { float row[HALF][TILE + 8]; };
+static_assert(sizeof(struct half) <= STAGES * sizeof(struct stage), "it lies where the stages are");
+
+/* The sums of a thread. */
+DEVICE void put_aside(struct half *to, const float *acc)
 {
-	int64_t at = row * g->n + n;
-
-	if (n < g->n)
-		data_put(c, (size_t)at, g->parts > 1 ? x : finished(&g->finish, at, n, x));
-}
-
-/* Columns n and n + 1 as one word. */
-DEVICE void put_pair(const struct gemm *g, struct data c, int64_t row, int n, float x, float y)
-{
-	int64_t at = row * g->n + n;
-
-	if (n >= g->n) return;
-	uint32_t first = round_bf16(finished(&g->finish, at, n, x));
-	uint32_t second = round_bf16(finished(&g->finish, at + 1, n + 1, y));
-	((uint32_t *)c.p)[at / 2] = first | second << 16;
-}
-
-/* Elements of c that the thread has: of row e / 8, in the order of acc. */
-DEVICE void put_all(const struct gemm *g, int kind, int m0, int n0, int precision, struct data c,
-		    const float *acc)
-{
-	int cores = precision != PRECISION_F32;
-
 	UNROLL
-	for (int i = 0; i < 8; i++) {
-		int m = m0 + (cores ? fragment_row(i) : THREAD / 16 + 16 * i);
-		int64_t row = m < g->m ? row_of_c(g, kind, m) : -1;
-		if (row < 0) continue;
+	for (int i = 0; i < ROWS; i++) {
+		float *row = to->row[fragment_row(i) % HALF];
 		UNROLL
-		for (int j = 0; j < 8; j++) {
-			int n = cores ? fragment_column(j) : THREAD % 16 + 16 * j;
-			int e = cores ? fragment_place(i, j) : 8 * i + j;
-			if (precision != PRECISION_BF16 || !g->pairs)
-				put(g, c, row, n0 + n, acc[e]);
-			else if (j % 2 == 0)
-				put_pair(g, c, row, n0 + n, acc[e], acc[e + 1]);
+		for (int j = 0; j < COLUMNS; j += 2) {
+			int at = fragment_place(i, j);
+			uint32_t two[2] = { float_bits(acc[at]), float_bits(acc[at + 1]) };
+			write_two(row + fragment_column(j), two);
+		}
+	}
+}
+
+/* Four neighbours of row m, from column n on. */
+DEVICE void put_four(const struct gemm *g, int kind, struct data c, int m, int n,
+		     const float *from)
+{
+	int64_t row = m < g->m ? row_of_c(g, kind, m) : -1, at = row * g->n + n;
+	float v[4];
+
+	if (row < 0 || n >= g->n) return;
+	read_four(from, v);
+	UNROLL
+	for (int l = 0; l < 4; l++)
+		if (g->parts == 1 && n + l < g->n) v[l] = finished(&g->finish, at + l, n + l, v[l]);
+	if (g->fours) data_put4(c, (size_t)at, v);
+	else for (int l = 0; l < 4 && n + l < g->n; l++) data_put(c, (size_t)(at + l), v[l]);
+}
+
+/* The tile, by way of shared memory: a warp writes a row. */
+DEVICE void put_all(const struct gemm *g, int kind, int m0, int n0, struct data c, const float *acc,
+		    struct half *by)
+{
+	for (int half = 0; half < 2; half++) {
+		sync_threads();              /* nobody reads what was there */
+		if (fragment_row(0) / HALF == half) put_aside(by, acc);
+		sync_threads();
+		for (int at = THREAD; at < HALF * TILE / 4; at += TILE_THREADS) {
+			int m = at / (TILE / 4), n = at % (TILE / 4) * 4;
+			put_four(g, kind, c, m0 + half * HALF + m, n0 + n, by->row[m] + n);
 		}
 	}
 }
@@ -104,10 +114,10 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 	const char *b = (const char *)g->b + (size_t)batch * g->step_b * (bf16 ? 2 : 4);
 	struct path path = path_of(g, kind, bf16, a, b, m0, n0, k0, end);
 	int fill = 0;
-	float acc[64];
+	float acc[SUMS];
 
 	UNROLL
-	for (int i = 0; i < 64; i++) acc[i] = 0;
+	for (int i = 0; i < SUMS; i++) acc[i] = 0;
 	for (int s = 0; s < STAGES - 1; s++, fill++) {
 		if (path.left > 0) copy_step(g, kind, bf16, &path, &stage[fill]);
 		copy_commit();
@@ -127,27 +137,24 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 		if (++fill == STAGES) fill = 0;
 	}
 	struct data c = data_from(g->c, (size_t)BLOCK_Z * (size_t)g->rows * (size_t)g->n);
-	put_all(g, kind, m0, n0, precision, c, acc);
+	put_all(g, kind, m0, n0, c, acc, (struct half *)stage);
 }
 
 #define KINDS(EACH, precision) \
 	EACH(CONV, precision) EACH(CONV_DX, precision) EACH(CONV_DW, precision)
 #define DEFINE(kind, precision) \
-	KERNEL(gemm_##kind##_##precision, struct gemm) \
-	{ \
-		gemm_tile(&a, kind, PRECISION_##precision); \
-	}
-#define DEFINE_TWICE(kind, precision) \
-	KERNEL_TIMES(2, gemm_##kind##_##precision, struct gemm) \
+	KERNEL_OF(TILE_THREADS, 2, gemm_##kind##_##precision, struct gemm) \
 	{ \
 		gemm_tile(&a, kind, PRECISION_##precision); \
 	}
 KINDS(DEFINE, F32)
 KINDS(DEFINE, TF32)
-KINDS(DEFINE_TWICE, BF16)
+KINDS(DEFINE, BF16)
 
 #define CASE(kind, precision) \
-	case kind: LAUNCH(b, gemm_##kind##_##precision, blocks, 1, deep, *g); break;
+	case kind: \
+		LAUNCH_OF(TILE_THREADS, b, gemm_##kind##_##precision, blocks, 1, deep, *g); \
+		break;
 
 void cuda_tile_launch(struct backend *b, const struct gemm *g, int kind)
 {

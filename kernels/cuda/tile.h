@@ -8,7 +8,8 @@
 
 #include "kernels/cuda/gemm.h"
 
-enum { TILE_CHUNKS = TILE * DEPTH_CHUNKS, COPIES = TILE_CHUNKS / THREADS };
+enum { TILE_THREADS = 128 };                 /* of its kernels */
+enum { TILE_CHUNKS = TILE * DEPTH_CHUNKS, COPIES = TILE_CHUNKS / TILE_THREADS };
 
 /* Chunk c of row x of an operand along k: two rows fill the banks, four pairs differ. */
 DEVICE int place_along(int x, int c)
@@ -23,7 +24,7 @@ DEVICE int place_across(int bf16, int k, int c)
 	return bf16 ? k * (TILE / 8) + (c ^ (k & 7)) : k * (TILE / 4) + (c ^ (k & 3) << 1);
 }
 
-/* What copy `id` of COPIES * THREADS brings: offset in k and in the other direction. */
+/* What copy `id` of TILE_CHUNKS brings: offset in k and in the other direction. */
 DEVICE int copy_k(int along, int bf16, int id)
 {
 	int each = bf16 ? 8 : 4;
