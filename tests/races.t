@@ -26,7 +26,7 @@ ok "rows, pieces, recorded runs" watched "$tests/check-device"
 ok "pairs of rows" watched "$tests/check-sweep"
 kernels()
 {
-	sed -n 's/^KERNEL[A-Z_]*(\([0-9], \)\{0,1\}\([a-z_]*\),.*/\2/p' kernels/cuda/*.cu
+	sed -n 's/^KERNEL\((\|_OF([A-Z_]*, [0-9], \)\([a-z_]*\),.*/\2/p' kernels/cuda/*.cu
 	printf 'gemm_%s\n' CONV{,_DX,_DW}_{F32,TF32,BF16}
 }
 ok "no kernel is left out" eval '[ "$(kernels | sort -u)" = "$(sort -u "$IC_LOADED")" ]'

@@ -38,7 +38,10 @@ int cuda_precision(const struct backend *);
 
 cudaStream_t cuda_stream(struct backend *);
 
-/* of so many threads, and so many blocks at once on each processor, at least */
+#define KERNEL(name, type)                                                                         \
+	static __global__ void __launch_bounds__(THREADS) name(const __grid_constant__ type a)
+/* of so many threads, and of which each processor has so many blocks at once, at least; to ask for
+ * one is not the same as not to ask: the compiler then takes more registers */
 #define KERNEL_OF(threads, blocks, name, type)                                                     \
 	static __global__ void __launch_bounds__(threads, blocks)                                  \
 		name(const __grid_constant__ type a)
@@ -168,7 +171,8 @@ void host_load_matrices(uint32_t w[4], const void *row, bool transposed);
 void host_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]);
 void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 
-#define KERNEL_OF(threads, blocks, name, type) \
+#define KERNEL_OF(threads, blocks, name, type) KERNEL(name, type)
+#define KERNEL(name, type) \
 	static void name##_body(const type a); \
 	static void name(const void *args) { name##_body(*(const type *)args); } \
 	static void name##_body(const type a)
@@ -223,7 +227,6 @@ DEVICE float bits_float(uint32_t bits)
 
 #endif
 
-#define KERNEL(name, type) KERNEL_OF(THREADS, 1, name, type)
 #define LAUNCH(b, name, gx, gy, gz, args) LAUNCH_OF(THREADS, b, name, gx, gy, gz, args)
 
 /* The nearest of the numbers that tensor cores read: 10 bits of mantissa, ties to even; NaN and

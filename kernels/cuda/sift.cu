@@ -183,15 +183,16 @@ KERNEL_OF(TILE_THREADS, 2, sift_scores, struct sift)
 
 	multiply_tile(&a, p, stage, acc);
 	UNROLL
-	for (int i = 0; i < ROWS; i++) {
-		int m = p.m0 + fragment_row(i);
-		size_t row = (size_t)m * (size_t)a.b.n;
+	for (int j = 0; j < COLUMNS; j++) {
+		int n = p.n0 + fragment_column(j);
+		if (n >= a.b.n) continue;
+		float bias = a.b.bias[n];
 		UNROLL
-		for (int j = 0; j < COLUMNS; j++) {
-			int n = p.n0 + fragment_column(j);
-			if (m < a.a.n && n < a.b.n)
-				a.score[row + (size_t)n] =
-					acc[fragment_place(i, j)] + a.b.bias[n];
+		for (int i = 0; i < ROWS; i++) {
+			int m = p.m0 + fragment_row(i);
+			if (m < a.a.n)
+				a.score[(size_t)m * (size_t)a.b.n + (size_t)n] =
+					acc[fragment_place(i, j)] + bias;
 		}
 	}
 }
