@@ -1,7 +1,9 @@
 /* check-banks: what the threads of a warp read and write of a product's tiles in shared memory
  * never meets in a bank: counted, place by place, for each kernel. */
-#include "kernels/cuda/tile.h"
+#include "kernels/cuda/fragment.h"
 #include "tests/tap.h"
+
+struct host_place host_at;                   /* the thread that is asked */
 
 enum { BANKS = 32, LINES = 8 };              /* of 4 bytes; a transfer of 16 bytes takes a line */
 
@@ -90,6 +92,28 @@ static void check_words(int of_a)
 	ok(!met, "and meet in %d banks", met);
 }
 
+/* Two sums as one write, of 16 threads at a time. */
+static void check_sums(void)
+{
+	static int used[TILE][TILE];
+	int row = sizeof ((struct half *)0)->row[0] / sizeof(float), met = 0, once = 1;
+
+	for (int first = 0; first < TILE_THREADS; first += 16)
+		for (int i = 0; i < ROWS; i++)
+			for (int j = 0; j < COLUMNS; j += 2) {
+				int bank[BANKS] = { 0 };
+				for (host_at.thread = first; THREAD < first + 16; THREAD++) {
+					int m = fragment_row(i), n = fragment_column(j);
+					int at = m % HALF * row + n;
+					met += bank[at % BANKS]++ + bank[(at + 1) % BANKS]++;
+					once &= !used[m][n]++ & !used[m][n + 1]++;
+					once &= fragment_column(j + 1) == n + 1;
+				}
+			}
+	ok(once, "threads have each sum of the tile, once");
+	ok(!met, "and write them in %d banks that others do", met);
+}
+
 int main(void)
 {
 	for (int along = 0; along < 2; along++)
@@ -97,5 +121,6 @@ int main(void)
 	for (int along = 0; along < 2; along++)
 		for (int of_a = 0; of_a < 2; of_a++) check_matrices(along, of_a);
 	for (int of_a = 0; of_a < 2; of_a++) check_words(of_a);
+	check_sums();
 	return done_testing();
 }

@@ -51,9 +51,6 @@ DEVICE void multiply_numbers(const struct stage *s, int kind, float *acc)
 	}
 }
 
-/* Half of the tile's rows on their way to c: they begin 8 banks apart. */
-enum { HALF = TILE / 2 };
-struct half { float row[HALF][TILE + 8]; };
 static_assert(sizeof(struct half) <= STAGES * sizeof(struct stage), "it lies where the stages are");
 
 /* The sums of a thread. */

@@ -68,4 +68,8 @@ DEVICE int matrix_word(int of_a, int x, int c, int j, int lane)
 	return 4 * place_across(0, 4 * (c + matrix_c(of_a, j)) + lane % 4, x / 4) + x % 4;
 }
 
+/* Half of the tile's rows of sums on their way to c: they begin 8 banks apart. */
+enum { HALF = TILE / 2 };
+struct half { float row[HALF][TILE + 8]; };
+
 #endif
