@@ -2,6 +2,7 @@
 #include "kernels/cpu/blas.h"
 
 #include <cblas.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,7 @@ static const char *better_core(void)
 /* What is set from outside is somebody's choice, ours of a moment ago included. */
 void blas_start(char **argv)
 {
+	char self[PATH_MAX] = "";
 	const char *forbidden = getenv("IC_NO_REEXEC");
 	const char *core = getenv("OPENBLAS_CORETYPE") ? NULL : better_core();
 	bool spins = !getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY");
@@ -77,7 +79,8 @@ void blas_start(char **argv)
 	if (forbidden && *forbidden && strcmp(forbidden, "0")) return;
 	if (core && setenv("OPENBLAS_CORETYPE", core, 1)) return;
 	if (spins && setenv("GOMP_SPINCOUNT", SPINS, 1)) return;
-	execv("/proc/self/exe", argv);           /* no /proc: go on, slower */
+	/* by its path, for ps and pkill to see its name; where that fails, it goes on, slower */
+	if (readlink("/proc/self/exe", self, sizeof self - 1) > 0) execv(self, argv);
 	if (core) unsetenv("OPENBLAS_CORETYPE");
 	if (spins) unsetenv("GOMP_SPINCOUNT");
 }

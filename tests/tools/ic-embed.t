@@ -169,6 +169,7 @@ for i in $(seq 6000); do
 	[ "$(stat -c %s many.mdb.part 2>/dev/null || echo 0)" -gt 1000000 ] && break
 	sleep 0.1
 done
+ok "while it runs it has its name" test "$(cat /proc/$embed/comm)" = ic-embed
 kill -TERM $embed
 wait $embed
 ok "stopped, to be run again" test $? = 75
