@@ -7,14 +7,14 @@
 #include "kernels/chain.h"
 #include "kernels/cuda/steps.h"
 
-enum { EACH = 4, WARPS = THREADS / WARP };
+enum { EACH = 4, WARPS = THREADS / WARP, ALL = 15 };   /* ALL: dimensions */
 enum { TARGET_BLOCKS = 528 };                /* four for each processor of an H100 */
 
 /* Result o is the sum over the dimensions `cut` of where `kept` has it. */
 struct fold {
 	struct space s;
 	struct operand in;
-	int kept[4], n_kept, cut[4], n_cut;
+	int kept, cut;                       /* which dimensions, as bits */
 	unsigned results, terms, part;       /* terms of a result, and how many of them in a part */
 	/* results next to each other that a thread has, of `wide` threads next to each other in a
 	 * row; 0: the lanes of a warp are terms of one */
@@ -28,17 +28,14 @@ struct fold_end { const float *partial; float *y; unsigned results; int parts; f
 DEVICE void each(const struct space *s, int lanes)
 {
 	unsigned step = (unsigned)(THREADS * lanes);
-	unsigned e = (unsigned)BLOCK_X * EACH * step + (unsigned)(THREAD * lanes), i[4];
-	SIXTEEN float r[CHAIN_MAX * 4];
+	unsigned e = (unsigned)BLOCK_X * EACH * step + (unsigned)(THREAD * lanes);
+	unsigned i[4] = { 0, 0, 0, 0 };
+	SIXTEEN float kept[CHAIN_MAX * 4];
+	float r[4] = { 0, 0, 0, 0 };
 
 	for (int k = 0; k < EACH && e < s->count; k++, e += step) {
-		unsigned rest = e;
-		for (int j = s->rank - 1; j > 0; j--) {
-			i[j] = rest % s->d[j];
-			rest /= s->d[j];
-		}
-		i[0] = rest;
-		run_steps(s, e, i, r, lanes);
+		if (s->placed) spread(s, ALL, e, i);
+		run_steps(s, e, i, kept, r, lanes);
 	}
 }
 
@@ -56,25 +53,17 @@ DEVICE void pair_add(struct pair *to, float x)
 	to->sum = s;
 }
 
-DEVICE void spread(const struct space *s, const int *dim, int n, unsigned at, unsigned *i)
-{
-	for (int k = n - 1; k > 0; k--) {
-		i[dim[k]] = at % s->d[dim[k]];
-		at /= s->d[dim[k]];
-	}
-	if (n) i[dim[0]] = at;
-}
-
 /* Term t of the `lanes` results the first of which has the indices i. */
-DEVICE void term(const struct fold *f, unsigned *i, unsigned t, float *r, float *x, int lanes)
+DEVICE void term(const struct fold *f, unsigned *i, unsigned t, float *kept, float *x, int lanes)
 {
+	float r[4] = { 0, 0, 0, 0 };
 	unsigned e = 0;
 
-	spread(&f->s, f->cut, f->n_cut, t, i);
-	for (int k = 0; k < f->s.rank; k++) e = e * f->s.d[k] + i[k];
-	run_steps(&f->s, e, i, r, lanes);
-	if (f->in.from >= 0) fetch(r + f->in.from * lanes, x, lanes);
-	else load(&f->s, &f->in, e, i, x, lanes);
+	spread(&f->s, f->cut, t, i);
+	UNROLL
+	for (int k = 0; k < 4; k++) e = e * f->s.d[k].d + i[k];
+	run_steps(&f->s, e, i, kept, r, lanes);
+	take(&f->in, e, i, r, kept, x, lanes);
 }
 
 DEVICE void put_part(const struct fold *f, unsigned o, struct pair p)
@@ -94,12 +83,12 @@ DEVICE void fold_results(const struct fold *f, int lanes)
 	unsigned begin = (unsigned)BLOCK_Y * f->part, i[4] = { 0, 0, 0, 0 };
 	unsigned end = begin + f->part < f->terms ? begin + f->part : f->terms;
 	struct pair sum[4] = { { 0, 0 }, { 0, 0 }, { 0, 0 }, { 0, 0 } };
-	SIXTEEN float r[CHAIN_MAX * 4];
+	SIXTEEN float kept[CHAIN_MAX * 4];
 	float x[4];
 
-	spread(&f->s, f->kept, f->n_kept, o, i);
+	spread(&f->s, f->kept, o, i);
 	for (unsigned t = begin + (unsigned)row; o < f->results && t < end; t += (unsigned)rows) {
-		term(f, i, t, r, x, lanes);
+		term(f, i, t, kept, x, lanes);
 		UNROLL
 		for (int l = 0; l < lanes; l++) pair_add(&sum[l], x[l]);
 	}
@@ -128,11 +117,11 @@ KERNEL_OF(THREADS, 4, fold_terms, struct fold)
 		 begin = (unsigned)BLOCK_Y * a.part;
 	unsigned end = begin + a.part < a.terms ? begin + a.part : a.terms, i[4] = { 0 };
 	struct pair sum = { 0, 0 };
-	float r[CHAIN_MAX], x;
+	float kept[CHAIN_MAX], x;
 
-	spread(&a.s, a.kept, a.n_kept, o, i);
+	spread(&a.s, a.kept, o, i);
 	for (unsigned t = begin + (unsigned)lane; o < a.results && t < end; t += WARP) {
-		term(&a, i, t, r, &x, 1);
+		term(&a, i, t, kept, &x, 1);
 		pair_add(&sum, x);
 	}
 	for (int lanes = WARP / 2; lanes; lanes /= 2) {
@@ -159,16 +148,32 @@ KERNEL(fold_parts, struct fold_end)
 	a.y[o] = (whole == whole ? whole : sum.sum) * a.factor;
 }
 
+static struct divisor make_divisor(unsigned d)
+{
+	struct divisor r = { d, 0, 0, 0 };
+	int bits = 0;
+
+	while ((uint64_t)1 << bits < d) bits++;
+	r.mul = (unsigned)(((((uint64_t)1 << bits) - d) << 32) / d + 1);
+	r.first = bits > 0;
+	r.then = bits > 0 ? bits - 1 : 0;
+	return r;
+}
+
 /* The dimensions of s; origin: one of the chain's that each comes from. */
-static void make_dims(struct space *s, const struct chain *c, int *origin)
+static void make_dims(struct space *s, const struct chain *c, int origin[4])
 {
 	size_t d[4];
+	int from[4], rank = chain_dims(c, d, from), more = 4 - rank;
 
-	s->rank = chain_dims(c, d, origin);
-	for (int k = 0; k < s->rank; k++) s->d[k] = (unsigned)d[k];
+	for (int k = 0; k < 4; k++) {
+		s->d[k] = make_divisor(k < more ? 1 : (unsigned)d[k - more]);
+		origin[k] = k < more ? 0 : from[k - more];
+	}
 	s->count = (unsigned)shape_count(c->space);
 }
 
+/* from: the step whose result it is, or -1. */
 static struct operand make_operand(const struct space *s, const int *origin, struct view v,
 				   int from)
 {
@@ -176,19 +181,18 @@ static struct operand make_operand(const struct space *s, const int *origin, str
 	unsigned stride = 1;
 
 	memset(&o, 0, sizeof o);
-	o.d = data_of(v);
+	o.source = from >= 0 ? KEPT : WHOLE;
 	o.from = from;
-	o.linear = 1;
-	for (int k = s->rank - 1; k >= 0; k--) {
-		bool varies = v.s.d[origin[k]] != 1 || s->d[k] == 1;
+	o.d = data_of(v);
+	for (int k = 3; k >= 0 && from < 0; k--) {
+		bool varies = v.s.d[origin[k]] != 1 || s->d[k].d == 1;
 		o.stride[k] = varies ? (int)stride : 0;
-		if (varies) stride *= s->d[k];
-		else o.linear = 0;
+		if (varies) stride *= s->d[k].d;
+		else o.source = PLACED;
 	}
 	return o;
 }
 
-/* Sums keep their place in the numbering as copies of their input that nobody reads. */
 static void make_steps(struct space *s, const struct chain *c, const int *origin)
 {
 	memset(s->step, 0, sizeof s->step);
@@ -200,7 +204,6 @@ static void make_steps(struct space *s, const struct chain *c, const int *origin
 		t->op = from->op == OP_sum_to ? (int)OP_expand : (int)from->op;
 		t->f[0] = from->a.f[0];
 		t->f[1] = from->a.f[1];
-		t->in[1].from = -1;
 		for (int k = 0; k < from->inputs; k++)
 			t->in[k] = make_operand(s, origin, from->in[k], from->from[k]);
 		t->out = data_of(from->out);
@@ -211,19 +214,19 @@ static void make_steps(struct space *s, const struct chain *c, const int *origin
 static void make_fold(struct fold *f, const struct chain_step *sum, const int *origin)
 {
 	f->in = make_operand(&f->s, origin, sum->in[0], sum->from[0]);
-	f->n_kept = f->n_cut = 0;
+	f->kept = f->cut = 0;
 	f->results = f->terms = 1;
-	for (int k = 0; k < f->s.rank; k++) {
-		if (sum->out.s.d[origin[k]] != 1 || f->s.d[k] == 1) {
-			f->kept[f->n_kept++] = k;
-			f->results *= f->s.d[k];
+	for (int k = 0; k < 4; k++) {
+		if (sum->out.s.d[origin[k]] != 1 || f->s.d[k].d == 1) {
+			f->kept |= 1 << k;
+			f->results *= f->s.d[k].d;
 		} else {
-			f->cut[f->n_cut++] = k;
-			f->terms *= f->s.d[k];
+			f->cut |= 1 << k;
+			f->terms *= f->s.d[k].d;
 		}
 	}
-	bool inner = f->n_kept && f->kept[f->n_kept - 1] == f->s.rank - 1 && f->results > 1;
-	f->lanes = !inner ? 0 : f->s.d[f->s.rank - 1] % 4 ? 1 : 4;
+	bool inner = f->kept >> 3 && f->results > 1;
+	f->lanes = !inner ? 0 : f->s.d[3].d % 4 ? 1 : 4;
 	for (f->wide = 1; f->wide < WARP && f->wide * f->lanes < (int)f->results; f->wide *= 2);
 }
 
@@ -261,23 +264,48 @@ static size_t chain_scratch(struct backend *b, const struct chain *c)
 	return most;
 }
 
-/* Only what leads to the sum is run. */
-static void prune(struct fold *f)
+/* The operand, when the steps have these numbers. */
+static void renumber(struct operand *o, const int *number)
+{
+	if (o->source == KEPT) o->from = number[o->from];
+}
+
+/* What is read right after it was computed need not be kept; now: the number of steps until then.
+ */
+static void choose_source(struct space *s, struct operand *o, int now)
+{
+	s->placed |= o->source == PLACED;
+	if (o->source != KEPT) return;
+	if (o->from == now - 1) o->source = BEFORE;
+	else s->step[o->from].kept = 1;
+}
+
+/* Leaves the steps that lead to the sum, and with `stores` those that store or lead to one. */
+static void prune(struct space *s, struct operand *sum, bool stores)
 {
 	bool needed[CHAIN_MAX] = { false };
+	int number[CHAIN_MAX] = { 0 }, n = 0;
 
-	if (f->in.from >= 0) needed[f->in.from] = true;
-	for (int i = f->s.n - 1; i >= 0; i--)
+	if (sum->source == KEPT) needed[sum->from] = true;
+	for (int i = s->n - 1; i >= 0; i--) {
+		if (!stores) s->step[i].out.p = NULL;
+		needed[i] |= s->step[i].out.p != NULL;
 		for (int k = 0; k < 2 && needed[i]; k++)
-			if (f->s.step[i].in[k].from >= 0) needed[f->s.step[i].in[k].from] = true;
-	for (int i = 0; i < f->s.n; i++) {
-		struct device_step *t = &f->s.step[i];
-		t->out.p = NULL;
-		if (needed[i]) continue;
-		memset(t, 0, sizeof *t);
-		t->op = OP_expand;
-		t->in[0].from = t->in[1].from = -1;
+			if (s->step[i].in[k].source == KEPT) needed[s->step[i].in[k].from] = true;
 	}
+	for (int i = 0; i < s->n; i++) {
+		if (!needed[i]) continue;
+		number[i] = n;
+		s->step[n] = s->step[i];
+		for (int k = 0; k < 2; k++) renumber(&s->step[n].in[k], number);
+		n++;
+	}
+	s->n = n;
+	s->placed = 0;
+	renumber(sum, number);
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < 2; k++) choose_source(s, &s->step[i].in[k], i);
+	choose_source(s, sum, n);
 }
 
 static void run_fold(struct backend *b, struct fold *f, float *y, double factor)
@@ -307,6 +335,7 @@ static bool is_sum(const struct chain_step *s, const struct space *all)
 /* The last pass stores, when all others have read what is written over. */
 void cuda_chain_scaled(struct backend *b, const struct chain *c, double factor)
 {
+	struct operand none = { NOWHERE, 0, { NULL, 0 }, { 0, 0, 0, 0 } };
 	struct fold f;
 	int origin[4], last = -1;
 
@@ -317,12 +346,13 @@ void cuda_chain_scaled(struct backend *b, const struct chain *c, double factor)
 		if (!is_sum(&c->step[i], &f.s)) continue;
 		make_steps(&f.s, c, origin);
 		make_fold(&f, &c->step[i], origin);
-		if (i < last) prune(&f);
+		prune(&f.s, &f.in, i == last);
 		run_fold(b, &f, c->step[i].out.p, factor);
 	}
 	if (last >= 0) return;
 	make_steps(&f.s, c, origin);
-	if (f.s.d[f.s.rank - 1] % 4)
+	prune(&f.s, &none, true);
+	if (f.s.d[3].d % 4)
 		LAUNCH(b, chain_each, blocks_for(f.s.count, THREADS * EACH), 1, 1, f.s);
 	else LAUNCH(b, chain_fours, blocks_for(f.s.count, 4 * THREADS * EACH), 1, 1, f.s);
 }

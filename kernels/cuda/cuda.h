@@ -68,6 +68,7 @@ DEVICE void sync_threads(void) { __syncthreads(); }
 DEVICE float shuffle_xor(float v, int lanes) { return __shfl_xor_sync(0xffffffffu, v, lanes); }
 DEVICE uint32_t float_bits(float x) { return __float_as_uint(x); }
 DEVICE float bits_float(uint32_t x) { return __uint_as_float(x); }
+DEVICE unsigned high_word(unsigned a, unsigned b) { return __umulhi(a, b); }
 DEVICE uint32_t bits_set(uint32_t x) { return (uint32_t)__popc(x); }
 /* returns what was there */
 DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n) { return atomicAdd(to, n); }
@@ -199,6 +200,7 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 #define mma_tf32 host_mma_tf32
 #define mma_bf16 host_mma_bf16
 
+DEVICE unsigned high_word(unsigned a, unsigned b) { return (unsigned)((uint64_t)a * b >> 32); }
 DEVICE uint32_t bits_set(uint32_t x) { return (uint32_t)__builtin_popcount(x); }
 
 DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n)
@@ -238,12 +240,25 @@ DEVICE uint32_t round_tf32(float x)
 	return (u + 0xfffu + ((u >> 13) & 1u)) & 0xffffe000u;
 }
 
-/* ... 7 bits, in the upper half of the word. */
+/* ... 7 bits: of x in the lower half of the word, of y in the upper. */
+DEVICE uint32_t round_two(float x, float y)
+{
+#ifdef __CUDACC__
+	uint32_t w;
+	asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(w) : "f"(y), "f"(x));
+	return w;
+#else
+	uint32_t u[2] = { float_bits(x), float_bits(y) };
+	for (int k = 0; k < 2; k++)
+		u[k] = (u[k] & 0x7fffffffu) > 0x7f800000u ? 0x7fffu
+			: (u[k] + 0x7fffu + ((u[k] >> 16) & 1u)) >> 16;
+	return u[0] | u[1] << 16;
+#endif
+}
+
 DEVICE uint32_t round_bf16(float x)
 {
-	uint32_t u = float_bits(x);
-	if ((u & 0x7fffffffu) > 0x7f800000u) return 0x7fc0u;
-	return (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+	return round_two(x, 0) & 0xffffu;
 }
 
 DEVICE float from_bf16(uint32_t half)
@@ -294,7 +309,7 @@ DEVICE void data_get4(struct data d, size_t i, float v[4])
 	}
 	read_two((const uint16_t *)d.p + i, w);
 	UNROLL
-	for (int k = 0; k < 4; k++) v[k] = from_bf16(k % 2 ? w[k / 2] >> 16 : w[k / 2]);
+	for (int k = 0; k < 4; k++) v[k] = bits_float(k % 2 ? w[k / 2] & 0xffff0000u : w[k / 2] << 16);
 }
 
 DEVICE void data_put4(struct data d, size_t i, const float v[4])
@@ -303,8 +318,7 @@ DEVICE void data_put4(struct data d, size_t i, const float v[4])
 		write_four((float *)d.p + i, v);
 		return;
 	}
-	uint32_t w[2] = { round_bf16(v[0]) | round_bf16(v[1]) << 16,
-			  round_bf16(v[2]) | round_bf16(v[3]) << 16 };
+	uint32_t w[2] = { round_two(v[0], v[1]), round_two(v[2], v[3]) };
 	write_two((uint16_t *)d.p + i, w);
 }
 

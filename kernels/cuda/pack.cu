@@ -31,7 +31,7 @@ KERNEL(pack_rows, struct pack)
 	for (int k = 0; k < each && line < a.group; k += 4)
 		read4(&a, group * (size_t)a.group + (size_t)line, c + k, v + k);
 	for (int k = 0; k < 4; k++)
-		to[k] = bf16 ? round_bf16(v[2 * k]) | round_bf16(v[2 * k + 1]) << 16
+		to[k] = bf16 ? round_two(v[2 * k], v[2 * k + 1])
 			: a.precision == PRECISION_TF32 ? round_tf32(v[k]) : float_bits(v[k]);
 }
 

@@ -5,27 +5,57 @@
 
 #include "kernels/cuda/cuda.h"
 
+/* Where an operand is: nowhere; the result of the step before, or one that was kept; in memory with
+ * every dimension of the space, or placed by strides. */
+enum source { NOWHERE, BEFORE, KEPT, WHOLE, PLACED };
+
 struct operand {
+	enum source source;
+	int from;                            /* KEPT: of that step */
 	struct data d;
-	int from;                            /* the result of that step, or -1: d */
 	int stride[4];                       /* per dimension; 0: broadcast */
-	int linear;                          /* has every dimension of the space */
 };
 
 struct device_step {
-	int op;
+	int op, kept;                        /* kept: for a later step than the next, or a sum */
 	float f[2];
 	struct operand in[2];
 	/* p NULL: only for the steps after it, which see what one of bf16 would store */
 	struct data out;
 };
 
+/* n / d = (high + ((n - high) >> first)) >> then, of the high word of n mul (Granlund and Montgomery
+ * 1994, figure 4.1). */
+struct divisor { unsigned d, mul; int first, then; };
+
+/* Of four dimensions, the first of which may be 1. */
 struct space {
 	unsigned count;
-	int rank, n;
-	unsigned d[4];
+	int n, placed;                       /* placed: an operand is */
+	struct divisor d[4];
 	struct device_step step[CHAIN_MAX];
 };
+
+/* Returns n / d and leaves the rest. */
+DEVICE unsigned divide(unsigned *n, const struct divisor *d)
+{
+	unsigned high = high_word(*n, d->mul), q = (high + ((*n - high) >> d->first)) >> d->then;
+
+	*n -= q * d->d;
+	return q;
+}
+
+/* The dimensions of `mask` are those of number `at`, row by row. */
+DEVICE void spread(const struct space *s, int mask, unsigned at, unsigned *i)
+{
+	UNROLL
+	for (int k = 3; k >= 0; k--) {
+		if (!(mask >> k & 1)) continue;
+		unsigned rest = at;
+		at = divide(&rest, &s->d[k]);
+		i[k] = rest;
+	}
+}
 
 /* By the exponential that does not overflow. */
 DEVICE float sigmoid(float x)
@@ -70,52 +100,81 @@ DEVICE void apply(int op, const float *f, const float *a, const float *b, float 
 #undef OF_XY
 }
 
-/* The result of a step: one element, or four that lie on 16 bytes. */
+/* One element, or four that lie on 16 bytes. */
+DEVICE void keep(float *to, const float *v, int lanes)
+{
+	if (lanes == 4) write_four(to, v);
+	else to[0] = v[0];
+}
+
 DEVICE void fetch(const float *from, float *v, int lanes)
 {
 	if (lanes == 4) read_four(from, v);
-	else for (int l = 0; l < lanes; l++) v[l] = from[l];
+	else v[0] = from[0];
 }
 
-/* Neighbours in the innermost dimension; where that is broadcast, the same for all. */
-DEVICE void load(const struct space *s, const struct operand *o, unsigned e, const unsigned *i,
-		 float *v, int lanes)
+/* From number `at` on; not neighbours: the same for all. */
+DEVICE void load(struct data d, unsigned at, bool neighbours, float *v, int lanes)
 {
-	unsigned at = e;
-
-	if (!o->linear) {
-		at = 0;
-		for (int k = 0; k < s->rank; k++) at += i[k] * (unsigned)o->stride[k];
+	if (neighbours && lanes == 4) {
+		data_get4(d, at, v);
+		return;
 	}
-	bool neighbours = o->linear || o->stride[s->rank - 1];
-	if (neighbours && lanes == 4) data_get4(o->d, at, v);
-	else for (int l = 0; l < lanes; l++) v[l] = data_get(o->d, at + (neighbours ? l : 0));
+	v[0] = data_get(d, at);
+	UNROLL
+	for (int l = 1; l < lanes; l++) v[l] = v[0];
 }
 
-/* Number e on of what a step stores. */
-DEVICE void store(struct data out, unsigned e, const float *v, int lanes)
+/* Of the elements from e on, whose indices are i. */
+DEVICE void take(const struct operand *o, unsigned e, const unsigned *i, const float *before,
+		 const float *kept, float *v, int lanes)
 {
-	if (lanes == 4) data_put4(out, e, v);
-	else for (int l = 0; l < lanes; l++) data_put(out, e + (unsigned)l, v[l]);
+	if (o->source == BEFORE) {
+		UNROLL
+		for (int l = 0; l < lanes; l++) v[l] = before[l];
+	} else if (o->source == WHOLE) {
+		load(o->d, e, true, v, lanes);
+	} else if (o->source == KEPT) {
+		fetch(kept + o->from * lanes, v, lanes);
+	} else if (o->source == PLACED) {
+		unsigned at = 0;
+		UNROLL
+		for (int k = 0; k < 4; k++) at += i[k] * (unsigned)o->stride[k];
+		load(o->d, at, o->stride[3], v, lanes);
+	} else {
+		UNROLL
+		for (int l = 0; l < lanes; l++) v[l] = 0;
+	}
 }
 
-/* All steps at `lanes` elements from e on, whose indices are i; r: their results. */
-DEVICE void run_steps(const struct space *s, unsigned e, const unsigned *i, float *r, int lanes)
+/* What one of bf16 would store. */
+DEVICE void round_all(float *v, int lanes)
 {
+	UNROLL
+	for (int l = 0; l < lanes; l += 2) {
+		uint32_t w = round_two(v[l], lanes > 1 ? v[l + 1] : 0);
+		v[l] = bits_float(w << 16);
+		if (lanes > 1) v[l + 1] = bits_float(w & 0xffff0000u);
+	}
+}
+
+/* All steps at `lanes` elements from e on, whose indices are i; kept: the results that are; r: the
+ * last. */
+DEVICE void run_steps(const struct space *s, unsigned e, const unsigned *i, float *kept, float *r,
+		      int lanes)
+{
+	float x[2][4];
+
 	for (int k = 0; k < s->n; k++) {
 		const struct device_step *t = &s->step[k];
-		float x[2][4] = { { 0, 0, 0, 0 }, { 0, 0, 0, 0 } };
 		UNROLL
-		for (int j = 0; j < 2; j++) {
-			const struct operand *o = &t->in[j];
-			if (o->from >= 0) fetch(r + o->from * lanes, x[j], lanes);
-			else if (o->d.p) load(s, o, e, i, x[j], lanes);
-		}
-		apply(t->op, t->f, x[0], x[1], r + k * lanes, lanes);
-		UNROLL
-		for (int l = 0; l < lanes && t->out.bf16; l++)
-			r[k * lanes + l] = from_bf16(round_bf16(r[k * lanes + l]));
-		if (t->out.p) store(t->out, e, r + k * lanes, lanes);
+		for (int j = 0; j < 2; j++) take(&t->in[j], e, i, r, kept, x[j], lanes);
+		apply(t->op, t->f, x[0], x[1], r, lanes);
+		if (t->out.bf16) round_all(r, lanes);
+		if (t->kept) keep(kept + k * lanes, r, lanes);
+		if (!t->out.p) continue;
+		if (lanes == 4) data_put4(t->out, e, r);
+		else data_put(t->out, e, r[0]);
 	}
 }
 
