@@ -242,8 +242,8 @@ static int take_up_part(struct gan *g, const struct ring *r)
 /* What a finished run left, when this one ends later. */
 static int take_up_end(struct gan *g)
 {
-	const struct watch w = { .plan = plan, .s = g };
 	struct gan left;
+	const struct watch w = { .plan = plan, .s = &left };
 
 	if (gan_load(&left, out)) {
 		char *what = mem_text("%s", why());
@@ -251,11 +251,22 @@ static int take_up_end(struct gan *g)
 		free(what);
 		return -1;
 	}
-	if (take_up(g, &left, out)) return -1;
-	if ((steps < 0 || g->step < steps) && minutes != 0 && !watch_enough(&w)) return 0;
-	return fail("%s: exists, a run that ended after step %" PRId64 ", expected a later end; -f "
-		    "starts afresh",
-		    out, g->step);
+	if ((steps < 0 || left.step < steps) && minutes != 0 && !watch_enough(&w))
+		return take_up(g, &left, out);
+	if (!same_run(out, &left, g))
+		fail("%s: exists, a run that ended after step %" PRId64 ", expected a later end; "
+		     "-f starts afresh",
+		     out, left.step);
+	gan_free(&left);
+	return -1;
+}
+
+/* With -f what cannot be taken up is none of this run's. */
+static int refuse(void)
+{
+	if (!common.force) return -1;
+	note("%s; starting afresh", why());
+	return 0;
 }
 
 /* What an earlier run of the same command left, else fresh weights; a dry run has none. */
@@ -276,14 +287,13 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
 	g->options = options_text(g, d);
 	if (dry_run) return 0;
-	if (!common.force && !access(out, F_OK)) {
-		if (take_up_end(g)) return -1;
-		from = out;
+	if (!access(out, F_OK)) {
+		if (!take_up_end(g)) from = out;
+		else if (refuse()) return -1;
 	}
 	if (!access(r->part, F_OK)) {
 		if (!take_up_part(g, r)) from = r->part;
-		else if (!common.force) return -1;
-		else note("%s; starting afresh", why());
+		else if (refuse()) return -1;
 	}
 	if (!from) return ring_begin(r, common.force);
 	note("%s: going on after step %" PRId64, from, g->step);

@@ -85,6 +85,9 @@ ok "to nine steps" ic-train $on --steps 9
 check_same "as if there had been no end between" "cat on.st on.jsonl on.pam" "cat whole.st whole.jsonl whole.pam"
 ok "-f starts afresh" ic-train $on --steps 6 -f
 check_same "as it did at first" "cat on.st" "cat six.st"
+ok "but goes on where it can" eval 'ic-train $on --steps 9 -f 2>said && grep -q "going on after step 6" said'
+check_same "to the same end" "cat on.st" "cat whole.st"
+ok "and starts afresh for an earlier one" ic-train $on --steps 6 -f
 killed()
 {
 	ic-train $on --steps 100000 & local pid=$!
