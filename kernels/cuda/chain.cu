@@ -148,18 +148,6 @@ KERNEL(fold_parts, struct fold_end)
 	a.y[o] = (whole == whole ? whole : sum.sum) * a.factor;
 }
 
-static struct divisor make_divisor(unsigned d)
-{
-	struct divisor r = { d, 0, 0, 0 };
-	int bits = 0;
-
-	while ((uint64_t)1 << bits < d) bits++;
-	r.mul = (unsigned)(((((uint64_t)1 << bits) - d) << 32) / d + 1);
-	r.first = bits > 0;
-	r.then = bits > 0 ? bits - 1 : 0;
-	return r;
-}
-
 /* The dimensions of s; origin: one of the chain's that each comes from. */
 static void make_dims(struct space *s, const struct chain *c, int origin[4])
 {

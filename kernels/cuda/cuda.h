@@ -309,7 +309,10 @@ DEVICE void data_get4(struct data d, size_t i, float v[4])
 	}
 	read_two((const uint16_t *)d.p + i, w);
 	UNROLL
-	for (int k = 0; k < 4; k++) v[k] = bits_float(k % 2 ? w[k / 2] & 0xffff0000u : w[k / 2] << 16);
+	for (int k = 0; k < 2; k++) {
+		v[2 * k] = bits_float(w[k] << 16);
+		v[2 * k + 1] = bits_float(w[k] & 0xffff0000u);
+	}
 }
 
 DEVICE void data_put4(struct data d, size_t i, const float v[4])
@@ -320,6 +323,31 @@ DEVICE void data_put4(struct data d, size_t i, const float v[4])
 	}
 	uint32_t w[2] = { round_two(v[0], v[1]), round_two(v[2], v[3]) };
 	write_two((uint16_t *)d.p + i, w);
+}
+
+/* n / d = (high + ((n - high) >> first)) >> then, of the high word of n mul (Granlund and
+ * Montgomery 1994, figure 4.1). */
+struct divisor { unsigned d, mul; int first, then; };
+
+static inline struct divisor make_divisor(unsigned d)
+{
+	struct divisor r = { d, 0, 0, 0 };
+	int bits = 0;
+
+	while ((uint64_t)1 << bits < d) bits++;
+	r.mul = (unsigned)(((((uint64_t)1 << bits) - d) << 32) / d + 1);
+	r.first = bits > 0;
+	r.then = bits > 0 ? bits - 1 : 0;
+	return r;
+}
+
+/* Returns n / d and leaves the rest. */
+DEVICE unsigned divide(unsigned *n, const struct divisor *d)
+{
+	unsigned high = high_word(*n, d->mul), q = (high + ((*n - high) >> d->first)) >> d->then;
+
+	*n -= q * d->d;
+	return q;
 }
 
 static inline int blocks_for(size_t n, int each)

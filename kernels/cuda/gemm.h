@@ -25,8 +25,9 @@ enum kind { CONV, CONV_DX, CONV_DW };
  * there is a rest. */
 struct finish { int wanted, more; struct data bias, rest; float low, high; };
 
-/* A place along k, = (outer middle' + middle) inner' + inner, with the numbers that middle and inner
- * stay below: channel `inner` of tap outer, middle; or pixel middle, inner of picture outer. */
+/* A place along k: (outer middle' + middle) inner' + inner, where inner stays below inner' and
+ * middle below middle': channel `inner` of tap outer, middle; or pixel middle, inner of picture
+ * outer. */
 struct walk { int inner, middle, outer; };
 
 struct gemm {

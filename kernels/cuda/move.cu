@@ -7,6 +7,7 @@ struct move {
 	struct shape y, x[OP_INPUTS];
 	struct data from[OP_INPUTS], to;
 	unsigned count;
+	struct divisor side[4];              /* y's */
 	struct attr at;
 };
 
@@ -168,9 +169,11 @@ KERNEL(move_each, struct move)
 	float v;
 
 	if (i >= a.count) return;
+	UNROLL
 	for (int k = 3; k >= 0; k--) {
-		at[k] = (int)(rest % (unsigned)a.y.d[k]);
-		rest /= (unsigned)a.y.d[k];
+		unsigned left = divide(&rest, &a.side[k]);
+		at[k] = (int)rest;
+		rest = left;
 	}
 	struct element e = { at[0], at[1], at[2], at[3] };
 	switch (a.op) {
@@ -219,6 +222,7 @@ static struct move make_move(enum op op, struct view y, const struct view *x, co
 	m.y = y.s;
 	m.to = data_of(y);
 	m.count = (unsigned)shape_count(y.s);
+	for (int k = 0; k < 4; k++) m.side[k] = make_divisor((unsigned)y.s.d[k]);
 	m.at = *a;
 	for (int k = 0; k < op_inputs[op]; k++) {
 		m.x[k] = x[k].s;

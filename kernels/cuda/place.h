@@ -1,5 +1,5 @@
-/* place: where the chunks of a product's operands lie: of images, of weights.  A thread divides where
- * it begins, and then goes from step to step along k by adding. */
+/* place: where the chunks of a product's operands lie: of images, of weights.  A thread divides
+ * where it begins, and then goes from step to step along k by adding. */
 #ifndef IC_CUDA_PLACE_H
 #define IC_CUDA_PLACE_H
 

@@ -24,10 +24,6 @@ struct device_step {
 	struct data out;
 };
 
-/* n / d = (high + ((n - high) >> first)) >> then, of the high word of n mul (Granlund and Montgomery
- * 1994, figure 4.1). */
-struct divisor { unsigned d, mul; int first, then; };
-
 /* Of four dimensions, the first of which may be 1. */
 struct space {
 	unsigned count;
@@ -35,15 +31,6 @@ struct space {
 	struct divisor d[4];
 	struct device_step step[CHAIN_MAX];
 };
-
-/* Returns n / d and leaves the rest. */
-DEVICE unsigned divide(unsigned *n, const struct divisor *d)
-{
-	unsigned high = high_word(*n, d->mul), q = (high + ((*n - high) >> d->first)) >> d->then;
-
-	*n -= q * d->d;
-	return q;
-}
 
 /* The dimensions of `mask` are those of number `at`, row by row. */
 DEVICE void spread(const struct space *s, int mask, unsigned at, unsigned *i)
