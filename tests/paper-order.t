@@ -18,4 +18,9 @@ sed -n '/^#kind/,$p' "$TMP/.out" >"$TMP/two"
 check_same "the first seed's distances stay" "cut -f 1-3 $TMP/two" "cut -f 1-3 $TMP/one"
 check_same "the mean, and half the difference as its error" "awk -F'\t' 'NR > 1 {
 	print (\$2 + \$4) / 2 - \$6 < 0.02, (\$2 - \$4) ^ 2 / 4 - \$7 ^ 2 < 0.02 * (\$7 + 1) }' $TMP/two | sort -u" "echo 1 1"
+ok "longer, a run goes on from where it ended" eval \
+	'order SEEN=48 KINDS=none SEEDS=1 2>$TMP/said && grep -q "none.1.safetensors: going on after step" $TMP/said'
+: >"$out/none.1.safetensors.time"
+fails_with "order: none: " "no table of what is missing" order SEEN=48 KINDS=none SEEDS=1
 done_testing
+
