@@ -106,7 +106,8 @@ static void check_sums(void)
 					int m = fragment_row(i), n = fragment_column(j);
 					int at = m % HALF * row + n;
 					met += bank[at % BANKS]++ + bank[(at + 1) % BANKS]++;
-					once &= !used[m][n]++ & !used[m][n + 1]++;
+					once &= !used[m][n]++;
+					once &= !used[m][n + 1]++;
 					once &= fragment_column(j + 1) == n + 1;
 				}
 			}

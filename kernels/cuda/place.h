@@ -129,7 +129,10 @@ DEVICE const char *from_a(const struct gemm *g, int kind, int bf16, const struct
 	if (kind == CONV) y = m->y + k->outer, x = m->x + k->middle;
 	else if (kind == CONV_DX) y = m->y - k->outer, x = m->x - k->middle;
 	else y = m->y + k->middle * g->stride, x = m->x + k->inner * g->stride;
-	if (kind == CONV_DX) *inside &= divides(g, &y) & divides(g, &x);
+	if (kind == CONV_DX) {
+		bool row = divides(g, &y), column = divides(g, &x);
+		*inside &= row && column;
+	}
 	*inside &= (unsigned)y < (unsigned)rows && (unsigned)x < (unsigned)cols;
 	unsigned number = pixel(y, x, cols, g->half_a);
 	if (kind == CONV) at = number * (unsigned)g->Ip + (unsigned)k->inner;
