@@ -23,4 +23,3 @@ ok "longer, a run goes on from where it ended" eval \
 : >"$out/none.1.safetensors.time"
 fails_with "order: none: " "no table of what is missing" order SEEN=48 KINDS=none SEEDS=1
 done_testing
-
