@@ -128,7 +128,7 @@ static const char *differing(const struct rows_info *a, const struct rows_info *
 int features_alike(const char *name, const struct rows_info *a, const char *other_name,
 	const struct rows_info *b)
 {
-	static const char *const extractor[] = { "net", "weights", "protocol", NULL };
+	static const char *const extractor[] = { "net", "weights", "protocol", "layer", NULL };
 	char x[256], y[256];
 
 	if (a->width != b->width)

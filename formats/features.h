@@ -26,8 +26,8 @@ const void *features_row(const struct features *, int64_t i);
 /* The floats of a block: data itself, or widened into room[n][width]. */
 const float *features_floats(const struct rows_info *, const struct block *, float *room);
 
-/* Whether two sets of features can be compared: of one width, made by the same network, weights and
- * protocol as far as both say.  0, or -1 after fail() naming what differs. */
+/* Whether two sets of features can be compared: of one width, made by the same network, weights,
+ * protocol and layer as far as both say.  0, or -1 after fail() naming what differs. */
 int features_alike(const char *name, const struct rows_info *, const char *other_name,
 	const struct rows_info *other);
 /* Whether the pictures came to their size, and lost their alpha and orientation, in the same way,

@@ -189,6 +189,17 @@ static int rows_check(const struct side *s, int wanted)
 	return 0;
 }
 
+/* The Inception Score wants scores of classes: rows that name a network and no layer are not. */
+static int scores_check(const struct side *s)
+{
+	char net[256], layer[256];
+
+	if (!rows_meta(&s->info, "net", net, sizeof net) ||
+		rows_meta(&s->info, "layer", layer, sizeof layer)) return 0;
+	return fail("%s: found features of %s at its last pooling, expected scores of classes for "
+		"is (ic-embed --layer unbiased)", s->path, net);
+}
+
 static int open_both(int wanted, struct side *real, struct side *fake)
 {
 	const struct rows_info *a = &real->info, *b = &fake->info;
@@ -204,6 +215,7 @@ static int open_both(int wanted, struct side *real, struct side *fake)
 		if (rows_check(real, wanted & COMPARE_REAL_ROWS)) return -1;
 	}
 	if (rows_check(fake, wanted & COMPARE_FAKE_ROWS)) return -1;
+	if (wanted & COMPARE_IS && !any && scores_check(fake)) return -1;
 	return wanted & COMPARE_SE && !real->scored.rows ? rows_check(fake, COMPARE_SE) : 0;
 }
 

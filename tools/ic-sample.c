@@ -391,9 +391,10 @@ static int check_instances(const struct job *j, const char *path)
 
 	if (t->info.count < 1 || t->info.count > UINT32_MAX)
 		return fail("%s: no instances, expected at least one", path);
-	if (j->g.c.instance_cond && t->info.width != j->g.c.features)
-		return fail("%s: rows of %d, expected %d as the model was trained with", path,
-			    t->info.width, j->g.c.features);
+	if (!j->g.c.instance_cond) return 0;
+	struct rows_info trained = gan_features(&j->g);
+	if (features_alike(path, &t->info, model, &trained)) return -1;
+	if (features_handled_alike(path, &t->info, model, &trained)) warn("%s", why());
 	return 0;
 }
 

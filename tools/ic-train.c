@@ -286,6 +286,7 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	}
 	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
 	g->options = options_text(g, d);
+	if (d->instance_cond) g->features_meta = mem_text("%s", d->features.info.meta);
 	if (dry_run) return 0;
 	if (!access(out, F_OK)) {
 		if (!take_up_end(g)) from = out;

@@ -98,6 +98,7 @@ int gan_save(const struct gan *s, const char *path)
 	add_meta(&t, "features", "%016" PRIx64, s->from.features);
 	add_meta(&t, "neighbours", "%016" PRIx64, s->from.neighbours);
 	tensors_add_meta(&t, "options", s->options ? s->options : "");
+	if (s->features_meta) tensors_add_meta(&t, "features_meta", s->features_meta);
 	add_history(&t, s);
 	list_parts(s, part);
 	for (int k = 0; k < PARTS; k++)
@@ -147,7 +148,7 @@ static void read_history(struct gan *s, const struct tensors *t)
 
 static void read_meta(struct gan *s, const struct tensors *t)
 {
-	const char *options = tensors_meta(t, "options");
+	const char *options = tensors_meta(t, "options"), *made = tensors_meta(t, "features_meta");
 
 	s->step = meta_step(t, "step");
 	s->seed = meta_number(t, "seed", 10);
@@ -155,6 +156,7 @@ static void read_meta(struct gan *s, const struct tensors *t)
 	s->from.features = meta_number(t, "features", 16);
 	s->from.neighbours = meta_number(t, "neighbours", 16);
 	s->options = options ? mem_text("%s", options) : NULL;
+	s->features_meta = made ? mem_text("%s", made) : NULL;
 	read_history(s, t);
 }
 

@@ -1,5 +1,6 @@
 /* data: real images and conditioning for training steps. */
 #include "lib/gan/data.h"
+#include "formats/features.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
@@ -70,10 +71,7 @@ static int open_derived(struct data *d, const char *features, const char *near, 
 	if (!flipped) return 0;
 	if (open_store(&d->flipped, flipped, "features", ROWS_F32) || check_rows(d, &d->flipped))
 		return -1;
-	if (d->flipped.info.width != d->features.info.width)
-		return fail("%s: rows of %d, expected %d", flipped, d->flipped.info.width,
-			    d->features.info.width);
-	return 0;
+	return features_alike(flipped, &d->flipped.info, features, &d->features.info);
 }
 
 /* The label of every image: its own, or that of the row with its key. */

@@ -41,6 +41,15 @@ int gan_new(struct gan *s, const struct biggan *c, uint64_t seed)
 	return 0;
 }
 
+struct rows_info gan_features(const struct gan *s)
+{
+	struct rows_info info = { .kind = "features", .type = ROWS_F32, .width = s->c.features };
+
+	if (s->features_meta)
+		snprintf(info.meta, sizeof info.meta, "%s", s->features_meta);
+	return info;
+}
+
 void gan_free(struct gan *s)
 {
 	real *const all[] = { s->g, s->d, s->ema, s->gm, s->gv, s->dm, s->dv };
@@ -49,6 +58,7 @@ void gan_free(struct gan *s)
 	param_free(&s->gp);
 	param_free(&s->dp);
 	free(s->options);
+	free(s->features_meta);
 	*s = (struct gan){ 0 };
 }
 

@@ -5,6 +5,7 @@
 #ifndef IC_STATE_H
 #define IC_STATE_H
 
+#include "formats/rows.h"
 #include "lib/nets/biggan.h"
 
 struct lineage { uint64_t images, features, neighbours; };   /* ids of the stores trained on */
@@ -36,7 +37,12 @@ struct gan {
 	struct setback setback;
 	/* "name = value" lines of the run that wrote it; NULL or owned */
 	char *options;
+	char *features_meta;                 /* of the features trained on; NULL or owned */
 };
+
+/* What the features trained on said of themselves, to be compared with instances: width and meta,
+ * which is empty when it is not known. */
+struct rows_info gan_features(const struct gan *);
 
 /* Parameters without values; -1 after fail(). */
 int gan_shape(struct gan *, const struct biggan *);

@@ -97,7 +97,7 @@ static int label_instances(struct watch *w)
 	const struct features *f = &w->instances;
 	struct data *d = w->plan.data;
 
-	if (!d->label || !w->plan.instances) return 0;
+	if (!d->label) return 0;
 	bool ours = d->labels_id != d->images.info.id;   /* from --labels */
 	if (ours && rows_root(&f->info) != rows_root(&d->images.info))
 		return fail("%s: instances of other images than %s, whose labels are known",
@@ -116,18 +116,24 @@ static int label_instances(struct watch *w)
 	return 0;
 }
 
+static int open_instances(struct watch *w)
+{
+	const char *path = w->plan.instances;
+	const struct rows *trained = &w->plan.data->features;
+
+	if (features_open(&w->instances, path)) return -1;
+	if (w->s->c.instance_cond &&
+	    features_alike(path, &w->instances.info, rows_path(trained), &trained->info))
+		return -1;
+	return label_instances(w);
+}
+
 int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct watch_plan *plan)
 {
 	bool shown = plan->trail.pictures || plan->trail.board;
 
 	*w = (struct watch){ .plan = *plan, .s = s, .last_score = NAN };
-	if (plan->instances && features_open(&w->instances, plan->instances)) goto fail;
-	if (plan->instances && s->c.instance_cond && w->instances.info.width != s->c.features) {
-		fail("%s: rows of %d, expected %d", plan->instances, w->instances.info.width,
-		     s->c.features);
-		goto fail;
-	}
-	if (label_instances(w)) goto fail;
+	if (plan->instances && open_instances(w)) goto fail;
 	if (plan->score && plan->training_batch &&
 	    sampler_open_training(&w->scorer, s, plan->training_batch, b))
 		goto fail;

@@ -9,7 +9,7 @@ text()
 	awk -v n="$1" -v seed="$2" -v shift="$3" 'BEGIN {
 		srand(seed)
 		printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t3\n#root\t00000000000000aa\n"
-		printf "#meta\tnet=a\n#key\tlabel\tvalues\n"
+		printf "#meta\tnet=a\n#meta\tlayer=logits\n#key\tlabel\tvalues\n"
 		for (i = 0; i < n; i++) {
 			class = i % 2 ? 0 : i % 4 ? 1 : i % 8 ? 2 : 3
 			printf "%d\t%d", 100 + i, class

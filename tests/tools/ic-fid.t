@@ -7,7 +7,7 @@ text()
 {
 	awk -v n="$1" -v w="$2" -v seed="$3" -v shift="$4" 'BEGIN {
 		srand(seed)
-		printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t%d\n#meta\tnet=a\n#meta\tprotocol=b\n#key\tvalues\n", w
+		printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t%d\n#meta\tnet=a\n#meta\tprotocol=b\n#meta\tlayer=logits\n#key\tvalues\n", w
 		for (i = 0; i < n; i++) {
 			printf "%d", i
 			for (j = 0; j < w; j++) printf "\t%.5f", (rand() - 0.5) * (j + 1) + shift
@@ -61,7 +61,7 @@ check_same "the order of rows does not matter much" "ic-fid f.mdb g.mdb | cut -f
 sed 's/f32/f16/' f.txt | ic-store load - -o half.mdb 2>/dev/null
 ok "half precision" near "$(field fd ic-fid f.mdb half.mdb)" 0 1e-4
 ok "as JSON" sh -c 'ic-fid --json f.mdb g.mdb | grep -q "^{\"real\":\"f.mdb\",\"fake\":\"g.mdb\",\"fd\":[0-9.]*,\"n_real\":900,\"n_fake\":1100,.*,\"rank_fake\":7}$"'
-head -n 13 f.txt | cat - <(echo '#end') | ic-store load - -o five.mdb 2>/dev/null
+head -n 14 f.txt | cat - <(echo '#end') | ic-store load - -o five.mdb 2>/dev/null
 ok "fewer rows than columns" sh -c 'ic-fid f.mdb five.mdb 2>warned'
 ok "with a warning" grep -q "five.mdb: 5 rows of 7" warned
 ok "and the rank" test "$(field rank_fake ic-fid f.mdb five.mdb)" = 4
@@ -96,7 +96,7 @@ ok "no cut statistics pass" test ! -s cuts
 id=$(ic-store ls --json f.mdb | sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')
 ok "the receipt" test "$(grep -aE '^(rows|id|from|root|net|protocol)=' f.npz | tr '\n' ' ')" = \
 	"rows=900 id=$id from=00000000000000aa root=$id net=a protocol=b "
-for field in net=a protocol=b; do
+for field in net=a protocol=b layer=logits; do
 	sed "s/$field/${field%=*}=other/" g.txt | ic-store load - -o other.mdb -f 2>/dev/null
 	ic-fid -f --save-stats other.npz other.mdb
 	fails_with "other.npz: made by another extractor: ${field%=*} other, expected ${field#*=} as in f.npz" \
@@ -166,6 +166,10 @@ logits $one $two >pure.rows
 ok "an Inception Score of pure parts" test "$(ic-fid --metrics is pure.rows | tail -n 1 | cut -f 2-)" = "$(printf '20\t1\t0')"
 logits $(paste -d ' ' <(printf '%s\n' $one) <(printf '%s\n' $two)) >mixed.rows
 ok "and of mixed ones" near "$(field is ic-fid --metrics is - <mixed.rows)" 2 1e-12
+sed '/^#meta\tlayer/d' g.txt | ic-store load -o pool.mdb 2>/dev/null
+fails_with "pool.mdb: found features of a at its last pooling, expected scores of classes for is" "features are no scores" \
+	ic-fid --metrics is pool.mdb
+ok "unless it is wanted" ic-fid --any --metrics is pool.mdb
 fails_with "y.mdb: 2 rows, expected at least one for each of 10 parts" "too few for parts" ic-fid --metrics is y.mdb
 exits 2 "a metric that is none" ic-fid --metrics fd,fid f.mdb g.mdb
 exits 2 "no metric" ic-fid --metrics "" f.mdb g.mdb
@@ -208,7 +212,7 @@ for metric in fd se half inf kid prdc mind; do
 done
 fails_with "nan.mdb: key 32: a row that is not finite" "a NaN, for is" ic-fid --metrics is nan.mdb
 fails_with "(key 32) is not finite" "a NaN in a stream" sh -c 'ic-store cat nan.mdb | ic-fid f.mdb -'
-head -n 9 f.txt | cat - <(echo '#end') | ic-store load - -o single.mdb 2>/dev/null
+head -n 10 f.txt | cat - <(echo '#end') | ic-store load - -o single.mdb 2>/dev/null
 fails_with "single.mdb: 1 rows, expected at least two" "one row" ic-fid f.mdb single.mdb
 { sed -n '1,/^#key/p' f.txt; echo '#end'; } | ic-store load - -o none.mdb 2>/dev/null
 fails_with "none.mdb: 0 rows" "no rows" ic-fid f.mdb none.mdb

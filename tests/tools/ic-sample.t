@@ -230,6 +230,22 @@ died()
 }
 ok "a producer cut short makes both consumers fail" died
 fails_with "rows of 120, expected 1280" "instances of another width" ic-sample m.st z.mdb -n 1
+# Rows of as many numbers, but made otherwise than those trained on.
+ic-embed --protocol lite-crop a.mdb -o crop.mdb
+fails_with "crop.mdb: made by another extractor: protocol lite-crop, expected lite as in m.st" "features of another protocol" \
+	ic-sample m.st crop.mdb -n 1
+ok "the generator alone knows it too" ic-store export --net G_ema m.st -o gen.safetensors
+fails_with "crop.mdb: made by another extractor: protocol lite-crop, expected lite as in gen.safetensors" "as does what is exported" \
+	ic-sample gen.safetensors crop.mdb -n 1
+fails_with "crop.mdb: made by another extractor: protocol lite-crop, expected lite as in f.mdb" "nor do they condition a score" \
+	ic-train a.mdb f.mdb n.mdb --instances crop.mdb -o x.st --ch 2 -b 4 --steps 1
+fails_with "crop.mdb: made by another extractor: protocol lite-crop, expected lite as in f.mdb" "or a mirrored picture" \
+	ic-train a.mdb f.mdb n.mdb --flipped crop.mdb -o x.st --ch 2 -b 4 --steps 1
+ic-store dump f.mdb | sed '/^#meta\tnet\|^#meta\tprotocol/d' | ic-store load -o bare.mdb
+check_same "rows that do not say are taken" "ic-sample m.st bare.mdb -n 2 | pixels" "ic-sample m.st f.mdb -n 2 | pixels"
+ok "pictures handled otherwise are warned of" eval \
+	'ic-store dump f.mdb | sed "s/side=32/side=64/" | ic-sample m.st <(ic-store load) -n 1 >one.pam 2>err &&
+		grep -q "of pictures handled in another way: side 64, expected 32 as in m.st" err'
 fails_with "knows 1 classes" "a class it does not know" ic-sample u.st -n 1 --class 5
 exits 2 "neither -n nor --each" ic-sample m.st f.mdb
 exits 2 "both" ic-sample m.st f.mdb -n 1 --each 1
