@@ -119,25 +119,50 @@ static int part_hash(struct append *a, struct store *s, int64_t *held, struct ha
 	return 0;
 }
 
-/* True when the part has the same head and all its blocks are sound; else it is of no use. */
-static bool take_up(struct append *a, int64_t *held, struct hash *hash)
+static bool same_head(const struct rows_info *a, const struct rows_info *b)
 {
-	unsigned char ours[FRAME_HEAD_MAX], theirs[FRAME_HEAD_MAX];
+	unsigned char head[FRAME_HEAD_MAX], other[FRAME_HEAD_MAX];
+	size_t bytes = frame_head_put(head, a);
+
+	return frame_head_put(other, b) == bytes && !memcmp(head, other, bytes);
+}
+
+/* Names the first meta line in which the part is another command's. */
+static int fail_other(const struct append *a, const struct rows_info *left)
+{
+	const char *was = left->meta, *now = a->info.meta;
+	size_t n = strcspn(was, "\n"), m = strcspn(now, "\n");
+
+	while (*was && n == m && !strncmp(was, now, n)) {
+		was += n + 1, now += n + 1;
+		n = strcspn(was, "\n"), m = strcspn(now, "\n");
+	}
+	if (!*was && !*now)
+		return fail("%s: left by a command on other rows (-f starts afresh)", a->part);
+	return fail("%s: left by a command with '%.*s', now '%.*s' (-f starts afresh)", a->part,
+		(int)n, was, (int)m, now);
+}
+
+/* What a writer left behind: 1 taken up, 0 of no use, -1 rows of another command, which are worth
+ * their time. */
+static int take_up(struct append *a, bool resume, int64_t *held, struct hash *hash)
+{
 	struct rows_info info, plain;
 	struct store *s;
+	int got = 0;
 
-	if (store_open(&s, a->part, &info, true)) return false;
+	if (store_open(&s, a->part, &info, true)) return 0;
 	plain = info;
 	plain.count = -1;
-	size_t bytes = frame_head_put(ours, &a->info);
-	bool good = frame_head_put(theirs, &plain) == bytes && !memcmp(ours, theirs, bytes) &&
-		!part_hash(a, s, held, hash);
-	if (good) {
-		a->blocks = a->committed = store_blocks(s);
-		a->sealed = info.count >= 0;
+	if (same_head(&plain, &a->info)) {
+		got = resume && !part_hash(a, s, held, hash);
+	} else if (store_blocks(s) && !a->force) {
+		got = fail_other(a, &info);
 	}
+	if (got) a->blocks = a->committed = store_blocks(s);
+	a->sealed = got && info.count >= 0;
 	store_close(s);
-	return good;
+	return got;
 }
 
 /* A new part has its head committed at once: it says whose the part is. */
@@ -167,11 +192,13 @@ int append_create(struct append **out, const char *path, const struct rows_info 
 	else if (!force && !access(path, F_OK)) fail("%s: exists (-f overwrites)", path);
 	else a->lock = lock_open(a->part);
 	if (a->lock < 0) goto fail;
-	if (resume && take_up(a, held, hash)) goto good;
-	*held = 0;
-	hash_start(hash);
-	if (start(a)) goto fail;
-good:
+	int got = take_up(a, resume, held, hash);
+	if (got < 0) goto fail;
+	if (!got) {
+		*held = 0;
+		hash_start(hash);
+		if (start(a)) goto fail;
+	}
 	*out = a;
 	return 0;
 fail:

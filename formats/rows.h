@@ -81,8 +81,8 @@ int64_t rows_load_labels(uint32_t **labels, const char *path);
 /* Writing.  path NULL or "-": a stream on stdout; else a store at path, written as path.part and
  * renamed when sealed.  Refuses an existing path unless force.  A path.part left by the same
  * command (equal info but count and id) is taken up again: *resume_at is how many rows it
- * already holds (0 for a fresh one); the caller goes on with that row.  resume_at NULL: a
- * left-over part is discarded. */
+ * already holds (0 for a fresh one); the caller goes on with that row.  resume_at NULL: it is
+ * written afresh.  A part of another command is refused unless force. */
 int rows_create(struct rows *, const char *path, const struct rows_info *, bool force,
 	int64_t *resume_at);
 int rows_put(struct rows *, uint64_t key, uint32_t label, const void *row);

@@ -169,6 +169,16 @@ ok "SIGTERM ends it with status 75" test $status = 75
 ok "and says how to go on" grep -q "goes on from here" stop.err
 ok "a part is left" test -e torn.mdb.part -a ! -e torn.mdb
 fails_with "not sealed" "which is no store yet" ic-store ls torn.mdb.part
+cp torn.mdb.part kept.part
+sed 's/^#key/#meta\tnet=other\n&/' rows.txt >other.txt
+fails_with "torn.mdb.part: left by a command with '', now 'net=other' (-f starts afresh)" "another command leaves it alone" \
+	ic-store load other.txt -o torn.mdb
+sed 's/^#key/#from\t00000000000000aa\n&/' rows.txt >other.txt
+fails_with "torn.mdb.part: left by a command on other rows (-f starts afresh)" "as does the same one on others" \
+	ic-store load other.txt -o torn.mdb
+ok "byte for byte" cmp torn.mdb.part kept.part
+cp kept.part forced.mdb.part
+ok "unless it is told to start afresh" ic-store load -f other.txt -o forced.mdb
 ic-store load pipe -o torn.mdb &
 loader=$!
 cat rows.txt >pipe
