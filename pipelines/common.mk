@@ -14,6 +14,8 @@ source.fashion := $(mnist)-images-idx3-ubyte.gz
 labels.fashion := --labels $(mnist)-labels-idx1-ubyte.gz
 source.emoji   := /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf
 source          = $(or $(source.$(DATA)),$(DATA))
+$(foreach v,DATA OUT,$(if $(word 2,$($v)),$(error $v: found '$($v)': make takes no names with spaces, but it takes a link)))
+$(if $(source),$(if $(wildcard $(source)),,$(error DATA: $(source) is not there)))
 
 # $(OUT)/knn.opts holds the text of $(knn) and is rewritten only when that changes: what depends on it is redone
 # exactly then.  Compared while the makefile is read, so that make -n tells the truth.
@@ -30,8 +32,9 @@ $(OUT)/%.opts:
 timed = @pipelines/timed $@ '$(subst ','\'',$(strip $1))'
 # The end of a command whose output is the target: a file that is there is whole.
 whole = >$@.part && mv $@.part $@
-# How many rows a store has (its shape begins with it); the keys of one that ic-pack made: 0, 1, ...
+# How many rows a store has, and their width, of neighbours -k, whatever $(knn) says; the keys of one that ic-pack made.
 count = ic-store ls --json $1 | sed 's/.*"shape":"\([0-9]*\).*/\1/'
+width = ic-store ls --json $1 | sed 's/.*"shape":"[0-9]*x\([0-9]*\).*/\1/'
 keys  = seq 0 $$(($$($(call count,$1)) - 1))
 
 $(OUT)/%.feats.mdb: $(OUT)/%.mdb $(OUT)/embed.opts

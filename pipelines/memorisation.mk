@@ -4,6 +4,7 @@
 #   memorisation.quantiles.tsv  distances to the nearest picture, of samples and of real pictures to the others
 #   memorisation.png            the samples that are nearest to a picture: sample, instance, nearest pictures
 SAMPLES ?= 1000
+SHOWN   ?= 6
 include pipelines/demo.mk
 
 .DEFAULT_GOAL := memorisation
@@ -30,7 +31,7 @@ $M/closest: $M/closest.mdb
 	ic-store dump $< | $(call values,$$(($(SHOWN) + 1))) $(whole)
 $M/real: $(OUT)/images.near.mdb
 	@mkdir -p $(@D)
-	ic-store dump $< | $(call values,$$(($(NEIGHBOURS) + 1))) | awk '{ print $$NF }' | sort -g $(whole)
+	ic-store dump $< | $(call values,$$(($$($(call width,$<)) + 1))) | awk '{ print $$NF }' | sort -g $(whole)
 
 $M.tsv: $M/real $M/instances $M/closest
 	awk -f pipelines/memorisation.awk $^ $(whole)

@@ -60,6 +60,16 @@ check_same "other neighbours: not the features, not the instances" "redone NEIGH
 	"printf '%s\n' images.near.mdb run.fid.tsv run.safetensors untrained.fid.tsv untrained.safetensors"
 check_same "other pictures: everything" "redone IMAGES=200 | wc -l" "ls $out/*.time | wc -l"
 
+# A stage's own options in place of those that others' variables make.
+ok "neighbours by other options" demo knn='-k 4 --metric l2'
+check_same "are found" "ic-store ls $out/images.near.mdb | tail -n 1 | cut -f 4,9" "printf '160x4\tmetric=l2\n'"
+check_same "and shown: an instance, four of them, eight samples, the closest" \
+	"ic-grid -f $out/sheet/instances.pam:1 $out/sheet/neighbours.pam:4 $out/sheet/samples.pam:8 $out/sheet/closest.pam:1 -o $TMP/s.png | awk 'NR == 2 { print \$3 / \$2 }'" \
+	"echo 14"
+mkdir "$TMP/my pictures"
+fails_with "my pictures': make takes no names with spaces" "a folder that make cannot name" demo -n DATA="$TMP/my pictures"
+fails_with "DATA: $TMP/none is not there" "a folder that is not there" demo -n DATA="$TMP/none"
+
 # Instances chosen in three ways, for the same model.
 instances()
 {
