@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BLOCKS_A_COMMIT = 4 };
@@ -179,7 +178,6 @@ int append_create(struct append **out, const char *path, const struct rows_info 
 	bool resume, int64_t *held, struct hash *hash)
 {
 	struct append *a = mem_new(1, sizeof *a);
-	struct stat st;
 
 	*out = NULL;
 	*held = 0;
@@ -187,10 +185,7 @@ int append_create(struct append **out, const char *path, const struct rows_info 
 	*a = (struct append){ .path = mem_text("%s", path), .part = mem_text("%s.part", path),
 		.info = *info, .lock = -1, .force = force };
 	a->info.count = -1;
-	if (!stat(path, &st) && S_ISDIR(st.st_mode))
-		fail("%s: found a folder, expected a file or none", path);
-	else if (!force && !access(path, F_OK)) fail("%s: exists (-f overwrites)", path);
-	else a->lock = lock_open(a->part);
+	if (!part_check(path, force)) a->lock = lock_open(a->part);
 	if (a->lock < 0) goto fail;
 	int got = take_up(a, resume, held, hash);
 	if (got < 0) goto fail;

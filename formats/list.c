@@ -142,9 +142,8 @@ int list_folder(struct list *l, const char *root)
 	if (!l->n) return 0;
 	skip += root[skip - 1] != '/';
 	qsort_r(l->entry, (size_t)l->n, sizeof *l->entry, by_class, &skip);
-	for (int64_t i = 0; i < l->n; i++)
-		if (!strchr(l->entry[i].path + skip, '/')) return 0;
-	label(l, skip);
+	for (int64_t i = 0; i < l->n; i++) l->direct += !strchr(l->entry[i].path + skip, '/');
+	if (!l->direct) label(l, skip);
 	return 0;
 }
 

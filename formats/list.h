@@ -11,6 +11,7 @@ struct list_entry { char *path; uint32_t label; };
 struct list {
 	int64_t n;
 	struct list_entry *entry;            /* in packing order */
+	int64_t direct;                      /* pictures of a folder that lie in itself */
 	bool labelled;
 	/* labels index class_name; 0: labels are numbers, or there are none */
 	int classes;

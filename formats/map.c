@@ -20,7 +20,9 @@ int map_open(struct map *m, const char *path, size_t least)
 	}
 	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < least) {
 		close(fd);
+		if (S_ISDIR(st.st_mode)) return fail("%s: found a folder, expected a file", path);
 		if (!S_ISREG(st.st_mode)) return fail("%s: found no regular file", path);
+		if (!st.st_size) return fail("%s: found an empty file", path);
 		return fail("%s: found %lld bytes, expected at least %zu", path,
 			(long long)st.st_size, least);
 	}

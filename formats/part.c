@@ -24,6 +24,16 @@ static FILE *temp_open(const char *path)
 	return NULL;
 }
 
+int part_check(const char *path, bool force)
+{
+	struct stat st;
+
+	if (!strcmp(path, "-") || stat(path, &st)) return 0;
+	if (S_ISDIR(st.st_mode))
+		return fail("%s: found a folder, expected a file or none", path);
+	return S_ISREG(st.st_mode) && !force ? fail("%s: exists (-f overwrites)", path) : 0;
+}
+
 int part_open(struct part *p, const char *path, bool force)
 {
 	struct stat st;
@@ -33,8 +43,8 @@ int part_open(struct part *p, const char *path, bool force)
 		p->f = stdout;
 		return 0;
 	}
-	bool exists = !stat(path, &st), special = exists && !S_ISREG(st.st_mode);
-	if (exists && !special && !force) return fail("%s: exists (-f overwrites)", path);
+	if (part_check(path, force)) return -1;
+	bool special = !stat(path, &st) && !S_ISREG(st.st_mode);
 	p->temp = special ? NULL : mem_text("%s.part", path);
 	p->path = mem_text("%s", path);
 	p->f = special ? fopen(path, "wb") : temp_open(p->temp);

@@ -8,7 +8,9 @@
 
 struct part { FILE *f; char *path, *temp; };
 
-/* Refuses an existing file unless force; 0 or -1. */
+/* Refuses an existing file unless force, and a folder; devices and pipes are written to.  0 or -1. */
+int part_check(const char *path, bool force);
+/* The same, and begins to write. */
 int part_open(struct part *, const char *path, bool force);
 int part_close(struct part *);   /* flush, fsync, rename; on -1 nothing is left behind */
 int part_sync_folder(const char *path);      /* fsync of the folder that path is in; 0 or -1 */

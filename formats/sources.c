@@ -92,6 +92,7 @@ static int add_folder(struct sources *s, const char *path)
 
 	if (list_folder(&l, path)) return -1;
 	size_t skip = strlen(path);
+	if (l.direct && l.direct < l.n) s->mixed = path;
 	int bad = add_listed(s, path, &l, (uint32_t)(skip + (path[skip - 1] != '/')));
 	list_free(&l);
 	return bad;

@@ -25,6 +25,8 @@ struct sources {
 	int64_t n;
 	struct source_entry *entry;
 	enum labels labels;
+	/* a folder without labels, having pictures beside its sub-folders; NULL: none; borrowed */
+	const char *mixed;
 	/* LABELS_CLASSES: labels index class_name, sorted by bytes */
 	int classes;
 	char **class_name;

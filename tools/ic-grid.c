@@ -1,5 +1,6 @@
 /* ic-grid: PAM streams -> one PNG sheet. */
 #include "formats/pam.h"
+#include "formats/part.h"
 #include "formats/sheet.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -9,7 +10,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { CELL_PX = 64, RULE_GREY = 160 };
 
@@ -216,19 +216,10 @@ static int zoom_cells(struct grid *g)
 	return 0;
 }
 
-static int check_output(void)
-{
-	struct stat st;
-
-	if (!strcmp(out, "-")) return binary_stdout();
-	if (!common.force && !stat(out, &st) && S_ISREG(st.st_mode))
-		return fail("%s: exists (-f overwrites)", out);
-	return 0;
-}
-
 static int grid(struct grid *g, struct sheet *s)
 {
-	if (check_output() || (titles && split_titles(g))) return -1;
+	if (strcmp(out, "-") ? part_check(out, common.force) : binary_stdout()) return -1;
+	if (titles && split_titles(g)) return -1;
 	for (int i = 0; i < g->n; i++)
 		if (read_group(g, &g->group[i])) return -1;
 	if (count_rows(g) || zoom_cells(g) || draw(g, s)) return -1;

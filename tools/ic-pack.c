@@ -1,5 +1,6 @@
 /* ic-pack: pictures of any source -> image rows of one size, or a stream of them as they are. */
 #include "formats/pam.h"
+#include "formats/part.h"
 #include "formats/rows.h"
 #include "formats/sources.h"
 #include "lib/base/fail.h"
@@ -253,9 +254,14 @@ static int gather(struct pack *p, int n, char **path)
 {
 	struct sources *s = &p->from;
 
+	/* before a pipe is copied, or a million names are sorted */
+	if (out && part_check(out, common.force)) return -1;
 	if (list && sources_add_list(s, list)) return -1;
 	for (int i = 0; i < n; i++)
 		if (sources_add(s, path[i], labels)) return -1;
+	if (s->mixed)
+		warn("%s: pictures lie beside its sub-folders, which are no classes then: no labels",
+			s->mixed);
 	if (!s->n)
 		return fail(
 			"%s: no pictures found, expected .jpg .jpeg .png .ppm .pgm .pnm .pam files",
@@ -264,7 +270,7 @@ static int gather(struct pack *p, int n, char **path)
 			       : "all sources");
 	sources_sort_classes(s);
 	p->total = most && most < s->n ? most : s->n;
-	if (size) note("%" PRId64 " pictures, %.1f MB at %d x %d", p->total,
+	if (size) note("%" PRId64 " picture%s, %.1f MB at %d x %d", p->total, p->total == 1 ? "" : "s",
 	     3e-6 * size * size * (double)p->total, size, size);
 	return 0;
 }

@@ -26,8 +26,16 @@ ok "the count is announced" says "15 pictures, 0.0 MB at 16 x 16"
 ok "classes are sub-folders in byte order, nested folders belong to the first" \
 	has_labels tree.mdb "0 0 0 0 0 0 0 0 0 1 1 1 1 1 1 "
 fails_with "exists (-f overwrites)" "an existing store is kept" ic-pack pictures -o tree.mdb --size 16
+fails_with "exists (-f overwrites)" "before a pipe is read" \
+	bash -c 'exec ic-pack - -o tree.mdb --size 16 < <(sleep 5)'
 ok "and overwritten with -f" ic-pack pictures -f -o tree.mdb --size 16
-ok "pictures directly in the folder: no labels" ic-pack flat -o flat.mdb --size 16
+packs "pictures directly in the folder: no labels" ic-pack flat -o flat.mdb --size 16
+ok "nothing is said of folders where there are none" sh -c '! grep -q sub-folder said'
+mkdir mixed
+cp -r pictures/bags mixed
+cp flat/j_gray.jpg mixed
+packs "a picture beside the sub-folders" ic-pack mixed -o mixed.mdb --size 16
+ok "takes their labels, with a warning" says "mixed: pictures lie beside its sub-folders, which are no classes then: no labels"
 ok "indeed none" sh -c "ic-store dump flat.mdb | grep -q '^#key	values'"
 ok "one picture" ic-pack flat/j_gray.jpg -o one.mdb --size 16
 printf "%s\n" pictures/bags/* pictures/shoes/*.jpg pictures/shoes/high/* | sed '1,9s/$/	0/; 10,$s/$/	1/' >list.txt
