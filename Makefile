@@ -29,11 +29,11 @@ OBJ      := $(SRC:%.c=$B/obj/%.o)
 # the tests by gcc over an emulated device.
 NVCC     := $(shell command -v nvcc)
 CU       := $(wildcard kernels/cuda/*.cu)
-GPUS     ?= 80 90
-# Machine code for each of them; for later ones the driver makes it from PTX.
+GPUS     ?= 80 90a
+# Machine code for each of them; for others the driver makes it from the first one's PTX.
 GENCODE   = $(foreach g,$(GPUS),-gencode arch=compute_$g,code=sm_$g) \
-	-gencode arch=compute_$(lastword $(GPUS)),code=compute_$(lastword $(GPUS))
-HOST     := cublas-host cuda-host cuda-runtime
+	-gencode arch=compute_$(firstword $(GPUS)),code=compute_$(firstword $(GPUS))
+HOST     := cublas-host cuda-group cuda-host cuda-runtime
 OBJ64    := $(SRC64:%.c=$B/f64/obj/%.o)
 TOOLS    := $(patsubst tools/%.c,%,$(wildcard tools/ic-*.c))
 CHECKS   := $(patsubst tests/%.c,%,$(wildcard tests/check-*.c))
@@ -84,7 +84,7 @@ $B/tests/libic-cuda-host.so: $(CU:%.cu=$B/host/%.o) $(HOST:%=$B/host/tests/%.o) 
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -shared -o $@ $^ -lm
 
-$B/tests/check-emulated: $B/obj/tests/check-emulated.o $(HOST:%=$B/host/tests/%.o)
+$B/tests/check-emulated $B/tests/check-group: $B/tests/%: $B/obj/tests/%.o $(HOST:%=$B/host/tests/%.o)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ -lm
 

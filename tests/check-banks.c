@@ -32,6 +32,9 @@ static void check_copies(int along, int bf16)
 		}
 		met += conflicts(place, WARP);
 	}
+	for (int id = TILE_THREADS; id < TILE_CHUNKS; id++)
+		once &= copy_place(along, bf16, id) ==
+			copy_place(along, bf16, id - TILE_THREADS) + copy_stride(along, bf16);
 	ok(once, "copies fill the tile, each chunk once: along %d, bf16 %d", along, bf16);
 	ok(!met, "and meet in %d banks", met);
 }

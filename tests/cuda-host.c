@@ -11,7 +11,7 @@
 #include <ucontext.h>
 
 enum { STACK = 64 << 10, KEYS = 4096 };
-enum state { FRESH, READY, AT_WARP, AT_BLOCK, DONE };
+enum state { FRESH, READY, AT_WARP, AT_GROUP, AT_BLOCK, DONE };
 
 struct host_place host_at;
 
@@ -63,6 +63,7 @@ static void begin(void)
 	job.kernel(job.args);
 	f->state = DONE;
 	if (f->copies) host_broken("a copy that nobody waited for");
+	host_group_done();
 	race_tell(&done);
 	to_scheduler();
 }
@@ -103,6 +104,11 @@ void host_sync(void)
 	race_tell(job.barrier);
 	wait_as(AT_BLOCK);
 	race_hear(job.barrier);
+}
+
+void host_gather(void)
+{
+	wait_as(AT_GROUP);
 }
 
 /* Gives a word to the warp; the return value says which of the two places it is in. */
@@ -168,6 +174,7 @@ void host_copy_wait(int left)
 		race_write(c.to, 16);
 		if (c.any) memcpy(c.to, c.from, 16);
 		else memset(c.to, 0, 16);
+		host_group_wrote();
 	}
 	f->copies = n;
 }
@@ -258,7 +265,7 @@ static void release(int first, int n)
 	for (int i = first; i < first + n; i++) fiber[i].state = READY;
 }
 
-/* Runs the lanes of a warp until all wait for the block or are done. */
+/* Runs the lanes of a warp until all wait for other warps or are done. */
 static void run_warp(int first)
 {
 	for (;;) {
@@ -311,12 +318,13 @@ void host_block(void (*kernel)(const void *), const void *args, int threads)
 	job.barrier = &barrier[blocks % KEYS];
 	race_tell(&begun);
 	poison_shared();
+	host_group_block();
 	for (int i = 0; i < threads; i++) start(i);
 	for (;;) {
 		int turn = host_drawn(threads / WARP);
 		for (int k = 0; k < threads / WARP; k++) run_warp((k ^ turn) * WARP);
 		if (count(0, threads, DONE) == threads) return;
-		if (count(0, threads, AT_BLOCK) < threads)
+		if (count(0, threads, AT_BLOCK) < threads && count(0, threads, AT_GROUP) < threads)
 			host_broken("threads part at a barrier");
 		release(0, threads);
 	}

@@ -1,5 +1,5 @@
-/* cuda-host: what the two halves of the emulated device tell each other: cuda-host.c runs blocks,
- * cuda-runtime.c has its memory and its launches. */
+/* cuda-host: what the parts of the emulated device tell each other: cuda-host.c runs blocks,
+ * cuda-group.c multiplies by four warps, cuda-runtime.c has its memory and its launches. */
 #ifndef IC_CUDA_HOST_H
 #define IC_CUDA_HOST_H
 
@@ -11,5 +11,10 @@ void host_grid_done(void);
 int host_drawn(int n);                       /* a number below n */
 void host_broken(const char *what);          /* says so and ends the program */
 bool host_recording(void);                   /* launches are kept for later, not done */
+void host_gather(void);                      /* until all threads of the block are here; no barrier */
+/* cuda-group.c is told: a block begins, a thread ends, or has its copies in shared memory. */
+void host_group_block(void);
+void host_group_done(void);
+void host_group_wrote(void);
 
 #endif

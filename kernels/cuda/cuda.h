@@ -53,7 +53,7 @@ cudaStream_t cuda_stream(struct backend *);
 	} while (0)
 #define DEVICE static __device__ __forceinline__
 #define HOST_DEVICE static __host__ __device__ __forceinline__
-#define SHARED __shared__ __align__(128)
+#define SHARED __shared__ __align__(1024)    /* as group.h wants it */
 #define SIXTEEN __align__(16)                /* bytes: where it lies */
 #define THREAD ((int)threadIdx.x)
 #define BLOCK_X ((int)blockIdx.x)
@@ -171,6 +171,13 @@ void host_copy_wait(int left);
 void host_load_matrices(uint32_t w[4], const void *row, bool transposed);
 void host_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]);
 void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
+bool host_grouped(void);                     /* group.h: what it is of */
+unsigned host_shared_at(const void *p);
+void host_group_show(void);
+void host_group_begin(void);
+void host_group_multiply(float *d, uint64_t a, int a_along, uint64_t b, int b_along);
+void host_group_commit(void);
+void host_group_wait(int left);
 
 #define KERNEL_OF(threads, blocks, name, type) KERNEL(name, type)
 #define KERNEL(name, type) \
@@ -182,7 +189,7 @@ void host_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 			     (int)(gz)))
 #define DEVICE static inline
 #define HOST_DEVICE static inline
-#define SHARED static _Alignas(128) __attribute__((section("ic_shared")))   /* to be found */
+#define SHARED static _Alignas(1024) __attribute__((section("ic_shared")))   /* to be found */
 #define SIXTEEN _Alignas(16)
 #define THREAD host_at.thread
 #define BLOCK_X host_at.block[0]

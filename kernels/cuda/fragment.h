@@ -1,14 +1,37 @@
-/* fragment: the part of a tile of products that a warp multiplies by tensor cores, from two
- * operands in shared memory. */
+/* fragment: the tile of products of a block, by tensor cores, from two operands in shared memory:
+ * by each warp in fragments, or by its four warps as a group. */
 #ifndef IC_CUDA_FRAGMENT_H
 #define IC_CUDA_FRAGMENT_H
 
+#include "kernels/cuda/group.h"
 #include "kernels/cuda/tile.h"
+
+#include <assert.h>
 
 enum { STAGES = 3 };
 
 struct chunk { uint32_t word[CHUNK_BYTES / 4]; };
 struct stage { struct chunk a[TILE_CHUNKS], b[TILE_CHUNKS]; };
+
+/* A warp has 16 rows of the tile and 16 of its other half, in fragments of 16 x 8: a thread 4 x 32
+ * sums. */
+enum { ROWS = 4, COLUMNS = 32, SUMS = ROWS * COLUMNS };
+
+/* Where in the tile a thread's row i and column j are, and their sum in acc. */
+DEVICE int fragment_row(int i)
+{
+	return i / 2 * (TILE / 2) + THREAD / WARP * 16 + THREAD % WARP / 4 + i % 2 * 8;
+}
+
+DEVICE int fragment_column(int j)
+{
+	return j / 2 * 8 + THREAD % WARP % 4 * 2 + j % 2;
+}
+
+DEVICE int fragment_place(int i, int j)
+{
+	return i / 2 * (SUMS / 2) + j / 2 * 4 + i % 2 * 2 + j % 2;
+}
 
 /* The four matrices at row x, chunk c. */
 DEVICE void load4(const struct chunk *tile, int along, int of_a, int precision, int x, int c,
@@ -21,54 +44,78 @@ DEVICE void load4(const struct chunk *tile, int along, int of_a, int precision, 
 		return;
 	}
 	UNROLL
-	for (int j = 0; j < 4; j++) v[j] = tile->word[matrix_word(of_a, x, c, j, lane)];
+	for (int j = 0; j < 4; j++)
+		v[j] = ((const uint32_t *)tile)[matrix_word(of_a, x, c, j, lane)];
 }
-
-/* A warp has 64 x 64 of the tile, in 4 x 8 fragments of 16 x 8: a thread 8 x 16 sums. */
-enum { ROWS = 8, COLUMNS = 16, SUMS = ROWS * COLUMNS };
 
 DEVICE void multiply_fragments(const struct stage *s, int a_along, int b_along, int precision,
 			       float *acc)
 {
-	int m0 = THREAD / WARP / 2 * 64, n0 = THREAD / WARP % 2 * 64;
+	int row = THREAD / WARP * 16;
 
 	UNROLL
 	for (int c = 0; c < DEPTH_CHUNKS; c += 2) {
-		uint32_t a[4][4], b[4][4];
+		uint32_t a[2][4], b[4];
 		UNROLL
-		for (int i = 0; i < 4; i++) {
-			load4(s->a, a_along, 1, precision, m0 + 16 * i, c, a[i]);
-			load4(s->b, b_along, 0, precision, n0 + 16 * i, c, b[i]);
-		}
+		for (int i = 0; i < 2; i++)
+			load4(s->a, a_along, 1, precision, row + i * (TILE / 2), c, a[i]);
 		UNROLL
-		for (int i = 0; i < 4; i++) {
+		for (int j = 0; j < COLUMNS / 2; j++) {
+			if (j % 2 == 0) load4(s->b, b_along, 0, precision, 8 * j, c, b);
 			UNROLL
-			for (int j = 0; j < 8; j++) {
-				float *to = acc + (8 * i + j) * 4;
-				const uint32_t *bj = b[j / 2] + j % 2 * 2;
-				if (precision == PRECISION_BF16) mma_bf16(to, a[i], bj);
-				else mma_tf32(to, a[i], bj);
+			for (int i = 0; i < 2; i++) {
+				float *to = acc + fragment_place(2 * i, 2 * j);
+				if (precision == PRECISION_BF16) mma_bf16(to, a[i], b + j % 2 * 2);
+				else mma_tf32(to, a[i], b + j % 2 * 2);
 			}
 		}
 	}
 }
 
-/* Where in the tile a thread's row i and column j are, and their sum in acc. */
-DEVICE int fragment_row(int i)
+static_assert((int)TILE_THREADS == 4 * WARP && (int)TILE == (int)GROUP_COLUMNS,
+	      "a block is a group");
+static_assert((int)TILE == 2 * (int)GROUP_ROWS && 8 * DEPTH_CHUNKS == 2 * (int)GROUP_DEPTH &&
+	      SUMS == 2 * (int)GROUP_SUMS, "a step is four of its products");
+
+/* An operand's tile for a group, from its half on, and from half of its k on. */
+DEVICE uint64_t group_tile(const struct chunk *tile, int along, int half, int deep)
 {
-	int lane = THREAD % WARP, warp = THREAD / WARP;
-	return warp / 2 * 64 + 16 * (i / 2) + lane / 4 + i % 2 * 8;
+	unsigned at = shared_at(tile) + (unsigned)half * (TILE_CHUNKS / 2 * CHUNK_BYTES);
+	int line = along ? DEPTH_CHUNKS : 8;
+
+	at += (unsigned)deep * (along ? DEPTH_CHUNKS / 2 : GROUP_DEPTH * 8) * CHUNK_BYTES;
+	return group_operand(at, along, along ? 0 : TILE_CHUNKS / 2, 8 * line);
 }
 
-DEVICE int fragment_column(int j)
+/* Begins the products of a step; those of the step before are done then, and its stage is free. */
+DEVICE void multiply_group(const struct stage *s, int a_along, int b_along, float *acc)
 {
-	int lane = THREAD % WARP, warp = THREAD / WARP;
-	return warp % 2 * 64 + 8 * (j / 2) + lane % 4 * 2 + j % 2;
+	group_begin();
+	UNROLL
+	for (int half = 0; half < 2; half++) {
+		UNROLL
+		for (int deep = 0; deep < 2; deep++)
+			group_multiply(acc + half * GROUP_SUMS,
+				       group_tile(s->a, a_along, half, deep), a_along,
+				       group_tile(s->b, b_along, 0, deep), b_along);
+	}
+	group_commit();
+	group_wait(1);
 }
 
-DEVICE int fragment_place(int i, int j)
+DEVICE void end_group(float *acc)
 {
-	return i / 2 * 32 + j / 2 * 4 + i % 2 * 2 + j % 2;
+	group_wait(0);
+	group_end(acc);
+	group_end(acc + GROUP_SUMS);
+}
+
+/* Until the copies of the step to be multiplied are here, of all threads. */
+DEVICE void await_step(bool grouped)
+{
+	copy_wait(STAGES - 2);
+	if (grouped) group_show();
+	sync_threads();
 }
 
 #endif

@@ -39,28 +39,32 @@ DEVICE void copy_rows(const struct sift_rows *r, int wide, int x0, int k, struct
 	}
 }
 
+/* Begins the copies of a step of both operands, if there are any left. */
+DEVICE void copy_step(const struct sift *s, struct spot p, int k, struct stage *to)
+{
+	if (k < s->wide) {
+		copy_rows(&s->a, s->wide, p.m0, k, to->a);
+		copy_rows(&s->b, s->wide, p.n0, k, to->b);
+	}
+	copy_commit();
+}
+
 DEVICE void multiply_tile(const struct sift *s, struct spot p, struct stage *stage, float *acc)
 {
 	int ahead = 0, fill = 0;
 
 	UNROLL
 	for (int i = 0; i < SUMS; i++) acc[i] = 0;
-	for (int k = -(STAGES - 1) * SIFT_DEEP, now = 0; k < s->wide; k += SIFT_DEEP) {
-		if (k >= 0) {
-			copy_wait(STAGES - 2);
-			sync_threads();
-		}
-		if (ahead < s->wide) {
-			copy_rows(&s->a, s->wide, p.m0, ahead, stage[fill].a);
-			copy_rows(&s->b, s->wide, p.n0, ahead, stage[fill].b);
-		}
-		copy_commit();
-		ahead += SIFT_DEEP;
-		if (++fill == STAGES) fill = 0;
-		if (k < 0) continue;
-		multiply_fragments(&stage[now], 1, 1, PRECISION_BF16, acc);
+	for (; fill < STAGES - 1; fill++, ahead += SIFT_DEEP) copy_step(s, p, ahead, &stage[fill]);
+	for (int k = 0, now = 0; k < s->wide; k += SIFT_DEEP, ahead += SIFT_DEEP) {
+		await_step(GROUPED);
+		if (GROUPED) multiply_group(&stage[now], 1, 1, acc);
+		copy_step(s, p, ahead, &stage[fill]);
+		if (!GROUPED) multiply_fragments(&stage[now], 1, 1, PRECISION_BF16, acc);
 		if (++now == STAGES) now = 0;
+		if (++fill == STAGES) fill = 0;
 	}
+	if (GROUPED) end_group(acc);
 }
 
 /* What of the pair of rows m and n is reached. */
@@ -73,10 +77,10 @@ DEVICE int reached(const struct sift *s, int m, int n, float dot)
 	return left | (most + s->a.bias[m] >= s->b.bar[n] ? RIGHT : 0);
 }
 
-/* Which of a thread's pairs are reached, by i and j; asked once, for what is counted must be
- * what is written, and two copies of one formula may be fused in two ways. */
-enum { MARKS = 32 / COLUMNS };               /* rows in a word */
-struct marks { uint32_t left[ROWS / MARKS], right[ROWS / MARKS]; };
+/* Which of a thread's pairs are reached, by i, and by j as bits; asked once, for what is counted
+ * must be what is written, and two copies of one formula may be fused in two ways. */
+struct marks { uint32_t left[ROWS], right[ROWS]; };
+static_assert(COLUMNS == 32, "of a row, a word");
 
 DEVICE struct marks marks_of(const struct sift *s, struct spot p, const float *acc)
 {
@@ -88,8 +92,8 @@ DEVICE struct marks marks_of(const struct sift *s, struct spot p, const float *a
 		for (int j = 0; j < COLUMNS; j++) {
 			int what = reached(s, p.m0 + fragment_row(i), p.n0 + fragment_column(j),
 					   acc[fragment_place(i, j)]);
-			m.left[i / MARKS] |= (what & LEFT ? 1u : 0) << (i % MARKS * COLUMNS + j);
-			m.right[i / MARKS] |= (what & RIGHT ? 1u : 0) << (i % MARKS * COLUMNS + j);
+			m.left[i] |= (what & LEFT ? 1u : 0) << j;
+			m.right[i] |= (what & RIGHT ? 1u : 0) << j;
 		}
 	}
 	return m;
@@ -100,7 +104,7 @@ DEVICE uint32_t hits_of(const struct marks *m)
 	uint32_t n = 0;
 
 	UNROLL
-	for (int i = 0; i < ROWS / MARKS; i++) n += bits_set(m->left[i] | m->right[i]);
+	for (int i = 0; i < ROWS; i++) n += bits_set(m->left[i] | m->right[i]);
 	return n;
 }
 
@@ -111,8 +115,7 @@ DEVICE void put_hits(const struct sift *s, const struct marks *m, const float *a
 	for (int i = 0; i < ROWS; i++) {
 		UNROLL
 		for (int j = 0; j < COLUMNS; j++) {
-			uint32_t bit = 1u << (i % MARKS * COLUMNS + j);
-			bool left = m->left[i / MARKS] & bit, right = m->right[i / MARKS] & bit;
+			bool left = m->left[i] >> j & 1, right = m->right[i] >> j & 1;
 			if (!left && !right) continue;
 			struct sift_hit h = { acc[fragment_place(i, j)], (uint8_t)fragment_row(i),
 				(uint8_t)fragment_column(j), left, right };

@@ -1,6 +1,7 @@
 /* tile: the kernels of products.  A block makes a tile of TILE x TILE of c; what it multiplies
  * comes to shared memory in steps of DEPTH_CHUNKS along k, STAGES of them in turns, two on their
- * way while one is multiplied: by tensor cores, or number by number in f32.  Sums are f32. */
+ * way while one is multiplied: by tensor cores, or number by number in f32.  Sums are f32.  What a
+ * group multiplies goes on while the next step is waited for. */
 #include "kernels/cuda/fragment.h"
 #include "kernels/cuda/place.h"
 
@@ -18,12 +19,12 @@ DEVICE void copy_step(const struct gemm *g, int kind, int bf16, const struct pat
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
 		from = from_a(g, kind, bf16, p, j, &inside);
-		copy_async(a + j * TILE_THREADS, from, inside);
+		copy_async(a + j * copy_stride(a_along_k(kind), bf16), from, inside);
 	}
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
 		from = from_b(g, kind, bf16, p, j, &inside);
-		copy_async(b + j * TILE_THREADS, from, inside);
+		copy_async(b + j * copy_stride(b_along_k(kind), bf16), from, inside);
 	}
 }
 
@@ -38,26 +39,26 @@ DEVICE void multiply_numbers(const struct stage *s, int kind, float *acc)
 {
 	UNROLL_BY(2)                         /* more want more registers than there are */
 	for (int k = 0; k < 4 * DEPTH_CHUNKS; k++) {
-		float b[COLUMNS];
+		float a[ROWS];
 		UNROLL
-		for (int j = 0; j < COLUMNS; j++)
-			b[j] = number(s->b, b_along_k(kind), fragment_column(j), k);
+		for (int i = 0; i < ROWS; i++)
+			a[i] = number(s->a, a_along_k(kind), fragment_row(i), k);
 		UNROLL
-		for (int i = 0; i < ROWS; i++) {
-			float x = number(s->a, a_along_k(kind), fragment_row(i), k);
+		for (int j = 0; j < COLUMNS; j++) {
+			float x = number(s->b, b_along_k(kind), fragment_column(j), k);
 			UNROLL
-			for (int j = 0; j < COLUMNS; j++) acc[fragment_place(i, j)] += x * b[j];
+			for (int i = 0; i < ROWS; i++) acc[fragment_place(i, j)] += a[i] * x;
 		}
 	}
 }
 
 static_assert(sizeof(struct half) <= STAGES * sizeof(struct stage), "it lies where the stages are");
 
-/* The sums of a thread. */
-DEVICE void put_aside(struct half *to, const float *acc)
+/* The sums of a thread in that half. */
+DEVICE void put_aside(struct half *to, const float *acc, int half)
 {
 	UNROLL
-	for (int i = 0; i < ROWS; i++) {
+	for (int i = half * (ROWS / 2); i < (half + 1) * (ROWS / 2); i++) {
 		float *row = to->row[fragment_row(i) % HALF];
 		UNROLL
 		for (int j = 0; j < COLUMNS; j += 2) {
@@ -88,9 +89,10 @@ DEVICE void put_four(const struct gemm *g, int kind, struct data c, int m, int n
 DEVICE void put_all(const struct gemm *g, int kind, int m0, int n0, struct data c, const float *acc,
 		    struct half *by)
 {
+	UNROLL
 	for (int half = 0; half < 2; half++) {
 		sync_threads();              /* nobody reads what was there */
-		if (fragment_row(0) / HALF == half) put_aside(by, acc);
+		put_aside(by, acc, half);
 		sync_threads();
 		for (int at = THREAD; at < HALF * TILE / 4; at += TILE_THREADS) {
 			int m = at / (TILE / 4), n = at % (TILE / 4) * 4;
@@ -103,6 +105,7 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 {
 	SHARED struct stage stage[STAGES];
 	int bf16 = precision == PRECISION_BF16, depth = step_depth(precision);
+	bool grouped = GROUPED && bf16;
 	int batch = BLOCK_Z / g->parts, k0 = BLOCK_Z % g->parts * g->part;
 	int end = k0 + g->part < g->k ? k0 + g->part : g->k;
 	/* neighbours in n first: they share the larger operand */
@@ -121,18 +124,20 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 		path_on(g, kind, bf16, &path);
 	}
 	for (int k = k0, now = 0; k < end; k += depth) {
-		copy_wait(STAGES - 2);       /* this step's are here, and nobody reads the last's */
-		sync_threads();
+		await_step(grouped);
+		if (grouped)
+			multiply_group(&stage[now], a_along_k(kind), b_along_k(kind), acc);
 		if (path.left > 0) copy_step(g, kind, bf16, &path, &stage[fill]);
 		copy_commit();
 		path_on(g, kind, bf16, &path);
 		if (precision == PRECISION_F32) multiply_numbers(&stage[now], kind, acc);
-		else
+		else if (!grouped)
 			multiply_fragments(&stage[now], a_along_k(kind), b_along_k(kind),
 					   precision, acc);
 		if (++now == STAGES) now = 0;
 		if (++fill == STAGES) fill = 0;
 	}
+	if (grouped) end_group(acc);
 	struct data c = data_from(g->c, (size_t)BLOCK_Z * (size_t)g->rows * (size_t)g->n);
 	put_all(g, kind, m0, n0, c, acc, (struct half *)stage);
 }

@@ -6,7 +6,7 @@
 cd "$(dirname "$0")/../.." || exit
 NVCC=${NVCC:-nvcc}
 NVDISASM=${NVDISASM:-nvdisasm}
-GPUS=${GPUS:-80 90}
+GPUS=${GPUS:-80 90a}
 command -v "$NVCC" >/dev/null || { echo "# no nvcc: nothing to compile"; exit 0; }
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
@@ -33,7 +33,7 @@ loops()
 		/^\.L_x_[0-9]+:/ { label[substr($1, 1, length($1) - 1)] = n + 1; next }
 		/^ +\/\*[0-9a-f]+\*\/ / {
 			n++
-			if (/HMMA/) { if (!mma++) first = n; last = n }
+			if (/HG?MMA/) { if (!mma++) first = n; last = n }
 			if (/ BRA/ && match($0, /\.L_x_[0-9]+/) && (substr($0, RSTART, RLENGTH) in label))
 				back[n] = label[substr($0, RSTART, RLENGTH)]
 		}
@@ -45,7 +45,7 @@ table()
 {
 	awk -v gpu="$1" -v OFS='\t' '
 		function least(a, b) { return a < b ? a : b }
-		BEGIN { shared = gpu == 90 ? 233472 : gpu == 80 ? 167936 : 102400 }
+		BEGIN { shared = gpu ~ /^90/ ? 233472 : gpu == 80 ? 167936 : 102400 }
 		$1 == "threads" { threads[$2] = $3 }
 		$1 == "loop" { loop[$2] = $3; mma[$2] = $4 }
 		/Compiling entry function/ { split($0, part, "\047"); name = part[2] }

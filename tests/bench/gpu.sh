@@ -21,6 +21,7 @@
 # begins before a program has opened the GPU: what is missing is told, and the exit status 1.  Each phase adds to
 # RESULTS/gpu-PHASE.txt as it goes; a program that fails, or takes longer than LIMIT or than what is left of WITHIN, is told and left
 # out.  REHEARSE=1: with small sizes on the emulated device.
+# CUDA_FORCE_PTX_JIT=1: an H100 runs the kernels of an A100, whose warps multiply by themselves.
 # cuBLASLt is too large to be carried: it is IC_CUBLAS, the system's, or the one that the CUDA toolkit or PEER's packages have.
 cd "$(dirname "$0")/../.." || exit
 B=${B:-build}
