@@ -7,17 +7,16 @@
 #include "kernels/chain.h"
 #include "kernels/cuda/steps.h"
 
-enum { EACH = 4, WARPS = THREADS / WARP, ALL = 15 };   /* ALL: dimensions */
+enum { EACH = 2, WARPS = THREADS / WARP };
 enum { TARGET_BLOCKS = 528 };                /* four for each processor of an H100 */
 
 /* Result o is the sum over the dimensions `cut` of where `kept` has it. */
 struct fold {
-	struct space s;
-	struct operand in;
+	struct space s;                      /* the last step's result is what is added up */
 	int kept, cut;                       /* which dimensions, as bits */
 	unsigned results, terms, part;       /* terms of a result, and how many of them in a part */
-	/* results next to each other that a thread has, of `wide` threads next to each other in a
-	 * row; 0: the lanes of a warp are terms of one */
+	/* results next to each other that a thread has, of 1 << wide threads next to each other in
+	 * a row; 0: the lanes of a warp are terms of one */
 	int lanes, wide;
 	float *partial;                      /* [parts][results][2] */
 };
@@ -30,17 +29,17 @@ DEVICE void each(const struct space *s, int lanes)
 	unsigned step = (unsigned)(THREADS * lanes);
 	unsigned e = (unsigned)BLOCK_X * EACH * step + (unsigned)(THREAD * lanes);
 	unsigned i[4] = { 0, 0, 0, 0 };
-	SIXTEEN float kept[CHAIN_MAX * 4];
-	float r[4] = { 0, 0, 0, 0 };
+	SIXTEEN float kept[CHAIN_MAX * LANES];
+	float r[LANES] = { 0 };
 
 	for (int k = 0; k < EACH && e < s->count; k++, e += step) {
-		if (s->placed) spread(s, ALL, e, i);
+		spread(s, s->varied, e, i);
 		run_steps(s, e, i, kept, r, lanes);
 	}
 }
 
 KERNEL(chain_each, struct space) { each(&a, 1); }
-KERNEL(chain_fours, struct space) { each(&a, 4); }
+KERNEL(chain_eights, struct space) { each(&a, LANES); }
 
 /* sum and its rounding error (Knuth's two-sum). */
 struct pair { float sum, error; };
@@ -54,16 +53,14 @@ DEVICE void pair_add(struct pair *to, float x)
 }
 
 /* Term t of the `lanes` results the first of which has the indices i. */
-DEVICE void term(const struct fold *f, unsigned *i, unsigned t, float *kept, float *x, int lanes)
+DEVICE void term(const struct fold *f, unsigned *i, unsigned t, float *kept, float *r, int lanes)
 {
-	float r[4] = { 0, 0, 0, 0 };
 	unsigned e = 0;
 
 	spread(&f->s, f->cut, t, i);
 	UNROLL
 	for (int k = 0; k < 4; k++) e = e * f->s.d[k].d + i[k];
 	run_steps(&f->s, e, i, kept, r, lanes);
-	take(&f->in, e, i, r, kept, x, lanes);
 }
 
 DEVICE void put_part(const struct fold *f, unsigned o, struct pair p)
@@ -77,37 +74,38 @@ DEVICE void put_part(const struct fold *f, unsigned o, struct pair p)
 /* Threads are results; of a block's rows each has every so manieth term. */
 DEVICE void fold_results(const struct fold *f, int lanes)
 {
-	SHARED struct pair part[THREADS][4];
-	int rows = THREADS / f->wide, lane = THREAD % f->wide, row = THREAD / f->wide;
-	unsigned o = (unsigned)((BLOCK_X * f->wide + lane) * lanes);
+	SHARED struct pair part[LANES][THREADS];
+	int wide = 1 << f->wide, rows = THREADS >> f->wide;
+	int lane = THREAD & (wide - 1), row = THREAD >> f->wide;
+	unsigned o = (unsigned)((BLOCK_X * wide + lane) * lanes);
 	unsigned begin = (unsigned)BLOCK_Y * f->part, i[4] = { 0, 0, 0, 0 };
 	unsigned end = begin + f->part < f->terms ? begin + f->part : f->terms;
-	struct pair sum[4] = { { 0, 0 }, { 0, 0 }, { 0, 0 }, { 0, 0 } };
-	SIXTEEN float kept[CHAIN_MAX * 4];
-	float x[4];
+	struct pair sum[LANES] = { { 0, 0 } };
+	SIXTEEN float kept[CHAIN_MAX * LANES];
+	float r[LANES] = { 0 };
 
 	spread(&f->s, f->kept, o, i);
 	for (unsigned t = begin + (unsigned)row; o < f->results && t < end; t += (unsigned)rows) {
-		term(f, i, t, kept, x, lanes);
+		term(f, i, t, kept, r, lanes);
 		UNROLL
-		for (int l = 0; l < lanes; l++) pair_add(&sum[l], x[l]);
+		for (int l = 0; l < lanes; l++) pair_add(&sum[l], r[l]);
 	}
 	UNROLL
-	for (int l = 0; l < lanes; l++) part[THREAD][l] = sum[l];
+	for (int l = 0; l < lanes; l++) part[l][THREAD] = sum[l];
 	sync_threads();
-	if (row || o >= f->results) return;
-	UNROLL
-	for (int l = 0; l < lanes; l++) {
-		for (int k = 1; k < rows; k++) {
-			pair_add(&sum[l], part[k * f->wide + lane][l].sum);
-			sum[l].error += part[k * f->wide + lane][l].error;
-		}
-		put_part(f, o + (unsigned)l, sum[l]);
+	o += (unsigned)row;                  /* from here on a row is one of the results */
+	if (row >= lanes || o >= f->results) return;
+	struct pair whole = part[row][lane];
+	for (int k = 1; k < rows; k++) {
+		struct pair more = part[row][k * wide + lane];
+		pair_add(&whole, more.sum);
+		whole.error += more.error;
 	}
+	put_part(f, o, whole);
 }
 
 KERNEL(fold_lanes, struct fold) { fold_results(&a, 1); }
-KERNEL(fold_fours, struct fold) { fold_results(&a, 4); }
+KERNEL(fold_eights, struct fold) { fold_results(&a, LANES); }
 
 /* Lanes are terms: a warp has one result.  More blocks at once than TARGET_BLOCKS has no run. */
 KERNEL_OF(THREADS, 4, fold_terms, struct fold)
@@ -117,12 +115,12 @@ KERNEL_OF(THREADS, 4, fold_terms, struct fold)
 		 begin = (unsigned)BLOCK_Y * a.part;
 	unsigned end = begin + a.part < a.terms ? begin + a.part : a.terms, i[4] = { 0 };
 	struct pair sum = { 0, 0 };
-	float kept[CHAIN_MAX], x;
+	float kept[CHAIN_MAX], r = 0;
 
 	spread(&a.s, a.kept, o, i);
 	for (unsigned t = begin + (unsigned)lane; o < a.results && t < end; t += WARP) {
-		term(&a, i, t, kept, &x, 1);
-		pair_add(&sum, x);
+		term(&a, i, t, kept, &r, 1);
+		pair_add(&sum, r);
 	}
 	for (int lanes = WARP / 2; lanes; lanes /= 2) {
 		float other = shuffle_xor(sum.sum, lanes), error = shuffle_xor(sum.error, lanes);
@@ -138,6 +136,7 @@ KERNEL(fold_parts, struct fold_end)
 	struct pair sum = { 0, 0 };
 
 	if (o >= a.results) return;
+	UNROLL_BY(8)
 	for (int k = 0; k < a.parts; k++) {
 		const float *p = a.partial + 2 * ((size_t)k * a.results + o);
 		pair_add(&sum, p[0]);
@@ -161,47 +160,53 @@ static void make_dims(struct space *s, const struct chain *c, int origin[4])
 	s->count = (unsigned)shape_count(c->space);
 }
 
-/* from: the step whose result it is, or -1. */
-static struct operand make_operand(const struct space *s, const int *origin, struct view v,
-				   int from)
+/* Returns its bits.  from: the step whose result it is, or -1. */
+static unsigned make_operand(struct operand *o, const struct space *s, const int *origin,
+			     struct view v, int from, int lanes)
 {
-	struct operand o;
-	unsigned stride = 1;
+	unsigned stride = 1, how = MEMORY;
 
-	memset(&o, 0, sizeof o);
-	o.source = from >= 0 ? KEPT : WHOLE;
-	o.from = from;
-	o.d = data_of(v);
-	for (int k = 3; k >= 0 && from < 0; k--) {
+	o->from = from;
+	o->p = v.p;
+	if (from >= 0) return KEPT;
+	for (int k = 3; k >= 0; k--) {
 		bool varies = v.s.d[origin[k]] != 1 || s->d[k].d == 1;
-		o.stride[k] = varies ? (int)stride : 0;
+		o->stride[k] = varies ? (int)stride : 0;
 		if (varies) stride *= s->d[k].d;
-		else o.source = PLACED;
+		else how |= PLACED;
 	}
-	return o;
+	return how | (lanes > 1 && o->stride[3] ? v.bf16 ? HALVES : 0 : v.bf16 ? HALF : ONE);
 }
 
-static void make_steps(struct space *s, const struct chain *c, const int *origin)
+/* Of more than one element to each of the results. */
+static bool is_sum(const struct chain_step *s, const struct space *all)
+{
+	return s->op == OP_sum_to && shape_count(s->out.s) != all->count;
+}
+
+static void make_steps(struct space *s, const struct chain *c, const int *origin, int lanes)
 {
 	memset(s->step, 0, sizeof s->step);
 	s->n = c->n;
 	for (int i = 0; i < c->n; i++) {
 		const struct chain_step *from = &c->step[i];
 		struct device_step *t = &s->step[i];
-		bool sums = from->op == OP_sum_to && shape_count(from->out.s) < s->count;
-		t->op = from->op == OP_sum_to ? (int)OP_expand : (int)from->op;
+		int op = from->op == OP_sum_to ? (int)OP_expand : (int)from->op;
+		t->how = (unsigned)op << OP_AT;
 		t->f[0] = from->a.f[0];
 		t->f[1] = from->a.f[1];
 		for (int k = 0; k < from->inputs; k++)
-			t->in[k] = make_operand(s, origin, from->in[k], from->from[k]);
-		t->out = data_of(from->out);
-		if (sums) t->out.p = NULL;
+			t->how |= OPERAND(k, make_operand(&t->in[k], s, origin, from->in[k],
+							  from->from[k], lanes));
+		if (is_sum(from, s)) continue;
+		t->out = from->out.p;
+		if (from->out.bf16) t->how |= ROUND;
+		if (from->out.p) t->how |= from->out.bf16 ? STORE_HALVES : STORE;
 	}
 }
 
 static void make_fold(struct fold *f, const struct chain_step *sum, const int *origin)
 {
-	f->in = make_operand(&f->s, origin, sum->in[0], sum->from[0]);
 	f->kept = f->cut = 0;
 	f->results = f->terms = 1;
 	for (int k = 0; k < 4; k++) {
@@ -214,20 +219,20 @@ static void make_fold(struct fold *f, const struct chain_step *sum, const int *o
 		}
 	}
 	bool inner = f->kept >> 3 && f->results > 1;
-	f->lanes = !inner ? 0 : f->s.d[3].d % 4 ? 1 : 4;
-	for (f->wide = 1; f->wide < WARP && f->wide * f->lanes < (int)f->results; f->wide *= 2);
+	f->lanes = !inner ? 0 : f->s.d[3].d % LANES ? 1 : LANES;
+	for (f->wide = 0; f->wide < 5 && f->lanes << f->wide < (int)f->results; f->wide++);
 }
 
 static int blocks_across(const struct fold *f)
 {
-	return blocks_for(f->results, f->lanes ? f->wide * f->lanes : (int)WARPS);
+	return blocks_for(f->results, f->lanes ? f->lanes << f->wide : (int)WARPS);
 }
 
 /* Parts so that the device has enough to do, and each has enough terms. */
 static int parts_of(const struct fold *f)
 {
 	int across = blocks_across(f);
-	unsigned enough = 16 * (unsigned)(f->lanes ? THREADS / f->wide : (int)WARP);
+	unsigned enough = 16 * (unsigned)(f->lanes ? THREADS >> f->wide : (int)WARP);
 	unsigned most = (f->terms + enough - 1) / enough;
 	unsigned want = (unsigned)((TARGET_BLOCKS + across - 1) / across);
 
@@ -252,48 +257,71 @@ static size_t chain_scratch(struct backend *b, const struct chain *c)
 	return most;
 }
 
-/* The operand, when the steps have these numbers. */
-static void renumber(struct operand *o, const int *number)
+/* Leaves the steps that lead to the sum, and with `stores` those that store or lead to one; the sum
+ * becomes the last, or none where that is its operand already.  sum -1: there is none. */
+static void prune(struct space *s, int sum, bool stores)
 {
-	if (o->source == KEPT) o->from = number[o->from];
-}
-
-/* What is read right after it was computed need not be kept; now: the number of steps until then.
- */
-static void choose_source(struct space *s, struct operand *o, int now)
-{
-	s->placed |= o->source == PLACED;
-	if (o->source != KEPT) return;
-	if (o->from == now - 1) o->source = BEFORE;
-	else s->step[o->from].kept = 1;
-}
-
-/* Leaves the steps that lead to the sum, and with `stores` those that store or lead to one. */
-static void prune(struct space *s, struct operand *sum, bool stores)
-{
+	struct device_step end = s->step[sum < 0 ? 0 : sum];
 	bool needed[CHAIN_MAX] = { false };
 	int number[CHAIN_MAX] = { 0 }, n = 0;
 
-	if (sum->source == KEPT) needed[sum->from] = true;
 	for (int i = s->n - 1; i >= 0; i--) {
-		if (!stores) s->step[i].out.p = NULL;
-		needed[i] |= s->step[i].out.p != NULL;
+		struct device_step *t = &s->step[i];
+		if (!stores) t->how &= ~(unsigned)(STORE | STORE_HALVES);
+		needed[i] |= i == sum || t->how & (STORE | STORE_HALVES);
 		for (int k = 0; k < 2 && needed[i]; k++)
-			if (s->step[i].in[k].source == KEPT) needed[s->step[i].in[k].from] = true;
+			if (t->how & OPERAND(k, KEPT)) needed[t->in[k].from] = true;
 	}
 	for (int i = 0; i < s->n; i++) {
-		if (!needed[i]) continue;
+		if (!needed[i] || i == sum) continue;
 		number[i] = n;
-		s->step[n] = s->step[i];
-		for (int k = 0; k < 2; k++) renumber(&s->step[n].in[k], number);
-		n++;
+		s->step[n++] = s->step[i];
 	}
+	bool there = end.how & OPERAND(0, KEPT) && number[end.in[0].from] == n - 1;
+	if (sum >= 0 && !there) s->step[n++] = end;
 	s->n = n;
-	s->placed = 0;
-	renumber(sum, number);
 	for (int i = 0; i < n; i++)
-		for (int k = 0; k < 2; k++) choose_source(s, &s->step[i].in[k], i);
-	choose_source(s, sum, n);
+		for (int k = 0; k < 2; k++)
+			if (s->step[i].how & OPERAND(k, KEPT))
+				s->step[i].in[k].from = number[s->step[i].in[k].from];
+}
+
+/* x + y or x y, the second of which is the result before: the first then. */
+static void turn(struct device_step *t, int before)
+{
+	unsigned op = t->how >> OP_AT, both = MEMORY | KEPT | PLACED | HALVES | ONE | HALF;
+	struct operand x = t->in[0];
+
+	if ((op != OP_add && op != OP_mul) || !(t->how & OPERAND(1, KEPT)) ||
+	    t->in[1].from != before)
+		return;
+	t->how = (t->how & ~(both | both << OPERAND_BITS)) | (t->how & both) << OPERAND_BITS | KEPT;
+	t->in[0] = t->in[1];
+	t->in[1] = x;
+}
+
+/* What the next step has as its first operand need not be kept, and what none reads not rounded but
+ * where it is stored. */
+static void connect(struct space *s, bool folds)
+{
+	uint32_t read = folds ? 1u << (s->n - 1) : 0, placed = 0;
+
+	for (int i = 0; i < s->n; i++) {
+		struct device_step *t = &s->step[i];
+		turn(t, i - 1);
+		for (int k = 0; k < 2; k++) {
+			int from = t->in[k].from;
+			placed |= t->how & OPERAND(k, PLACED);
+			if (!(t->how & OPERAND(k, KEPT))) continue;
+			read |= 1u << from;
+			if (!k && from == i - 1) t->how ^= KEPT;
+			else s->step[from].how |= KEEP;
+		}
+	}
+	for (int i = 0; i < s->n; i++)
+		if (!(read >> i & 1)) s->step[i].how &= ~(unsigned)ROUND;
+	s->varied = 0;
+	for (int k = 0; k < 4 && placed; k++) s->varied |= (s->d[k].d > 1) << k;
 }
 
 static void run_fold(struct backend *b, struct fold *f, float *y, double factor)
@@ -303,7 +331,7 @@ static void run_fold(struct backend *b, struct fold *f, float *y, double factor)
 
 	f->part = (f->terms + (unsigned)parts - 1) / (unsigned)parts;
 	f->partial = (float *)b->work;
-	if (f->lanes == 4) LAUNCH(b, fold_fours, across, parts, 1, *f);
+	if (f->lanes == LANES) LAUNCH(b, fold_eights, across, parts, 1, *f);
 	else if (f->lanes) LAUNCH(b, fold_lanes, across, parts, 1, *f);
 	else LAUNCH(b, fold_terms, across, parts, 1, *f);
 	e.partial = f->partial;
@@ -314,16 +342,9 @@ static void run_fold(struct backend *b, struct fold *f, float *y, double factor)
 	LAUNCH(b, fold_parts, blocks_for(f->results, THREADS), 1, 1, e);
 }
 
-/* Of more than one element to each of the results. */
-static bool is_sum(const struct chain_step *s, const struct space *all)
-{
-	return s->op == OP_sum_to && shape_count(s->out.s) != all->count;
-}
-
 /* The last pass stores, when all others have read what is written over. */
 void cuda_chain_scaled(struct backend *b, const struct chain *c, double factor)
 {
-	struct operand none = { NOWHERE, 0, { NULL, 0 }, { 0, 0, 0, 0 } };
 	struct fold f;
 	int origin[4], last = -1;
 
@@ -332,17 +353,19 @@ void cuda_chain_scaled(struct backend *b, const struct chain *c, double factor)
 		if (is_sum(&c->step[i], &f.s)) last = i;
 	for (int i = 0; i <= last; i++) {
 		if (!is_sum(&c->step[i], &f.s)) continue;
-		make_steps(&f.s, c, origin);
 		make_fold(&f, &c->step[i], origin);
-		prune(&f.s, &f.in, i == last);
+		make_steps(&f.s, c, origin, f.lanes);
+		prune(&f.s, i, i == last);
+		connect(&f.s, true);
 		run_fold(b, &f, c->step[i].out.p, factor);
 	}
 	if (last >= 0) return;
-	make_steps(&f.s, c, origin);
-	prune(&f.s, &none, true);
-	if (f.s.d[3].d % 4)
-		LAUNCH(b, chain_each, blocks_for(f.s.count, THREADS * EACH), 1, 1, f.s);
-	else LAUNCH(b, chain_fours, blocks_for(f.s.count, 4 * THREADS * EACH), 1, 1, f.s);
+	int lanes = f.s.d[3].d % LANES ? 1 : LANES, across = blocks_for(f.s.count, lanes * THREADS * EACH);
+	make_steps(&f.s, c, origin, lanes);
+	prune(&f.s, -1, true);
+	connect(&f.s, false);
+	if (lanes == 1) LAUNCH(b, chain_each, across, 1, 1, f.s);
+	else LAUNCH(b, chain_eights, across, 1, 1, f.s);
 }
 
 static void chain(struct backend *b, const struct chain *c)

@@ -70,6 +70,8 @@ DEVICE uint32_t float_bits(float x) { return __float_as_uint(x); }
 DEVICE float bits_float(uint32_t x) { return __uint_as_float(x); }
 DEVICE unsigned high_word(unsigned a, unsigned b) { return __umulhi(a, b); }
 DEVICE uint32_t bits_set(uint32_t x) { return (uint32_t)__popc(x); }
+/* n, of which the compiler keeps one register: it may carry an index about as two, for addresses */
+DEVICE unsigned one_word(unsigned n) { asm("" : "+r"(n)); return n; }
 /* returns what was there */
 DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n) { return atomicAdd(to, n); }
 
@@ -209,6 +211,7 @@ void host_group_wait(int left);
 
 DEVICE unsigned high_word(unsigned a, unsigned b) { return (unsigned)((uint64_t)a * b >> 32); }
 DEVICE uint32_t bits_set(uint32_t x) { return (uint32_t)__builtin_popcount(x); }
+DEVICE unsigned one_word(unsigned n) { return n; }
 
 DEVICE uint32_t add_atomic(uint32_t *to, uint32_t n)
 {
@@ -332,26 +335,23 @@ DEVICE void data_put4(struct data d, size_t i, const float v[4])
 	write_two((uint16_t *)d.p + i, w);
 }
 
-/* n / d = (high + ((n - high) >> first)) >> then, of the high word of n mul (Granlund and
- * Montgomery 1994, figure 4.1). */
-struct divisor { unsigned d, mul; int first, then; };
+/* n / d = (2 n mul >> 32) >> shift for n below 2^31 (Granlund and Montgomery 1994, theorem 4.2, of 31
+ * bits). */
+struct divisor { unsigned d, mul; int shift; };
 
 static inline struct divisor make_divisor(unsigned d)
 {
-	struct divisor r = { d, 0, 0, 0 };
-	int bits = 0;
+	struct divisor r = { d, 0, 0 };
 
-	while ((uint64_t)1 << bits < d) bits++;
-	r.mul = (unsigned)(((((uint64_t)1 << bits) - d) << 32) / d + 1);
-	r.first = bits > 0;
-	r.then = bits > 0 ? bits - 1 : 0;
+	while ((uint64_t)1 << r.shift < d) r.shift++;
+	r.mul = (unsigned)(((uint64_t)1 << (31 + r.shift)) / d + 1);
 	return r;
 }
 
 /* Returns n / d and leaves the rest. */
 DEVICE unsigned divide(unsigned *n, const struct divisor *d)
 {
-	unsigned high = high_word(*n, d->mul), q = (high + ((*n - high) >> d->first)) >> d->then;
+	unsigned q = high_word(2 * *n, d->mul) >> d->shift;
 
 	*n -= q * d->d;
 	return q;

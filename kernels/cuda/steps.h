@@ -1,33 +1,44 @@
 /* steps: the interpreter of a chain of steps, which a thread runs for one element of its space or
- * for four neighbours at once. */
+ * for LANES neighbours at once.
+ *
+ * To find out what a step is takes more instructions than to do it, for one element or for eight.
+ * So the result of a step is where the next has its first operand, both operands are asked for
+ * before either is waited for, and what there is to know is bits of one word. */
 #ifndef IC_CUDA_STEPS_H
 #define IC_CUDA_STEPS_H
 
 #include "kernels/cuda/cuda.h"
 
-/* Where an operand is: nowhere; the result of the step before, or one that was kept; in memory with
- * every dimension of the space, or placed by strides. */
-enum source { NOWHERE, BEFORE, KEPT, WHOLE, PLACED };
+enum { LANES = 8 };
+
+/* Where an operand is: it was kept; or in memory, as the space is or PLACED by strides, there in
+ * f32 or in HALVES, or ONE number for all lanes or one HALF.  No bit: there is none; operand 0 is
+ * the result of the step before. */
+enum { MEMORY = 2, KEPT = 4, PLACED = 8, HALVES = 16, ONE = 32, HALF = 64, OPERAND_BITS = 6 };
+
+/* Bits of how a step is: of its operands; of its result, to be stored in f32 or bf16, made what
+ * one of bf16 would store for steps that read it, and kept for one that is not the next; its op.
+ */
+#define OPERAND(k, bits) ((unsigned)(bits) << (k) * OPERAND_BITS)
+enum { STORE = 1 << 16, STORE_HALVES = 1 << 17, ROUND = 1 << 18, KEEP = 1 << 19, OP_AT = 24 };
 
 struct operand {
-	enum source source;
-	int from;                            /* KEPT: of that step */
-	struct data d;
+	void *p;
 	int stride[4];                       /* per dimension; 0: broadcast */
+	int from;                            /* KEPT: of that step */
 };
 
 struct device_step {
-	int op, kept;                        /* kept: for a later step than the next, or a sum */
+	unsigned how;
 	float f[2];
 	struct operand in[2];
-	/* p NULL: only for the steps after it, which see what one of bf16 would store */
-	struct data out;
+	void *out;
 };
 
 /* Of four dimensions, the first of which may be 1. */
 struct space {
 	unsigned count;
-	int n, placed;                       /* placed: an operand is */
+	int n, varied;                       /* varied: the dimensions by which operands are placed */
 	struct divisor d[4];
 	struct device_step step[CHAIN_MAX];
 };
@@ -38,9 +49,9 @@ DEVICE void spread(const struct space *s, int mask, unsigned at, unsigned *i)
 	UNROLL
 	for (int k = 3; k >= 0; k--) {
 		if (!(mask >> k & 1)) continue;
-		unsigned rest = at;
-		at = divide(&rest, &s->d[k]);
-		i[k] = rest;
+		i[k] = at;
+		if (!(mask & ((1 << k) - 1))) return;
+		at = divide(&i[k], &s->d[k]);
 	}
 }
 
@@ -51,24 +62,29 @@ DEVICE float sigmoid(float x)
 	return (x < 0 ? e : 1) / (1 + e);
 }
 
-/* to = op(a, b), `lanes` elements. */
-DEVICE void apply(int op, const float *f, const float *a, const float *b, float *to, int lanes)
+/* r = op(r, y), `lanes` elements.  The first few are most of what networks have. */
+DEVICE void apply(unsigned op, const float *f, float *r, const float *y0, int lanes)
 {
-#define OF_X(name, value) \
-	case OP_##name: \
-		UNROLL \
-		for (int l = 0; l < lanes; l++) { float x = a[l]; to[l] = value; } \
-		break;
 #define OF_XY(name, value) \
-	case OP_##name: \
+	if (op == OP_##name) { \
 		UNROLL \
-		for (int l = 0; l < lanes; l++) { float x = a[l], y = b[l]; to[l] = value; } \
-		break;
-	switch (op) {
+		for (int l = 0; l < lanes; l++) { float x = r[l], y = y0[l]; r[l] = value; } \
+		return; \
+	}
+#define OF_X(name, value) \
+	if (op == OP_##name) { \
+		UNROLL \
+		for (int l = 0; l < lanes; l++) { float x = r[l]; r[l] = value; } \
+		return; \
+	}
+	float f0 = f[0], f1 = f[1];
 	OF_XY(add, x + y)
-	OF_XY(sub, x - y)
 	OF_XY(mul, x * y)
-	OF_X(scale, f[0] * x + f[1])
+	OF_X(lrelu, x > 0 ? x : f0 * x)
+	OF_XY(lrelu_g, x > 0 ? y : f0 * y)
+	OF_X(scale, f0 * x + f1)
+	OF_X(expand, x)
+	OF_XY(sub, x - y)
 	OF_X(recip, 1 / x)
 	OF_X(sqrt, sqrtf(x))
 	OF_X(exp, expf(x))
@@ -76,73 +92,98 @@ DEVICE void apply(int op, const float *f, const float *a, const float *b, float 
 	OF_X(sigmoid, sigmoid(x))
 	OF_X(softplus, fmaxf(x, 0) + log1pf(expf(-fabsf(x))) + (x != x ? x : 0))
 	OF_X(erf, erff(x))
-	OF_X(maxs, x < f[0] ? f[0] : x)
-	OF_X(lrelu, x > 0 ? x : f[0] * x)
-	OF_XY(lrelu_g, x > 0 ? y : f[0] * y)
-	OF_X(clamp, x < f[0] ? f[0] : x > f[1] ? f[1] : x)
-	OF_XY(clamp_g, f[0] < x && x < f[1] ? y : 0)
-	OF_X(expand, x)
-	}
+	OF_X(maxs, x < f0 ? f0 : x)
+	OF_X(clamp, x < f0 ? f0 : x > f1 ? f1 : x)
+	OF_XY(clamp_g, f0 < x && x < f1 ? y : 0)
 #undef OF_X
 #undef OF_XY
 }
 
-/* One element, or four that lie on 16 bytes. */
-DEVICE void keep(float *to, const float *v, int lanes)
+/* One, or LANES that lie on 16 bytes. */
+DEVICE void get_floats(const float *from, float *v, int lanes)
 {
-	if (lanes == 4) write_four(to, v);
-	else to[0] = v[0];
+	if (lanes == 1) v[0] = from[0];
+	else for (int l = 0; l < lanes; l += 4) read_four(from + l, v + l);
 }
 
-DEVICE void fetch(const float *from, float *v, int lanes)
+DEVICE void put_floats(float *to, const float *v, int lanes)
 {
-	if (lanes == 4) read_four(from, v);
-	else v[0] = from[0];
+	if (lanes == 1) to[0] = v[0];
+	else for (int l = 0; l < lanes; l += 4) write_four(to + l, v + l);
 }
 
-/* From number `at` on; not neighbours: the same for all. */
-DEVICE void load(struct data d, unsigned at, bool neighbours, float *v, int lanes)
+/* w: two numbers of bf16 in each word; v may be w. */
+DEVICE void open_halves(const float *w, float *v, int lanes)
 {
-	if (neighbours && lanes == 4) {
-		data_get4(d, at, v);
-		return;
-	}
-	v[0] = data_get(d, at);
 	UNROLL
-	for (int l = 1; l < lanes; l++) v[l] = v[0];
+	for (int l = lanes - 1; l >= 0; l--) {
+		uint32_t two = float_bits(w[l / 2]);
+		v[l] = bits_float(l % 2 ? two & 0xffff0000u : two << 16);
+	}
 }
 
-/* Of the elements from e on, whose indices are i. */
-DEVICE void take(const struct operand *o, unsigned e, const unsigned *i, const float *before,
-		 const float *kept, float *v, int lanes)
+/* v may be w. */
+DEVICE void close_halves(const float *v, float *w, int lanes)
 {
-	if (o->source == BEFORE) {
-		UNROLL
-		for (int l = 0; l < lanes; l++) v[l] = before[l];
-	} else if (o->source == WHOLE) {
-		load(o->d, e, true, v, lanes);
-	} else if (o->source == KEPT) {
-		fetch(kept + o->from * lanes, v, lanes);
-	} else if (o->source == PLACED) {
-		unsigned at = 0;
+	UNROLL
+	for (int l = 0; l < lanes; l += 2)
+		w[l / 2] = bits_float(round_two(v[l], lanes > 1 ? v[l + 1] : 0));
+}
+
+/* What an operand in memory has for the elements from e on, whose indices are i; HALVES as they
+ * lie there, so that nobody waits for them yet. */
+DEVICE void ask(unsigned how, const struct operand *o, unsigned e, const unsigned *i, float *v,
+		int lanes)
+{
+	unsigned at = e;
+
+	if (how & PLACED) {
+		at = 0;
 		UNROLL
 		for (int k = 0; k < 4; k++) at += i[k] * (unsigned)o->stride[k];
-		load(o->d, at, o->stride[3], v, lanes);
-	} else {
+	}
+	at = one_word(at);
+	const float *floats = (const float *)o->p + at;
+	const uint16_t *halves = (const uint16_t *)o->p + at;
+	if (lanes > 1 && how & HALVES) {
+		read_four((const float *)(const void *)halves, v);
+	} else if (lanes == 1 || how & (ONE | HALF)) {
+		v[0] = how & HALF ? from_bf16(*halves) : *floats;
 		UNROLL
-		for (int l = 0; l < lanes; l++) v[l] = 0;
+		for (int l = 1; l < lanes; l++) v[l] = v[0];
+	} else {
+		get_floats(floats, v, lanes);
 	}
 }
 
-/* What one of bf16 would store. */
-DEVICE void round_all(float *v, int lanes)
+/* Operand 0 into r, which is the result before, operand 1 into y. */
+DEVICE void take(const struct device_step *t, unsigned how, unsigned e, const unsigned *i,
+		 const float *kept, float *r, float *y, int lanes)
 {
-	UNROLL
-	for (int l = 0; l < lanes; l += 2) {
-		uint32_t w = round_two(v[l], lanes > 1 ? v[l + 1] : 0);
-		v[l] = bits_float(w << 16);
-		if (lanes > 1) v[l + 1] = bits_float(w & 0xffff0000u);
+	if (how & OPERAND(1, MEMORY)) ask(how >> OPERAND_BITS, &t->in[1], e, i, y, lanes);
+	else if (how & OPERAND(1, KEPT)) get_floats(kept + t->in[1].from * lanes, y, lanes);
+	if (how & OPERAND(0, MEMORY)) ask(how, &t->in[0], e, i, r, lanes);
+	else if (how & OPERAND(0, KEPT)) get_floats(kept + t->in[0].from * lanes, r, lanes);
+	if (lanes > 1 && how & OPERAND(1, HALVES)) open_halves(y, y, lanes);
+	if (lanes > 1 && how & OPERAND(0, HALVES)) open_halves(r, r, lanes);
+}
+
+/* The result r where it is read later. */
+DEVICE void leave(const struct device_step *t, unsigned how, unsigned e, float *kept, float *r,
+		  int lanes)
+{
+	if (how & (STORE_HALVES | ROUND)) {
+		uint16_t *halves = (uint16_t *)t->out + e;
+		float w[LANES];
+		close_halves(r, w, lanes);
+		if (!(how & STORE_HALVES)) ;
+		else if (lanes == 1) halves[0] = (uint16_t)float_bits(w[0]);
+		else write_four((float *)(void *)halves, w);
+		if (how & ROUND) open_halves(w, r, lanes);
+	} else if (how & STORE) {
+		put_floats((float *)t->out + e, r, lanes);
 	}
+	if (how & KEEP) put_floats(kept, r, lanes);
 }
 
 /* All steps at `lanes` elements from e on, whose indices are i; kept: the results that are; r: the
@@ -150,18 +191,13 @@ DEVICE void round_all(float *v, int lanes)
 DEVICE void run_steps(const struct space *s, unsigned e, const unsigned *i, float *kept, float *r,
 		      int lanes)
 {
-	float x[2][4];
-
 	for (int k = 0; k < s->n; k++) {
 		const struct device_step *t = &s->step[k];
-		UNROLL
-		for (int j = 0; j < 2; j++) take(&t->in[j], e, i, r, kept, x[j], lanes);
-		apply(t->op, t->f, x[0], x[1], r, lanes);
-		if (t->out.bf16) round_all(r, lanes);
-		if (t->kept) keep(kept + k * lanes, r, lanes);
-		if (!t->out.p) continue;
-		if (lanes == 4) data_put4(t->out, e, r);
-		else data_put(t->out, e, r[0]);
+		unsigned how = t->how;
+		float y[LANES];
+		take(t, how, e, i, kept, r, y, lanes);
+		apply(how >> OP_AT, t->f, r, y, lanes);
+		if (how & (STORE | STORE_HALVES | ROUND | KEEP)) leave(t, how, e, kept + k * lanes, r, lanes);
 	}
 }
 
