@@ -1,5 +1,6 @@
 /* keys: reads a list of keys; only the beginning of a line matters, however long it is. */
 #include "formats/keys.h"
+#include "formats/known.h"
 #include "formats/npy_rows.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -21,12 +22,17 @@ static bool parse(const char *line, uint64_t *key)
 
 int64_t keys_scan(FILE *f, const char *name, uint64_t **list)
 {
-	char line[256];
+	char line[256] = "";
 	int64_t n = 0;
 	bool begins = true;                  /* this text is the beginning of its line */
 
 	*list = NULL;
 	while (fgets(line, sizeof line - 1, f)) {
+		if (!*line) {
+			fail("%s: found %s, expected lines that begin with a key, as ic-store dump "
+				"writes", name, known_as(line, sizeof line));
+			goto failed;
+		}
 		bool wanted = begins && !strchr("#\r\n", *line);
 		begins = strchr(line, '\n');
 		if (!wanted) continue;

@@ -1,6 +1,7 @@
 /* text: writing and reading rows as lines. */
 #include "formats/text.h"
 #include "formats/frame.h"
+#include "formats/known.h"
 #include "formats/safetensors.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -201,6 +202,14 @@ static bool head_line(struct rows_info *r, const char *name, char *value)
 	return true;
 }
 
+/* line[n] and what follows, c first, says what the file is. */
+static int no_text(struct text *t, char line[LINE], int n, int c)
+{
+	for (; c != EOF && n < KNOWN_BYTES; c = getc(t->f)) line[n++] = (char)c;
+	return fail("%s: found %s, expected text as ic-store dump writes", t->path,
+		known_as(line, (size_t)n));
+}
+
 /* A line into line[LINE]; 0 or -1. */
 static int line_get(struct text *t, char *line)
 {
@@ -209,6 +218,7 @@ static int line_get(struct text *t, char *line)
 	t->line++;
 	while ((c = getc(t->f)) != '\n') {
 		if (c == EOF) return cut(t);
+		if (!c && t->line == 1) return no_text(t, line, n, c);
 		if (!c || n == LINE - 1)
 			return fail("%s: line %" PRId64 " is not one of a head", t->path, t->line);
 		line[n++] = (char)c;

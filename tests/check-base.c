@@ -261,6 +261,8 @@ static void check_parse(void)
 	refuses("--metric co", "expected cosine|l2|ip");
 	refuses("--neighbors 3", "did you mean --neighbours?");
 	refuses("--neigh 3", "did you mean --neighbours?");
+	refuses("--metrical l2", "did you mean --metric?");
+	refuses("--ratexxxx 1", "did you mean --rate?");
 	refuses("--zzzzzz", "--zzzzzz: no such option");
 	refuses("--deep=1", "takes no value");
 	refuses("-dz", "-z: no such option");

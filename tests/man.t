@@ -30,6 +30,7 @@ page_options()
 		arg = ""
 		for (i = 3; i <= NF; i++) arg = arg $i
 		gsub(/\\\*\(Ba|\\\(ba/, "|", arg)
+		gsub(/\\:/, "", arg)
 		print letter, name, arg
 	}' "$1" | sed 's/ *$//' | sort
 }
@@ -37,6 +38,15 @@ page_options()
 for p in $programs; do
 	[ -e "man/$p.1" ] || { ok "$p has a page" test -e "man/$p.1"; continue; }
 	check_same "$p: the page lists the options of --help" "table_options $p" "page_options man/$p.1"
+done
+
+# Words to choose from are not broken.
+narrow()
+{
+	"$1" --help | awk 'length > 80 && !/\|/ { print; bad = 1 } END { exit bad }' >&2
+}
+for p in $programs; do
+	ok "$p: --help fits a terminal of 80 columns" narrow "$p"
 done
 
 completes()
@@ -54,6 +64,14 @@ done
 for page in $pages; do
 	ok "$page is well formed" bash -c 'mandoc -Tlint -Wwarning "$1" >&2' - "$page"
 done
+# What has no room in 80 columns, groff squeezes or lets stand out.
+if command -v groff >/dev/null; then
+	for page in $pages; do
+		check_same "$page fits a terminal" "groff -Tutf8 -mandoc -rLL=78n -wbreak $page 2>&1 >/dev/null" true
+	done
+else
+	tap_result 0 "pages in a terminal # skip no groff"
+fi
 
 has_sections()
 {

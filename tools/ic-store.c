@@ -438,7 +438,8 @@ static int64_t pam(int n, char **files)
 	(void)n;
 	if (binary_stdout() || rows_open(&r, files[0])) return -1;
 	if (!rows_is_store(&r))
-		fail("%s: found a row stream, expected a store of pictures", files[0]);
+		fail("%s: found a row stream, expected a store of pictures, as ic-pack -o or "
+			"ic-store cat -o writes", files[0]);
 	else if (r.info.channels != 3)
 		fail("%s: found %s rows, expected pictures of 3 channels", files[0], r.info.kind);
 	else count = keys ? keys_read(keys, &wanted) : r.info.count;

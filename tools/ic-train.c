@@ -471,7 +471,7 @@ static void take_preset(void)
 		return;
 	}
 	char *file = mem_text("%s.conf", preset);
-	if (beside_find("presets", file, path)) misuse("--preset: %s", why());
+	if (beside_find("presets", file, path)) misuse("--preset: %s; ic-train(1) has the names", why());
 	opt_file(path, opts, LEN(opts));
 	free(file);
 }

@@ -12,31 +12,50 @@ static const struct opt asked[] = {          /* answered before any parsing */
 	{ 0, "completion", NULL, "print a bash completion script and exit", OPT_FLAG, NULL, 0, 0 },
 };
 
-static void range_and_default(const struct opt *o)
+enum { INDENT = 32, WIDTH = 80 };            /* columns */
+
+/* What the option is for, its range and its default. */
+static void explain(const struct opt *o, char *text, size_t size)
 {
 	char value[256], min[32], max[32];
 	bool number = o->kind == OPT_INT || o->kind == OPT_LONG || o->kind == OPT_REAL;
 	bool range = number && (o->min != 0 || o->max != 0);
 	bool preset = o->kind != OPT_FLAG && opt_text(o, value, sizeof value) >= 0;
 
-	if (!range && !preset) return;
-	printf(" (");
-	if (range) printf("%s..%s", record_number(min, o->min), record_number(max, o->max));
-	printf("%s", range && preset ? ", " : "");
-	if (preset) printf("default %s", value);
-	printf(")");
+	snprintf(text, size, "%s%s%s%s%s%s%s%s%s", o->help, range || preset ? " (" : "",
+		 range ? record_number(min, o->min) : "", range ? ".." : "",
+		 range ? record_number(max, o->max) : "", range && preset ? ", " : "",
+		 preset ? "default " : "", preset ? value : "", range || preset ? ")" : "");
+}
+
+/* Words from column INDENT on, as many to a line as there is room for. */
+static void print_words(const char *text)
+{
+	int column = INDENT;
+
+	while (*text) {
+		int n = (int)strcspn(text, " ");
+		bool first = column == INDENT, next = !first && column + 1 + n > WIDTH;
+		if (next) printf("\n%*s", INDENT, "");
+		else if (!first) putchar(' ');
+		printf("%.*s", n, text);
+		column = (next ? INDENT : column + !first) + n;
+		text += n + (text[n] == ' ');
+	}
+	printf("\n");
 }
 
 static void print_option(const struct opt *o)
 {
-	char left[256] = "      ";
+	char left[256] = "      ", right[1024];
 
 	if (o->letter) snprintf(left, sizeof left, "  -%c, ", o->letter);
-	snprintf(left + 6, sizeof left - 6, "--%s%s%s", o->name, o->arg ? " " : "",
-		 o->arg ? o->arg : "");
-	printf("%-30s  %s", left, o->help);
-	range_and_default(o);
-	printf("\n");
+	int n = 6 + snprintf(left + 6, sizeof left - 6, "--%s%s%s", o->name, o->arg ? " " : "",
+			     o->arg ? o->arg : "");
+	explain(o, right, sizeof right);
+	printf("%-*s%s%*s", INDENT - 2, left, n > INDENT - 2 ? "\n" : "",
+	       n > INDENT - 2 ? INDENT : 2, "");
+	print_words(right);
 }
 
 void help_print(const char *usage, const char *summary, const struct opt *opts, int count)
@@ -106,6 +125,24 @@ static int distance(const char *a, size_t m, const char *b, size_t n)
 	return row[n];
 }
 
+/* The longest beginning that the name shares with an option's, of 3 letters or more and 3/4 of the
+ * shorter: truncate and truncation, batch-size and batch. */
+static const char *same_beginning(const struct opt *opts, int count, const char *name, size_t len)
+{
+	const char *like = NULL;
+	size_t best = 2;
+
+	for (int i = 0; i < count; i++) {
+		size_t n = strlen(opts[i].name), p = 0, shorter = n < len ? n : len;
+		while (p < shorter && opts[i].name[p] == name[p]) p++;
+		if (p > best && 4 * p >= 3 * shorter) {
+			best = p;
+			like = opts[i].name;
+		}
+	}
+	return like;
+}
+
 const char *help_nearest(const struct opt *opts, int count, const char *name, size_t len)
 {
 	const char *like = NULL;
@@ -123,5 +160,5 @@ const char *help_nearest(const struct opt *opts, int count, const char *name, si
 			like = opts[i].name;
 		}
 	}
-	return like;
+	return like ? like : same_beginning(opts, count, name, len);
 }

@@ -138,6 +138,15 @@ int nets_from(struct net *net, int which, int protocol, enum net_layer layer,
 	return bad;
 }
 
+static int fail_weights(void)
+{
+	char *what = mem_text("%s", why());
+
+	fail("%s (-w FILE; pipelines/fetch.mk knows where weights are published)", what);
+	free(what);
+	return -1;
+}
+
 int nets_open(struct net *net, int which, int protocol, enum net_layer layer, const char *weights,
 	const struct nets_device *device)
 {
@@ -147,7 +156,7 @@ int nets_open(struct net *net, int which, int protocol, enum net_layer layer, co
 	*net = (struct net){ 0 };
 	must(which >= 0 && which < (int)LEN(kinds));
 	snprintf(file, sizeof file, "%s.safetensors", kinds[which].name);
-	if (!weights && beside_weights(file, path)) return -1;
+	if (!weights && beside_weights(file, path)) return fail_weights();
 	if (weights_open_script(&from, weights ? weights : path)) return -1;
 	int bad = nets_from(net, which, protocol, layer, &from, device);
 	tensors_close(&from);

@@ -135,6 +135,11 @@ check_same "pictures by key" "printf '9\n# 3\n5 x\n' | ic-store pam --keys - ima
 check_same "rows as text are keys" "ic-store dump images.mdb | ic-store pam images.mdb --keys -" "ic-store pam images.mdb"
 fails_with "no row has key 4" "a picture that is not there" bash -c 'echo 4 | ic-store pam images.mdb --keys - | cat; exit ${PIPESTATUS[1]}'
 fails_with "expected a key" "a key that is none" bash -c 'echo four | ic-store pam images.mdb --keys - | cat; exit ${PIPESTATUS[1]}'
+fails_with "images.mdb: found a row store, expected lines that begin with a key" "a store is no list of keys" \
+	bash -c 'ic-store pam --keys images.mdb images.mdb | cat; exit ${PIPESTATUS[0]}'
+fails_with "expected a store of pictures, as ic-pack -o" "nor a stream a store" \
+	bash -c 'ic-store cat images.mdb | ic-store pam - | cat; exit ${PIPESTATUS[1]}'
+fails_with "f32.mdb: found a row store, expected text as ic-store dump writes" "a store is no text" ic-store load f32.mdb
 fails_with "expected pictures" "features are no pictures" bash -c 'ic-store pam f32.mdb | cat; exit ${PIPESTATUS[0]}'
 
 # Full disks, wrong command lines
