@@ -341,7 +341,8 @@ static void run_steps(struct backend *b, const struct trial *t, struct chain_ste
 		b->op[s->op](b, value[i], in, &s->a);
 	}
 	for (int i = 0; i < t->c.n; i++) {
-		if (t->over[i].step >= 0) step[i].out.p = step[t->over[i].step].in[t->over[i].input].p;
+		int m = t->over[i].step;
+		if (m >= 0) step[i].out.p = step[m].in[t->over[i].input].p;
 		else if (t->stored[i]) step[i].out.p = taken(b, bytes_of(step[i].out));
 	}
 }

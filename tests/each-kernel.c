@@ -84,7 +84,8 @@ static void others(struct backend *b)
 	for (int bf16 = 0; bf16 < 2; bf16++) {
 		pass(b, OP_lrelu, make(b, bf16, 1, 1, 401, 3), make(b, bf16, 1, 1, 401, 3));
 		pass(b, OP_lrelu, make(b, bf16, 1, 1, 601, 8), make(b, bf16, 1, 1, 601, 8));
-		pass(b, OP_up2, make(b, bf16, 1, 10, 10, 5), make(b, bf16, 1, 5, 5, 5));
+		for (int c = 5; c < 9; c += 3)
+			pass(b, OP_up2, make(b, bf16, 1, 10, 10, c), make(b, bf16, 1, 5, 5, c));
 	}
 	for (int channels = 7; channels < 9; channels++) sum(b, 1100, channels, false);
 	for (int channels = 135; channels < 137; channels++) sum(b, 140, channels, false);

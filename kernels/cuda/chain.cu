@@ -360,7 +360,8 @@ void cuda_chain_scaled(struct backend *b, const struct chain *c, double factor)
 		run_fold(b, &f, c->step[i].out.p, factor);
 	}
 	if (last >= 0) return;
-	int lanes = f.s.d[3].d % LANES ? 1 : LANES, across = blocks_for(f.s.count, lanes * THREADS * EACH);
+	int lanes = f.s.d[3].d % LANES ? 1 : LANES;
+	int across = blocks_for(f.s.count, lanes * THREADS * EACH);
 	make_steps(&f.s, c, origin, lanes);
 	prune(&f.s, -1, true);
 	connect(&f.s, false);

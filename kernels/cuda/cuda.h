@@ -335,8 +335,8 @@ DEVICE void data_put4(struct data d, size_t i, const float v[4])
 	write_two((uint16_t *)d.p + i, w);
 }
 
-/* n / d = (2 n mul >> 32) >> shift for n below 2^31 (Granlund and Montgomery 1994, theorem 4.2, of 31
- * bits). */
+/* n / d = (2 n mul >> 32) >> shift, for n below 2^31 (Granlund and Montgomery 1994, theorem 4.2, of
+ * 31 bits). */
 struct divisor { unsigned d, mul; int shift; };
 
 static inline struct divisor make_divisor(unsigned d)

@@ -7,14 +7,12 @@
 #ifndef IC_CUDA_STEPS_H
 #define IC_CUDA_STEPS_H
 
-#include "kernels/cuda/cuda.h"
-
-enum { LANES = 8 };
+#include "kernels/cuda/lanes.h"
 
 /* Where an operand is: it was kept; or in memory, as the space is or PLACED by strides, there in
  * f32 or in HALVES, or ONE number for all lanes or one HALF.  No bit: there is none; operand 0 is
  * the result of the step before. */
-enum { MEMORY = 2, KEPT = 4, PLACED = 8, HALVES = 16, ONE = 32, HALF = 64, OPERAND_BITS = 6 };
+enum { ONE = 1, HALF = 2, HALVES = 4, MEMORY = 8, PLACED = 16, KEPT = 32, OPERAND_BITS = 6 };
 
 /* Bits of how a step is: of its operands; of its result, to be stored in f32 or bf16, made what
  * one of bf16 would store for steps that read it, and kept for one that is not the next; its op.
@@ -38,7 +36,7 @@ struct device_step {
 /* Of four dimensions, the first of which may be 1. */
 struct space {
 	unsigned count;
-	int n, varied;                       /* varied: the dimensions by which operands are placed */
+	int n, varied;                       /* the dimensions by which operands are placed, as bits */
 	struct divisor d[4];
 	struct device_step step[CHAIN_MAX];
 };
@@ -99,37 +97,6 @@ DEVICE void apply(unsigned op, const float *f, float *r, const float *y0, int la
 #undef OF_XY
 }
 
-/* One, or LANES that lie on 16 bytes. */
-DEVICE void get_floats(const float *from, float *v, int lanes)
-{
-	if (lanes == 1) v[0] = from[0];
-	else for (int l = 0; l < lanes; l += 4) read_four(from + l, v + l);
-}
-
-DEVICE void put_floats(float *to, const float *v, int lanes)
-{
-	if (lanes == 1) to[0] = v[0];
-	else for (int l = 0; l < lanes; l += 4) write_four(to + l, v + l);
-}
-
-/* w: two numbers of bf16 in each word; v may be w. */
-DEVICE void open_halves(const float *w, float *v, int lanes)
-{
-	UNROLL
-	for (int l = lanes - 1; l >= 0; l--) {
-		uint32_t two = float_bits(w[l / 2]);
-		v[l] = bits_float(l % 2 ? two & 0xffff0000u : two << 16);
-	}
-}
-
-/* v may be w. */
-DEVICE void close_halves(const float *v, float *w, int lanes)
-{
-	UNROLL
-	for (int l = 0; l < lanes; l += 2)
-		w[l / 2] = bits_float(round_two(v[l], lanes > 1 ? v[l + 1] : 0));
-}
-
 /* What an operand in memory has for the elements from e on, whose indices are i; HALVES as they
  * lie there, so that nobody waits for them yet. */
 DEVICE void ask(unsigned how, const struct operand *o, unsigned e, const unsigned *i, float *v,
@@ -146,7 +113,7 @@ DEVICE void ask(unsigned how, const struct operand *o, unsigned e, const unsigne
 	const float *floats = (const float *)o->p + at;
 	const uint16_t *halves = (const uint16_t *)o->p + at;
 	if (lanes > 1 && how & HALVES) {
-		read_four((const float *)(const void *)halves, v);
+		read_four((const float *)halves, v);
 	} else if (lanes == 1 || how & (ONE | HALF)) {
 		v[0] = how & HALF ? from_bf16(*halves) : *floats;
 		UNROLL
@@ -168,7 +135,7 @@ DEVICE void take(const struct device_step *t, unsigned how, unsigned e, const un
 	if (lanes > 1 && how & OPERAND(0, HALVES)) open_halves(r, r, lanes);
 }
 
-/* The result r where it is read later. */
+/* Its result r where it is read later; kept: the place of this one. */
 DEVICE void leave(const struct device_step *t, unsigned how, unsigned e, float *kept, float *r,
 		  int lanes)
 {
@@ -176,9 +143,10 @@ DEVICE void leave(const struct device_step *t, unsigned how, unsigned e, float *
 		uint16_t *halves = (uint16_t *)t->out + e;
 		float w[LANES];
 		close_halves(r, w, lanes);
-		if (!(how & STORE_HALVES)) ;
-		else if (lanes == 1) halves[0] = (uint16_t)float_bits(w[0]);
-		else write_four((float *)(void *)halves, w);
+		if (how & STORE_HALVES) {
+			if (lanes == 1) halves[0] = (uint16_t)float_bits(w[0]);
+			else write_four((float *)halves, w);
+		}
 		if (how & ROUND) open_halves(w, r, lanes);
 	} else if (how & STORE) {
 		put_floats((float *)t->out + e, r, lanes);
@@ -197,7 +165,8 @@ DEVICE void run_steps(const struct space *s, unsigned e, const unsigned *i, floa
 		float y[LANES];
 		take(t, how, e, i, kept, r, y, lanes);
 		apply(how >> OP_AT, t->f, r, y, lanes);
-		if (how & (STORE | STORE_HALVES | ROUND | KEEP)) leave(t, how, e, kept + k * lanes, r, lanes);
+		if (how & (STORE | STORE_HALVES | ROUND | KEEP))
+			leave(t, how, e, kept + k * lanes, r, lanes);
 	}
 }
 
