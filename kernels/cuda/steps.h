@@ -36,7 +36,7 @@ struct device_step {
 /* Of four dimensions, the first of which may be 1. */
 struct space {
 	unsigned count;
-	int n, varied;                       /* the dimensions by which operands are placed, as bits */
+	int n, varied;                       /* bits: dimensions by which operands are placed */
 	struct divisor d[4];
 	struct device_step step[CHAIN_MAX];
 };
