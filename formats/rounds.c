@@ -93,7 +93,7 @@ static int remove_it(void)
 	return fail("%s; remove it to begin anew", text);
 }
 
-int rounds_load(struct rounds *r, const char *path, const char *command)
+int rounds_load(struct rounds *r, const char *path, const char *command, bool force)
 {
 	const struct tensor *part[PARTS];
 	struct tensors t;
@@ -105,7 +105,8 @@ int rounds_load(struct rounds *r, const char *path, const char *command)
 	const char *of = tensors_meta(&t, "command"), *want = tensors_meta(&t, "hash");
 	if (!of || strcmp(of, command)) {
 		tensors_close(&t);
-		return 0;
+		return force ? 0 : fail("%s: left by another command, or on other rows (-f starts "
+			"afresh)", path);
 	}
 	if (!find_parts(&t, r, part)) {
 		hash_text(hash, part);

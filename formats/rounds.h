@@ -22,9 +22,9 @@ struct rounds {
 	void *owned;                         /* or from here */
 };
 
-/* k, width and n given, the rest from the file at path.  1; 0 where there is none, or another
- * command's; -1 after fail(), also when it is damaged, which says to remove it. */
-int rounds_load(struct rounds *, const char *path, const char *command);
+/* k, width and n given, the rest from the file at path.  1; 0 where there is none, or with force
+ * another command's; -1 after fail(), also when it is damaged, which says to remove it. */
+int rounds_load(struct rounds *, const char *path, const char *command, bool force);
 int rounds_save(const struct rounds *, const char *path, const char *command);
 void rounds_add(struct rounds *, const double step[ROUNDS_STEP]);
 void rounds_close(struct rounds *);          /* accepts a zeroed struct */

@@ -40,6 +40,27 @@ for p in $programs; do
 	check_same "$p: the page lists the options of --help" "table_options $p" "page_options man/$p.1"
 done
 
+# defaults PROGRAM: a default that is neither 0 (none, all), -1 nor a stream is on the page; of words it is the first.
+defaults()
+{
+	"$1" --help | awk '/^  (-.,|   ) --/ { print line; line = "" } { sub(/^ +/, " "); line = line $0 } END { print line }' |
+		sed -nE 's/^ (-., )?--([^ ]*) ([^ ]*) .*[(, ]default ([^ ),]*)\)$/\2 \3 \4/p' >"$TMP/defaults"
+	grep -c . "$TMP/defaults"
+	while read -r name words value; do
+		case $words:$value in
+		*:0 | *:-1 | *:- | *:inf | "$value|"*) continue ;;
+		*\|*) echo "--$name: the first word is not $value" >&2; return 1 ;;
+		esac
+		awk -v name="$name" -v value="$value" '/^\.(Sh|It)/ { on = 0 }
+			on { gsub(/[^0-9A-Za-z.-]/, " "); sub(/\.$/, ""); found = found || index(" " $0 " ", " " value " ") }
+			/^\.It Fl/ { on = index($0 " ", "-" name " ") }
+			END { if (!found) { print "--" name ": not there: " value; exit 1 } }' "man/$1.1" >&2 || return
+	done <"$TMP/defaults"
+}
+for p in $programs; do
+	ok "$p: its page has its defaults" defaults "$p"
+done
+
 # Words to choose from are not broken.
 narrow()
 {

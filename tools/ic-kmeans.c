@@ -259,7 +259,7 @@ static int train(struct job *j)
 	r->width = j->unit.width;
 	r->n = j->trained;
 	j->saved_seconds = say_seconds();
-	int got = j->kept ? rounds_load(r, j->kept, j->command) : 0;
+	int got = j->kept ? rounds_load(r, j->kept, j->command, common.force) : 0;
 	if (got < 0) return -1;
 	if (got) {
 		from = (struct kmeans_state){ unpack_step(r->step[r->count - 1]),

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	if (fd < 0 || write(fd, bytes, n) != (ssize_t)n) return -1;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	rounds_load(&r, path, "c");
+	rounds_load(&r, path, "c", false);
 	rounds_close(&r);
 	close(fd);
 	return 0;

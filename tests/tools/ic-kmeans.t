@@ -126,7 +126,10 @@ kill -TERM $pid 2>/dev/null
 wait $pid
 ok "stopped by a signal: status 75" test $? = 75
 ok "its rounds stay" test -s part.mdb.part-rounds -a ! -e part.mdb
-ok "another command does not take them" sh -c "cp part.mdb.part-rounds q.mdb.part-rounds && ic-kmeans -k 4 l.mdb -o q.mdb 2>q.err && ! grep -q 'going on' q.err"
+cp part.mdb.part-rounds q.mdb.part-rounds
+fails_with "q.mdb.part-rounds: left by another command" "another command leaves them" ic-kmeans -k 4 l.mdb -o q.mdb
+ok "as they are" cmp part.mdb.part-rounds q.mdb.part-rounds
+ok "unless it is told to start afresh" sh -c "ic-kmeans -f -k 4 l.mdb -o q.mdb 2>q.err && ! grep -q 'going on' q.err"
 ok "and its own are gone" test ! -e q.mdb.part-rounds
 cp part.mdb.part-rounds saved
 printf '\1' | dd of=part.mdb.part-rounds bs=1 seek=$(($(wc -c <saved) - 9)) conv=notrunc 2>/dev/null
