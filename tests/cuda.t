@@ -62,7 +62,7 @@ ok "are less near: off by $(off bf16.mdb)" below "$(off bf16.mdb)" 0.05
 # Neighbours found on either are the same, to the last bit.
 for metric in cosine l2 ip; do
 	ok "neighbours by $metric on the processor" ic-knn -k 5 --metric $metric f.mdb -o near.cpu.mdb -f
-	ok "and on a GPU" eval "ic-knn -k 5 --metric $metric f.mdb -o near.gpu.mdb -f -d cuda 2>told"
+	ok "and on a GPU" eval "ic-knn -v -k 5 --metric $metric f.mdb -o near.gpu.mdb -f -d cuda 2>told"
 	ok "they are the same" cmp near.cpu.mdb near.gpu.mdb
 done
 # So are clusters.

@@ -141,7 +141,7 @@ static int source_open(struct source *s, const char *path, bool square)
 		return fail("%s: found a stream, expected an image store for --rows", s->path);
 	if (pam) {
 		if (pam_open(&s->pam, s->path) || pam_ahead(s)) return -1;
-		if (s->ended) return fail("%s: found no pictures", s->path);
+		if (s->ended) return fail("%s: found no pictures", s->pam.path);
 		s->first = s->head;
 		if (square) s->side = s->head.width;
 		if (s->head.of) s->total = s->head.of;

@@ -97,10 +97,10 @@ static int read_group(struct grid *g, struct group *u)
 	while (u->n < limit && (got = pam_read(&pam, &head, &pixels)) > 0) {
 		if ((got = stop_check()) || (got = add_picture(g, u, &head, pixels))) break;
 	}
+	if (got >= 0 && !u->n) got = fail("%s: found no pictures", pam.path);
 	free(pixels);
 	pam_close(&pam);
-	if (got < 0) return -1;
-	return u->n ? 0 : fail("%s: no pictures", u->path);
+	return got < 0 ? -1 : 0;
 }
 
 /* Columns not asked for: with --rows, as many as that needs; else the sheet as square as can be. */

@@ -216,11 +216,12 @@ static void tell_effort(const struct search *s)
 	const struct knn_effort *e = &s->knn.effort;
 	double rows = (double)(s->last - s->at);
 
-	if (rows > 0 && s->knn.device)
+	if (rows <= 0 || !common.verbose) return;
+	if (s->knn.device)
 		note("for each row bf16 left %.1f pairs to double precision; %.2f%% of the rows "
 		     "needed more than %d, and %" PRId64 " were searched again",
 			(double)e->measured / rows, 100 * (double)e->undecided / rows, k, e->again);
-	else if (rows > 0)
+	else
 		note("for each row 8 bits left %.1f pairs to 16 by 8, these %.1f to 16 by 16, and "
 		     "these %.1f to double precision; %.2f%% of the rows needed more than %d, and "
 		     "%" PRId64 " were searched again",

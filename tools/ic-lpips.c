@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 	if (!weights) misuse("--weights names the network's weights (see pipelines/fetch.mk)");
 	if (pam_open(&from.pam, path) || read_ahead(&from)) die();
 	if (from.ended) {
-		fail("%s: found no pictures", path);
+		fail("%s: found no pictures", from.pam.path);
 		die();
 	}
 	if (lpips_open(&l, net, weights, from.first.height, from.first.width)) die();
