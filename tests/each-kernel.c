@@ -41,6 +41,17 @@ static void product(struct backend *b, bool bf16, int m, int n, int k, int ta, i
 	run(b, OP_matmul, make(b, bf16, 1, 1, m, n), x, (struct attr){ { ta, tb }, { 0 } });
 }
 
+/* A convolution of an upsampled image, whose four phases write one image, and its gradient. */
+static void upsampled(struct backend *b)
+{
+	struct attr of = { { 1, 1, 1, 1, 1, 3, 3, CONV_UP }, { 0 } };
+	struct view x[OP_INPUTS] = { make(b, false, 3, 5, 7, 9), make(b, false, 3, 3, 9, 13) };
+	struct view z[OP_INPUTS] = { make(b, false, 3, 5, 7, 9), make(b, false, 3, 10, 14, 13) };
+
+	run(b, OP_conv, make(b, false, 3, 10, 14, 13), x, of);
+	run(b, OP_conv_dw, make(b, false, 3, 3, 9, 13), z, of);
+}
+
 /* Each of the three kinds, of two tiles, and of two parts. */
 static void products(const char *backend)
 {
@@ -51,6 +62,7 @@ static void products(const char *backend)
 	product(b, false, 40, 133, 260, 0, 1);
 	product(b, false, 40, 133, 260, 1, 0);
 	for (int n = 5; b->bf16 && n < 7; n++) product(b, true, 140, n, 40, 0, 0);
+	upsampled(b);
 	backend_wait(b);
 	must(!backend_fault(b));
 	backend_free(b);

@@ -1,20 +1,12 @@
-/* conv: convolutions and both adjoints.  Where an image is given at half its side (i7), an operand
- * is read so; a result is made whole and summed. */
+/* conv: convolutions and both adjoints.  Of an upsampled image, or summed over blocks of 2x2, those
+ * of 3x3 go by the small image (taps.cu); for others the large one is made. */
 #include "kernels/cuda/gemm.h"
-
-static struct shape doubled(struct shape s)
-{
-	s.d[1] *= 2;
-	s.d[2] *= 2;
-	return s;
-}
 
 /* x0, x1 and y of the op as x, w and y of the convolution. */
 static struct product make_product(int kind, struct view y, const struct view *x,
 				   const struct attr *at)
 {
 	struct product p;
-	bool up = at->i[7] == CONV_UP, down = at->i[7] == CONV_DOWN;
 
 	memset(&p, 0, sizeof p);
 	p.kind = kind;
@@ -23,49 +15,66 @@ static struct product make_product(int kind, struct view y, const struct view *x
 	p.x = kind == CONV_DX ? y.s : x[0].s;
 	p.w = kind == CONV_DW ? y.s : x[1].s;
 	p.y = kind == CONV ? y.s : kind == CONV_DX ? x[0].s : x[1].s;
-	if (up) p.x = doubled(p.x);
-	if (down) p.y = doubled(p.y);
 	p.stride = at->i[0], p.top = at->i[1], p.left = at->i[3];
-	p.half_a = kind == CONV_DX ? down : up;
-	p.half_b = kind == CONV_DW && down;
+	if (p.w.d[0] == 3 && p.w.d[1] == 3 && p.stride == 1 && at->i[1] == 1 && at->i[2] == 1 &&
+	    at->i[3] == 1 && at->i[4] == 1)
+		p.scale = (enum conv_scale)at->i[7];
 	return p;
 }
 
-static bool result_halved(int kind, const struct attr *at)
+static struct shape doubled(struct shape s)
 {
-	return (kind == CONV && at->i[7] == CONV_DOWN) || (kind == CONV_DX && at->i[7] == CONV_UP);
+	s.d[1] *= 2;
+	s.d[2] *= 2;
+	return s;
 }
 
-static size_t whole_bytes(struct view half)
+/* The array of the op that is made large: an operand, 2 for the result, or -1 for none. */
+static int enlarged(int kind, const struct product *p, const struct attr *at)
 {
-	return (data_bytes(half.bf16, shape_count(doubled(half.s))) + 255) / 256 * 256;
+	if (p->scale || !at->i[7]) return -1;
+	if (kind == CONV_DW) return at->i[7] == CONV_UP ? 0 : 1;
+	return (kind == CONV_DX) == (at->i[7] == CONV_UP) ? 2 : 0;
+}
+
+static size_t large_bytes(struct view v)
+{
+	return (data_bytes(v.bf16, shape_count(v.s)) + 255) / 256 * 256;
 }
 
 static void convolve(struct backend *b, int kind, struct view y, const struct view *x,
 		     const struct attr *at, const struct finish *finish)
 {
 	struct product p = make_product(kind, y, x, at);
-	struct view whole = y;
+	struct view v[3] = { x[0], x[1], y };
+	int which = enlarged(kind, &p, at);
+	void *work = b->work;
 
-	if (!result_halved(kind, at)) {
+	if (which < 0) {
 		cuda_gemm_run(b, &p, finish);
 		return;
 	}
-	whole.p = (float *)b->work;
-	whole.s = doubled(y.s);
-	b->work = (char *)whole.p + whole_bytes(y);
-	p.c = data_of(whole);
+	v[which].s = doubled(v[which].s);
+	v[which].p = (float *)work;
+	b->work = (char *)work + large_bytes(v[which]);
+	if (which < 2) b->op[OP_up2](b, v[which], &x[which], at);
+	p = make_product(kind, v[2], v, at);
 	cuda_gemm_run(b, &p, finish);
-	b->work = whole.p;
-	b->op[OP_sum2](b, y, &whole, at);
+	b->work = work;
+	if (which == 2) b->op[OP_sum2](b, y, &v[2], at);
 }
 
 static size_t convolve_scratch(struct backend *b, int kind, struct view y, const struct view *x,
 			       const struct attr *at, const struct finish *finish)
 {
 	struct product p = make_product(kind, y, x, at);
+	struct view v[3] = { x[0], x[1], y };
+	int which = enlarged(kind, &p, at);
 
-	return cuda_gemm_scratch(b, &p, finish) + (result_halved(kind, at) ? whole_bytes(y) : 0);
+	if (which < 0) return cuda_gemm_scratch(b, &p, finish);
+	v[which].s = doubled(v[which].s);
+	p = make_product(kind, v[2], v, at);
+	return large_bytes(v[which]) + cuda_gemm_scratch(b, &p, finish);
 }
 
 #define DEFINE(name, kind) \

@@ -32,16 +32,19 @@ struct walk { int inner, middle, outer; };
 
 struct gemm {
 	const void *a, *b;                   /* packed */
-	struct data c;                       /* [batches or parts][rows][n] */
+	struct data c;                       /* [batches, phases of CONV_DW][parts][rows][n] */
 	int fours;                           /* four neighbours of c may be written at once */
 	int m, n, k, part;                   /* part: of k, whole steps */
-	int rows;                            /* of c: m, less the padding of channels */
+	int rows;                            /* of c: less the padding of channels, of all phases */
 	int parts, batches;
 	size_t step_a, step_b;               /* elements from one batch to the next */
 	/* The convolution: rows, columns, channels of x and of y, taps in a row.  In a and b
 	 * channels are padded to Ip and Op. */
 	int H, W, I, Ip, P, Q, O, Op, L, stride, top, left;
-	int half_a, half_b;                  /* 1: the image is given at half its side */
+	/* Batches are of the pixels of c (CONV_DW: of b) that are even or odd down and across, 2
+	 * down + across; top and left grow by `shift` for odd ones.  0: they are not. */
+	int phases, shift;
+	int spread;                          /* CONV_DX: of a, pixels from one of c's to the next */
 	unsigned per_stride;                 /* 2^31 / stride, rounded up */
 	struct walk whole, step;             /* what inner and middle stay below; k of a step */
 	struct finish finish;
@@ -83,7 +86,7 @@ struct product {
 	struct data a, b, c;
 	struct shape x, w, y;
 	int stride, top, left;
-	int half_a, half_b;                  /* 1: that operand's image is given at half its side */
+	enum conv_scale scale;               /* w is 3x3, summed to 4x4 or, in phases, to 2x2 */
 	int transposed;                      /* a is given as [channels][N], images of one pixel */
 };
 
@@ -95,6 +98,22 @@ size_t cuda_gemm_scratch(struct backend *, const struct product *, const struct 
 
 /* One kernel: parts * batches products of g->part of k each, into g->c. */
 void cuda_tile_launch(struct backend *, const struct gemm *, int kind);
+
+/* The pixels of the large image are taken in four phases: it is c, or b of CONV_DW. */
+bool product_in_phases(const struct product *);
+
+/* Between the 3x3 of w and the 16 taps of a product at the small side. */
+struct taps {
+	struct data w;                       /* [3][3][I][O] */
+	void *to;                            /* [16][Ip][Op], zeros behind I and O */
+	const float *from;                   /* [phases][parts][taps of a phase][I][O] */
+	int precision, phases, parts, I, O, Ip, Op;
+	int rows[4];
+};
+struct taps cuda_taps(const struct product *, const struct gemm *, int precision);
+size_t cuda_taps_bytes(const struct taps *);           /* of `to`, in steps of 256 */
+void cuda_taps_sum(struct backend *, const struct taps *);     /* w to `to` */
+void cuda_taps_spread(struct backend *, const struct taps *);  /* `from` to w, a gradient */
 
 /* Rows of `width` numbers to rows of `padded` elements, groups of rows to longer groups; what is
  * new is zero. */

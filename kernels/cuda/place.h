@@ -30,44 +30,34 @@ struct from { const char *at; bool inside; };
 
 DEVICE int element_bytes(int bf16) { return bf16 ? 2 : 4; }
 
-/* Of a picture that may be given at half its side: its pixels, and the number of pixel y, x, any
- * number where that is outside. */
-DEVICE int pixels_of(int rows, int cols, int half)
+DEVICE struct where where_of(const struct gemm *g, int kind, int bf16, const char *a, int m,
+			     int phase)
 {
-	return (rows >> half) * (cols >> half);
-}
-
-DEVICE unsigned pixel(int y, int x, int cols, int half)
-{
-	return (unsigned)(y >> half) * (unsigned)(cols >> half) + (unsigned)(x >> half);
-}
-
-DEVICE struct where where_of(const struct gemm *g, int kind, int bf16, const char *a, int m)
-{
+	int top = g->top + phase / 2 * g->shift, left = g->left + phase % 2 * g->shift;
 	struct where w = { a, OUTSIDE, 0 };
 	int64_t skip;
 
 	if (m >= g->m) return w;
 	if (kind == CONV) {
-		skip = (int64_t)(m / (g->P * g->Q)) * pixels_of(g->H, g->W, g->half_a) * g->Ip;
-		w.y = m / g->Q % g->P * g->stride - g->top;
-		w.x = m % g->Q * g->stride - g->left;
+		skip = (int64_t)(m / (g->P * g->Q)) * (g->H * g->W) * g->Ip;
+		w.y = m / g->Q % g->P * g->stride - top;
+		w.x = m % g->Q * g->stride - left;
 	} else if (kind == CONV_DX) {
-		skip = (int64_t)(m / (g->H * g->W)) * pixels_of(g->P, g->Q, g->half_a) * g->Op;
-		w.y = m / g->W % g->H + g->top;
-		w.x = m % g->W + g->left;
+		skip = (int64_t)(m / (g->H * g->W)) * (g->P * g->Q) * g->Op;
+		w.y = m / g->W % g->H * g->spread + top;
+		w.x = m % g->W * g->spread + left;
 	} else {
 		skip = m % g->Ip;
-		w.y = m / g->Ip / g->L - g->top;
-		w.x = m / g->Ip % g->L - g->left;
+		w.y = m / g->Ip / g->L - top;
+		w.x = m / g->Ip % g->L - left;
 	}
 	w.from += skip * element_bytes(bf16);
 	return w;
 }
 
-/* The path from k0 to `end`, of the tile at m0, n0. */
+/* The path from k0 to `end`, of the tile at m0, n0; phase: 0 where there are none. */
 DEVICE struct path path_of(const struct gemm *g, int kind, int bf16, const char *a, const char *b,
-			   int m0, int n0, int k0, int end)
+			   int m0, int n0, int k0, int end, int phase)
 {
 	int along = a_along_k(kind);
 	struct path p;
@@ -76,12 +66,13 @@ DEVICE struct path path_of(const struct gemm *g, int kind, int bf16, const char 
 	p.left = end - k0;
 	int64_t skip = kind == CONV_DX ? (int64_t)p.n * g->Op : p.n;
 	if (kind == CONV) skip += (int64_t)(k0 + copy_k(0, bf16, THREAD)) * g->Op;
+	if (kind == CONV_DW) skip += (phase / 2 * (2 * g->Q) + phase % 2) * g->Op;
 	p.b = b + skip * element_bytes(bf16);
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
 		int id = THREAD + j * TILE_THREADS;
 		p.k[j] = walk_to(&g->whole, k0 + copy_k(along, bf16, id));
-		p.m[j] = where_of(g, kind, bf16, a, m0 + copy_other(along, bf16, id));
+		p.m[j] = where_of(g, kind, bf16, a, m0 + copy_other(along, bf16, id), phase);
 	}
 	return p;
 }
@@ -134,11 +125,11 @@ DEVICE const char *from_a(const struct gemm *g, int kind, int bf16, const struct
 		*inside &= row && column;
 	}
 	*inside &= (unsigned)y < (unsigned)rows && (unsigned)x < (unsigned)cols;
-	unsigned number = pixel(y, x, cols, g->half_a);
+	unsigned number = (unsigned)y * (unsigned)cols + (unsigned)x;
 	if (kind == CONV) at = number * (unsigned)g->Ip + (unsigned)k->inner;
 	else if (kind == CONV_DX) at = number * (unsigned)g->Op + (unsigned)k->inner;
 	else {
-		number += (unsigned)(k->outer * pixels_of(rows, cols, g->half_a));
+		number += (unsigned)(k->outer * rows * cols);
 		at = (uint64_t)number * (unsigned)g->Ip;
 	}
 	return m->from + at * (unsigned)element_bytes(bf16);
@@ -160,18 +151,21 @@ DEVICE const char *from_b(const struct gemm *g, int kind, int bf16, const struct
 		int tap = k->outer * g->L + k->middle;
 		at = (uint64_t)(tap * g->Ip + columns) * (unsigned)g->Op + (unsigned)k->inner;
 	} else {
-		unsigned number = pixel(k->middle, k->inner, g->Q, g->half_b);
-		number += (unsigned)(k->outer * pixels_of(g->P, g->Q, g->half_b));
+		unsigned row = (unsigned)(k->outer * g->P + k->middle), side = g->phases ? 2 : 1;
+		unsigned number = side * (row * side * (unsigned)g->Q + (unsigned)k->inner);
 		at = (uint64_t)number * (unsigned)g->Op;
 	}
 	return p->b + at * (unsigned)element_bytes(bf16);
 }
 
 /* The row of c that m is; -1 for a channel that is padding. */
-DEVICE int64_t row_of_c(const struct gemm *g, int kind, int m)
+DEVICE int64_t row_of_c(const struct gemm *g, int kind, int m, int phase)
 {
-	if (kind != CONV_DW) return m;
-	return m % g->Ip < g->I ? (int64_t)(m / g->Ip) * g->I + m % g->Ip : -1;
+	if (kind == CONV_DW)
+		return m % g->Ip < g->I ? (int64_t)(m / g->Ip) * g->I + m % g->Ip : -1;
+	if (!g->phases) return m;
+	int cols = kind == CONV ? g->Q : g->W;
+	return ((int64_t)(m / cols) * 2 + phase / 2) * (2 * cols) + m % cols * 2 + phase % 2;
 }
 
 #endif

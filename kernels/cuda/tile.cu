@@ -70,10 +70,10 @@ DEVICE void put_aside(struct half *to, const float *acc, int half)
 }
 
 /* Four neighbours of row m, from column n on. */
-DEVICE void put_four(const struct gemm *g, int kind, struct data c, int m, int n,
+DEVICE void put_four(const struct gemm *g, int kind, struct data c, int phase, int m, int n,
 		     const float *from)
 {
-	int64_t row = m < g->m ? row_of_c(g, kind, m) : -1, at = row * g->n + n;
+	int64_t row = m < g->m ? row_of_c(g, kind, m, phase) : -1, at = row * g->n + n;
 	float v[4];
 
 	if (row < 0 || n >= g->n) return;
@@ -86,9 +86,13 @@ DEVICE void put_four(const struct gemm *g, int kind, struct data c, int m, int n
 }
 
 /* The tile, by way of shared memory: a warp writes a row. */
-DEVICE void put_all(const struct gemm *g, int kind, int m0, int n0, struct data c, const float *acc,
+DEVICE void put_all(const struct gemm *g, int kind, int m0, int n0, int phase, const float *acc,
 		    struct half *by)
 {
+	/* phases of an image are its pixels, those of a gradient of w follow each other */
+	int set = g->phases && kind != CONV_DW ? BLOCK_Z % g->parts : BLOCK_Z;
+	struct data c = data_from(g->c, (size_t)set * (size_t)g->rows * (size_t)g->n);
+
 	UNROLL
 	for (int half = 0; half < 2; half++) {
 		sync_threads();              /* nobody reads what was there */
@@ -96,7 +100,8 @@ DEVICE void put_all(const struct gemm *g, int kind, int m0, int n0, struct data 
 		sync_threads();
 		for (int at = THREAD; at < HALF * TILE / 4; at += TILE_THREADS) {
 			int m = at / (TILE / 4), n = at % (TILE / 4) * 4;
-			put_four(g, kind, c, m0 + half * HALF + m, n0 + n, by->row[m] + n);
+			put_four(g, kind, c, phase, m0 + half * HALF + m, n0 + n,
+				 by->row[m] + n);
 		}
 	}
 }
@@ -107,12 +112,13 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 	int bf16 = precision == PRECISION_BF16, depth = step_depth(precision);
 	bool grouped = GROUPED && bf16;
 	int batch = BLOCK_Z / g->parts, k0 = BLOCK_Z % g->parts * g->part;
+	int phase = g->phases ? batch : 0;
 	int end = k0 + g->part < g->k ? k0 + g->part : g->k;
 	/* neighbours in n first: they share the larger operand */
 	int across = tiles_of(g->n), m0 = BLOCK_X / across * TILE, n0 = BLOCK_X % across * TILE;
 	const char *a = (const char *)g->a + (size_t)batch * g->step_a * element_bytes(bf16);
 	const char *b = (const char *)g->b + (size_t)batch * g->step_b * element_bytes(bf16);
-	struct path path = path_of(g, kind, bf16, a, b, m0, n0, k0, end);
+	struct path path = path_of(g, kind, bf16, a, b, m0, n0, k0, end, phase);
 	int fill = 0;
 	float acc[SUMS];
 
@@ -138,8 +144,7 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 		if (++fill == STAGES) fill = 0;
 	}
 	if (grouped) end_group(acc);
-	struct data c = data_from(g->c, (size_t)BLOCK_Z * (size_t)g->rows * (size_t)g->n);
-	put_all(g, kind, m0, n0, c, acc, (struct half *)stage);
+	put_all(g, kind, m0, n0, phase, acc, (struct half *)stage);
 }
 
 #define KINDS(EACH, precision) \
