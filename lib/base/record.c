@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What has been printed as header to which file: later records must match it. */
 static struct { FILE *f; char head[4096]; } known[8];
@@ -151,6 +152,7 @@ static bool first_record(const struct record *r)
 void record_end(struct record *r)
 {
 	must(r->count);
+	if (isatty(fileno(r->f))) progress_end();    /* the line is its */
 	if (first_record(r) && !common.json) fprintf(r->f, "%s\n", r->head);
 	fprintf(r->f, "%s%s\n", r->row, common.json ? "}" : "");
 	*r = record_begin(r->f);

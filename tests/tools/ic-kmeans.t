@@ -145,4 +145,13 @@ ok "and the centres" cmp wc.mdb pc.mdb
 ok "and the rounds" cmp w.tsv part.tsv
 ok "nothing else is left" sh -c '! ls *.part*'
 exits 2 "one file for two results" ic-kmeans -k 3 f.mdb -o two.mdb --assign two.mdb
+# On a terminal results begin their lines: what is left of a progress line is erased first.
+if command -v script >/dev/null; then
+	ok "rounds on a terminal" script -qec "IC_PROGRESS=1 ic-kmeans -k 40 f.mdb -o tty.mdb" tty.txt
+	ok "progress is shown" grep -qF $'\x1b[K' tty.txt
+	check_same "and erased before each of them" "tr -s '\r' '\n' <tty.txt | grep -P '^\x1b\[K[#0-9]|^[#0-9]' | sed 's/^\x1b\[K//'" \
+		"ic-kmeans -q -k 40 f.mdb -o again.mdb"
+else
+	tap_result 0 "rounds on a terminal # skip no script"
+fi
 done_testing
