@@ -10,6 +10,7 @@
 #include "formats/part.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/base/say.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -194,6 +195,7 @@ int append_create(struct append **out, const char *path, const struct rows_info 
 		hash_start(hash);
 		if (start(a)) goto fail;
 	}
+	if (resume) stop_keeps();
 	*out = a;
 	return 0;
 fail:

@@ -5,6 +5,7 @@
 #include "lib/base/fail.h"
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
+#include "lib/base/say.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -116,7 +117,10 @@ int rounds_load(struct rounds *r, const char *path, const char *command, bool fo
 		else if (!copy(r, part) && !check(r, path)) got = 1;
 	}
 	tensors_close(&t);
-	if (got >= 0) return got;
+	if (got >= 0) {
+		stop_keeps();
+		return got;
+	}
 	rounds_close(r);
 	return remove_it();
 }
@@ -138,6 +142,7 @@ int rounds_save(const struct rounds *r, const char *path, const char *command)
 	tensors_add_meta(&t, "command", command);
 	tensors_add_meta(&t, "hash", hash);
 	int bad = tensors_save(&t, path, true);
+	if (!bad) stop_keeps();
 	tensors_close(&t);
 	return bad;
 }

@@ -19,6 +19,7 @@ enum { EXIT_FAILED = 1, EXIT_MISUSED = 2, EXIT_STOPPED = 75 };   /* 75: EX_TEMPF
 
 static volatile sig_atomic_t stopped_by;
 static double started;
+static bool kept;                            /* what was done so far, for the same command */
 static bool line_shown;                      /* a progress line is on the terminal */
 
 double say_seconds(void)
@@ -64,8 +65,13 @@ bool stop_asked(void)
 int stop_check(void)
 {
 	if (!stopped_by) return 0;
-	return fail("stopped by SIG%s; the same command goes on from here",
-		    sigabbrev_np(stopped_by));
+	return fail("stopped by SIG%s%s", sigabbrev_np(stopped_by),
+		    kept ? "; the same command goes on from here" : "");
+}
+
+void stop_keeps(void)
+{
+	kept = true;
 }
 
 int write_failed(const char *name)

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* "ic-knn: " why(), exit 1 (75 when stop_asked(): run again to go on) */
+/* "ic-knn: " why(), exit 1 (75 when stop_asked()) */
 _Noreturn void die(void);
 /* exit 2 with a hint */
 _Noreturn void misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -22,6 +22,8 @@ void say_start(void);
 /* SIGINT, SIGTERM or SIGUSR1 has come; in any thread */
 bool stop_asked(void);
 int stop_check(void);                        /* 0, or -1 after fail("stopped by SIGTERM ...") */
+/* by whoever leaves what the same command goes on from: the message of a stop says so from now on */
+void stop_keeps(void);
 /* -1 after fail(): the signal that ended a write, or else why it failed */
 int write_failed(const char *name);
 

@@ -156,6 +156,7 @@ static int leave(struct train *r)
 	if (sentinel_finite(r->p->s) &&
 	    (trail_sync(&r->w->trail) || gan_save(r->p->s, r->ring.part)))
 		return -1;
+	stop_keeps();
 	return stop_check();
 }
 

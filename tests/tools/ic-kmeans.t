@@ -125,6 +125,7 @@ while kill -0 $pid 2>/dev/null && ! grep -q 'iterations [^/]*[4-9]' stopped; do 
 kill -TERM $pid 2>/dev/null
 wait $pid
 ok "stopped by a signal: status 75" test $? = 75
+ok "and says that the same command goes on" grep -q "stopped by SIG[A-Z]*; the same command goes on from here" stopped
 ok "its rounds stay" test -s part.mdb.part-rounds -a ! -e part.mdb
 cp part.mdb.part-rounds q.mdb.part-rounds
 fails_with "q.mdb.part-rounds: left by another command" "another command leaves them" ic-kmeans -k 4 l.mdb -o q.mdb

@@ -50,6 +50,8 @@ check_same "its log has no gap and no repeat" "cat cut.jsonl" "cat whole.jsonl"
 check_same "nor have its pictures" "cat cut.pam" "cat whole.pam"
 rm cut.*
 ok "SIGTERM ends with status 75" interrupt TERM 1 75
+cp "$TMP/.err" term.err
+ok "and says how to go on" grep -q "stopped by SIGTERM; the same command goes on from here" term.err
 fails_with "left by a run with" "another option does not resume it" ic-train $A -o cut.st --ch 3 -b 8 --ema-start 2 --steps 9 --every 24
 ok "the same command does" ic-train $A -o cut.st $small --steps 9 --every 24 --score a.feats.mdb --score-samples 20
 check_same "to the same checkpoint" "cat cut.st" "cat whole.st"
