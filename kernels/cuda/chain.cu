@@ -71,7 +71,8 @@ DEVICE void put_part(const struct fold *f, unsigned o, struct pair p)
 	to[1] = p.error;
 }
 
-/* Threads are results; of a block's rows each has every so manieth term. */
+/* Threads are results; of a block's rows, which are no fewer than LANES, each has every so manieth
+ * term. */
 DEVICE void fold_results(const struct fold *f, int lanes)
 {
 	SHARED struct pair part[LANES][THREADS];
@@ -93,7 +94,7 @@ DEVICE void fold_results(const struct fold *f, int lanes)
 	UNROLL
 	for (int l = 0; l < lanes; l++) part[l][THREAD] = sum[l];
 	sync_threads();
-	o += (unsigned)row;                  /* from here on a row is one of the results */
+	o += (unsigned)row;                  /* from here on a row is one of a thread's results */
 	if (row >= lanes || o >= f->results) return;
 	struct pair whole = part[row][lane];
 	for (int k = 1; k < rows; k++) {
