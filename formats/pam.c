@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { LINE = 1024, FIRST_READ = 1 << 20 };
 
@@ -268,7 +269,11 @@ int pam_open(struct pam *p, const char *path)
 	*p = (struct pam){ .path = in ? "standard input" : path };
 	if (in && binary_stdin()) return -1;
 	p->f = in ? stdin : fopen(path, "rb");
-	return p->f ? 0 : fail("%s:", path);
+	if (!p->f) return fail("%s:", path);
+	struct stat st;
+	if (in || fstat(fileno(p->f), &st) || !S_ISDIR(st.st_mode)) return 0;
+	pam_close(p);
+	return fail("%s: found a folder, expected a PAM stream", path);
 }
 
 void pam_close(struct pam *p)

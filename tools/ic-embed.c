@@ -81,7 +81,7 @@ static int sniff(const char **path)
 
 	if (!in && stat(*path, &st)) return fail("%s:", *path);
 	if (!in && S_ISDIR(st.st_mode))
-		return fail("%s: found a folder, expected pictures (see ic-pack)", *path);
+		return fail("%s: found a folder, expected pictures as ic-pack makes them", *path);
 	if (!in && !S_ISREG(st.st_mode)) {
 		if (!freopen(*path, "rb", stdin)) return fail("%s:", *path);
 		*path = "-";
@@ -94,6 +94,9 @@ static int sniff(const char **path)
 	if (c == EOF && ferror(f)) return stop_check() ? -1 : fail("%s:", *path);
 	if (in && c != EOF) ungetc(c, f);
 	if (!in) fclose(f);
+	if (c == 0xff || c == 0x89)          /* as JPEG and PNG begin, and no rows do */
+		return fail("%s: found a picture file, expected pictures as ic-pack makes them",
+			in ? "standard input" : *path);
 	return c == 'P';
 }
 

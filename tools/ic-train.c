@@ -278,6 +278,10 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	d->flip = flip;
 	d->compat = compat;
 	d->step_batches = d_steps * accumulate;
+	int side = d->images.info.height;
+	if (!biggan_trains(side))
+		return fail("%s: images of %d pixels, expected a side of 32, 64, 128 or 256",
+			    rows_path(&d->images), side);
 	if (dry_run && !init) {
 		struct biggan c = architecture(d);
 		if (gan_shape(g, &c)) return -1;

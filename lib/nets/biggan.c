@@ -62,14 +62,19 @@ int biggan_check(const struct biggan *c)
 	return 0;
 }
 
+bool biggan_trains(int resolution)
+{
+	const struct plan *p = plan_of(resolution);
+	return p && p->d_blocks;
+}
+
 int biggan_check_d(const struct biggan *c)
 {
 	const struct plan *p = plan_of(c->resolution);
 
+	if (!biggan_trains(c->resolution))
+		return fail("resolution %d: expected 32, 64, 128 or 256", c->resolution);
 	if (biggan_check(c)) return -1;
-	if (!p->d_blocks)
-		return fail("resolution %d: has no discriminator, expected 32, 64, 128 or 256",
-			    c->resolution);
 	if (c->d_ch < 1) return fail("ch %d: expected at least 1", c->d_ch);
 	if (p->d_attention >= 0 && c->d_ch * p->d_out[p->d_attention] < 8)
 		return fail("ch %d: expected at least %d, attention needs 8 channels", c->d_ch,

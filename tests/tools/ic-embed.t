@@ -137,6 +137,8 @@ exits 2 "an unknown option" ic-embed --fast a.mdb
 exits 2 "two sources" ic-embed a.mdb a.mdb -o x.mdb
 exits 2 "--flipped without --output" ic-embed a.mdb --flipped y.mdb
 exits 2 "--flipped over --output" ic-embed a.mdb -o y.mdb --flipped y.mdb
+fails_with "found a picture file, expected pictures as ic-pack makes them" "a picture that was not packed" \
+	ic-embed "${golden%/*}/images/j_420_q95.jpg" -o x.mdb
 fails_with "give its path (-w FILE; pipelines/fetch.mk knows" "weights that do not come along" ic-embed -n resnet50 a.mdb -o x.mdb
 fails_with "nowhere/efficientnet-lite0.safetensors" "no weights where IC_WEIGHTS says" env IC_WEIGHTS=nowhere ic-embed a.mdb -o x.mdb
 fails_with "visual.conv1.weight: found [2,3,2,2], expected [768,3,32,32]" "a small archive of CLIP as weights" \

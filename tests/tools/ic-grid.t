@@ -66,5 +66,6 @@ exits 2 "standard input twice" ic-grid - - -o x.png
 exits 2 "an unknown option" ic-grid --frobnicate
 exits 1 "a full device" ic-grid six.pam -o /dev/full
 ok "failures leave nothing behind" sh -c '! ls | grep -q "^x.png"'
+fails_with ".: found a folder, expected a PAM stream" "a folder" ic-grid . -o x.png
 fails_with "standard input: found no pictures" "an empty stream" ic-grid -o x.png
 done_testing
