@@ -58,6 +58,18 @@ static int check_rows(struct data *d, struct rows *r)
 	return 0;
 }
 
+/* Rows that name a network also say whether the pictures were mirrored. */
+static int check_mirrored(const struct rows *r)
+{
+	char text[256];
+
+	if (rows_meta(&r->info, "mirrored", text, sizeof text) ||
+	    !rows_meta(&r->info, "net", text, sizeof text))
+		return 0;
+	return fail("%s: features of pictures as they are, expected those of ic-embed --flipped",
+		    rows_path(r));
+}
+
 static int open_derived(struct data *d, const char *features, const char *near, const char *flipped)
 {
 	if (open_store(&d->features, features, "features", ROWS_F32) || check_rows(d, &d->features))
@@ -71,7 +83,8 @@ static int open_derived(struct data *d, const char *features, const char *near, 
 	if (!flipped) return 0;
 	if (open_store(&d->flipped, flipped, "features", ROWS_F32) || check_rows(d, &d->flipped))
 		return -1;
-	return features_alike(flipped, &d->flipped.info, features, &d->features.info);
+	return check_mirrored(&d->flipped) ||
+		features_alike(flipped, &d->flipped.info, features, &d->features.info) ? -1 : 0;
 }
 
 /* The label of every image: its own, or that of the row with its key. */

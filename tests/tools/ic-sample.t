@@ -239,8 +239,11 @@ fails_with "crop.mdb: made by another extractor: protocol lite-crop, expected li
 	ic-sample gen.safetensors crop.mdb -n 1
 fails_with "crop.mdb: made by another extractor: protocol lite-crop, expected lite as in f.mdb" "nor do they condition a score" \
 	ic-train a.mdb f.mdb n.mdb --instances crop.mdb -o x.st --ch 2 -b 4 --steps 1
-fails_with "crop.mdb: made by another extractor: protocol lite-crop, expected lite as in f.mdb" "or a mirrored picture" \
-	ic-train a.mdb f.mdb n.mdb --flipped crop.mdb -o x.st --ch 2 -b 4 --steps 1
+ok "mirrored features of another protocol" ic-embed --protocol lite-crop a.mdb -o crop2.mdb --flipped pcrop.mdb
+fails_with "pcrop.mdb: made by another extractor: protocol lite-crop, expected lite as in f.mdb" "nor mirrored pictures" \
+	ic-train a.mdb f.mdb n.mdb --flipped pcrop.mdb -o x.st --ch 2 -b 4 --steps 1
+fails_with "f.mdb: features of pictures as they are, expected those of ic-embed --flipped" "plain features are not mirrored" \
+	ic-train a.mdb f.mdb n.mdb --flipped f.mdb -o x.st --ch 2 -b 4 --steps 1
 ic-store dump f.mdb | sed '/^#meta\tnet\|^#meta\tprotocol/d' | ic-store load -o bare.mdb
 check_same "rows that do not say are taken" "ic-sample m.st bare.mdb -n 2 | pixels" "ic-sample m.st f.mdb -n 2 | pixels"
 ok "pictures handled otherwise are warned of" eval \
