@@ -101,7 +101,8 @@ static void others(struct backend *b)
 	}
 	for (int channels = 7; channels < 9; channels++) sum(b, 1100, channels, false);
 	for (int channels = 135; channels < 137; channels++) sum(b, 140, channels, false);
-	sum(b, 20, 600, true);
+	for (int channels = 600; channels < 2000; channels += 601) sum(b, 20, channels, true);
+	sum(b, 3, 9000, true);
 	product(b, false, 1, 300, 130, 0, 0);
 	product(b, false, 1, 20, 130, 0, 1);
 	attention(b);

@@ -10,18 +10,25 @@
 enum { EACH = 2, WARPS = THREADS / WARP };
 enum { TARGET_BLOCKS = 528 };                /* four for each processor of an H100 */
 
+/* What becomes of the parts, each a sum and its error: y = their sum times factor. */
+struct fold_end {
+	float *partial;                      /* [parts][results][2], where there are several */
+	float *y;
+	unsigned results;
+	int parts;
+	float factor;
+};
+
 /* Result o is the sum over the dimensions `cut` of where `kept` has it. */
 struct fold {
 	struct space s;                      /* the last step's result is what is added up */
 	int kept, cut;                       /* which dimensions, as bits */
 	unsigned results, terms, part;       /* terms of a result, and how many of them in a part */
 	/* results next to each other that a thread has, of 1 << wide threads next to each other in
-	 * a row; 0: the lanes of a warp are terms of one */
-	int lanes, wide;
-	float *partial;                      /* [parts][results][2] */
+	 * a row; 0: the lanes of a warp are terms of one, or all threads of a block (whole) */
+	int lanes, wide, whole;
+	struct fold_end end;
 };
-
-struct fold_end { const float *partial; float *y; unsigned results; int parts; float factor; };
 
 /* A thread has EACH times `lanes` elements. */
 DEVICE void each(const struct space *s, int lanes)
@@ -63,10 +70,22 @@ DEVICE void term(const struct fold *f, unsigned *i, unsigned t, float *kept, flo
 	run_steps(&f->s, e, i, kept, r, lanes);
 }
 
-DEVICE void put_part(const struct fold *f, unsigned o, struct pair p)
+/* What overflowed has no error to add. */
+DEVICE void put_end(const struct fold_end *e, unsigned o, struct pair p)
 {
-	float *to = f->partial + 2 * ((size_t)BLOCK_Y * f->results + o);
+	float whole = p.sum + p.error;
 
+	e->y[o] = (whole == whole ? whole : p.sum) * e->factor;
+}
+
+DEVICE void put_part(const struct fold_end *e, unsigned o, struct pair p)
+{
+	float *to = e->partial + 2 * ((size_t)BLOCK_Y * e->results + o);
+
+	if (e->parts == 1) {
+		put_end(e, o, p);
+		return;
+	}
 	to[0] = p.sum;
 	to[1] = p.error;
 }
@@ -102,24 +121,27 @@ DEVICE void fold_results(const struct fold *f, int lanes)
 		pair_add(&whole, more.sum);
 		whole.error += more.error;
 	}
-	put_part(f, o, whole);
+	put_part(&f->end, o, whole);
 }
 
 KERNEL(fold_lanes, struct fold) { fold_results(&a, 1); }
 KERNEL(fold_eights, struct fold) { fold_results(&a, LANES); }
 
-/* Lanes are terms: a warp has one result.  More blocks at once than TARGET_BLOCKS has no run. */
+/* Lanes are terms: a warp has one result, or a block has.  More blocks at once than TARGET_BLOCKS
+ * has no run. */
 KERNEL_OF(THREADS, 4, fold_terms, struct fold)
 {
-	int lane = THREAD % WARP;
-	unsigned o = (unsigned)BLOCK_X * WARPS + (unsigned)(THREAD / WARP),
-		 begin = (unsigned)BLOCK_Y * a.part;
-	unsigned end = begin + a.part < a.terms ? begin + a.part : a.terms, i[4] = { 0 };
+	SHARED struct pair part[WARPS];
+	int lane = THREAD % WARP, warp = THREAD / WARP;
+	unsigned o = (unsigned)(a.whole ? BLOCK_X : BLOCK_X * WARPS + warp);
+	unsigned begin = (unsigned)BLOCK_Y * a.part, i[4] = { 0 };
+	unsigned end = begin + a.part < a.terms ? begin + a.part : a.terms;
+	unsigned first = (unsigned)(a.whole ? THREAD : lane), step = a.whole ? THREADS : WARP;
 	struct pair sum = { 0, 0 };
 	float kept[CHAIN_MAX], r = 0;
 
 	spread(&a.s, a.kept, o, i);
-	for (unsigned t = begin + (unsigned)lane; o < a.results && t < end; t += WARP) {
+	for (unsigned t = begin + first; o < a.results && t < end; t += step) {
 		term(&a, i, t, kept, &r, 1);
 		pair_add(&sum, r);
 	}
@@ -128,7 +150,15 @@ KERNEL_OF(THREADS, 4, fold_terms, struct fold)
 		pair_add(&sum, other);
 		sum.error += error;
 	}
-	if (!lane && o < a.results) put_part(&a, o, sum);
+	if (a.whole) {
+		if (!lane) part[warp] = sum;
+		sync_threads();
+		for (int w = 1; w < WARPS; w++) {
+			pair_add(&sum, part[w].sum);
+			sum.error += part[w].error;
+		}
+	}
+	if (!(a.whole ? THREAD : lane) && o < a.results) put_part(&a.end, o, sum);
 }
 
 KERNEL(fold_parts, struct fold_end)
@@ -143,9 +173,7 @@ KERNEL(fold_parts, struct fold_end)
 		pair_add(&sum, p[0]);
 		sum.error += p[1];
 	}
-	/* what overflowed has no error to add */
-	float whole = sum.sum + sum.error;
-	a.y[o] = (whole == whole ? whole : sum.sum) * a.factor;
+	put_end(&a, o, sum);
 }
 
 /* The dimensions of s; origin: one of the chain's that each comes from. */
@@ -222,18 +250,20 @@ static void make_fold(struct fold *f, const struct chain_step *sum, const int *o
 	bool inner = f->kept >> 3 && f->results > 1;
 	f->lanes = !inner ? 0 : f->s.d[3].d % LANES ? 1 : LANES;
 	for (f->wide = 0; f->wide < 5 && f->lanes << f->wide < (int)f->results; f->wide++);
+	f->whole = !inner && f->terms >= 4 * THREADS;
 }
 
 static int blocks_across(const struct fold *f)
 {
-	return blocks_for(f->results, f->lanes ? f->lanes << f->wide : (int)WARPS);
+	return blocks_for(f->results, f->lanes ? f->lanes << f->wide : f->whole ? 1 : (int)WARPS);
 }
 
 /* Parts so that the device has enough to do, and each has enough terms. */
 static int parts_of(const struct fold *f)
 {
 	int across = blocks_across(f);
-	unsigned enough = 16 * (unsigned)(f->lanes ? THREADS >> f->wide : (int)WARP);
+	int threads = f->lanes ? THREADS >> f->wide : f->whole ? (int)THREADS : (int)WARP;
+	unsigned enough = 16 * (unsigned)threads;
 	unsigned most = (f->terms + enough - 1) / enough;
 	unsigned want = (unsigned)((TARGET_BLOCKS + across - 1) / across);
 
@@ -328,19 +358,14 @@ static void connect(struct space *s, bool folds)
 static void run_fold(struct backend *b, struct fold *f, float *y, double factor)
 {
 	int parts = parts_of(f), across = blocks_across(f);
-	struct fold_end e;
+	struct fold_end e = { (float *)b->work, y, f->results, parts, (float)factor };
 
 	f->part = (f->terms + (unsigned)parts - 1) / (unsigned)parts;
-	f->partial = (float *)b->work;
+	f->end = e;
 	if (f->lanes == LANES) LAUNCH(b, fold_eights, across, parts, 1, *f);
 	else if (f->lanes) LAUNCH(b, fold_lanes, across, parts, 1, *f);
 	else LAUNCH(b, fold_terms, across, parts, 1, *f);
-	e.partial = f->partial;
-	e.y = y;
-	e.results = f->results;
-	e.parts = parts;
-	e.factor = (float)factor;
-	LAUNCH(b, fold_parts, blocks_for(f->results, THREADS), 1, 1, e);
+	if (parts > 1) LAUNCH(b, fold_parts, blocks_for(f->results, THREADS), 1, 1, e);
 }
 
 /* The last pass stores, when all others have read what is written over. */
