@@ -8,7 +8,8 @@
 
 struct part { FILE *f; char *path, *temp; };
 
-/* Refuses an existing file unless force, and a folder; devices and pipes are written to.  0 or -1. */
+/* Refuses an existing file unless force, and a folder; devices and pipes are written to.  0, or -1
+ * after fail(). */
 int part_check(const char *path, bool force);
 /* The same, and begins to write. */
 int part_open(struct part *, const char *path, bool force);

@@ -22,7 +22,8 @@ void say_start(void);
 /* SIGINT, SIGTERM or SIGUSR1 has come; in any thread */
 bool stop_asked(void);
 int stop_check(void);                        /* 0, or -1 after fail("stopped by SIGTERM ...") */
-/* by whoever leaves what the same command goes on from: the message of a stop says so from now on */
+/* By whoever leaves what the same command goes on from: from now on the message of a stop says it.
+ */
 void stop_keeps(void);
 /* -1 after fail(): the signal that ended a write, or else why it failed */
 int write_failed(const char *name);
