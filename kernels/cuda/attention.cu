@@ -1,6 +1,7 @@
 /* attention: softmax(q k^T) v and its gradients (formulas: ref/attention.c), by products and a
- * softmax of so many batches at a time that their matrices fill a bounded scratch. */
-#include "kernels/cuda/cuda.h"
+ * softmax of so many batches at a time that their matrices fill a bounded scratch.  At bf16 they are
+ * of bf16, which the next product reads as they are. */
+#include "kernels/cuda/lanes.h"
 
 /* At a time; of a batch at least. */
 #ifdef __CUDACC__
@@ -10,19 +11,37 @@ enum { MATRIX_BYTES = 64 << 10 };            /* small, so that tests take severa
 #endif
 
 /* g[rows][width] = p (g - sum over the row of p g) */
-struct softmax { const float *p; float *g; size_t rows; int width; };
+struct softmax { struct data p, g; size_t rows; int width; };
 
 /* A warp has a row. */
-KERNEL(softmax_back, struct softmax)
+DEVICE void row_back(const struct softmax *s, int lanes)
 {
 	size_t row = (size_t)BLOCK_X * (THREADS / WARP) + (size_t)(THREAD / WARP);
-	int lane = THREAD % WARP, end = row < a.rows ? a.width : 0;
-	const float *p = a.p + row * (size_t)a.width;
-	float *g = a.g + row * (size_t)a.width, sum = 0;
+	size_t first = row * (size_t)s->width, end = row < s->rows ? first + (size_t)s->width : 0;
+	size_t step = (size_t)(WARP * lanes);
+	float p[LANES], g[LANES], sum = 0;
 
-	for (int i = lane; i < end; i += WARP) sum += p[i] * g[i];
-	for (int lanes = WARP / 2; lanes; lanes /= 2) sum += shuffle_xor(sum, lanes);
-	for (int i = lane; i < end; i += WARP) g[i] = p[i] * (g[i] - sum);
+	first += (size_t)(THREAD % WARP * lanes);
+	for (size_t i = first; i < end; i += step) {
+		lanes_get(s->p, i, p, lanes);
+		lanes_get(s->g, i, g, lanes);
+		UNROLL
+		for (int l = 0; l < lanes; l++) sum += p[l] * g[l];
+	}
+	for (int away = WARP / 2; away; away /= 2) sum += shuffle_xor(sum, away);
+	for (size_t i = first; i < end; i += step) {
+		lanes_get(s->p, i, p, lanes);
+		lanes_get(s->g, i, g, lanes);
+		UNROLL
+		for (int l = 0; l < lanes; l++) g[l] = p[l] * (g[l] - sum);
+		lanes_put(s->g, i, g, lanes);
+	}
+}
+
+KERNEL(softmax_back, struct softmax)
+{
+	if (a.width % LANES) row_back(&a, 1);
+	else row_back(&a, LANES);
 }
 
 /* need: the most scratch of a product; dry: nothing is launched. */
@@ -56,7 +75,8 @@ static void weights(struct attention *a, struct view p, struct view q, struct vi
 /* g, the gradient of p, becomes that of q k^T. */
 static void scores_back(struct attention *a, struct view g, struct view p)
 {
-	struct softmax s = { p.p, g.p, shape_count(p.s) / (size_t)p.s.d[3], p.s.d[3] };
+	struct softmax s = { data_of(p), data_of(g), shape_count(p.s) / (size_t)p.s.d[3],
+			     p.s.d[3] };
 
 	if (!a->dry) LAUNCH(a->b, softmax_back, blocks_for(s.rows, THREADS / WARP), 1, 1, s);
 }
@@ -111,11 +131,12 @@ static size_t run(struct backend *b, struct data y, const struct view *x, bool b
 {
 	struct attention a = { b, 0, dry };
 	int n = x[0].s.d[0] * x[0].s.d[1], m = x[0].s.d[2], t = x[1].s.d[2];
-	size_t one = (size_t)m * (size_t)t * sizeof(float), fit = MATRIX_BYTES / one;
+	int bf16 = cuda_precision(b) == PRECISION_BF16;
+	size_t one = data_bytes(bf16, (size_t)m * (size_t)t), fit = MATRIX_BYTES / one;
 	int most = fit < 1 ? 1 : fit < (size_t)n ? (int)fit : n;
 	size_t bytes = ((size_t)most * one + 255) / 256 * 256;
 	char *work = dry ? NULL : (char *)b->work;
-	struct data matrix = { work, 0 };
+	struct data matrix = { work, bf16 };
 
 	for (int first = 0; first < n; first += most) {
 		int some = most < n - first ? most : n - first;

@@ -264,23 +264,38 @@ KERNEL_OF(THREADS, 6, move_each, struct move) { move(&a, 1); }
 KERNEL_OF(THREADS, 4, move_eights, struct move) { move(&a, LANES); }
 
 /* A warp has a row: y = exp(x - max) / sum of the same; y may be x. */
+DEVICE void softmax_row(const struct move *m, int lanes)
+{
+	size_t row = (size_t)BLOCK_X * (THREADS / WARP) + (size_t)(THREAD / WARP);
+	size_t first = row * (size_t)m->y.d[3], step = (size_t)(WARP * lanes);
+	size_t end = row < m->count ? first + (size_t)m->y.d[3] : 0;
+	float most = -INFINITY, sum = 0, v[LANES];
+
+	first += (size_t)(THREAD % WARP * lanes);
+	for (size_t i = first; i < end; i += step) {
+		lanes_get(m->from[0], i, v, lanes);
+		UNROLL
+		for (int l = 0; l < lanes; l++) most = v[l] > most ? v[l] : most;
+	}
+	for (int away = WARP / 2; away; away /= 2) most = fmaxf(most, shuffle_xor(most, away));
+	for (size_t i = first; i < end; i += step) {
+		lanes_get(m->from[0], i, v, lanes);
+		UNROLL
+		for (int l = 0; l < lanes; l++) sum += expf(v[l] - most);
+	}
+	for (int away = WARP / 2; away; away /= 2) sum += shuffle_xor(sum, away);
+	for (size_t i = first; i < end; i += step) {
+		lanes_get(m->from[0], i, v, lanes);
+		UNROLL
+		for (int l = 0; l < lanes; l++) v[l] = expf(v[l] - most) / sum;
+		lanes_put(m->to, i, v, lanes);
+	}
+}
+
 KERNEL(softmax_rows, struct move)
 {
-	int c = a.y.d[3], lane = THREAD % WARP;
-	size_t row = (size_t)BLOCK_X * (THREADS / WARP) + (size_t)(THREAD / WARP);
-	size_t first = row * (size_t)c + (size_t)lane;
-	size_t end = row < a.count ? (row + 1) * (size_t)c : 0;
-	float most = -INFINITY, sum = 0;
-
-	for (size_t i = first; i < end; i += WARP) {
-		float x = data_get(a.from[0], i);
-		most = x > most ? x : most;
-	}
-	for (int lanes = WARP / 2; lanes; lanes /= 2) most = fmaxf(most, shuffle_xor(most, lanes));
-	for (size_t i = first; i < end; i += WARP) sum += expf(data_get(a.from[0], i) - most);
-	for (int lanes = WARP / 2; lanes; lanes /= 2) sum += shuffle_xor(sum, lanes);
-	for (size_t i = first; i < end; i += WARP)
-		data_put(a.to, i, expf(data_get(a.from[0], i) - most) / sum);
+	if (a.y.d[3] % LANES) softmax_row(&a, 1);
+	else softmax_row(&a, LANES);
 }
 
 static struct move make_move(enum op op, struct view y, const struct view *x, const struct attr *a)
