@@ -397,7 +397,9 @@ static int add_file(struct sources *s, const char *path, const char *labels)
 	if (tar_is(m.p, m.bytes)) return add_tar(s, name, m.p, m.bytes);
 	if (font_is(m.p, m.bytes)) return add_font(s, name, m.p, m.bytes);
 	if (standard && known_text(m.p, m.bytes)) return sources_add_list(s, path);
-	return fail("%s: found %s, %s", name, known_as(m.p, m.bytes), expected);
+	const char *what = known_as(m.p, m.bytes);
+	return fail("%s: found %s, %s%s", name, what, expected,
+		    strcmp(what, "text") ? "" : " (names of pictures: --list)");
 }
 
 int sources_add(struct sources *s, const char *path, const char *labels)

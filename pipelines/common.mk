@@ -8,7 +8,7 @@ export PATH := $(PATH):$(abspath build/bin)
 .PHONY: FORCE
 FORCE:
 
-# Any other DATA is a folder, tar or list of the user's own.
+# Any other DATA is a folder, tar or font of the user's own.
 mnist          := /usr/share/datasets/fashion-mnist/train
 source.fashion := $(mnist)-images-idx3-ubyte.gz
 labels.fashion := --labels $(mnist)-labels-idx1-ubyte.gz

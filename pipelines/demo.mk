@@ -1,5 +1,6 @@
 # demo: pictures to samples and their score, on data every Debian has or on a folder of yours.
-#   make demo [DATA=fashion|emoji|FOLDER] [IMAGES=20000] [MINUTES=8] [OUT=out/demo]
+#   make demo [DATA=fashion|emoji|FOLDER] [IMAGES=20000] [NEIGHBOURS=50] [MINUTES=8] [OUT=out/demo]
+# Of few pictures, fewer NEIGHBOURS: there must be more pictures than that.
 DATA       ?= fashion
 IMAGES     ?= 20000
 MINUTES    ?= 8

@@ -145,7 +145,7 @@ fails_with "none of 6 pictures could be read" "nothing but bad pictures" ic-pack
 ok "leaves nothing behind" sh -c '! ls | grep -q none.mdb'
 fails_with "empty: no pictures found, expected .jpg" "an empty folder" ic-pack empty -o x.mdb
 fails_with "absent: No such file" "a source that is not there" ic-pack absent -o x.mdb
-fails_with "pictures/README: found text" "a text file" ic-pack pictures/README -o x.mdb
+fails_with "font of colour bitmaps (names of pictures: --list)" "a text file" ic-pack pictures/README -o x.mdb
 fails_with "tree.mdb: found a row store, expected a folder" "what it has made before" ic-pack tree.mdb -o x.mdb
 fails_with "empty: found a folder" "a folder as output" ic-pack pictures -f -o empty
 printf '%s\n' flat/p_pillow.png absent.png >missing.txt
