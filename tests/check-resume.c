@@ -83,8 +83,14 @@ static void check_resume(void)
 			says("another program is writing"),
 		"a second writer is refused");
 	rows_close(&r);
-	must(!rows_create(&r, temp("b.mdb"), &other, false, &at));
-	ok(at == 0, "the part of another command is not taken up");
+	ok(rows_create(&r, temp("b.mdb"), &other, false, &at) &&
+			says("left by a command on other rows"),
+		"the part of another command is left alone");
+	ok(rows_create(&r, temp("b.mdb"), &other, false, NULL) &&
+			says("left by a command on other rows"),
+		"also by a writer that takes up nothing");
+	must(!rows_create(&r, temp("b.mdb"), &other, true, &at));
+	ok(at == 0, "with force it is written over, not taken up");
 	must(!fill(&r, 0, 900, false));
 	rows_close(&r);
 	must(!rows_create(&r, temp("b.mdb"), &other, false, NULL) && !fill(&r, 0, 3, true));
