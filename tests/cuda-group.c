@@ -16,13 +16,14 @@ struct numbers { float a[GROUP_ROWS][GROUP_DEPTH], b[GROUP_COLUMNS][GROUP_DEPTH]
  * once more. */
 static struct product {
 	struct operand a, b;
+	int columns;
 	struct numbers numbers;
 	bool over;
 } product[UNDER_WAY];
 
 /* What a lane began and has not waited for: products from `first` on, counted in the block. */
 static struct lane {
-	struct begun { float *d, sum[GROUP_SUMS]; int group; } begun[UNDER_WAY];
+	struct begun { float *d, sum[GROUP_SUMS]; int sums, group; } begun[UNDER_WAY];
 	int first, next, groups;
 	bool ready, unshown;                 /* unshown: it wrote, and did not say */
 } lane[LANES];
@@ -86,7 +87,7 @@ static void read_numbers(const struct product *p, struct numbers *to)
 {
 	for (int k = 0; k < GROUP_DEPTH; k++) {
 		for (int x = 0; x < GROUP_ROWS; x++) to->a[x][k] = element(p->a, x, k);
-		for (int x = 0; x < GROUP_COLUMNS; x++) to->b[x][k] = element(p->b, x, k);
+		for (int x = 0; x < p->columns; x++) to->b[x][k] = element(p->b, x, k);
 	}
 }
 
@@ -98,19 +99,20 @@ static void check(struct operand o)
 }
 
 /* Product n of the block. */
-static struct product *begin(int n, struct operand a, struct operand b)
+static struct product *begin(int n, int columns, struct operand a, struct operand b)
 {
 	struct product *p = &product[n % UNDER_WAY];
 
 	if (n < products) {
-		if (p->a.of != a.of || p->b.of != b.of) host_broken("a group parts at a product");
+		if (p->a.of != a.of || p->b.of != b.of || p->columns != columns)
+			host_broken("a group parts at a product");
 		return p;
 	}
 	for (int i = 0; i < LANES; i++)
 		if (lane[i].unshown) host_broken("a product of what was not shown");
 	check(a);
 	check(b);
-	*p = (struct product){ .a = a, .b = b };
+	*p = (struct product){ .a = a, .b = b, .columns = columns };
 	read_numbers(p, &p->numbers);
 	products++;
 	return p;
@@ -124,7 +126,7 @@ static const float *latest(const struct lane *l, const float *d)
 	return d;
 }
 
-void host_group_multiply(float *d, uint64_t a, int a_along, uint64_t b, int b_along)
+void host_group_multiply(int half, float *d, uint64_t a, int a_along, uint64_t b, int b_along)
 {
 	struct lane *l = &lane[THREAD];
 	struct begun *to = &l->begun[l->next % UNDER_WAY];
@@ -132,17 +134,19 @@ void host_group_multiply(float *d, uint64_t a, int a_along, uint64_t b, int b_al
 
 	if (!l->ready) host_broken("a product without a beginning");
 	if (l->next - l->first == UNDER_WAY) host_broken("too many products under way");
-	const struct numbers *of = &begin(l->next, (struct operand){ a, a_along },
+	int columns = half ? GROUP_COLUMNS / 2 : GROUP_COLUMNS;
+	const struct numbers *of = &begin(l->next, columns, (struct operand){ a, a_along },
 					  (struct operand){ b, b_along })->numbers;
-	memcpy(to->sum, latest(l, d), sizeof to->sum);
-	for (int i = 0; i < GROUP_SUMS; i++) {
+	to->sums = columns / 2;
+	memcpy(to->sum, latest(l, d), (size_t)to->sums * sizeof *d);
+	for (int i = 0; i < to->sums; i++) {
 		const float *x = of->a[row + i / 2 % 2 * 8], *y = of->b[i / 4 * 8 + column + i % 2];
 		for (int k = 0; k < GROUP_DEPTH; k++) to->sum[i] += x[k] * y[k];
 	}
 	to->d = d;
 	to->group = l->groups;
 	l->next++;
-	memset(d, 0xff, sizeof to->sum);
+	memset(d, 0xff, (size_t)to->sums * sizeof *d);
 }
 
 void host_group_commit(void)
@@ -154,7 +158,7 @@ void host_group_commit(void)
 
 static void end(struct product *p)
 {
-	static struct numbers now;
+	struct numbers now = { { { 0 } }, { { 0 } } };
 
 	if (p->over) return;
 	p->over = true;
@@ -171,7 +175,8 @@ void host_group_wait(int left)
 		struct begun *b = &l->begun[l->first % UNDER_WAY];
 		if (b->group >= l->groups - left) break;
 		end(&product[l->first++ % UNDER_WAY]);
-		if (latest(l, b->d) == b->d) memcpy(b->d, b->sum, sizeof b->sum);
+		if (latest(l, b->d) == b->d)
+			memcpy(b->d, b->sum, (size_t)b->sums * sizeof *b->d);
 	}
 	race_tell(&over);
 	host_gather();

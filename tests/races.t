@@ -27,7 +27,7 @@ ok "pairs of rows" watched "$tests/check-sweep"
 kernels()
 {
 	sed -n 's/^KERNEL\((\|_OF([A-Z_]*, [0-9], \)\([a-z_]*\),.*/\2/p' kernels/cuda/*.cu
-	printf 'gemm_%s\n' CONV{,_DX,_DW}_{F32,TF32,BF16}
+	printf '%s\n' gemm_CONV{,_DX,_DW}_{F32,TF32,BF16} half_CONV{,_DX,_DW}_{TF32,BF16}
 }
 ok "no kernel is left out" eval '[ "$(kernels | sort -u)" = "$(sort -u "$IC_LOADED")" ]'
 done_testing

@@ -1,6 +1,6 @@
 /* attention: softmax(q k^T) v and its gradients (formulas: ref/attention.c), by products and a
- * softmax of so many batches at a time that their matrices fill a bounded scratch.  At bf16 they are
- * of bf16, which the next product reads as they are. */
+ * softmax of so many batches at a time that their matrices fill a bounded scratch.  At bf16 these
+ * are of bf16, which the next product reads as they are. */
 #include "kernels/cuda/lanes.h"
 
 /* At a time; of a batch at least. */

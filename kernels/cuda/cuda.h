@@ -177,7 +177,7 @@ bool host_grouped(void);                     /* group.h: what it is of */
 unsigned host_shared_at(const void *p);
 void host_group_show(void);
 void host_group_begin(void);
-void host_group_multiply(float *d, uint64_t a, int a_along, uint64_t b, int b_along);
+void host_group_multiply(int half, float *d, uint64_t a, int a_along, uint64_t b, int b_along);
 void host_group_commit(void);
 void host_group_wait(int left);
 

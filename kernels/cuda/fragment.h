@@ -48,8 +48,9 @@ DEVICE void load4(const struct chunk *tile, int along, int of_a, int precision, 
 		v[j] = ((const uint32_t *)tile)[matrix_word(of_a, x, c, j, lane)];
 }
 
-DEVICE void multiply_fragments(const struct stage *s, int a_along, int b_along, int precision,
-			       float *acc)
+/* half: of the tile's columns, here and below. */
+DEVICE void multiply_fragments(const struct stage *s, int half, int a_along, int b_along,
+			       int precision, float *acc)
 {
 	int row = THREAD / WARP * 16;
 
@@ -60,7 +61,7 @@ DEVICE void multiply_fragments(const struct stage *s, int a_along, int b_along, 
 		for (int i = 0; i < 2; i++)
 			load4(s->a, a_along, 1, precision, row + i * (TILE / 2), c, a[i]);
 		UNROLL
-		for (int j = 0; j < COLUMNS / 2; j++) {
+		for (int j = 0; j < (half ? COLUMNS / 4 : COLUMNS / 2); j++) {
 			if (j % 2 == 0) load4(s->b, b_along, 0, precision, 8 * j, c, b);
 			UNROLL
 			for (int i = 0; i < 2; i++) {
@@ -88,15 +89,15 @@ DEVICE uint64_t group_tile(const struct chunk *tile, int along, int half, int de
 }
 
 /* Begins the products of a step; those of the step before are done then, and its stage is free. */
-DEVICE void multiply_group(const struct stage *s, int a_along, int b_along, float *acc)
+DEVICE void multiply_group(const struct stage *s, int half, int a_along, int b_along, float *acc)
 {
 	group_begin();
 	UNROLL
-	for (int half = 0; half < 2; half++) {
+	for (int i = 0; i < 2; i++) {
 		UNROLL
 		for (int deep = 0; deep < 2; deep++)
-			group_multiply(acc + half * GROUP_SUMS,
-				       group_tile(s->a, a_along, half, deep), a_along,
+			group_multiply(half, acc + i * GROUP_SUMS,
+				       group_tile(s->a, a_along, i, deep), a_along,
 				       group_tile(s->b, b_along, 0, deep), b_along);
 	}
 	group_commit();

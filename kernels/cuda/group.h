@@ -56,7 +56,14 @@ DEVICE void group_end(float *d)
 
 #define FOUR(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
 #define SIXTEEN_OF(d, i) FOUR(d, i), FOUR(d, i + 4), FOUR(d, i + 8), FOUR(d, i + 12)
-#define GROUP_MULTIPLY(d, a, b, ta, tb) \
+#define GROUP_HALF(d, a, b, ta, tb) \
+	GROUP_ASM("{ .reg .pred all; setp.eq.u32 all, 0, 0;" \
+		  "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 " \
+		  "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15," \
+		  "%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}," \
+		  "%32, %33, all, 1, 1, " #ta ", " #tb "; }" \
+		  : SIXTEEN_OF(d, 0), SIXTEEN_OF(d, 16) : "l"(a), "l"(b) : "memory")
+#define GROUP_WHOLE(d, a, b, ta, tb) \
 	GROUP_ASM("{ .reg .pred all; setp.eq.u32 all, 0, 0;" \
 		  "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " \
 		  "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15," \
@@ -67,15 +74,21 @@ DEVICE void group_end(float *d)
 		  : SIXTEEN_OF(d, 0), SIXTEEN_OF(d, 16), SIXTEEN_OF(d, 32), SIXTEEN_OF(d, 48) \
 		  : "l"(a), "l"(b) : "memory")
 
-/* Begins d[64][128] += a[64][16] b[16][128] in bf16.  Thread t has row t / 32 * 16 + t % 32 / 4
- * and the eighth after that, and of each columns 8 j + t % 4 * 2 and the next: d[4 j .. 4 j + 3].
- */
-DEVICE void group_multiply(float *d, uint64_t a, int a_along, uint64_t b, int b_along)
+#define GROUP_MULTIPLY(half, d, a, b, ta, tb) \
+	do { \
+		if (half) GROUP_HALF(d, a, b, ta, tb); \
+		else GROUP_WHOLE(d, a, b, ta, tb); \
+	} while (0)
+
+/* Begins d[64][128] += a[64][16] b[16][128] in bf16, or half of its columns.  Of d thread t has row
+ * t / 32 * 16 + t % 32 / 4 and the eighth after that, and of each columns 8 j + t % 4 * 2 and the
+ * next: d[4 j .. 4 j + 3]. */
+DEVICE void group_multiply(int half, float *d, uint64_t a, int a_along, uint64_t b, int b_along)
 {
-	if (a_along && b_along) GROUP_MULTIPLY(d, a, b, 0, 0);
-	else if (a_along) GROUP_MULTIPLY(d, a, b, 0, 1);
-	else if (b_along) GROUP_MULTIPLY(d, a, b, 1, 0);
-	else GROUP_MULTIPLY(d, a, b, 1, 1);
+	if (a_along && b_along) GROUP_MULTIPLY(half, d, a, b, 0, 0);
+	else if (a_along) GROUP_MULTIPLY(half, d, a, b, 0, 1);
+	else if (b_along) GROUP_MULTIPLY(half, d, a, b, 1, 0);
+	else GROUP_MULTIPLY(half, d, a, b, 1, 1);
 }
 
 #else

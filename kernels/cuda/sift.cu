@@ -58,9 +58,9 @@ DEVICE void multiply_tile(const struct sift *s, struct spot p, struct stage *sta
 	for (; fill < STAGES - 1; fill++, ahead += SIFT_DEEP) copy_step(s, p, ahead, &stage[fill]);
 	for (int k = 0, now = 0; k < s->wide; k += SIFT_DEEP, ahead += SIFT_DEEP) {
 		await_step(GROUPED);
-		if (GROUPED) multiply_group(&stage[now], 1, 1, acc);
+		if (GROUPED) multiply_group(&stage[now], 0, 1, 1, acc);
 		copy_step(s, p, ahead, &stage[fill]);
-		if (!GROUPED) multiply_fragments(&stage[now], 1, 1, PRECISION_BF16, acc);
+		if (!GROUPED) multiply_fragments(&stage[now], 0, 1, 1, PRECISION_BF16, acc);
 		if (++now == STAGES) now = 0;
 		if (++fill == STAGES) fill = 0;
 	}

@@ -80,7 +80,9 @@ KERNEL(sum_taps, struct taps)
 	for (int t = 0; t < 9 && i < a.I; t++) {
 		if (!(rows_down(&a, e) >> t / 3 & rows_across(&a, e) >> t % 3 & 1)) continue;
 		size_t from = ((size_t)t * (size_t)a.I + (size_t)i) * (size_t)a.O;
-		for (int k = 0; k < each; k += 4) add_four(&a, from, o + k, v + k);
+		UNROLL
+		for (int k = 0; k < 8; k += 4)
+			if (k < each) add_four(&a, from, o + k, v + k);
 	}
 	for (int k = 0; k < 4; k++)
 		to[k] = bf16 ? round_two(v[2 * k], v[2 * k + 1])

@@ -7,8 +7,8 @@
 
 #include <assert.h>
 
-/* Begins the copies of a step of both operands. */
-DEVICE void copy_step(const struct gemm *g, int kind, int bf16, const struct path *p,
+/* Begins the copies of a step of both operands; half: of the columns. */
+DEVICE void copy_step(const struct gemm *g, int kind, int bf16, int half, const struct path *p,
 		      struct stage *to)
 {
 	struct chunk *a = &to->a[copy_place(a_along_k(kind), bf16, THREAD)];
@@ -23,6 +23,8 @@ DEVICE void copy_step(const struct gemm *g, int kind, int bf16, const struct pat
 	}
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
+		int id = THREAD + j * TILE_THREADS;
+		if (half && copy_other(b_along_k(kind), bf16, id) >= TILE / 2) continue;
 		from = from_b(g, kind, bf16, p, j, &inside);
 		copy_async(b + j * copy_stride(b_along_k(kind), bf16), from, inside);
 	}
@@ -106,7 +108,8 @@ DEVICE void put_all(const struct gemm *g, int kind, int m0, int n0, int phase, c
 	}
 }
 
-DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
+/* half: c has no more columns than that; there is nothing beside them. */
+DEVICE void gemm_tile(const struct gemm *g, int kind, int precision, int half)
 {
 	SHARED struct stage stage[STAGES];
 	int bf16 = precision == PRECISION_BF16, depth = step_depth(precision);
@@ -125,21 +128,21 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 	UNROLL
 	for (int i = 0; i < SUMS; i++) acc[i] = 0;
 	for (int s = 0; s < STAGES - 1; s++, fill++) {
-		if (path.left > 0) copy_step(g, kind, bf16, &path, &stage[fill]);
+		if (path.left > 0) copy_step(g, kind, bf16, half, &path, &stage[fill]);
 		copy_commit();
 		path_on(g, kind, bf16, &path);
 	}
 	for (int k = k0, now = 0; k < end; k += depth) {
 		await_step(grouped);
 		if (grouped)
-			multiply_group(&stage[now], a_along_k(kind), b_along_k(kind), acc);
-		if (path.left > 0) copy_step(g, kind, bf16, &path, &stage[fill]);
+			multiply_group(&stage[now], half, a_along_k(kind), b_along_k(kind), acc);
+		if (path.left > 0) copy_step(g, kind, bf16, half, &path, &stage[fill]);
 		copy_commit();
 		path_on(g, kind, bf16, &path);
 		if (precision == PRECISION_F32) multiply_numbers(&stage[now], kind, acc);
 		else if (!grouped)
-			multiply_fragments(&stage[now], a_along_k(kind), b_along_k(kind),
-					   precision, acc);
+			multiply_fragments(&stage[now], half, a_along_k(kind),
+					   b_along_k(kind), precision, acc);
 		if (++now == STAGES) now = 0;
 		if (++fill == STAGES) fill = 0;
 	}
@@ -149,18 +152,25 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision)
 
 #define KINDS(EACH, precision) \
 	EACH(CONV, precision) EACH(CONV_DX, precision) EACH(CONV_DW, precision)
-#define DEFINE(kind, precision) \
-	KERNEL_OF(TILE_THREADS, 2, gemm_##kind##_##precision, struct gemm) \
+#define DEFINE_OF(name, kind, precision, half) \
+	KERNEL_OF(TILE_THREADS, 2, name, struct gemm) \
 	{ \
-		gemm_tile(&a, kind, PRECISION_##precision); \
+		gemm_tile(&a, kind, PRECISION_##precision, half); \
 	}
+#define DEFINE(kind, precision) DEFINE_OF(gemm_##kind##_##precision, kind, precision, 0)
+#define DEFINE_HALF(kind, precision) DEFINE_OF(half_##kind##_##precision, kind, precision, 1)
 KINDS(DEFINE, F32)
 KINDS(DEFINE, TF32)
 KINDS(DEFINE, BF16)
+KINDS(DEFINE_HALF, TF32)
+KINDS(DEFINE_HALF, BF16)
 
-#define CASE(kind, precision) \
+#define LAUNCH_TILE(name) LAUNCH_OF(TILE_THREADS, b, name, blocks, 1, deep, *g)
+#define CASE(kind, precision) case kind: LAUNCH_TILE(gemm_##kind##_##precision); break;
+#define CASE_HALF(kind, precision) \
 	case kind: \
-		LAUNCH_OF(TILE_THREADS, b, gemm_##kind##_##precision, blocks, 1, deep, *g); \
+		if (g->n <= TILE / 2) LAUNCH_TILE(half_##kind##_##precision); \
+		else LAUNCH_TILE(gemm_##kind##_##precision); \
 		break;
 
 void cuda_tile_launch(struct backend *b, const struct gemm *g, int kind)
@@ -168,8 +178,8 @@ void cuda_tile_launch(struct backend *b, const struct gemm *g, int kind)
 	int blocks = tiles_of(g->m) * tiles_of(g->n), deep = g->batches * g->parts;
 
 	switch (cuda_precision(b)) {
-	case PRECISION_TF32: switch (kind) { KINDS(CASE, TF32) } break;
-	case PRECISION_BF16: switch (kind) { KINDS(CASE, BF16) } break;
+	case PRECISION_TF32: switch (kind) { KINDS(CASE_HALF, TF32) } break;
+	case PRECISION_BF16: switch (kind) { KINDS(CASE_HALF, BF16) } break;
 	default: switch (kind) { KINDS(CASE, F32) }
 	}
 }
