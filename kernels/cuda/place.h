@@ -28,8 +28,6 @@ struct path {
 
 struct from { const char *at; bool inside; };
 
-DEVICE int element_bytes(int bf16) { return bf16 ? 2 : 4; }
-
 DEVICE struct where where_of(const struct gemm *g, int kind, int bf16, const char *a, int m,
 			     int phase)
 {
@@ -51,7 +49,7 @@ DEVICE struct where where_of(const struct gemm *g, int kind, int bf16, const cha
 		w.y = m / g->Ip / g->L - top;
 		w.x = m / g->Ip % g->L - left;
 	}
-	w.from += skip * element_bytes(bf16);
+	w.from += data_bytes(bf16, (size_t)skip);
 	return w;
 }
 
@@ -67,7 +65,7 @@ DEVICE struct path path_of(const struct gemm *g, int kind, int bf16, const char 
 	int64_t skip = kind == CONV_DX ? (int64_t)p.n * g->Op : p.n;
 	if (kind == CONV) skip += (int64_t)(k0 + copy_k(0, bf16, THREAD)) * g->Op;
 	if (kind == CONV_DW) skip += (phase / 2 * (2 * g->Q) + phase % 2) * g->Op;
-	p.b = b + skip * element_bytes(bf16);
+	p.b = b + data_bytes(bf16, (size_t)skip);
 	UNROLL
 	for (int j = 0; j < COPIES; j++) {
 		int id = THREAD + j * TILE_THREADS;
@@ -94,7 +92,7 @@ DEVICE void path_on(const struct gemm *g, int kind, int bf16, struct path *p)
 	UNROLL
 	for (int j = 0; j < (a_along_k(kind) ? 1 : COPIES); j++) walk_on(g, &p->k[j]);
 	p->left -= depth;
-	if (kind == CONV) p->b += (int64_t)depth * g->Op * element_bytes(bf16);
+	if (kind == CONV) p->b += data_bytes(bf16, (size_t)depth * (size_t)g->Op);
 }
 
 /* n / stride, and whether that is whole; of a negative n, more than any side, or negative. */
@@ -132,7 +130,7 @@ DEVICE const char *from_a(const struct gemm *g, int kind, int bf16, const struct
 		number += (unsigned)(k->outer * rows * cols);
 		at = (uint64_t)number * (unsigned)g->Ip;
 	}
-	return m->from + at * (unsigned)element_bytes(bf16);
+	return m->from + data_bytes(bf16, at);
 }
 
 /* ... of b. */
@@ -155,7 +153,7 @@ DEVICE const char *from_b(const struct gemm *g, int kind, int bf16, const struct
 		unsigned number = side * (row * side * (unsigned)g->Q + (unsigned)k->inner);
 		at = (uint64_t)number * (unsigned)g->Op;
 	}
-	return p->b + at * (unsigned)element_bytes(bf16);
+	return p->b + data_bytes(bf16, at);
 }
 
 /* The row of c that m is; -1 for a channel that is padding. */

@@ -119,8 +119,8 @@ DEVICE void gemm_tile(const struct gemm *g, int kind, int precision, int half)
 	int end = k0 + g->part < g->k ? k0 + g->part : g->k;
 	/* neighbours in n first: they share the larger operand */
 	int across = tiles_of(g->n), m0 = BLOCK_X / across * TILE, n0 = BLOCK_X % across * TILE;
-	const char *a = (const char *)g->a + (size_t)batch * g->step_a * element_bytes(bf16);
-	const char *b = (const char *)g->b + (size_t)batch * g->step_b * element_bytes(bf16);
+	const char *a = (const char *)g->a + data_bytes(bf16, (size_t)batch * g->step_a);
+	const char *b = (const char *)g->b + data_bytes(bf16, (size_t)batch * g->step_b);
 	struct path path = path_of(g, kind, bf16, a, b, m0, n0, k0, end, phase);
 	int fill = 0;
 	float acc[SUMS];
