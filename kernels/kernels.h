@@ -60,6 +60,9 @@ struct chain_step {
  * sums read. */
 struct chain { struct shape space; int n; const struct chain_step *step; };
 
+/* One of the calls of an op that a backend is given at once; none reads what another writes. */
+struct call { struct view y; const struct view *x; const struct attr *a; };
+
 /* Parts of flat buffers, worked on in a launch or a few. */
 struct piece { real *y; const real *x; size_t n; };
 
@@ -74,11 +77,16 @@ struct backend {
 	void (*chain)(struct backend *, const struct chain *);   /* NULL: steps run one by one */
 	/* looks at shapes, and at p only for NULL */
 	size_t (*chain_scratch)(struct backend *, const struct chain *);
+	/* power, n times at once, to the same bytes; NULL: one by one.  What it looks at: as an op's
+	 * scratch. */
+	void (*powers)(struct backend *, int n, const struct call *);
+	size_t (*powers_scratch)(struct backend *, int n, const struct call *);
 	/* the scratch of the running op, 64-byte aligned, planned before the run */
 	void *work;
 	size_t work_bytes;
 	int threads;
-	bool bf16;                           /* views may be, but for results of sums and moments */
+	bool bf16;                           /* views may be, but for results of sums, moments and
+					      * power */
 
 	/* A device with memory of its own: ops read and write there, scratch included.  All NULL:
 	 * the host's. */

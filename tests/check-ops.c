@@ -239,6 +239,7 @@ static double ulps_f32(const struct backend *b, const struct sample *s, unsigned
 	case OP_scale: return 1;             /* two roundings, or one when fused */
 	case OP_softmax: return 8;
 	case OP_place: return 2;
+	case OP_power: return 16;            /* two products in a row */
 	default: break;
 	}
 	if (op_klass[op] == REDUCE) return 4;
@@ -263,7 +264,8 @@ static bool adds_up(enum op op, int k)
 	return op_klass[op] == REDUCE || op_klass[op] == LINEAR || op == OP_scale;
 }
 
-/* Gradients of attention are differences of numbers of which none is larger than the largest. */
+/* Gradients of attention are differences of numbers of which none is larger than the largest, and
+ * so are numbers of vectors of unit length. */
 static void spread_largest(float *size, size_t n)
 {
 	float most = 0;
@@ -290,6 +292,7 @@ static void sizes(struct backend *ref, const struct sample *s, const struct held
 	if (s->op == OP_conv_act || s->op == OP_dwconv_act) t.a.f[0] = 0, t.a.f[1] = INFINITY;
 	call(ref, &t, 0, m.x, m.y);
 	for (int k = 0; k < OP_INPUTS; k++) guarded_free(m.x[k]);
+	if (s->op == OP_power) spread_largest(size, shape_count(s->y) - 1);   /* all but sigma */
 	if (s->op == OP_attention_back) spread_largest(size, shape_count(s->y));
 }
 
@@ -362,7 +365,7 @@ static void check(struct backend *ref, const char *name, const struct sample *s,
 static void check_bf16(struct backend *ref, const char *name, const struct sample *s)
 {
 	unsigned all = (1u << op_inputs[s->op]) - 1;
-	bool sums = s->op == OP_sum_to || s->op == OP_moments;
+	bool sums = s->op == OP_sum_to || s->op == OP_moments || s->op == OP_power;
 
 	check(ref, name, s, sums ? all : all | Y);
 	if (!sums) check(ref, name, s, all > 1 ? (all & ~2u) | Y : Y);

@@ -34,6 +34,7 @@ int cpu_fill(struct backend *b)
 	HAS_SCRATCH(moments);
 	HAS_SCRATCH(fir);
 	HAS_SCRATCH(matmul);
+	HAS_SCRATCH(power);
 	HAS_SCRATCH(attention);
 	HAS_SCRATCH(attention_back);
 	HAS_SCRATCH(conv);

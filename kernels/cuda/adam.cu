@@ -9,19 +9,6 @@ struct pieces { int n; unsigned first[PIECES]; struct piece at[PIECES]; };
 struct adam { const float *w; float *m, *v; struct adam_rates r; struct pieces p; };
 struct mix { float a, c; struct pieces p; };
 
-/* The piece of this block: the last whose first block is not beyond it. */
-DEVICE int piece_of(const struct pieces *p)
-{
-	int low = 0, high = p->n - 1;
-
-	while (low < high) {
-		int middle = (low + high + 1) / 2;
-		if (p->first[middle] <= (unsigned)BLOCK_X) low = middle;
-		else high = middle - 1;
-	}
-	return low;
-}
-
 DEVICE size_t first_element(const struct pieces *p, int piece)
 {
 	return (size_t)(BLOCK_X - (int)p->first[piece]) * PER_BLOCK + (size_t)THREAD;
@@ -29,7 +16,7 @@ DEVICE size_t first_element(const struct pieces *p, int piece)
 
 KERNEL(adam_pieces, struct adam)
 {
-	int piece = piece_of(&a.p);
+	int piece = job_of(a.p.first, a.p.n);
 	struct piece p = a.p.at[piece];
 	float *mean = a.m + (p.y - a.w), *square = a.v + (p.y - a.w);
 	size_t i = first_element(&a.p, piece);
@@ -46,7 +33,7 @@ KERNEL(adam_pieces, struct adam)
 
 KERNEL(mix_pieces, struct mix)
 {
-	int piece = piece_of(&a.p);
+	int piece = job_of(a.p.first, a.p.n);
 	struct piece p = a.p.at[piece];
 	size_t i = first_element(&a.p, piece);
 

@@ -294,6 +294,7 @@ int ic_cuda_open(struct backend *b, int precision)
 	cuda_attention_fill(b);
 	cuda_conv_fill(b);
 	cuda_adam_fill(b);
+	cuda_power_fill(b);
 	cuda_sift_fill(b);
 	return 0;
 }

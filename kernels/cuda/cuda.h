@@ -23,6 +23,7 @@ void cuda_matmul_fill(struct backend *);
 void cuda_attention_fill(struct backend *);
 void cuda_conv_fill(struct backend *);
 void cuda_adam_fill(struct backend *);
+void cuda_power_fill(struct backend *);
 void cuda_sift_fill(struct backend *);
 
 /* The steps of a chain run over its space; the sums of its sum_to steps are multiplied by factor.
@@ -355,6 +356,20 @@ DEVICE unsigned divide(unsigned *n, const struct divisor *d)
 
 	*n -= q * d->d;
 	return q;
+}
+
+/* Which of n jobs this block is of, where blocks from first[i] on are of job i: the last whose
+ * first block is not beyond it. */
+DEVICE int job_of(const unsigned *first, int n)
+{
+	int low = 0, high = n - 1;
+
+	while (low < high) {
+		int middle = (low + high + 1) / 2;
+		if (first[middle] <= (unsigned)BLOCK_X) low = middle;
+		else high = middle - 1;
+	}
+	return low;
 }
 
 static inline int blocks_for(size_t n, int each)

@@ -1,5 +1,5 @@
 /* matmul: products of matrices, as convolutions of one tap over images of one pixel; a single row
- * by a matrix in f32, for memory is its limit, and spectral norms stay exact. */
+ * by a matrix in f32, for memory is its limit. */
 #include "kernels/cuda/gemm.h"
 
 enum { TARGET_BLOCKS = 264, ENOUGH = 64 };   /* two for each processor of an H100; k of a part */

@@ -12,26 +12,13 @@ static char *join(char part[NAME], const char *name, const char *leaf)
 	return part;
 }
 
-static val unit(struct tape *t, val x, double eps)
-{
-	return mul(t, x, recip(t, at_least(t, root(t, sum(t, mul(t, x, x))), eps)));
-}
-
-/* W is [rest, out] here, or [out, rest] for tables; v = u M, u' = v M^T, sigma = v M^T u'. */
+/* u is of the outputs: W is [rest, out] here, or [out, rest] for tables. */
 val layer_sn(struct scope *s, const char *name, double eps)
 {
 	struct tape *t = s->t;
 	val w = scope_param(s, "%s.weight", name), u = scope_param(s, "%s.u0", name);
-	struct shape k = tape_shape(t, w);
-	bool table = scope_is_table(s, "%s.weight", name);
-	val M = reshape(t, w,
-			table ? shape4(1, 1, k.d[0], k.d[3])
-			      : shape4(1, 1, k.d[0] * k.d[1] * k.d[2], k.d[3]));
+	val u1, sigma = power(t, w, u, scope_is_table(s, "%s.weight", name), eps, &u1);
 
-	val v = detach(t, unit(t, matmul(t, u, M, false, !table), eps));
-	val s1 = matmul(t, v, M, false, table);
-	val u1 = detach(t, unit(t, s1, eps));
-	val sigma = sum(t, mul(t, s1, u1));
 	if (s->train) {
 		scope_update(s, u1, "%s.u0", name);
 		scope_update(s, sigma, "%s.sv0", name);

@@ -3,6 +3,7 @@
 #include "lib/tape/impl.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "kernels/power.h"
 
 #include <limits.h>
 #include <math.h>
@@ -131,6 +132,33 @@ static void attention_back_back(struct back *b, const struct instr *i, val g)
 	for (int k = 0; k < 4; k++) give(b, i->in[k], gx[k]);
 }
 
+/* d sigma / dM = v^T u for constant v and u.  Only what comes by sigma counts. */
+static void power_back(struct back *b, const struct instr *i, val y, val g)
+{
+	struct tape *t = b->t;
+	struct shape s = tape_shape(t, i->in[0]), row = shape4(1, 1, 1, s.d[3]), column = s;
+	struct power p = power_of(s, i->a.i[0]);
+
+	column.d[3] = 1;
+	val v = detach(t, tape_part(t, y, 0, i->a.i[0] ? row : column));
+	val u = detach(t, tape_part(t, y, p.u_at, i->a.i[0] ? column : row));
+	give(b, i->in[0], mul(t, mul(t, v, u), slice(t, g, 3, p.sigma_at, 1)));
+}
+
+/* Of a part, or of all of it in another shape. */
+static void alias_back(struct back *b, const struct instr *i, val g)
+{
+	struct tape *t = b->t;
+	struct shape s = tape_shape(t, i->in[0]);
+	size_t all = shape_count(s), n = shape_count(i->s);
+
+	if (n < all) {
+		g = reshape(t, g, shape4(1, 1, 1, (int)n));
+		g = pad(t, g, 3, i->a.i[0], (int)(all - n) - i->a.i[0]);
+	}
+	give(b, i->in[0], reshape(t, g, s));
+}
+
 static void conv_back(struct back *b, const struct instr *i, val g)
 {
 	struct tape *t = b->t;
@@ -229,12 +257,13 @@ static void back(struct back *b, val y, val g)
 	case OP_max2_pick:   give(b, z, select2(t, OP_max2_place, tape_shape(t, z), x, g)); break;
 	case OP_max2_place:  give(b, z, select2(t, OP_max2_pick, tape_shape(t, z), x, g)); break;
 	case OP_matmul:   matmul_back(b, &i, g); break;
+	case OP_power:    power_back(b, &i, y, g); break;
 	case OP_attention:   attention_back(b, &i, g); break;
 	case OP_attention_back: attention_back_back(b, &i, g); break;
 	case OP_conv: case OP_conv_dx: case OP_conv_dw: conv_back(b, &i, g); break;
 	case OP_fir:      give(b, x, fir_adjoint(t, g, z, &i.a, s)); break;
 	case OP_ALIAS:
-		if (!i.detached) give(b, x, reshape(t, g, s));
+		if (!i.detached) alias_back(b, &i, g);
 		break;
 	case OP_LEAF:     break;
 	case OP_conv_act: case OP_dwconv_act: case OP_maxpool: case OP_avgpool:

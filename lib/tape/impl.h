@@ -5,6 +5,7 @@
 #include "lib/tape/tape.h"
 
 /* beside the kernels' ops: a leaf; the same data in another shape */
+/* ... or a part of it, from number i0 on */
 enum { OP_LEAF = OP_COUNT, OP_ALIAS };
 
 /* Steps between which a value has memory, and where; at: place in the arena, in reals.  v -1: none,
@@ -62,6 +63,8 @@ struct tape {
 	struct backend *b;
 	struct step *step;
 	int n_steps;
+	struct call *power;                  /* the first n_powers steps, which may be one call */
+	int n_powers;
 	struct life *life;
 	int n_lives;
 	real *arena;                         /* owned, or NULL: the caller's */
@@ -79,6 +82,9 @@ struct tape {
 
 val tape_emit(struct tape *, int op, struct shape, int n_in, const val *in, const struct attr *);
 val tape_root(const struct tape *, val);     /* through aliases to the value that owns the data */
+/* Data of x from number `start` on, in any shape. */
+val tape_part(struct tape *, val x, int start, struct shape);
+size_t tape_start(const struct tape *, val);   /* where its data begin in that value, in reals */
 bool shape_same(struct shape, struct shape);
 void tape_forget(struct tape *);             /* what was recorded */
 int64_t tape_work(const struct tape *, const struct instr *);   /* multiply-adds of one */

@@ -16,15 +16,36 @@ static void mark_live(struct tape *t)
 	}
 }
 
-/* A step for each instruction, or for each chain at its place. */
+/* A step of the power method that needs nothing computed. */
+static bool is_first_power(const struct tape *t, val v)
+{
+	const struct instr *i = &t->ins[v];
+
+	if (i->op != OP_power || !i->live) return false;
+	for (int k = 0; k < i->n_in; k++)
+		if (t->ins[tape_root(t, i->in[k])].op != OP_LEAF) return false;
+	return true;
+}
+
+static void add_step(struct tape *t, val v)
+{
+	t->ins[v].step = t->n_steps;
+	t->step[t->n_steps++] = (struct step){ .v = v, .member = -1 };
+}
+
+/* A step for each instruction, or for each chain at its place; steps of the power method that can
+ * be are the first, to be one call. */
 static void order_steps(struct tape *t)
 {
 	t->step = mem_new((size_t)t->n + 1, sizeof *t->step);
+	for (val v = 0; v < t->n; v++)
+		if (is_first_power(t, v)) add_step(t, v);
+	t->n_powers = t->n_steps;
+	t->power = mem_new((size_t)t->n_powers, sizeof *t->power);
 	for (val v = 0; v < t->n; v++) {
-		struct instr *i = &t->ins[v];
+		const struct instr *i = &t->ins[v];
 		if (!tape_runs(i) || (i->group >= 0 && i->group != v)) continue;
-		i->step = t->n_steps;
-		t->step[t->n_steps++] = (struct step){ .v = v, .member = -1 };
+		if (!is_first_power(t, v)) add_step(t, v);
 	}
 	for (val v = t->n - 1; v >= 0; v--) {
 		struct instr *i = &t->ins[v];
@@ -102,6 +123,12 @@ static bool read_after(const struct tape *t, int k, val v, const struct life *l)
 	return false;
 }
 
+/* Whether x is all of the value that owns its data. */
+static bool is_whole(const struct tape *t, val x)
+{
+	return shape_count(t->ins[x].s) == shape_count(t->ins[tape_root(t, x)].s);
+}
+
 /* Memory of v's shape that ends with step k, where v or a member before it reads it last. */
 static struct life *ends_here(const struct tape *t, int k, val v)
 {
@@ -112,7 +139,7 @@ static struct life *ends_here(const struct tape *t, int k, val v)
 			val x = t->ins[m].in[j];
 			struct life *l = life_at(t, x, k);
 			if (l && l->first < k && l->last == k && !read_after(t, k, v, l) &&
-			    shape_same(t->ins[x].s, t->ins[v].s) &&
+			    shape_same(t->ins[x].s, t->ins[v].s) && is_whole(t, x) &&
 			    t->ins[tape_root(t, x)].bf16 == t->ins[v].bf16)
 				return l;
 		}
@@ -194,6 +221,7 @@ static struct view view_at(const struct tape *t, val v, int k)
 	const struct life *l = life_at(t, v, k);
 	real *p = l ? l->p : i->op != OP_LEAF ? NULL : t->placed ? i->there : nowhere;
 
+	if (p && t->placed) p += tape_start(t, v);
 	return (struct view){ p, t->ins[v].s, i->bf16 };
 }
 
@@ -236,6 +264,7 @@ static void build_steps(struct tape *t)
 		s->y = view_at(t, s->v, k);
 		for (int j = 0; j < i->n_in; j++) s->x[j] = view_at(t, i->in[j], k);
 		if (i->group >= 0 && t->ins[s->member].next >= 0) build_chain(t, k, of);
+		if (k < t->n_powers) t->power[k] = (struct call){ s->y, s->x, &i->a };
 	}
 	free(of);
 }
@@ -251,7 +280,8 @@ size_t plan_scratch(const struct tape *t, const struct step *s)
 
 static size_t most_scratch(const struct tape *t)
 {
-	size_t most = 0;
+	struct backend *b = t->b;
+	size_t most = b->powers ? b->powers_scratch(b, t->n_powers, t->power) : 0;
 
 	for (int k = 0; k < t->n_steps; k++) {
 		size_t n = plan_scratch(t, &t->step[k]);

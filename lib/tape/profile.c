@@ -21,6 +21,7 @@ int64_t tape_work(const struct tape *t, const struct instr *i)
 	case OP_attention: return w->d[2] * (x_count + y);
 	case OP_attention_back:
 		return 2 * w->d[2] * (x_count + (int64_t)shape_count(t->ins[i->in[3]].s));
+	case OP_power: return 2 * x_count;
 	case OP_matmul: return y * x->d[i->a.i[0] ? 2 : 3];
 	default: return 0;
 	}

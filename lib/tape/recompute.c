@@ -35,7 +35,7 @@ static bool may_drop(const struct tape *t, val v)
 	const struct instr *i = &t->ins[v];
 
 	return in_segment(t, v) && i->stored && !i->kept && i->op != OP_sum_to &&
-	       i->op != OP_moments && shape_count(i->s) > SMALL;
+	       i->op != OP_moments && i->op != OP_power && shape_count(i->s) > SMALL;
 }
 
 /* Whether instruction v reads r after r's segment has run. */

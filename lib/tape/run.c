@@ -23,6 +23,17 @@ static void run_step(struct tape *t, struct step *s)
 	else t->b->op[i->op](t->b, s->y, s->x, &i->a);
 }
 
+/* Step k; or the first ones as one call, where the backend has it.  Returns how many. */
+static int run_from(struct tape *t, int k)
+{
+	if (k || !t->n_powers || !t->b->powers) {
+		run_step(t, &t->step[k]);
+		return 1;
+	}
+	t->b->powers(t->b, t->n_powers, t->power);
+	return t->n_powers;
+}
+
 /* Leaves of the host as they are now, into the memory of the device. */
 static void feed(struct tape *t, bool all)
 {
@@ -45,23 +56,25 @@ static int outcome(const struct tape *t)
 	return fault ? fail("%s: %s", t->b->name, fault) : 0;
 }
 
-/* A device is waited for, so that a step's time is its own. */
+/* A device is waited for, so that a step's time is its own; those of one call share it. */
 static void run_timed(struct tape *t)
 {
 	backend_wait(t->b);
-	for (int k = 0; k < t->n_steps; k++) {
-		struct step *s = &t->step[k];
+	for (int k = 0, n; k < t->n_steps; k += n) {
 		double start = now(t);
-		run_step(t, s);
+		n = run_from(t, k);
 		backend_wait(t->b);
-		s->seconds += now(t) - start;
-		s->calls++;
+		double each = (now(t) - start) / n;
+		for (int j = k; j < k + n; j++) {
+			t->step[j].seconds += each;
+			t->step[j].calls++;
+		}
 	}
 }
 
 static void run_steps(struct tape *t)
 {
-	for (int k = 0; k < t->n_steps; k++) run_step(t, &t->step[k]);
+	for (int k = 0; k < t->n_steps; k += run_from(t, k));
 }
 
 void tape_forget(struct tape *t)
@@ -150,7 +163,7 @@ const real *tape_value(const struct tape *t, val v)
 	const struct instr *i = &t->ins[tape_root(t, v)];
 
 	must(t->placed && (i->kept || i->op == OP_LEAF));
-	return i->op == OP_LEAF ? i->there : t->life[i->life].p;
+	return (i->op == OP_LEAF ? i->there : t->life[i->life].p) + tape_start(t, v);
 }
 
 void tape_read(const struct tape *t, val v, real *to)

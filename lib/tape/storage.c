@@ -16,7 +16,8 @@ static bool stays(const struct instr *i)
 {
 	switch (i->op) {
 	case OP_conv_act: case OP_dwconv_act:
-	case OP_sum_to: case OP_moments: case OP_conv_dw: case OP_place: return true;
+	case OP_sum_to: case OP_moments: case OP_conv_dw: case OP_place: case OP_power:
+		return true;
 	case OP_matmul: return i->a.i[0];    /* a^T b: of rows, which are pictures */
 	default: return false;
 	}

@@ -2,7 +2,9 @@
 #include "lib/tape/impl.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "kernels/power.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -22,6 +24,7 @@ void tape_free(struct tape *t)
 	for (val v = 0; v < t->n; v++) free(t->ins[v].owned), free(t->ins[v].label);
 	for (int i = 0; i < t->n_steps; i++) free((void *)t->step[i].chain.step);
 	free(t->step);
+	free(t->power);
 	free(t->life);
 	if (!t->on_device) {
 		free(t->arena);
@@ -77,6 +80,15 @@ val tape_root(const struct tape *t, val v)
 {
 	while (t->ins[v].op == OP_ALIAS) v = t->ins[v].in[0];
 	return v;
+}
+
+size_t tape_start(const struct tape *t, val v)
+{
+	size_t start = 0;
+
+	for (; t->ins[v].op == OP_ALIAS; v = t->ins[v].in[0]) start += (size_t)t->ins[v].a.i[0];
+	must(!start || !t->ins[v].bf16);
+	return start;
 }
 
 val leaf(struct tape *t, struct shape s, const real *p)
@@ -227,6 +239,9 @@ val slice(struct tape *t, val x, int axis, int start, int n)
 	must(axis >= 0 && axis < 4 && start >= 0 && n > 0 && start + n <= s.d[axis]);
 	if (n == s.d[axis]) return x;
 	s.d[axis] = n;
+	const struct instr *i = &t->ins[x];  /* of what was padded to it: that */
+	if (i->op == OP_pad && i->a.i[0] == axis && i->a.i[1] == start &&
+	    tape_shape(t, i->in[0]).d[axis] == n) return i->in[0];
 	return emit1(t, OP_slice, s, x, (struct attr){ .i = { axis, start, n } });
 }
 
@@ -306,6 +321,25 @@ val matmul(struct tape *t, val a, val b, bool ta, bool tb)
 	must(x.d[0] == y.d[0] && x.d[1] == y.d[1] && y.d[2 + tb] == k);
 	return emit2(t, OP_matmul, shape4(x.d[0], x.d[1], m, n), a, b,
 		     (struct attr){ .i = { ta, tb } });
+}
+
+val tape_part(struct tape *t, val x, int start, struct shape s)
+{
+	must(start >= 0 && (size_t)start + shape_count(s) <= shape_count(tape_shape(t, x)));
+	return emit1(t, OP_ALIAS, s, x, (struct attr){ .i = { start } });
+}
+
+val power(struct tape *t, val w, val u, bool transposed, double eps, val *u1)
+{
+	struct shape s = tape_shape(t, w), of = tape_shape(t, u);
+
+	must(shape_count(s) <= INT_MAX / 2);
+	struct power p = power_of(s, transposed);
+	must(shape_same(of, shape4(1, 1, 1, p.u)));
+	val y = emit2(t, OP_power, shape4(1, 1, 1, p.sigma_at + 1), w, u,
+		      (struct attr){ .i = { transposed }, .f = { (real)eps } });
+	*u1 = detach(t, tape_part(t, y, p.u_at, of));
+	return tape_part(t, y, p.sigma_at, shape4(1, 1, 1, 1));
 }
 
 val attention(struct tape *t, val q, val k, val v)

@@ -75,6 +75,10 @@ val maxpool2(struct tape *, val);
 /* Products. */
 /* over the last two dimensions; the first two are equal */
 val matmul(struct tape *, val a, val b, bool ta, bool tb);
+/* A step of the power method on M, w as rows of C, from u[C], or if transposed on M^T from u of its
+ * rows: v = unit(u M^T), u1 = unit(v M), sigma = v M u1^T, where unit(x) = x / max(|x|, eps).  To
+ * grad, v and u1 are constants.  Returns sigma [1,1,1,1], and u1 like u. */
+val power(struct tape *, val w, val u, bool transposed, double eps, val *u1);
 /* softmax(q k^T) v over the last two dimensions: q[N,H,M,D], k[N,H,T,D], v[N,H,T,E] -> [N,H,M,E];
  * the matrix [M,T] in between is never whole (Dao et al. 2022, arXiv 2205.14135) */
 val attention(struct tape *, val q, val k, val v);
