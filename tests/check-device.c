@@ -2,6 +2,7 @@
  * run is recorded and repeated, with inputs as they are now and the scratch where it is now; long
  * transfers; pieces of buffers; which library multiplies.  With the one $IC_CUDA names: on a real
  * device. */
+#include "kernels/power.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
@@ -166,6 +167,58 @@ static void check_pieces(void)
 	backend_free(b), backend_free(host);
 }
 
+/* Matrices of many sizes at `there`, as many as take several tables of jobs, their vectors and
+ * results behind them. */
+enum { POWERS = 150, POWER_NUMBERS = 1 << 21 };
+struct powers { struct view x[POWERS][2], y[POWERS]; struct attr a[POWERS]; struct call c[POWERS]; };
+
+static void make_powers(struct powers *p, real *there)
+{
+	size_t at = 0;
+
+	for (int k = 0; k < POWERS; k++) {
+		bool transposed = k % 3 == 1;
+		struct shape w = shape4(1, 1 + k % 2, 1 + k * 37 % 600, 1 + k * 11 % 40);
+		struct power of = power_of(w, transposed);
+		struct shape s[3] = { w, shape4(1, 1, 1, of.u), shape4(1, 1, 1, of.sigma_at + 1) };
+		for (int i = 0; i < 3; i++) {
+			struct view *v = i < 2 ? &p->x[k][i] : &p->y[k];
+			*v = (struct view){ there + at, s[i], false };
+			at += (shape_count(s[i]) + 15) / 16 * 16;
+		}
+		p->a[k] = (struct attr){ { transposed }, { 1e-6f } };
+		p->c[k] = (struct call){ p->y[k], p->x[k], &p->a[k] };
+	}
+	must(at <= POWER_NUMBERS);
+}
+
+static void check_powers(void)
+{
+	static struct powers p;
+	struct backend *b = device();
+	size_t n = POWER_NUMBERS, bytes = n * sizeof(real);
+	real *x = mem_new(n, sizeof *x), *one = mem_new(n, sizeof *x), *all = mem_new(n, sizeof *x);
+	real *there = backend_take(b, bytes);
+
+	make_powers(&p, there);
+	fill(x, n, 7);
+	backend_put(b, there, x, bytes);
+	must(!backend_reserve(b, b->powers_scratch(b, POWERS, p.c)));
+	b->powers(b, POWERS, p.c);
+	backend_get(b, all, there, bytes);
+	backend_put(b, there, x, bytes);
+	for (int k = 0; k < POWERS; k++) {
+		must(b->scratch[OP_power](b, p.y[k], p.x[k], &p.a[k]) <= b->work_bytes);
+		b->op[OP_power](b, p.y[k], p.x[k], &p.a[k]);
+	}
+	backend_get(b, one, there, bytes);
+	ok(!memcmp(one, all, bytes) && memcmp(one, x, bytes),
+	   "steps of the power method together are those one by one");
+	backend_give(b, there);
+	free(x), free(one), free(all);
+	backend_free(b);
+}
+
 /* w, m, v and g: [4][n], of which every `step` numbers but the last three are a piece. */
 static void check_adam(void)
 {
@@ -278,6 +331,7 @@ int main(void)
 		check_recording();
 		check_transfers();
 		check_pieces();
+		check_powers();
 		check_adam();
 		check_engines();
 		check_limit();

@@ -1,7 +1,7 @@
 /* each-kernel: runs the kernels of the CUDA backend whose threads tell each other something, and
  * those that write a result's parts, each on a few blocks of odd sizes: for tests/races.t, which
  * watches them. */
-#include "kernels/kernels.h"
+#include "kernels/power.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
@@ -85,6 +85,18 @@ static void attention(struct backend *b)
 	run(b, OP_attention_back, y, x, (struct attr){ { 0 }, { 0 } });
 }
 
+/* Of a matrix of two parts of rows. */
+static void power(struct backend *b, bool transposed)
+{
+	enum { ROWS = 600, COLUMNS = 40 };
+	int u = transposed ? ROWS : COLUMNS;
+	struct view x[OP_INPUTS] = { make(b, false, 1, 1, ROWS, COLUMNS),
+				     make(b, false, 1, 1, 1, u) };
+	struct view y = make(b, false, 1, 1, 1, power_of(x[0].s, transposed).sigma_at + 1);
+
+	run(b, OP_power, y, x, (struct attr){ { transposed }, { 1e-6f } });
+}
+
 static void pass(struct backend *b, enum op op, struct view y, struct view x)
 {
 	run(b, op, y, (struct view[OP_INPUTS]){ x }, (struct attr){ { 0 }, { 0.5f } });
@@ -106,6 +118,8 @@ static void others(struct backend *b)
 	product(b, false, 1, 300, 130, 0, 0);
 	product(b, false, 1, 20, 130, 0, 1);
 	attention(b);
+	power(b, false);
+	power(b, true);
 }
 
 int main(void)
