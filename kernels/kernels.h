@@ -77,16 +77,16 @@ struct backend {
 	void (*chain)(struct backend *, const struct chain *);   /* NULL: steps run one by one */
 	/* looks at shapes, and at p only for NULL */
 	size_t (*chain_scratch)(struct backend *, const struct chain *);
-	/* power, n times at once, to the same bytes; NULL: one by one.  What it looks at: as an op's
-	 * scratch. */
+	/* n calls of power, with the same bytes; NULL: one by one */
 	void (*powers)(struct backend *, int n, const struct call *);
+	/* looks at how the views are, not at what is there */
 	size_t (*powers_scratch)(struct backend *, int n, const struct call *);
 	/* the scratch of the running op, 64-byte aligned, planned before the run */
 	void *work;
 	size_t work_bytes;
 	int threads;
-	bool bf16;                           /* views may be, but for results of sums, moments and
-					      * power */
+	/* views may be, but for results of sums, moments and power */
+	bool bf16;
 
 	/* A device with memory of its own: ops read and write there, scratch included.  All NULL:
 	 * the host's. */

@@ -100,7 +100,7 @@ static void random_step(struct trial *t, struct rng *r, int i, bool bf16)
 {
 	static const enum op ops[] = {
 		OP_add, OP_sub, OP_mul, OP_scale, OP_tanh, OP_sigmoid, OP_lrelu, OP_lrelu_g,
-		OP_clamp, OP_maxs, OP_expand, OP_sum_to, OP_sum_to, OP_sum_to,
+		OP_clamp, OP_expand, OP_sum_to, OP_sum_to, OP_sum_to,
 	};
 	struct chain_step *s = &t->step[i];
 

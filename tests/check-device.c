@@ -170,7 +170,11 @@ static void check_pieces(void)
 /* Matrices of many sizes at `there`, as many as take several tables of jobs, their vectors and
  * results behind them. */
 enum { POWERS = 150, POWER_NUMBERS = 1 << 21 };
-struct powers { struct view x[POWERS][2], y[POWERS]; struct attr a[POWERS]; struct call c[POWERS]; };
+struct powers {
+	struct view x[POWERS][2], y[POWERS];
+	struct attr a[POWERS];
+	struct call c[POWERS];
+};
 
 static void make_powers(struct powers *p, real *there)
 {

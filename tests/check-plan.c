@@ -79,7 +79,9 @@ static val normed(struct tape *t, val x, val w, val u)
 static void check_order(void)
 {
 	enum { N = 4 };
-	static const real x[N * N + N] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7, 6, 5, 4, 3, 2, 1, 2, 3, 4 };
+	static const real x[N * N + N] = {
+		1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7, 6, 5, 4, 3, 2, 1, 2, 3, 4,
+	};
 	struct backend *b = backend_new("ref", 1);
 	struct tape *t = tape_new();
 	val w = leaf(t, shape4(1, 1, N, N), x), u = leaf(t, shape4(1, 1, 1, N), x);

@@ -5,7 +5,7 @@
 #include "kernels/power.h"
 
 /* Jobs that fit into the arguments of a kernel; rows of a part; warps of a block. */
-enum { JOBS = 72, PART = 512, WARPS = THREADS / WARP };
+enum { JOBS = 78, PART = 512, WARPS = THREADS / WARP };
 enum { TRANSPOSED = 1, W_BF16 = 2, U_BF16 = 4 };   /* bits of how a job is */
 
 /* parts_at: where the sums of its parts begin among all. */

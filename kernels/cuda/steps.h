@@ -90,7 +90,6 @@ DEVICE void apply(unsigned op, const float *f, float *r, const float *y0, int la
 	OF_X(sigmoid, sigmoid(x))
 	OF_X(softplus, fmaxf(x, 0) + log1pf(expf(-fabsf(x))) + (x != x ? x : 0))
 	OF_X(erf, erff(x))
-	OF_X(maxs, x < f0 ? f0 : x)
 	OF_X(clamp, x < f0 ? f0 : x > f1 ? f1 : x)
 	OF_XY(clamp_g, f0 < x && x < f1 ? y : 0)
 #undef OF_X

@@ -40,7 +40,6 @@ EW(tanh,     1, tanh(a))
 EW(sigmoid,  1, 1 / (1 + exp(-a)))
 EW(softplus, 1, fmax(a, 0) + log1p(exp(-fabs(a))))   /* log(1 + exp(a)) without overflow */
 EW(erf,      1, erf(a))
-EW(maxs,     1, a < f0 ? f0 : a)
 EW(lrelu,    1, a > 0 ? a : f0 * a)
 EW(lrelu_g,  2, a > 0 ? b : f0 * b)
 EW(clamp,    1, a < f0 ? f0 : a > f1 ? f1 : a)

@@ -226,7 +226,6 @@ static void back(struct back *b, val y, val g)
 		if (b->active[z]) give(b, z, mul(t, g, x));
 		break;
 	case OP_scale:    give(b, x, scale(t, g, i.a.f[0], 0)); break;
-	case OP_maxs:     give(b, x, gate(t, OP_clamp_g, x, g, i.a.f[0], INFINITY)); break;
 	case OP_lrelu:    give(b, x, gate(t, OP_lrelu_g, y, g, i.a.f[0], 0)); break;
 	case OP_lrelu_g:  give(b, z, gate(t, OP_lrelu_g, x, g, i.a.f[0], 0)); break;
 	case OP_clamp:    give(b, x, gate(t, OP_clamp_g, x, g, i.a.f[0], i.a.f[1])); break;

@@ -44,7 +44,7 @@ static void choose_factors(const struct tape *t, bool *factor)
 {
 	bool *read = mem_new((size_t)t->n, sizeof *read);
 
-	for (val v = 0; v < t->n; v++) factor[v] = true;
+	for (val v = 0; v < t->n; v++) factor[v] = t->ins[v].op != OP_power;   /* has parts */
 	for (val v = 0; v < t->n; v++) {
 		const struct instr *i = &t->ins[v];
 		for (int k = 0; k < i->n_in && tape_runs(i); k++) {

@@ -164,7 +164,6 @@ val hyptan(struct tape *t, val x) { return unary(t, OP_tanh, x, 0, 0); }
 val sigmoid(struct tape *t, val x) { return unary(t, OP_sigmoid, x, 0, 0); }
 val softplus(struct tape *t, val x) { return unary(t, OP_softplus, x, 0, 0); }
 val errfun(struct tape *t, val x) { return unary(t, OP_erf, x, 0, 0); }
-val at_least(struct tape *t, val x, double floor) { return unary(t, OP_maxs, x, floor, 0); }
 val clamp(struct tape *t, val x, double lo, double hi) { return unary(t, OP_clamp, x, lo, hi); }
 
 val lrelu(struct tape *t, val x, double slope)

@@ -46,7 +46,6 @@ val hyptan(struct tape *, val);
 val sigmoid(struct tape *, val);
 val softplus(struct tape *, val);
 val errfun(struct tape *, val);              /* the error function */
-val at_least(struct tape *, val, double floor);   /* max(x, floor); gradient 0 below */
 val lrelu(struct tape *, val, double slope);      /* relu is slope 0; derivative at 0 is slope */
 val clamp(struct tape *, val, double lo, double hi);
 
