@@ -68,7 +68,7 @@ DEVICE void add_four(const struct taps *t, size_t row, int o, float v[4])
 }
 
 /* A thread has a chunk: neighbours in o. */
-KERNEL(sum_taps, struct taps)
+KERNEL_OF(THREADS, 4, sum_taps, struct taps)
 {
 	int bf16 = a.precision == PRECISION_BF16, each = bf16 ? 8 : 4, across = a.Op / each;
 	int at = BLOCK_X * THREADS + THREAD, o = at % across * each, line = at / across;
