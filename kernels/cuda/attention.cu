@@ -132,9 +132,9 @@ static size_t run(struct backend *b, struct data y, const struct view *x, bool b
 	struct attention a = { b, 0, dry };
 	int n = x[0].s.d[0] * x[0].s.d[1], m = x[0].s.d[2], t = x[1].s.d[2];
 	int bf16 = cuda_precision(b) == PRECISION_BF16;
-	size_t one = data_bytes(bf16, (size_t)m * (size_t)t), fit = MATRIX_BYTES / one;
+	size_t numbers = (size_t)m * (size_t)t, fit = MATRIX_BYTES / data_bytes(bf16, numbers);
 	int most = fit < 1 ? 1 : fit < (size_t)n ? (int)fit : n;
-	size_t bytes = ((size_t)most * one + 255) / 256 * 256;
+	size_t bytes = scratch_bytes(bf16, (size_t)most * numbers);
 	char *work = dry ? NULL : (char *)b->work;
 	struct data matrix = { work, bf16 };
 

@@ -39,7 +39,7 @@ static int enlarged(int kind, const struct product *p, const struct attr *at)
 
 static size_t large_bytes(struct view v)
 {
-	return (data_bytes(v.bf16, shape_count(v.s)) + 255) / 256 * 256;
+	return scratch_bytes(v.bf16, shape_count(v.s));
 }
 
 static void convolve(struct backend *b, int kind, struct view y, const struct view *x,

@@ -291,6 +291,12 @@ HOST_DEVICE size_t data_bytes(int bf16, size_t n)
 	return n * (bf16 ? sizeof(uint16_t) : sizeof(float));
 }
 
+/* ... in scratch, whose pieces begin on 256. */
+static inline size_t scratch_bytes(int bf16, size_t n)
+{
+	return (data_bytes(bf16, n) + 255) / 256 * 256;
+}
+
 /* From number n on; NULL stays. */
 HOST_DEVICE struct data data_from(struct data d, size_t n)
 {

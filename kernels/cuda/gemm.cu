@@ -57,12 +57,13 @@ static struct pack make_pack_weights(int precision, struct data from, struct sha
 	return p;
 }
 
-/* With a scale: 4x4 taps two pixels apart, or in each phase 2x2. */
+/* With a scale: 4x4 taps two pixels apart; or in phases, where the large image is c or b of CONV_DW,
+ * 2x2 in each. */
 static void make_scale(struct gemm *g, const struct product *p)
 {
 	int dx = p->kind == CONV_DX;
 
-	g->phases = product_in_phases(p);
+	g->phases = dx == (p->scale == CONV_DOWN);
 	if (g->phases) {
 		g->top = g->left = dx ? 0 : 1;
 		g->shift = dx ? 1 : -1;
@@ -195,12 +196,14 @@ static bool make_lt(struct backend *b, const struct product *p, const struct fin
 	return r->lt != NULL;
 }
 
+/* With a scale b is w, and its taps are summed; or c is the gradient of w, of such sums. */
+static bool sums_b(const struct product *p) { return p->scale && p->kind != CONV_DW; }
+static bool spreads_c(const struct product *p) { return p->scale && p->kind == CONV_DW; }
+
 /* Of c, which are added up afterwards; 0: it is made as it is. */
 static int sets_of(const struct gemm *g, const struct product *p)
 {
-	bool gradient = p->scale && p->kind == CONV_DW;
-
-	return gradient ? g->batches * g->parts : g->parts > 1 ? g->parts : 0;
+	return spreads_c(p) ? g->batches * g->parts : g->parts > 1 ? g->parts : 0;
 }
 
 /* Arrays lie where they lie only when it runs: there is scratch for either way. */
@@ -209,7 +212,7 @@ size_t cuda_gemm_scratch(struct backend *b, const struct product *p, const struc
 	struct planned r = make(b, p), lt = r;
 	size_t bytes = bytes_of(&r.a), other = 0;
 
-	bytes += p->scale && p->kind != CONV_DW ? cuda_taps_bytes(&r.taps) : bytes_of(&r.b);
+	bytes += sums_b(p) ? cuda_taps_bytes(&r.taps) : bytes_of(&r.b);
 	bytes += (size_t)sets_of(&r.g, p) * (size_t)r.g.rows * (size_t)r.g.n * sizeof(float);
 	if (make_lt(b, p, f, &lt))
 		other = bytes_of(&lt.a) + bytes_of(&lt.b) + cuda_lt_scratch(lt.lt);
@@ -262,8 +265,7 @@ void cuda_gemm_run(struct backend *b, const struct product *p, const struct fini
 	if (aligned && make_lt(b, p, f, &lt)) r = lt;
 	if (f) r.g.finish = *f;
 	r.g.a = packed(b, &r.a, &work);
-	r.g.b = p->scale && p->kind != CONV_DW ? summed(b, &r.taps, &work)
-					       : packed(b, &r.b, &work);
+	r.g.b = sums_b(p) ? summed(b, &r.taps, &work) : packed(b, &r.b, &work);
 	if (r.lt) {
 		cuda_lt_run(b, r.lt, p->c.p, r.g.a, r.g.b, f ? (const float *)f->bias.p : NULL,
 			    f ? (const float *)f->rest.p : NULL, work);
@@ -273,7 +275,7 @@ void cuda_gemm_run(struct backend *b, const struct product *p, const struct fini
 	if (sets_of(&r.g, p)) r.g.c.p = work, r.g.c.bf16 = 0;
 	r.g.fours = r.g.n % 4 == 0 && (uintptr_t)r.g.c.p % data_bytes(r.g.c.bf16, 4) == 0;
 	cuda_tile_launch(b, &r.g, p->kind);
-	if (p->scale && p->kind == CONV_DW) {
+	if (spreads_c(p)) {
 		r.taps.from = (const float *)work;
 		r.taps.parts = r.g.parts;
 		cuda_taps_spread(b, &r.taps);

@@ -62,6 +62,14 @@ HOST_DEVICE int chunk_elements(int precision)
 	return precision == PRECISION_BF16 ? 8 : 4;
 }
 
+/* A chunk of the numbers v, rounded to what products read. */
+DEVICE void put_chunk(int precision, const float v[8], uint32_t to[4])
+{
+	for (int k = 0; k < 4; k++)
+		to[k] = precision == PRECISION_BF16 ? round_two(v[2 * k], v[2 * k + 1])
+			: precision == PRECISION_TF32 ? round_tf32(v[k]) : float_bits(v[k]);
+}
+
 HOST_DEVICE int step_depth(int precision)
 {
 	return DEPTH_CHUNKS * chunk_elements(precision);
@@ -99,9 +107,6 @@ size_t cuda_gemm_scratch(struct backend *, const struct product *, const struct 
 /* One kernel: parts * batches products of g->part of k each, into g->c. */
 void cuda_tile_launch(struct backend *, const struct gemm *, int kind);
 
-/* The pixels of the large image are taken in four phases: it is c, or b of CONV_DW. */
-bool product_in_phases(const struct product *);
-
 /* Between the 3x3 of w and the 16 taps of a product at the small side. */
 struct taps {
 	struct data w;                       /* [3][3][I][O] */
@@ -111,7 +116,7 @@ struct taps {
 	int rows[4];
 };
 struct taps cuda_taps(const struct product *, const struct gemm *, int precision);
-size_t cuda_taps_bytes(const struct taps *);           /* of `to`, in steps of 256 */
+size_t cuda_taps_bytes(const struct taps *);           /* of `to`, as scratch */
 void cuda_taps_sum(struct backend *, const struct taps *);     /* w to `to` */
 void cuda_taps_spread(struct backend *, const struct taps *);  /* `from` to w, a gradient */
 
@@ -125,7 +130,7 @@ struct pack {
 	int across;                          /* not 0: from is [..][width][across], the transpose */
 };
 bool cuda_pack_needed(const struct pack *);            /* else it is packed as it is */
-size_t cuda_pack_bytes(const struct pack *);           /* of the result, in steps of 256 */
+size_t cuda_pack_bytes(const struct pack *);           /* of the result, as scratch */
 void cuda_pack(struct backend *, const struct pack *);
 
 #endif

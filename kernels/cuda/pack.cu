@@ -20,7 +20,7 @@ DEVICE void read4(const struct pack *p, size_t r, int c, float v[4])
 /* A thread has a chunk. */
 KERNEL(pack_rows, struct pack)
 {
-	int bf16 = a.precision == PRECISION_BF16, each = bf16 ? 8 : 4, across = a.padded / each;
+	int each = chunk_elements(a.precision), across = a.padded / each;
 	size_t i = (size_t)BLOCK_X * THREADS + (size_t)THREAD, row = i / (size_t)across;
 	size_t group = row / (size_t)a.group_padded;
 	int c = (int)(i % (size_t)across) * each, line = (int)(row % (size_t)a.group_padded);
@@ -30,9 +30,7 @@ KERNEL(pack_rows, struct pack)
 	if (row >= a.rows) return;
 	for (int k = 0; k < each && line < a.group; k += 4)
 		read4(&a, group * (size_t)a.group + (size_t)line, c + k, v + k);
-	for (int k = 0; k < 4; k++)
-		to[k] = bf16 ? round_two(v[2 * k], v[2 * k + 1])
-			: a.precision == PRECISION_TF32 ? round_tf32(v[k]) : float_bits(v[k]);
+	put_chunk(a.precision, v, to);
 }
 
 bool cuda_pack_needed(const struct pack *p)
@@ -45,9 +43,7 @@ bool cuda_pack_needed(const struct pack *p)
 
 size_t cuda_pack_bytes(const struct pack *p)
 {
-	size_t n = p->rows * (size_t)p->padded;
-
-	return (data_bytes(p->precision == PRECISION_BF16, n) + 255) / 256 * 256;
+	return scratch_bytes(p->precision == PRECISION_BF16, p->rows * (size_t)p->padded);
 }
 
 void cuda_pack(struct backend *b, const struct pack *p)

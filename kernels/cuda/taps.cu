@@ -18,17 +18,12 @@ static void choose_rows(struct taps *t, const struct product *p)
 	memcpy(t->rows, rows, sizeof t->rows);
 }
 
-bool product_in_phases(const struct product *p)
-{
-	return p->scale && (p->kind == CONV_DX) == (p->scale == CONV_DOWN);
-}
-
 struct taps cuda_taps(const struct product *p, const struct gemm *g, int precision)
 {
 	struct taps t;
 
 	memset(&t, 0, sizeof t);
-	t.phases = product_in_phases(p);
+	t.phases = g->phases;
 	choose_rows(&t, p);
 	t.w = p->kind == CONV_DW ? p->c : p->b;
 	t.precision = precision;
@@ -38,9 +33,8 @@ struct taps cuda_taps(const struct product *p, const struct gemm *g, int precisi
 
 size_t cuda_taps_bytes(const struct taps *t)
 {
-	size_t n = (size_t)16 * (size_t)t->Ip * (size_t)t->Op;
-
-	return (data_bytes(t->precision == PRECISION_BF16, n) + 255) / 256 * 256;
+	return scratch_bytes(t->precision == PRECISION_BF16,
+			     (size_t)16 * (size_t)t->Ip * (size_t)t->Op);
 }
 
 /* Of tap e of 16 the one along either side, as bits of rows. */
@@ -70,7 +64,7 @@ DEVICE void add_four(const struct taps *t, size_t row, int o, float v[4])
 /* A thread has a chunk: neighbours in o. */
 KERNEL_OF(THREADS, 4, sum_taps, struct taps)
 {
-	int bf16 = a.precision == PRECISION_BF16, each = bf16 ? 8 : 4, across = a.Op / each;
+	int each = chunk_elements(a.precision), across = a.Op / each;
 	int at = BLOCK_X * THREADS + THREAD, o = at % across * each, line = at / across;
 	int i = line % a.Ip, e = line / a.Ip;
 	uint32_t *to = (uint32_t *)a.to + 4 * (size_t)at;
@@ -84,9 +78,7 @@ KERNEL_OF(THREADS, 4, sum_taps, struct taps)
 		for (int k = 0; k < 8; k += 4)
 			if (k < each) add_four(&a, from, o + k, v + k);
 	}
-	for (int k = 0; k < 4; k++)
-		to[k] = bf16 ? round_two(v[2 * k], v[2 * k + 1])
-			: a.precision == PRECISION_TF32 ? round_tf32(v[k]) : float_bits(v[k]);
+	put_chunk(a.precision, v, to);
 }
 
 /* A thread has a number of the gradient of w; with phases the parts of each follow each other. */
