@@ -14,7 +14,9 @@
 static void layout(struct param *p, enum order order)
 {
 	static const int perm[][4] = {
-		[AS_IS] = { 0, 1, 2, 3 }, [WEIGHT] = { 2, 3, 1, 0 }, [CHW_WEIGHT] = { 3, 1, 2, 0 }
+		[AS_IS] = { 0, 1, 2, 3 }, [WEIGHT] = { 2, 3, 1, 0 },
+		[CHW_WEIGHT] = { 3, 1, 2, 0 }, [CHW_INPUT] = { 2, 3, 1, 0 },
+		[ADJOINT_WEIGHT] = { 2, 3, 0, 1 }, [MAPS] = { 0, 2, 3, 1 },
 	};
 	int d[4] = { 1, 1, 1, 1 };
 
@@ -22,8 +24,13 @@ static void layout(struct param *p, enum order order)
 	if (order == AS_IS) { /* vectors are channels, tables are rows: [1,1,1,C], [R,1,1,C] */
 		must(p->rank <= 2);
 		p->view = p->rank == 2 ? shape4(d[0], 1, 1, d[1]) : shape4(1, 1, 1, d[0]);
-	} else if (order == WEIGHT) {
+	} else if (order == WEIGHT || order == ADJOINT_WEIGHT) {
 		p->view = shape4(d[0], d[1], d[2], d[3]);
+	} else if (order == MAPS) {
+		p->view = shape4(1, d[0], d[1], d[2]);
+	} else if (order == CHW_INPUT) {
+		must(p->rank == 2 && d[1] % 16 == 0);
+		p->view = shape4(d[0], d[1] / 16, 16, 1);
 	} else { /* [16 C, in], [1, 16 C] or [16 C]: the 16 C axis is channel, then pixel */
 		int rows = p->rank == 2 && d[0] == 1 ? d[1] : d[0],
 		    in = p->rank == 2 && d[0] > 1 ? d[1] : 1;
@@ -35,6 +42,7 @@ static void layout(struct param *p, enum order order)
 		p->s.d[k] = p->view.d[p->perm[k]];
 	}
 	if (order == CHW_WEIGHT) p->s = shape4(1, 1, p->s.d[0], p->s.d[1] * p->s.d[3]);
+	if (order == CHW_INPUT) p->s = shape4(1, 1, p->s.d[0] * p->s.d[2], p->s.d[3]);
 }
 
 int param_add(struct params *ps, const char *name, enum order order, int rank, const int64_t *shape,
@@ -139,6 +147,13 @@ static int init_orthogonal(const struct param *p, uint64_t seed, uint64_t stream
 	return 0;
 }
 
+/* Number j of the filter. */
+static float blur(size_t j)
+{
+	static const int f[4] = { 1, 3, 3, 1 };
+	return (float)(f[j / 4] * f[j % 4]) / 64;
+}
+
 int param_init(const struct params *ps, real *data, uint64_t seed)
 {
 	for (int i = 0; i < ps->n; i++) {
@@ -154,7 +169,8 @@ int param_init(const struct params *ps, real *data, uint64_t seed)
 		}
 		for (size_t j = 0; j < n && p->init != INIT_ORTHOGONAL; j++)
 			out[j] = p->init == INIT_ONE ? 1 : p->init == INIT_ZERO ? 0 :
-				 p->init == INIT_NORMAL ? (float)rng_normal(&r) :
+				 p->init == INIT_NORMAL ? (float)(rng_normal(&r) * (p->fan ? p->fan : 1)) :
+				 p->init == INIT_BLUR ? blur(j) :
 				 (float)((2 * rng_uniform(&r) - 1) / sqrt(p->fan));
 		param_import(p, out, data);
 		free(out);

@@ -5,7 +5,8 @@
 
 #include "lib/tape/tape.h"
 
-enum init { INIT_ORTHOGONAL, INIT_UNIFORM, INIT_NORMAL, INIT_ZERO, INIT_ONE };
+/* blur: 4x4, the outer product of [1,3,3,1] with itself, of sum 1 */
+enum init { INIT_ORTHOGONAL, INIT_UNIFORM, INIT_NORMAL, INIT_ZERO, INIT_ONE, INIT_BLUR };
 
 struct param {
 	char name[64];                       /* as published: "blocks.0.0.conv1.weight" */
@@ -17,7 +18,8 @@ struct param {
 	/* has a gradient and moments; false: a buffer (u0, sv0, stored_*) */
 	bool trained;
 	enum init init;
-	int fan;                             /* INIT_UNIFORM: in +-1/sqrt(fan) */
+	/* INIT_UNIFORM: in +-1/sqrt(fan); INIT_NORMAL: of this deviation, 0 is 1 */
+	int fan;
 	/* place in the flat buffer, in reals; 64-byte aligned */
 	size_t at;
 };
@@ -26,8 +28,9 @@ struct param {
  * moments. */
 struct params { struct param *p; int n; size_t total; };
 
-/* WEIGHT: [O,I,K,L] -> [K,L,I,O]; CHW_WEIGHT: rows are channel-major 4x4 maps */
-enum order { AS_IS, WEIGHT, CHW_WEIGHT };
+/* WEIGHT: [O,I,K,L] -> [K,L,I,O]; CHW_WEIGHT: rows are channel-major 4x4 maps, CHW_INPUT: columns
+ * are; ADJOINT_WEIGHT: [O,I,K,L] -> [K,L,O,I], for conv_adjoint; MAPS: [C,H,W] -> [1,H,W,C] */
+enum order { AS_IS, WEIGHT, CHW_WEIGHT, CHW_INPUT, ADJOINT_WEIGHT, MAPS };
 
 int param_add(struct params *, const char *name, enum order, int rank, const int64_t *shape,
 	      bool trained, enum init, int fan);

@@ -372,6 +372,18 @@ val conv(struct tape *t, val x, val w, int stride, struct pads p)
 	return emit2(t, OP_conv, conv_shape(s, k.d[0], k.d[1], k.d[3], &a), x, w, a);
 }
 
+val conv_adjoint(struct tape *t, val x, val w, int stride, struct pads p, int H, int W)
+{
+	struct shape s = tape_shape(t, x), k = tape_shape(t, w);
+	struct attr a = conv_attr(stride, p);
+	struct shape y = shape4(s.d[0], H, W, k.d[2]);
+
+	must(shape_same(conv_shape(y, k.d[0], k.d[1], k.d[3], &a), s));
+	a.i[5] = H;
+	a.i[6] = W;
+	return emit2(t, OP_conv_dx, y, x, w, a);
+}
+
 static val conv_scaled(struct tape *t, val x, val w, enum conv_scale scale)
 {
 	struct shape s = tape_shape(t, x), k = tape_shape(t, w), y = s;

@@ -84,6 +84,9 @@ val attention(struct tape *, val q, val k, val v);
 struct pads { int top, bottom, left, right; };
 /* x[N,H,W,I], w[K,L,I,O] */
 val conv(struct tape *, val x, val w, int stride, struct pads);
+/* The adjoint of conv(., w) from images of H by W pixels ("transposed convolution"): x[N,P,Q,O],
+ * w[K,L,I,O] -> [N,H,W,I]. */
+val conv_adjoint(struct tape *, val x, val w, int stride, struct pads, int H, int W);
 /* conv(up2(x), w) and sum2(conv(x, w)) of 3x3 taps, pad 1, without the large image in between. */
 val conv_up2(struct tape *, val x, val w);
 val conv_sum2(struct tape *, val x, val w);

@@ -1,0 +1,79 @@
+"""Packs the StyleGAN2 golden cases (computed with the reference PyTorch implementation in float64) into one small safetensors file a
+network: python3 stylegan2.py FOLDER_OF_CASES OUT.  Needs numpy.  Metadata: the configuration, and of each input of a case its name, fill
+and shape.  Arrays are flat, of more than THIN numbers every STRIDE-th is kept; [sum, norm, dot] under NAME~ where the cases have no more."""
+import json, struct, sys
+import numpy as np
+
+THIN, STRIDE = 1024, 7
+
+
+def save(path, tensors, meta):
+    head, data, at = {"__metadata__": meta}, [], 0
+    for name, a in tensors.items():
+        raw = np.ascontiguousarray(a).astype("<f8").tobytes()
+        head[name] = {"dtype": "F64", "shape": list(np.shape(a)), "data_offsets": [at, at + len(raw)]}
+        data.append(raw)
+        at += len(raw)
+    text = json.dumps(head, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + b"".join(data))
+
+
+def thin(a):
+    a = np.ravel(a)
+    return a[::STRIDE] if a.size > THIN else a
+
+
+def shapes(net, j, tensors):
+    for i, (name, shape) in enumerate(j["params"]):
+        tensors[f"shape.{net}.{name}"] = np.array([i] + shape, float)
+    for name, shape in j["buffers"]:
+        tensors[f"shape.{net}.{name}"] = np.array([-1] + shape, float)
+
+
+def tiny(folder, out):
+    nets = json.load(open(folder + "/tiny.json"))["nets"]
+    z = np.load(folder + "/tiny.npz")
+    for net, n in nets.items():
+        t, meta = {}, {k: str(v) for k, v in n["cfg"].items()}
+        shapes("G", n["G"], t)
+        shapes("D", n["D"], t)
+        for c in n["cases"]:
+            group = c["id"].split(".", 1)[1]
+            for name, i in c["inputs"].items():
+                assert "put" not in i and i.get("scale", 1) == 1
+                meta[f"{group}.{name}"] = " ".join([i["name"], i["fill"]] + [str(d) for d in i["shape"]])
+            for k, v in c["params"].items():
+                meta[f"{group}.{k}"] = str(v)
+            for name, o in c["outputs"].items():
+                if name.startswith(("const.", "fake.")):
+                    continue
+                if "at" in o:
+                    t[f"{group}.{name}"] = thin(z[c["id"]][o["at"]:o["at"] + int(np.prod(o["shape"]))])
+                else:
+                    assert o["probe"]["name"] == f"probe/{c['id']}.{name}"
+                    t[f"{group}.{name}~"] = np.array([o["sum"], o["norm"], o["probe"]["dot"]])
+        save(f"{out}/{net}.safetensors", t, meta)
+
+
+def full(folder, out):
+    j = json.load(open(folder + "/full128.json"))
+    z = np.load(folder + "/full128.npz")
+    t, meta = {}, {k: str(v) for k, v in j["meta"]["cfg"].items()}
+    shapes("G", j["G"], t)
+    shapes("D", j["D"], t)
+    for name, i in j["inputs"].items():
+        meta[name] = " ".join([i["name"], i["fill"]] + [str(d) for d in i["shape"]])
+    for k in j["meta"]:
+        if k.endswith("key_prefix"):
+            meta[k] = j["meta"][k]
+    for name in z:
+        if name.endswith("_fp64"):
+            a = np.ravel(z[name])
+            t[name[:-5]] = a[::97] if a.size > 8192 else a
+    save(f"{out}/full128.safetensors", t, meta)
+
+
+tiny(sys.argv[1], sys.argv[2])
+full(sys.argv[1], sys.argv[2])

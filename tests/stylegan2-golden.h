@@ -1,0 +1,436 @@
+/* stylegan2-golden: networks filled with numbers made from names, and what the reference
+ * implementation computed with them (tests/golden/make/stylegan2.py). */
+#include "tests/formula.h"
+#include "tests/tap.h"
+#include "lib/nets/stylegan2.h"
+
+enum { ROOMS = 64, STRIDE = 7, THIN = 1024 };
+
+struct golden {
+	struct tensors t;
+	const char *name;
+	struct stylegan2 c;
+	int batch;
+	struct params gp, dp;
+	real *g, *d;
+	struct backend *b;
+	real *room[ROOMS];                   /* of inputs */
+	int rooms;
+};
+
+/* How far values, gradients, and gradients of noise strengths may be off. */
+struct limits { double value, grad, noise; };
+
+static double meta(const struct golden *g, const char *name)
+{
+	const char *s = tensors_meta(&g->t, name);
+	must(s);
+	return strtod(s, NULL);
+}
+
+static bool ends(const char *s, const char *tail)
+{
+	size_t n = strlen(s), m = strlen(tail);
+	return n >= m && !strcmp(s + n - m, tail);
+}
+
+static double fill_value(const char *name, uint64_t key, int64_t i)
+{
+	static const int f[4] = { 1, 3, 3, 1 };
+	double sym = 2 * formula_u(key, i) - 1;
+	bool map = !strncmp(name, "mapping.fc", 10);
+
+	if (ends(name, "resample_filter")) return (double)(f[i / 4] * f[i % 4]) / 64;
+	if (ends(name, "noise_strength")) return 0.3;
+	if (ends(name, "affine.bias")) return 1 + 0.1 * sym;
+	if (ends(name, ".bias")) return (map ? 10 : 0.1) * sym;
+	if (ends(name, "w_avg")) return 0.1 * sym;
+	return (map ? 100 : 1) * sqrt(3) * sym;
+}
+
+static real *filled(const struct golden *g, const struct params *ps, char net)
+{
+	char key[32];
+	real *data = param_buffer(ps);
+
+	snprintf(key, sizeof key, "%c_key_prefix", net);
+	for (int i = 0; i < ps->n; i++) {
+		const struct param *p = &ps->p[i];
+		uint64_t h = formula_name(tensors_meta(&g->t, key), p->name);
+		size_t n = shape_count(p->s);
+		float *v = mem_new(n, sizeof *v);
+		for (size_t j = 0; j < n; j++) v[j] = (float)fill_value(p->name, h, (int64_t)j);
+		param_import(p, v, data);
+		free(v);
+	}
+	return data;
+}
+
+static void golden_open(struct golden *g, const char *name, const char *backend)
+{
+	char path[128];
+
+	*g = (struct golden){ .name = name, .c = stylegan2_default() };
+	snprintf(path, sizeof path, "tests/golden/stylegan2/%s.safetensors", name);
+	must(!tensors_open(&g->t, path));
+	struct stylegan2 *c = &g->c;
+	c->resolution = (int)meta(g, "res");
+	c->channel_base = (int)meta(g, "channel_base");
+	c->channel_max = (int)meta(g, "channel_max");
+	c->dim_z = (int)meta(g, "z_dim");
+	c->dim_w = (int)meta(g, "w_dim");
+	c->g_layers = (int)meta(g, "map_layers");
+	c->features = (int)meta(g, "h_dim");
+	c->n_classes = (int)meta(g, "c_dim");
+	c->instance_cond = c->features > 0;
+	c->class_cond = c->n_classes > 0;
+	c->g_clamp = meta(g, "clamp_G");
+	c->d_clamp = meta(g, "clamp_D");
+	c->group = (int)meta(g, "mbstd");
+	g->batch = (int)meta(g, "N");
+	stylegan2_g_params(c, &g->gp);
+	stylegan2_d_params(c, &g->dp);
+	g->g = filled(g, &g->gp, 'G');
+	g->d = filled(g, &g->dp, 'D');
+	must(g->b = backend_new(backend, 2));
+}
+
+static void forget_inputs(struct golden *g)
+{
+	while (g->rooms) free(g->room[--g->rooms]);
+}
+
+static void golden_close(struct golden *g)
+{
+	forget_inputs(g);
+	param_free(&g->gp);
+	param_free(&g->dp);
+	free(g->g);
+	free(g->d);
+	backend_free(g->b);
+	tensors_close(&g->t);
+}
+
+/* Where number i of a published array [N,C,H,W] is in ours. */
+static size_t spot(struct shape s, size_t i)
+{
+	size_t w = i % (size_t)s.d[2], h = i / (size_t)s.d[2] % (size_t)s.d[1];
+	size_t pixels = (size_t)s.d[1] * (size_t)s.d[2], c = i / pixels % (size_t)s.d[3];
+	size_t n = i / pixels / (size_t)s.d[3];
+
+	return ((n * (size_t)s.d[1] + h) * (size_t)s.d[2] + w) * (size_t)s.d[3] + c;
+}
+
+/* Rows of unit length. */
+static void normalise(real *x, uint64_t name, int rows, int width)
+{
+	for (int i = 0; i < rows; i++) {
+		double norm = 0;
+		for (int k = 0; k < width; k++)
+			norm += pow(2 * formula_u(name, i * width + k) - 1, 2);
+		for (int k = 0; k < width; k++)
+			x[i * width + k] = (real)(float)(
+				(2 * formula_u(name, i * width + k) - 1) / sqrt(norm));
+	}
+}
+
+/* An input of a group, as a leaf; rows (< 0: all) of it; -1: it has none. */
+static val given(struct golden *g, struct tape *t, const char *group, const char *name, int rows)
+{
+	char key[96], text[96], fill[16];
+	int d[4] = { 1, 1, 1, 1 };
+
+	snprintf(key, sizeof key, "%s%s%s", group, *group ? "." : "", name);
+	const char *s = tensors_meta(&g->t, key);
+	if (!s) return -1;
+	int rank = sscanf(s, "%95s %15s %d %d %d %d", text, fill, d, d + 1, d + 2, d + 3) - 2;
+	struct shape shape = rank == 4 ? shape4(d[0], d[2], d[3], d[1]) :
+		rank == 3 ? shape4(d[0], d[1], 1, d[2]) : shape4(d[0], 1, 1, d[1]);
+	uint64_t h = formula_name("", text);
+	size_t n = shape_count(shape);
+	real *x = mem_new(n, sizeof *x);
+
+	must(g->rooms < ROOMS);
+	g->room[g->rooms++] = x;
+	if (!strcmp(fill, "l2rows")) {
+		normalise(x, h, d[0], d[1]);
+	} else if (!strcmp(fill, "onehot")) {
+		for (int i = 0; i < d[0]; i++) x[i] = (real)floor(formula_u(h, i) * d[1]);
+		shape.d[3] = 1;
+	} else {
+		double high = strcmp(fill, "unit") ? 1 : sqrt(3);
+		for (size_t i = 0; i < n; i++)
+			x[rank == 4 ? spot(shape, i) : i] = (real)(float)(
+				high * (2 * formula_u(h, (int64_t)i) - 1));
+	}
+	if (rows >= 0 && rows < shape.d[0]) shape.d[0] = rows;
+	return leaf(t, shape, x);
+}
+
+/* v[n], in published order, against a golden array, or its sum, norm and product with a probe. */
+static double off(const struct golden *g, const char *group, const char *name, const double *v,
+		  size_t n)
+{
+	char key[128];
+	double worst = 0, top = 1e-30;
+
+	snprintf(key, sizeof key, "%s%s%s", group, *group ? "." : "", name);
+	const struct tensor *x = tensors_find(&g->t, key);
+	if (x) {
+		const double *w = x->data;
+		size_t step = (size_t)x->count == n ? 1 : (n + (size_t)x->count - 1) / (size_t)x->count;
+		must((size_t)x->count == (n + step - 1) / step);
+		for (size_t i = 0; i < n; i += step) {
+			top = fmax(top, fabs(w[i / step]));
+			worst = isnan(v[i]) ? INFINITY : fmax(worst, fabs(v[i] - w[i / step]));
+		}
+		return worst / top;
+	}
+	strcat(key, "~");
+	x = tensors_find(&g->t, key);
+	must(x && x->count == 3);
+	const double *w = x->data;
+	char probe[160];
+	snprintf(probe, sizeof probe, "probe/%s.%s.%s", g->name, group, name);
+	uint64_t h = formula_name("", probe);
+	double s = 0, norm = 0, dot = 0;
+	for (size_t i = 0; i < n; i++) {
+		s += v[i], norm += v[i] * v[i];
+		dot += v[i] * (2 * formula_u(h, (int64_t)i) - 1);
+	}
+	norm = sqrt(norm);
+	double unit = fmax(w[1], 1e-30), many = unit * sqrt((double)n);
+	worst = fmax(fabs(norm - w[1]) / unit, fmax(fabs(s - w[0]), fabs(dot - w[2])) / many);
+	return isnan(norm) ? INFINITY : worst;
+}
+
+/* A kept value; maps: of pixels, else rows. */
+static double value_off(const struct golden *g, const char *group, const char *name,
+			const struct tape *t, val x)
+{
+	struct shape s = tape_shape(t, x);
+	size_t n = shape_count(s);
+	bool maps = s.d[2] > 1;
+	double *v = mem_new(n, sizeof *v);
+	const real *got = tape_value(t, x);
+
+	for (size_t i = 0; i < n; i++) v[i] = (double)got[maps ? spot(s, i) : i];
+	double e = off(g, group, name, v, n);
+	if (!(e < 1e-3)) printf("# %s.%s: off by %.3g\n", group, name, e);
+	free(v);
+	return e;
+}
+
+/* The gradients of what a scope read, after a run. */
+struct gradients { val x[512], g[512]; int param[512], n; };
+
+static void want_gradients(struct gradients *w, struct tape *t, val loss, const struct scope *s)
+{
+	w->n = 0;
+	for (int i = 0; i < s->ps->n; i++)
+		if (s->ps->p[i].trained && s->leaf[i] >= 0)
+			w->param[w->n] = i, w->x[w->n++] = s->leaf[i];
+	must(w->n <= 512);
+	grads(t, loss, -1, w->x, w->g, w->n);
+	for (int i = 0; i < w->n; i++) keep(t, w->g[i]);
+}
+
+/* Worst of them; those of noise strengths apart. */
+static void gradients_off(const struct golden *g, const char *group, const struct tape *t,
+			  const struct gradients *w, const struct params *ps, double worst[2])
+{
+	worst[0] = worst[1] = 0;
+	for (int i = 0; i < w->n; i++) {
+		const struct param *p = &ps->p[w->param[i]];
+		size_t n = shape_count(p->s);
+		double *v = mem_new(n, sizeof *v);
+		char name[96];
+		const real *got = tape_value(t, w->g[i]);
+		int k = ends(p->name, "noise_strength");
+		for (size_t j = 0; j < n; j++) v[j] = (double)got[param_place(p, j)];
+		snprintf(name, sizeof name, "grad.%s", p->name);
+		double e = off(g, group, name, v, n);
+		if (!(e < 1e-3)) printf("# %s %s: off by %.3g\n", group, name, e);
+		worst[k] = fmax(worst[k], isnan(e) ? INFINITY : e);
+		free(v);
+	}
+}
+
+static void check_gradients(const struct golden *g, const char *group, const struct tape *t,
+			    const struct gradients *w, const struct params *ps,
+			    const struct limits *l)
+{
+	double e[2];
+
+	gradients_off(g, group, t, w, ps, e);
+	ok(w->n > 0 && e[0] <= l->grad && e[1] <= l->noise,
+	   "%s %s: %d gradients off by %.2g, of noise strengths by %.2g", g->name, group, w->n, e[0],
+	   e[1]);
+}
+
+static void run(const struct golden *g, const char *group, struct tape *t)
+{
+	if (!ok(!tape_plan(t, g->b, true) && !tape_check_plan(t) && !tape_run(t), "%s %s: run",
+		g->name, group))
+		printf("# %s\n", why());
+}
+
+static bool has(const struct golden *g, const char *group, const char *name)
+{
+	char key[96];
+	snprintf(key, sizeof key, "%s.%s", group, name);
+	return tensors_meta(&g->t, key);
+}
+
+static void check_shapes(const struct golden *g, const struct params *ps, char net)
+{
+	int found = 0, listed = 0, order[2] = { 0, 0 };
+	char prefix[16];
+
+	snprintf(prefix, sizeof prefix, "shape.%c.", net);
+	for (int i = 0; i < ps->n; i++) {
+		char key[96];
+		const struct param *p = &ps->p[i];
+		snprintf(key, sizeof key, "%s%s", prefix, p->name);
+		const struct tensor *t = tensors_find(&g->t, key);
+		const double *d = t ? t->data : NULL;
+		bool same = t && t->count == p->rank + 1;
+		for (int k = 0; same && k < p->rank; k++) same = d[k + 1] == (double)p->shape[k];
+		/* the place among the parameters of Adam; buffers have none */
+		if (same) same = p->trained ? d[0] == order[0]++ : d[0] == -1;
+		if (same) found++;
+		else printf("# %s: no such tensor, or another shape or place\n", key);
+	}
+	for (int i = 0; i < g->t.n; i++) listed += !strncmp(g->t.t[i].name, prefix, strlen(prefix));
+	ok(found == ps->n && found == listed,
+	   "%s: %d tensors of %c have published names, shapes and order", g->name, listed, net);
+}
+
+static val labels(struct golden *g, struct tape *t, const char *group, int rows)
+{
+	return g->c.class_cond ? given(g, t, group, "c", rows) : -1;
+}
+
+static val features(struct golden *g, struct tape *t, const char *group, int rows)
+{
+	return g->c.instance_cond ? given(g, t, group, "h", rows) : -1;
+}
+
+/* psi for the first `most` styles, 1 for the others. */
+static val psis(struct golden *g, struct tape *t, double psi, int most)
+{
+	int k = stylegan2_styles(&g->c);
+	double v[32];
+
+	for (int i = 0; i < k; i++) v[i] = i < most ? psi : 1;
+	return numbers(t, shape4(1, k, 1, 1), v);
+}
+
+/* The first `cutoff` styles of w, the others of w2. */
+static val mixed(struct golden *g, struct tape *t, val w, val w2, int cutoff)
+{
+	int k = stylegan2_styles(&g->c);
+	double first[32], rest[32];
+
+	for (int i = 0; i < k; i++) rest[i] = 1 - (first[i] = i < cutoff);
+	return add(t, mul(t, w, numbers(t, shape4(1, k, 1, 1), first)),
+		   mul(t, w2, numbers(t, shape4(1, k, 1, 1), rest)));
+}
+
+static void planes(struct golden *g, struct tape *t, const char *group, val *noise)
+{
+	for (int k = 0; k < stylegan2_styles(&g->c) - 1; k++) {
+		char name[32];
+		snprintf(name, sizeof name, "noise.b%d.conv%d", stylegan2_noise_side(k), k % 2 == 0);
+		noise[k] = given(g, t, group, name, -1);
+		must(noise[k] >= 0);
+	}
+}
+
+static val mean_of(struct tape *t, val x)
+{
+	return scale(t, sum(t, x), 1.0 / (double)shape_count(tape_shape(t, x)), 0);
+}
+
+/* Both mappings. */
+static void check_map(struct golden *g, const struct limits *l)
+{
+	struct tape *t = tape_new();
+	struct scope s = scope_open(t, &g->gp, g->g, true);
+	struct gradients w;
+	val z = given(g, t, "g6", "z", -1), y = labels(g, t, "g6", -1), f = features(g, t, "g6", -1);
+	val at = stylegan2_map(&s, &g->c, z, y, f, true);
+	val all = stylegan2_truncate(&s, &g->c, at, psis(g, t, 0.7, 32));
+	val two = stylegan2_truncate(&s, &g->c, at, psis(g, t, 0.7, 2));
+
+	keep(t, at), keep(t, all), keep(t, two);
+	want_gradients(&w, t, sum(t, mul(t, at, given(g, t, "g6", "dw", -1))), &s);
+	run(g, "g6", t);
+	double e = fmax(value_off(g, "g6", "w", t, at), value_off(g, "g6", "ws_psi0.7", t, all));
+	e = fmax(e, value_off(g, "g6", "ws_psi0.7_cut2", t, two));
+	e = fmax(e, value_off(g, "g6", "w_avg1", t, s.up[0].v));
+	ok(e <= l->value, "%s g6: w, truncations and average off by %.2g", g->name, e);
+	check_gradients(g, "g6", t, &w, &g->gp, l);
+	scope_close(&s);
+	tape_free(t);
+	forget_inputs(g);
+}
+
+static void check_synthesis(struct golden *g, const struct limits *l)
+{
+	struct tape *t = tape_new();
+	struct scope s = scope_open(t, &g->gp, g->g, false);
+	struct gradients w;
+	val noise[32], none[32], ws = given(g, t, "g7", "ws", -1), dws;
+
+	planes(g, t, "g7", noise);
+	for (int i = 0; i < 32; i++) none[i] = -1;
+	val x = stylegan2_synthesis(&s, &g->c, ws, noise);
+	val still = stylegan2_synthesis(&s, &g->c, ws, NULL);
+	val bare = stylegan2_synthesis(&s, &g->c, ws, none);
+	keep(t, x), keep(t, still), keep(t, bare);
+	val loss = sum(t, mul(t, x, given(g, t, "g7", "Y", -1)));
+	keep(t, dws = grad(t, loss, ws));
+	want_gradients(&w, t, loss, &s);
+	run(g, "g7", t);
+	double e = fmax(value_off(g, "g7", "img_rand", t, x),
+			value_off(g, "g7", "img_const", t, still));
+	e = fmax(e, value_off(g, "g7", "img_none", t, bare));
+	ok(e <= l->value, "%s g7: images off by %.2g", g->name, e);
+	e = value_off(g, "g7", "dws", t, dws);
+	ok(e <= l->grad, "%s g7: gradient of styles off by %.2g", g->name, e);
+	check_gradients(g, "g7", t, &w, &g->gp, l);
+	scope_close(&s);
+	tape_free(t);
+	forget_inputs(g);
+}
+
+static void check_d(struct golden *g, const struct limits *l)
+{
+	struct tape *t = tape_new();
+	struct scope s = scope_open(t, &g->dp, g->d, false);
+	struct gradients w;
+	val y = labels(g, t, "g8", -1), f = features(g, t, "g8", -1);
+	val fake = given(g, t, "g8", "fake", -1), real_ = given(g, t, "g8", "real", -1), dx, dg;
+	val a = stylegan2_d(&s, &g->c, fake, y, f), b = stylegan2_d(&s, &g->c, real_, y, f);
+	val la = mean_of(t, softplus(t, a)), lb = mean_of(t, softplus(t, scale(t, b, -1, 0)));
+	val lg = mean_of(t, softplus(t, scale(t, a, -1, 0)));
+
+	keep(t, a), keep(t, b), keep(t, la), keep(t, lb), keep(t, lg);
+	keep(t, dx = grad(t, la, fake));
+	keep(t, dg = grad(t, lg, fake));
+	want_gradients(&w, t, add(t, la, lb), &s);
+	run(g, "g8", t);
+	double e = fmax(value_off(g, "g8", "logit_fake", t, a),
+			value_off(g, "g8", "logit_real", t, b));
+	e = fmax(e, fmax(value_off(g, "g8", "loss_fake", t, la),
+			 value_off(g, "g8", "loss_real", t, lb)));
+	e = fmax(e, value_off(g, "g8", "loss_G", t, lg));
+	ok(e <= l->value, "%s g8: scores and losses off by %.2g", g->name, e);
+	e = fmax(value_off(g, "g8", "dfake", t, dx), value_off(g, "g8", "dfake_G", t, dg));
+	ok(e <= l->grad, "%s g8: gradients of images off by %.2g", g->name, e);
+	check_gradients(g, "g8", t, &w, &g->dp, l);
+	scope_close(&s);
+	tape_free(t);
+	forget_inputs(g);
+}
