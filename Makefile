@@ -23,7 +23,7 @@ SRC      := $(filter-out %_avx512.c %_avx512vnni.c %_avx2.c,$(SRC))
 endif
 # What a tape needs, with real = double, for tests/check-*-f64.c.
 SRC64    := $(filter-out lib/stat/% lib/nets/% lib/gan/watch.c kernels/cpu/%,$(SRC)) \
-	$(filter lib/nets/biggan.c lib/nets/stylegan2.c lib/nets/layer.c kernels/cpu/blas.c,$(SRC))
+	$(filter lib/nets/model.c lib/nets/biggan.c lib/nets/stylegan2.c lib/nets/layer.c kernels/cpu/blas.c,$(SRC))
 OBJ      := $(SRC:%.c=$B/obj/%.o)
 # The CUDA backend is a library that programs load when asked to: by nvcc where there is one, and for
 # the tests by gcc over an emulated device.

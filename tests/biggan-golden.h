@@ -59,7 +59,7 @@ static void fill(const struct params *ps, const char *prefix, real *data)
 struct golden {
 	struct tensors t;
 	const char *name;
-	struct biggan c;
+	struct model c;
 	int batch, stride, steps;
 	double d_bias;
 	bool constant;
@@ -87,11 +87,11 @@ static const double *want(const struct golden *g, const char *name, size_t n)
 static int golden_open(struct golden *g, const char *name)
 {
 	char path[128];
-	*g = (struct golden){ .name = name, .c = biggan_default() };
+	*g = (struct golden){ .name = name, .c = { .biggan = biggan_default() } };
 	snprintf(path, sizeof path, "tests/golden/biggan/%s.safetensors", name);
 	if (tensors_open(&g->t, path)) return -1;
 	g->c.resolution = (int)meta(g, "res");
-	g->c.g_ch = g->c.d_ch = (int)meta(g, "ch");
+	g->c.biggan.g_ch = g->c.biggan.d_ch = (int)meta(g, "ch");
 	g->c.n_classes = (int)meta(g, "n_classes");
 	g->c.instance_cond = meta(g, "instance_cond") != 0;
 	g->c.class_cond = meta(g, "class_cond") != 0;
@@ -272,7 +272,7 @@ static void check_tensors(const struct golden *g, const char *what, int step,
 static void check_eval(struct golden *g, struct gan *s, struct backend *b, const struct limits *l,
 		       int step, const real *weights, const char *image, bool scores)
 {
-	struct biggan *c = &g->c;
+	struct model *c = &g->c;
 	struct tape *t = tape_new();
 	int n = g->batch, R = c->resolution;
 	struct scope gs = scope_open(t, &s->gp, (real *)weights, false),
@@ -281,17 +281,17 @@ static void check_eval(struct golden *g, struct gan *s, struct backend *b, const
 	     *x = mem_new((size_t)(n * R * R * 3), sizeof *x);
 	real *y = mem_new((size_t)n, sizeof *y), *f = mem_new((size_t)(n * c->features), sizeof *f);
 
-	fill_input(g, step, step ? "zg" : "z", z, (size_t)(n * biggan_dim_z(c)), sqrt(3));
+	fill_input(g, step, step ? "zg" : "z", z, (size_t)(n * model_dim_z(c)), sqrt(3));
 	fill_cond(g, step, y, c->instance_cond ? f : NULL);
 	val vy = c->class_cond ? leaf(t, shape4(n, 1, 1, 1), y) : -1;
 	val vf = c->instance_cond ? leaf(t, shape4(n, 1, 1, c->features), f) : -1;
-	val fake = biggan_g(&gs, c, leaf(t, shape4(n, 1, 1, biggan_dim_z(c)), z), vy, vf), sr = -1,
+	val fake = biggan_g(&gs, &c->biggan, leaf(t, shape4(n, 1, 1, model_dim_z(c)), z), vy, vf), sr = -1,
 	    sf = -1;
 	keep(t, fake);
 	if (scores) {
 		fill_images(g, step, x);
-		keep(t, sr = biggan_d(&ds, c, leaf(t, shape4(n, R, R, 3), x), vy, vf));
-		keep(t, sf = biggan_d(&ds, c, fake, vy, vf));
+		keep(t, sr = biggan_d(&ds, &c->biggan, leaf(t, shape4(n, R, R, 3), x), vy, vf));
+		keep(t, sf = biggan_d(&ds, &c->biggan, fake, vy, vf));
 	}
 	ok(!tape_plan(t, b, true) && !tape_check_plan(t), "%s: plan of %s", g->name, image);
 	tape_run(t);
@@ -311,7 +311,7 @@ static void check_eval(struct golden *g, struct gan *s, struct backend *b, const
 static void check_step(struct golden *g, struct phases *p, const struct limits *l, int step)
 {
 	struct gan *s = p->s;
-	int n = g->batch, zs = biggan_dim_z(&g->c);
+	int n = g->batch, zs = model_dim_z(&g->c);
 	char key[64];
 
 	fill_input(g, step, "z", p->in.z, (size_t)(n * zs), sqrt(3));

@@ -14,12 +14,12 @@
 
 enum { BATCH = 4 };
 
-static struct biggan network(int resolution, int ch)
+static struct model network(int resolution, int ch)
 {
-	struct biggan c = biggan_default();
+	struct model c = { .biggan = biggan_default() };
 
 	c.resolution = resolution;
-	c.g_ch = c.d_ch = ch;
+	c.biggan.g_ch = c.biggan.d_ch = ch;
 	c.features = 16;
 	c.instance_cond = true;
 	c.class_cond = false;
@@ -49,7 +49,7 @@ static size_t gradients(const struct phase *f, const struct params *ps, real **t
 
 static void run_open(struct run *r, const char *backend)
 {
-	struct biggan c = network(32, 2);
+	struct model c = network(32, 2);
 	struct recipe recipe = { .batch = BATCH, .accumulate = 1, .d_steps = 1,
 				 .g = { 1e-3, 0, 0.999, 1e-6 }, .d = { 2e-3, 0, 0.999, 1e-6 },
 				 .ema_decay = 0.9, .ema_start = 2 };
@@ -60,7 +60,7 @@ static void run_open(struct run *r, const char *backend)
 	for (int i = 0; i < r->s.gp.n; i++)          /* attention takes part */
 		if (strstr(r->s.gp.p[i].name, ".gamma")) r->s.g[r->s.gp.p[i].at] = (real)0.7;
 	must(!phase_open(&r->p, &r->s, &recipe, r->b));
-	fill(r->p.in.z, (size_t)biggan_dim_z(&c), &draw);
+	fill(r->p.in.z, (size_t)model_dim_z(&c), &draw);
 	fill(r->p.in.x, 3 * 32 * 32, &draw);
 	fill(r->p.in.f, (size_t)c.features, &draw);
 	fill(r->p.in.xf, (size_t)c.features, &draw);
@@ -112,7 +112,7 @@ static void check_step(void)
 	run_close(&f32), run_close(&bf16);
 }
 
-static struct phase_bytes planned(const char *backend, const struct biggan *c, int batch)
+static struct phase_bytes planned(const char *backend, const struct model *c, int batch)
 {
 	struct recipe r = { .batch = batch, .accumulate = 1, .d_steps = 1 };
 	struct backend *b = backend_new(backend, 1);
@@ -131,7 +131,7 @@ static struct phase_bytes planned(const char *backend, const struct biggan *c, i
 
 static void check_memory(int resolution, int ch, int batch)
 {
-	struct biggan c = network(resolution, ch);
+	struct model c = network(resolution, ch);
 	struct phase_bytes f32 = planned("cuda-f32", &c, batch);
 	struct phase_bytes bf16 = planned("cuda-bf16", &c, batch);
 	double part = (double)bf16.activations / (double)f32.activations;

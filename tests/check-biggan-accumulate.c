@@ -11,12 +11,12 @@
 
 enum { BATCH = 3, BATCHES = 3 };
 
-static struct biggan tiny(void)
+static struct model tiny(void)
 {
-	struct biggan c = biggan_default();
+	struct model c = { .biggan = biggan_default() };
 
 	c.resolution = 32;
-	c.g_ch = c.d_ch = 2;
+	c.biggan.g_ch = c.biggan.d_ch = 2;
 	c.n_classes = 5;
 	c.features = 16;
 	c.class_cond = true;
@@ -34,7 +34,7 @@ static void draw(struct phases *p, int number)
 	struct rng r = rng_at(7, (uint64_t)number);
 	size_t f = BATCH * (size_t)p->s->c.features;
 
-	fill(p->in.z, BATCH * (size_t)biggan_dim_z(&p->s->c), &r);
+	fill(p->in.z, BATCH * (size_t)model_dim_z(&p->s->c), &r);
 	fill(p->in.x, BATCH * 32 * 32 * 3, &r);
 	fill(p->in.f, f, &r);
 	fill(p->in.xf, f, &r);
@@ -116,7 +116,7 @@ static void by_phase(struct gan *s, const struct recipe *r, struct backend *b)
 	phase_close(&p);
 }
 
-static void check_d_steps(struct biggan *c, struct recipe r, struct backend *b)
+static void check_d_steps(struct model *c, struct recipe r, struct backend *b)
 {
 	struct gan two, one;
 	struct phases p;
@@ -141,7 +141,7 @@ static void check_d_steps(struct biggan *c, struct recipe r, struct backend *b)
 
 int main(void)
 {
-	struct biggan c = tiny();
+	struct model c = tiny();
 	struct adam a = { 1e-3, 0, 0.999, 1e-6 };
 	struct recipe r = { .batch = BATCH, .accumulate = BATCHES, .d_steps = 1, .g = a, .d = a };
 	struct backend *b = backend_new("cpu", 2);

@@ -24,7 +24,7 @@ static void move(struct phases *p, int step)
 	struct rng r = rng_at(7, (uint64_t)step);
 	size_t features = BATCH * (size_t)p->s->c.features;
 
-	fill(p->in.z, BATCH * (size_t)biggan_dim_z(&p->s->c), &r);
+	fill(p->in.z, BATCH * (size_t)model_dim_z(&p->s->c), &r);
 	fill(p->in.x, BATCH * 32 * 32 * 3, &r);
 	fill(p->in.f, features, &r);
 	fill(p->in.xf, features, &r);
@@ -68,7 +68,7 @@ static const double shares[AFTER + 1][AFTER + 1] = {
 
 int main(void)
 {
-	struct biggan c = biggan_default();
+	struct model c = { .biggan = biggan_default() };
 	struct adam a = { 1e-2, 0, 0.999, 1e-6 };
 	struct recipe r = { .batch = BATCH, .accumulate = 1, .d_steps = 1, .g = a, .d = a,
 			    .ema_decay = DECAY, .ema_start = START };
@@ -77,7 +77,7 @@ int main(void)
 	struct phases p;
 	real *g[AFTER + 1], *ema[AFTER + 1];
 
-	c.resolution = 32, c.g_ch = c.d_ch = 1, c.features = 8;
+	c.resolution = 32, c.biggan.g_ch = c.biggan.d_ch = 1, c.features = 8;
 	must(!gan_new(&s, &c, 1) && !phase_open(&p, &s, &r, b));
 	for (int step = 1; step <= AFTER; step++) {
 		must((g[step] = param_buffer(&s.gp)) && (ema[step] = param_buffer(&s.gp)));

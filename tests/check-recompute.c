@@ -13,12 +13,12 @@
 
 enum { BATCH = 3, CLASSES = 5 };
 
-static struct biggan small(int resolution, int ch, bool class_cond, bool instance_cond)
+static struct model small(int resolution, int ch, bool class_cond, bool instance_cond)
 {
-	struct biggan c = biggan_default();
+	struct model c = { .biggan = biggan_default() };
 
 	c.resolution = resolution;
-	c.g_ch = c.d_ch = ch;
+	c.biggan.g_ch = c.biggan.d_ch = ch;
 	c.n_classes = CLASSES;
 	c.features = 16;
 	c.class_cond = class_cond;
@@ -34,11 +34,11 @@ static void fill(real *p, size_t each, struct rng *r)
 /* The inputs of batch `number`, the same for every run. */
 static void draw(struct phases *p, int number)
 {
-	const struct biggan *c = &p->s->c;
+	const struct model *c = &p->s->c;
 	struct rng r = rng_at(7, (uint64_t)number);
 	struct diffaug *aug[] = { &p->d.aug, &p->g.aug };
 
-	fill(p->in.z, (size_t)biggan_dim_z(c), &r);
+	fill(p->in.z, (size_t)model_dim_z(c), &r);
 	fill(p->in.x, 3 * (size_t)c->resolution * (size_t)c->resolution, &r);
 	fill(p->in.f, (size_t)c->features, &r);
 	fill(p->in.xf, (size_t)c->features, &r);
@@ -91,7 +91,7 @@ static bool same_state(const struct gan *a, const struct gan *b)
 static void compare(const char *backend, int resolution, int ch, bool class_cond,
 		    bool instance_cond, int accumulate, const char *augment, int steps)
 {
-	struct biggan c = small(resolution, ch, class_cond, instance_cond);
+	struct model c = small(resolution, ch, class_cond, instance_cond);
 	struct backend *b[2];
 	struct gan s[2];
 	struct phases p[2];
@@ -134,7 +134,7 @@ static void compare(const char *backend, int resolution, int ch, bool class_cond
 	}
 }
 
-static size_t peak(const struct biggan *c, int batch, bool recompute)
+static size_t peak(const struct model *c, int batch, bool recompute)
 {
 	struct recipe r = { .batch = batch, .accumulate = 1, .d_steps = 1, .recompute = recompute };
 	struct backend *b = backend_new("cpu", 2);
@@ -151,10 +151,10 @@ static size_t peak(const struct biggan *c, int batch, bool recompute)
 
 static void check_peak(int resolution, int ch, int batch)
 {
-	struct biggan c = biggan_default();
+	struct model c = { .biggan = biggan_default() };
 
 	c.resolution = resolution;
-	c.g_ch = c.d_ch = ch;
+	c.biggan.g_ch = c.biggan.d_ch = ch;
 	double kept = (double)peak(&c, batch, false), again = (double)peak(&c, batch, true);
 	ok(again <= kept * 2 / 3, "%d pixels, ch %d, batches of %d: %.1f MiB instead of %.1f",
 	   resolution, ch, batch, again / 1048576, kept / 1048576);

@@ -11,7 +11,7 @@
 enum { SAMPLES = 33, DIM = 120 };
 
 /* Sample i alone decides its inputs. */
-static void fill(const struct sampler *s, const struct biggan *c, int place, int i)
+static void fill(const struct sampler *s, const struct model *c, int place, int i)
 {
 	size_t features = (size_t)c->features;
 	real *f = s->f + (size_t)place * features;
@@ -45,13 +45,13 @@ static real *all_images(struct gan *g, int batch)
 static void check_batches(int resolution, int ch)
 {
 	static const int batch[] = { 2, 7, 32 };
-	struct biggan c = biggan_default();
+	struct model c = { .biggan = biggan_default() };
 	size_t bytes = SAMPLES * (size_t)resolution * (size_t)resolution * 3 * sizeof(real);
 	struct rng r = rng_at(1, 0);
 	struct gan g;
 
 	c.resolution = resolution;
-	c.g_ch = c.d_ch = ch;
+	c.biggan.g_ch = c.biggan.d_ch = ch;
 	c.features = 256;
 	c.n_classes = 3;
 	c.class_cond = c.instance_cond = true;

@@ -48,7 +48,7 @@ static void fill(real *x, size_t n, uint64_t stream)
 /* A step of small networks on noise, after one weight tensor was multiplied. */
 static struct vitals after_step(const char *tensor, real factor)
 {
-	struct biggan c = biggan_default();
+	struct model c = { .biggan = biggan_default() };
 	struct gan g;
 	struct phases p;
 	struct recipe r = { .batch = 4, .accumulate = 1, .d_steps = 1,
@@ -58,13 +58,13 @@ static struct vitals after_step(const char *tensor, real factor)
 	struct vitals v;
 
 	c.resolution = 32;
-	c.g_ch = c.d_ch = 2;
+	c.biggan.g_ch = c.biggan.d_ch = 2;
 	c.features = 16;
 	must(!gan_new(&g, &c, 5));
 	int i = param_find(&g.gp, tensor);
 	for (size_t k = 0; k < shape_count(g.gp.p[i].s); k++) g.g[g.gp.p[i].at + k] *= factor;
 	must(!phase_open(&p, &g, &r, b));
-	fill(p.in.z, 4 * (size_t)biggan_dim_z(&c), 1);
+	fill(p.in.z, 4 * (size_t)model_dim_z(&c), 1);
 	fill(p.in.f, 4 * 16, 2);
 	fill(p.in.xf, 4 * 16, 3);
 	fill(p.in.x, 4 * 32 * 32 * 3, 4);

@@ -237,7 +237,7 @@ static void check_generator(void)
 
 	if (!ok(!gan_load_sampler(&want, "tests/golden/generator.safetensors"), "safetensors"))
 		return;
-	ok(want.c.resolution == 32 && want.c.g_ch == 1 && want.c.class_cond &&
+	ok(want.c.resolution == 32 && want.c.biggan.g_ch == 1 && want.c.class_cond &&
 			!want.c.instance_cond && want.c.n_classes == 3, "its architecture");
 	for (size_t i = 0; i < LEN(as); i++) {
 		snprintf(path, sizeof path, "tests/golden/%s", as[i]);

@@ -400,7 +400,7 @@ static int check_instances(const struct job *j, const char *path)
 
 static int open_noise(struct job *j)
 {
-	int dim_z = biggan_dim_z(&j->g.c);
+	int dim_z = model_dim_z(&j->g.c);
 
 	if (features_open(&j->rows, noise)) return -1;
 	if (j->rows.info.width != dim_z)
@@ -459,7 +459,7 @@ static int job_open(struct job *j, const char *path)
 	if (open_classes(j, path) || (noise && open_noise(j))) return -1;
 	if (times && open_closest(j, path)) return -1;
 	if (count_samples(j)) return -1;
-	int dim_z = biggan_dim_z(&j->g.c);
+	int dim_z = model_dim_z(&j->g.c);
 	j->room = mem_new((size_t)(j->g.c.features > dim_z ? j->g.c.features : dim_z),
 			  sizeof *j->room);
 	if (count < batch) batch = (int)count;

@@ -135,7 +135,7 @@ static char *options_text(const struct gan *g, const struct data *d)
 			"flip = %s\nflipped = %s\ncompat = %s\nevery = %" PRId64
 			"\nresolution = %d\n",
 			yes_no(by_class), d->labels_id, record_number(even, class_temperature),
-			g->c.g_ch, init_text(id, g), batch, accumulate, record_number(g_rate, lr_g),
+			g->c.biggan.g_ch, init_text(id, g), batch, accumulate, record_number(g_rate, lr_g),
 			record_number(d_rate, lr_d), d_steps, record_number(decay, ema), ema_start,
 			augment ? augment : "none", yes_no(flip), yes_no(flipped), yes_no(compat),
 			every, g->c.resolution);
@@ -168,12 +168,12 @@ static int same_run(const char *path, const struct gan *left, const struct gan *
 	return same_options(path, left->options ? left->options : "", now->options);
 }
 
-static struct biggan architecture(const struct data *d)
+static struct model architecture(const struct data *d)
 {
-	struct biggan c = biggan_default();
+	struct model c = { .biggan = biggan_default() };
 
 	c.resolution = d->images.info.height;
-	c.g_ch = c.d_ch = ch ? ch : 16;
+	c.biggan.g_ch = c.biggan.d_ch = ch ? ch : 16;
 	c.instance_cond = d->instance_cond;
 	c.class_cond = by_class || !d->instance_cond;   /* neither: one class, the same for all */
 	c.n_classes = by_class ? d->classes.count : 1;
@@ -183,7 +183,7 @@ static struct biggan architecture(const struct data *d)
 
 /* Can networks of --init be trained on these data and with these options?  want: what they ask for.
  */
-static int check_init(const struct biggan *c, const struct biggan *want, const struct data *d)
+static int check_init(const struct model *c, const struct model *want, const struct data *d)
 {
 	if (c->resolution != want->resolution)
 		return fail("--init: found networks of %d pixels, expected %d as %s", c->resolution,
@@ -199,14 +199,15 @@ static int check_init(const struct biggan *c, const struct biggan *want, const s
 	if (c->class_cond && c->n_classes < want->n_classes)
 		return fail("--init: found networks of %d classes, expected %d as %s", c->n_classes,
 			    want->n_classes, rows_path(&d->images));
-	if (ch && c->g_ch != ch)
-		return fail("--init: found a generator of ch %d, expected %d by --ch", c->g_ch, ch);
+	if (ch && c->biggan.g_ch != ch)
+		return fail("--init: found a generator of ch %d, expected %d by --ch",
+			    c->biggan.g_ch, ch);
 	return 0;
 }
 
 static int first_state(struct gan *g, const struct data *d)
 {
-	struct biggan want = architecture(d);
+	struct model want = architecture(d);
 
 	if (!init) return gan_new(g, &want, (uint64_t)seed);
 	return gan_init(g, init, (uint64_t)seed) || check_init(&g->c, &want, d) ? -1 : 0;
@@ -283,7 +284,7 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 		return fail("%s: images of %d pixels, expected a side of 32, 64, 128 or 256",
 			    rows_path(&d->images), side);
 	if (dry_run && !init) {
-		struct biggan c = architecture(d);
+		struct model c = architecture(d);
 		if (gan_shape(g, &c)) return -1;
 	} else if (first_state(g, d)) {
 		return -1;
@@ -341,7 +342,7 @@ static int pictures(void)
 }
 
 /* What a run of this size would need, when it is more than it may take. */
-static int check_memory(const struct biggan *c, const struct recipe *r, const struct budget *m,
+static int check_memory(const struct model *c, const struct recipe *r, const struct budget *m,
 			struct backend *b)
 {
 	struct recipe again = *r;

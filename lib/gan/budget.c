@@ -44,7 +44,7 @@ static void count(struct budget *m, const struct gan *g, struct phases *p)
 	};
 }
 
-int budget_make(struct budget *m, const struct biggan *c, const struct recipe *r, int pictures,
+int budget_make(struct budget *m, const struct model *c, const struct recipe *r, int pictures,
 		struct backend *b)
 {
 	struct gan g;
@@ -67,7 +67,7 @@ size_t budget_total(const struct budget *m)
 	return m->weights + m->optimiser + m->activations + m->workspace + m->other;
 }
 
-static bool fits(const struct biggan *c, const struct recipe *r, int batch, int pictures,
+static bool fits(const struct model *c, const struct recipe *r, int batch, int pictures,
 		 size_t memory, struct backend *b)
 {
 	struct recipe one = *r;
@@ -78,7 +78,7 @@ static bool fits(const struct biggan *c, const struct recipe *r, int batch, int 
 }
 
 /* Doubles while it fits, then halves the distance. */
-int budget_batch(const struct biggan *c, const struct recipe *r, int pictures, size_t memory,
+int budget_batch(const struct model *c, const struct recipe *r, int pictures, size_t memory,
 		 struct backend *b)
 {
 	int good = 1, bad = 2;
@@ -94,18 +94,19 @@ int budget_batch(const struct biggan *c, const struct recipe *r, int pictures, s
 }
 
 /* One size smaller: fewer images while there are many, then narrower; false when there is none. */
-static bool shrink(struct biggan *c, struct recipe *r)
+static bool shrink(struct model *c, struct recipe *r)
 {
-	bool wide = c->g_ch >= 32 && c->d_ch >= 32, narrow = c->g_ch < 16 || c->d_ch < 16;
+	struct biggan *b = &c->biggan;
+	bool wide = b->g_ch >= 32 && b->d_ch >= 32, narrow = b->g_ch < 16 || b->d_ch < 16;
 
 	if (r->batch > 8 || (!wide && r->batch > 3)) r->batch /= 2;
-	else if (!narrow) c->g_ch /= 2, c->d_ch /= 2;
+	else if (!narrow) b->g_ch /= 2, b->d_ch /= 2;
 	else return false;
 	return true;
 }
 
 /* A step of one batch to a move, after one that warms up. */
-static int time_step(double *seconds, const struct biggan *c, const struct recipe *r,
+static int time_step(double *seconds, const struct model *c, const struct recipe *r,
 		     struct data *d, struct backend *b)
 {
 	struct gan g;
@@ -123,10 +124,10 @@ static int time_step(double *seconds, const struct biggan *c, const struct recip
 	return bad ? -1 : 0;
 }
 
-int budget_probe(double *seconds, const struct biggan *c, const struct recipe *r, struct data *d,
+int budget_probe(double *seconds, const struct model *c, const struct recipe *r, struct data *d,
 		 struct backend *b)
 {
-	struct biggan small = *c;
+	struct model small = *c;
 	struct recipe few = *r;
 	struct budget whole = { 0 }, part = { 0 };
 

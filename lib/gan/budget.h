@@ -18,17 +18,17 @@ struct budget {
 
 /* pictures: how many a look shows, 0 for none.  Nothing of these sizes is allocated.  0, or -1
  * after fail(). */
-int budget_make(struct budget *, const struct biggan *, const struct recipe *, int pictures,
+int budget_make(struct budget *, const struct model *, const struct recipe *, int pictures,
 		struct backend *);
 size_t budget_total(const struct budget *);
 
 /* The largest batch whose total is within `memory`; 0: none. */
-int budget_batch(const struct biggan *, const struct recipe *, int pictures, size_t memory,
+int budget_batch(const struct model *, const struct recipe *, int pictures, size_t memory,
 		 struct backend *);
 
 /* Seconds that an image of a step takes: times batches, of narrower networks and fewer images where
  * the whole would take long, and goes by multiply-adds from these to the whole. */
-int budget_probe(double *seconds, const struct biggan *, const struct recipe *, struct data *,
+int budget_probe(double *seconds, const struct model *, const struct recipe *, struct data *,
 		 struct backend *);
 
 #endif

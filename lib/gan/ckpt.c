@@ -161,7 +161,7 @@ static void read_meta(struct gan *s, const struct tensors *t)
 }
 
 /* Every part, and nothing else. */
-static int check_parts(const struct tensors *t, const struct biggan *c)
+static int check_parts(const struct tensors *t, const struct model *c)
 {
 	struct gan s;
 	struct part part[PARTS];
@@ -183,7 +183,7 @@ int gan_load(struct gan *s, const char *path)
 {
 	struct tensors t = { 0 };
 	struct part part[PARTS];
-	struct biggan c;
+	struct model c;
 	const char *format;
 
 	*s = (struct gan){ 0 };
@@ -215,9 +215,9 @@ int gan_load_sampler(struct gan *s, const char *path)
 
 	*s = (struct gan){ 0 };
 	if (weights_open(&t, path)) return -1;
-	struct named w = { tensors_find(&t, "G_ema.linear.weight") ? "G_ema." : "", &s->gp, true };
+	struct named w = { named_has_generator(&t, "G_ema.") ? "G_ema." : "", &s->gp, true };
 	if (named_generator(&t, w.prefix, &s->c)) goto fail;
-	biggan_g_params(&s->c, &s->gp);
+	model_g_params(&s->c, &s->gp);
 	if (named_check(&t, &w) || named_strangers(&t, &w, 1)) goto fail;
 	if (!(s->ema = param_buffer(&s->gp))) goto fail;
 	read_meta(s, &t);

@@ -32,14 +32,14 @@ static int give(struct source *s, const struct tensors *t, const char *prefix, c
  * order says. */
 static int assign(struct sources *s, const struct tensors *t)
 {
-	if (tensors_find(t, "G.linear.weight"))
+	if (named_has_generator(t, "G."))
 		return give(&s->g, t, "G.", "a generator") ||
 		       give(&s->d, t, "D.", "a discriminator") ||
 		       give(&s->ema, t, "G_ema.", "an averaged generator") ? -1 : 0;
-	if (tensors_find(t, "output_layer.2.weight"))
+	if (named_has_generator(t, ""))
 		return s->g.t ? give(&s->ema, t, "", "an averaged generator")
 			      : give(&s->g, t, "", "a generator");
-	if (tensors_find(t, "blocks.0.0.conv1.weight"))
+	if (named_has_discriminator(t, ""))
 		return give(&s->d, t, "", "a discriminator");
 	return fail("%s: found neither a checkpoint nor a generator or discriminator", t->path);
 }
@@ -67,12 +67,12 @@ static int open_list(struct sources *s, char *names)
 					 s->list);
 }
 
-static int architecture(const struct sources *s, struct biggan *c)
+static int architecture(const struct sources *s, struct model *c)
 {
 	if (named_generator(s->g.t, s->g.prefix, c)) return -1;
 	if (s->d.t) return named_discriminator(s->d.t, s->d.prefix, c);
-	c->d_ch = c->g_ch;
-	return biggan_check_d(c);
+	if (c->backbone == BIGGAN) c->biggan.d_ch = c->biggan.g_ch;
+	return model_check_d(c);
 }
 
 static int check(const struct source *s, const struct params *ps)
@@ -82,12 +82,12 @@ static int check(const struct source *s, const struct params *ps)
 }
 
 /* Shapes first, so that nothing is allocated that the files do not hold. */
-static int check_all(const struct sources *s, const struct biggan *c)
+static int check_all(const struct sources *s, const struct model *c)
 {
 	struct params gp, dp;
 
-	biggan_g_params(c, &gp);
-	biggan_d_params(c, &dp);
+	model_g_params(c, &gp);
+	model_d_params(c, &dp);
 	int bad = check(&s->g, &gp) || check(&s->ema, &gp) || check(&s->d, &dp);
 	param_free(&gp);
 	param_free(&dp);
@@ -111,7 +111,7 @@ static int fill(struct gan *g, const struct sources *s)
 int gan_init(struct gan *g, const char *list, uint64_t seed)
 {
 	struct sources s = { .list = list };
-	struct biggan c;
+	struct model c;
 	char *names = mem_text("%s", list);
 	int bad = open_list(&s, names) || architecture(&s, &c) ||
 		  check_all(&s, &c) || gan_alloc(g, &c);

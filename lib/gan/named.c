@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Tensors by which its networks are known. */
+#define STYLEGAN2_G "synthesis.b4.const"
+#define STYLEGAN2_D "b4.out.weight"
+
 /* The tensor of a parameter, with its shape; NULL after fail(). */
 static const struct tensor *find(const struct tensors *t, const char *prefix, const struct param *p)
 {
@@ -118,9 +122,14 @@ static int blocks(const struct tensors *t, const char *prefix)
 	return n;
 }
 
+static int not_a_generator(const struct tensors *t, const char *prefix)
+{
+	return fail("%s: the shapes under \"%s\" are not those of a generator", t->path, prefix);
+}
+
 /* Spec biggan 1.8: blocks give the resolution, rows of the first layer ch, widths the
  * conditions. */
-int named_generator(const struct tensors *t, const char *prefix, struct biggan *c)
+static int biggan_of(const struct tensors *t, const char *prefix, struct biggan *c)
 {
 	int n = blocks(t, prefix);
 	int64_t rows = dim(t, prefix, "linear.weight", 0),
@@ -146,13 +155,67 @@ int named_generator(const struct tensors *t, const char *prefix, struct biggan *
 	c->class_cond = width == chunk + feat + c->shared_dim;
 	if (c->g_ch < 1 || chunk < 1 || c->n_classes < 1 || c->shared_dim < 1 ||
 	    (!c->class_cond && width != chunk + feat))
-		return fail("%s: the shapes under \"%s\" are not those of a generator", t->path,
-			    prefix);
-	return biggan_check(c) ? fail("%s: %s", t->path, why()) : 0;
+		return not_a_generator(t, prefix);
+	return 0;
 }
 
-int named_discriminator(const struct tensors *t, const char *prefix, struct biggan *c)
+static int layer_dim(const struct tensors *t, const char *prefix, const char *fmt, int k, int axis)
 {
-	c->d_ch = (int)dim(t, prefix, "blocks.0.0.conv1.weight", 0) / (c->resolution == 32 ? 4 : 1);
-	return biggan_check_d(c) ? fail("%s: %s", t->path, why()) : 0;
+	char name[64];
+
+	snprintf(name, sizeof name, fmt, k);
+	return (int)dim(t, prefix, name, axis);
+}
+
+/* Channels are the lesser of base / side and a bound: the base is read off the largest side, the
+ * bound off the smallest, and what lies between is compared with both later. */
+static int stylegan2_of(const struct tensors *t, const char *prefix, struct stylegan2 *c)
+{
+	static const char rgb[] = "synthesis.b%d.torgb.weight", fc[] = "mapping.fc%d.weight";
+	int embedded = 0;
+
+	*c = stylegan2_default();
+	for (c->resolution = 4; layer_dim(t, prefix, rgb, 2 * c->resolution, 1) > 0;)
+		c->resolution *= 2;
+	c->channel_max = layer_dim(t, prefix, rgb, 4, 1);
+	c->channel_base = layer_dim(t, prefix, rgb, c->resolution, 1) * c->resolution;
+	for (c->g_layers = 0; layer_dim(t, prefix, fc, c->g_layers, 0) > 0;) c->g_layers++;
+	c->dim_w = (int)dim(t, prefix, "mapping.w_avg", 0);
+	c->n_classes = (int)dim(t, prefix, "mapping.embed.weight", 1);
+	c->features = (int)dim(t, prefix, "mapping.embed_feats.weight", 1);
+	c->class_cond = c->n_classes > 0;
+	c->instance_cond = c->features > 0;
+	embedded = (c->class_cond + c->instance_cond) * c->dim_w;
+	c->dim_z = layer_dim(t, prefix, fc, 0, 1) - embedded;
+	if (c->channel_max < 1 || c->channel_base < 1 || c->g_layers < 1 || c->dim_w < 1 ||
+	    c->dim_z < 1)
+		return not_a_generator(t, prefix);
+	return 0;
+}
+
+bool named_has_generator(const struct tensors *t, const char *prefix)
+{
+	return dim(t, prefix, "output_layer.2.weight", 0) || dim(t, prefix, STYLEGAN2_G, 0);
+}
+
+bool named_has_discriminator(const struct tensors *t, const char *prefix)
+{
+	return dim(t, prefix, "blocks.0.0.conv1.weight", 0) || dim(t, prefix, STYLEGAN2_D, 0);
+}
+
+int named_generator(const struct tensors *t, const char *prefix, struct model *m)
+{
+	*m = (struct model){ .backbone = dim(t, prefix, STYLEGAN2_G, 0) ? STYLEGAN2 : BIGGAN };
+	if (m->backbone == BIGGAN ? biggan_of(t, prefix, &m->biggan)
+				  : stylegan2_of(t, prefix, &m->stylegan2))
+		return -1;
+	return model_check(m) ? fail("%s: %s", t->path, why()) : 0;
+}
+
+int named_discriminator(const struct tensors *t, const char *prefix, struct model *m)
+{
+	if (m->backbone == BIGGAN)
+		m->biggan.d_ch = (int)dim(t, prefix, "blocks.0.0.conv1.weight", 0) /
+				 (m->resolution == 32 ? 4 : 1);
+	return model_check_d(m) ? fail("%s: %s", t->path, why()) : 0;
 }

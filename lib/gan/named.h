@@ -1,21 +1,24 @@
-/* named: networks in files by their published names (BigGAN_PyTorch/BigGAN.py): the architecture
- * read off the shapes, every tensor accounted for. */
+/* named: networks in files by their published names (BigGAN_PyTorch/BigGAN.py, training/networks.py
+ * of stylegan2_ada_pytorch): the architecture read off the shapes, every tensor accounted for. */
 #ifndef IC_NAMED_H
 #define IC_NAMED_H
 
 #include "formats/safetensors.h"
-#include "lib/nets/biggan.h"
+#include "lib/nets/model.h"
 
 /* A network's tensors in a file: "PREFIX" + name of a parameter.  buffers: with u0, sv0 and
  * stored_*, which moments have not. */
 struct named { const char *prefix; const struct params *ps; bool buffers; };
 
+bool named_has_generator(const struct tensors *, const char *prefix);
+bool named_has_discriminator(const struct tensors *, const char *prefix);
+
 /* All return 0, or -1 after fail(), which names the file and the tensor. */
 
-/* The generator's part of an architecture. */
-int named_generator(const struct tensors *, const char *prefix, struct biggan *);
-/* d_ch, for a discriminator beside that generator. */
-int named_discriminator(const struct tensors *, const char *prefix, struct biggan *);
+/* The backbone and the generator's part of an architecture. */
+int named_generator(const struct tensors *, const char *prefix, struct model *);
+/* A discriminator beside that generator. */
+int named_discriminator(const struct tensors *, const char *prefix, struct model *);
 /* Every parameter is there with its shape: to be asked before anything of that size is
  * allocated. */
 int named_check(const struct tensors *, const struct named *);

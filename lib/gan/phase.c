@@ -14,13 +14,13 @@ static val labels(struct tape *t, const struct phases *p, const real *at)
 
 static val features(struct tape *t, const struct phases *p, const real *at)
 {
-	const struct biggan *c = &p->s->c;
+	const struct model *c = &p->s->c;
 	return c->instance_cond ? input(t, shape4(p->r.batch, 1, 1, c->features), at) : -1;
 }
 
 static val noise(struct tape *t, const struct phases *p)
 {
-	return input(t, shape4(p->r.batch, 1, 1, biggan_dim_z(&p->s->c)), p->in.z);
+	return input(t, shape4(p->r.batch, 1, 1, model_dim_z(&p->s->c)), p->in.z);
 }
 
 static val both(struct tape *t, val fake, val real_)
@@ -57,7 +57,7 @@ static int build_d(struct phases *p, struct backend *b)
 {
 	struct phase *d = &p->d;
 	struct tape *t = d->t = tape_new();
-	const struct biggan *c = &p->s->c;
+	const struct model *c = &p->s->c;
 	int n = p->r.batch, R = c->resolution;
 
 	d->g = scope_open(t, &p->s->gp, p->at.g, true);
@@ -65,9 +65,9 @@ static int build_d(struct phases *p, struct backend *b)
 	val y = labels(t, p, p->in.y), f = features(t, p, p->in.f);
 	val x = input(t, shape4(n, R, R, 3), p->in.x);
 	val xy = labels(t, p, p->in.xy), xf = features(t, p, p->in.xf);
-	d->fake = detach(t, biggan_g(&d->g, c, noise(t, p), y, f));
+	d->fake = detach(t, biggan_g(&d->g, &c->biggan, noise(t, p), y, f));
 	x = diffaug_build(&d->aug, t, concat(t, d->fake, x, 0));
-	d->score = biggan_d(&d->d, c, x, both(t, y, xy), both(t, f, xf));
+	d->score = biggan_d(&d->d, &c->biggan, x, both(t, y, xy), both(t, f, xf));
 	val fake = lrelu(t, scale(t, slice(t, d->score, 0, 0, n), 1, 1), 0);
 	val real_ = lrelu(t, scale(t, slice(t, d->score, 0, n, n), -1, 1), 0);
 	d->loss = add(t, mean(t, real_), mean(t, fake));
@@ -83,13 +83,13 @@ static int build_g(struct phases *p, struct backend *b)
 {
 	struct phase *g = &p->g;
 	struct tape *t = g->t = tape_new();
-	const struct biggan *c = &p->s->c;
+	const struct model *c = &p->s->c;
 
 	g->g = scope_open(t, &p->s->gp, p->at.g, true);
 	g->d = scope_open(t, &p->s->dp, p->at.d, true);
 	val y = labels(t, p, p->in.y), f = features(t, p, p->in.f);
-	g->fake = biggan_g(&g->g, c, noise(t, p), y, f);
-	g->score = biggan_d(&g->d, c, diffaug_build(&g->aug, t, g->fake), y, f);
+	g->fake = biggan_g(&g->g, &c->biggan, noise(t, p), y, f);
+	g->score = biggan_d(&g->d, &c->biggan, diffaug_build(&g->aug, t, g->fake), y, f);
 	g->loss = scale(t, mean(t, g->score), -1, 0);
 	keep(t, g->fake);
 	keep(t, g->loss);
@@ -104,10 +104,10 @@ enum { ROOMS = 7 };
 
 static void list_rooms(struct phases *p, struct room room[ROOMS])
 {
-	const struct biggan *c = &p->s->c;
+	const struct model *c = &p->s->c;
 	size_t label = c->class_cond, feature = c->instance_cond ? (size_t)c->features : 0;
 	const struct room all[ROOMS] = {
-		{ &p->in.z, (size_t)biggan_dim_z(c) },
+		{ &p->in.z, (size_t)model_dim_z(c) },
 		{ &p->in.x, 3 * (size_t)c->resolution * (size_t)c->resolution },
 		{ &p->in.y, label },   { &p->in.xy, label },
 		{ &p->in.f, feature }, { &p->in.xf, feature },

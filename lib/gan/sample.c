@@ -12,10 +12,10 @@ enum { STREAM_NOISE = 0x5A, STREAM_INSTANCE = 0x1A };
 /* The program, with a plan and without memory. */
 static int build(struct sampler *p, struct gan *s, int batch, struct backend *b, bool training)
 {
-	struct biggan *c = &s->c;
+	struct model *c = &s->c;
 
 	*p = (struct sampler){
-		.t = tape_new(), .batch = batch, .dim_z = biggan_dim_z(c), .side = c->resolution
+		.t = tape_new(), .batch = batch, .dim_z = model_dim_z(c), .side = c->resolution
 	};
 	p->g = scope_open(p->t, &s->gp, s->ema, training);
 	p->z = mem_new((size_t)(batch * p->dim_z), sizeof *p->z);
@@ -25,7 +25,7 @@ static int build(struct sampler *p, struct gan *s, int batch, struct backend *b,
 	val z = input(p->t, shape4(batch, 1, 1, p->dim_z), p->z);
 	val y = p->y ? input(p->t, shape4(batch, 1, 1, 1), p->y) : -1;
 	val f = p->f ? input(p->t, shape4(batch, 1, 1, c->features), p->f) : -1;
-	p->image = biggan_g(&p->g, c, z, y, f);
+	p->image = biggan_g(&p->g, &c->biggan, z, y, f);
 	keep(p->t, p->image);
 	return tape_measure(p->t, b, true);
 }

@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-int gan_shape(struct gan *s, const struct biggan *c)
+int gan_shape(struct gan *s, const struct model *c)
 {
 	*s = (struct gan){ .c = *c };
-	if (biggan_check_d(c)) return -1;
-	biggan_g_params(c, &s->gp);
-	biggan_d_params(c, &s->dp);
+	if (model_check_d(c)) return -1;
+	model_g_params(c, &s->gp);
+	model_d_params(c, &s->dp);
 	return 0;
 }
 
-int gan_alloc(struct gan *s, const struct biggan *c)
+int gan_alloc(struct gan *s, const struct model *c)
 {
 	if (gan_shape(s, c)) return -1;
 	real **const gs[] = { &s->g, &s->ema, &s->gm, &s->gv },
@@ -28,7 +28,7 @@ int gan_alloc(struct gan *s, const struct biggan *c)
 	return good ? 0 : -1;
 }
 
-int gan_new(struct gan *s, const struct biggan *c, uint64_t seed)
+int gan_new(struct gan *s, const struct model *c, uint64_t seed)
 {
 	if (gan_alloc(s, c)) return -1;
 	s->seed = seed;

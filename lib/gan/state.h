@@ -6,7 +6,7 @@
 #define IC_STATE_H
 
 #include "formats/rows.h"
-#include "lib/nets/biggan.h"
+#include "lib/nets/model.h"
 
 struct lineage { uint64_t images, features, neighbours; };   /* ids of the stores trained on */
 
@@ -26,7 +26,7 @@ struct setback {
 };
 
 struct gan {
-	struct biggan c;
+	struct model c;
 	struct params gp, dp;
 	real *g, *d, *ema;                   /* weights and buffers of G, D and the averaged G */
 	real *gm, *gv, *dm, *dv;             /* Adam's moments */
@@ -45,10 +45,10 @@ struct gan {
 struct rows_info gan_features(const struct gan *);
 
 /* Parameters without values; -1 after fail(). */
-int gan_shape(struct gan *, const struct biggan *);
-int gan_alloc(struct gan *, const struct biggan *);                /* all zero; -1 after fail() */
+int gan_shape(struct gan *, const struct model *);
+int gan_alloc(struct gan *, const struct model *);                /* all zero; -1 after fail() */
 /* initialised weights; -1 after fail() */
-int gan_new(struct gan *, const struct biggan *, uint64_t seed);
+int gan_new(struct gan *, const struct model *, uint64_t seed);
 /* Weights and buffers of other runs, the moments zero and no step done.  list, with commas between:
  * one checkpoint; or files of ic-weights(5) with a generator, a discriminator and, after the first
  * generator, its average (else a copy); "new" in place of the discriminator's is a fresh one.  The

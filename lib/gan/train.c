@@ -16,7 +16,7 @@ static int draw_fakes(struct phases *p, struct data *d, int64_t number, struct d
 	struct phase_input *in = &p->in;
 
 	data_augment(d, number, a);
-	return data_fake(d, number, p->r.batch, biggan_dim_z(&p->s->c), in->z, in->y, in->f);
+	return data_fake(d, number, p->r.batch, model_dim_z(&p->s->c), in->z, in->y, in->f);
 }
 
 int train_d_batch(struct phases *p, struct data *d, int64_t fake, int64_t real_)

@@ -8,14 +8,14 @@
 
 struct biggan {
 	int resolution;                      /* 32, 64, 128, 256; G alone 512 */
-	int g_ch, d_ch;                      /* channel multipliers */
-	int dim_z;                           /* as asked for; see biggan_dim_z */
-	int shared_dim;                      /* class embedding width */
-	int shared_dim_feat;                 /* width of the generator's map of the features */
 	int n_classes;
 	int features;                        /* feature width: 2048, 1280 ... */
 	/* at least one; neither: class_cond, label 0 everywhere */
 	bool class_cond, instance_cond;
+	int g_ch, d_ch;                      /* channel multipliers */
+	int dim_z;                           /* as asked for; see biggan_dim_z */
+	int shared_dim;                      /* class embedding width */
+	int shared_dim_feat;                 /* width of the generator's map of the features */
 	double bn_eps, sn_eps;
 };
 

@@ -8,12 +8,12 @@
 
 struct stylegan2 {
 	int resolution;                      /* a power of two, 8 to 1024 */
-	int channel_base, channel_max;       /* at side r: the lesser of base / r and max */
-	int dim_z, dim_w;
-	int g_layers;                        /* dense layers of G's mapping; D's has eight */
 	int n_classes;
 	int features;                        /* feature width: 2048, 1280 ... */
 	bool class_cond, instance_cond;      /* neither: unconditional */
+	int channel_base, channel_max;       /* at side r: the lesser of base / r and max */
+	int dim_z, dim_w;
+	int g_layers;                        /* dense layers of G's mapping; D's has eight */
 	double g_clamp, d_clamp;             /* of activations; INFINITY: none */
 	int group;                           /* pictures whose deviation D sees together */
 };

@@ -59,7 +59,7 @@ static void print(const char *what, const struct share *s)
 
 static void count_training(struct backend *b, int resolution, int ch, int batch)
 {
-	struct biggan c = biggan_default();
+	struct model c = { .biggan = biggan_default() };
 	struct recipe r = { .batch = batch, .accumulate = 1, .d_steps = 1,
 			    .g = { 1e-4, 0, 0.999, 1e-6 }, .d = { 1e-4, 0, 0.999, 1e-6 } };
 	struct share s = { 0 };
@@ -68,7 +68,7 @@ static void count_training(struct backend *b, int resolution, int ch, int batch)
 	char what[80];
 
 	c.resolution = resolution;
-	c.g_ch = c.d_ch = ch;
+	c.biggan.g_ch = c.biggan.d_ch = ch;
 	if (gan_shape(&g, &c) || phase_plan(&p, &g, &r, b)) die();
 	count(&s, p.d.t);
 	count(&s, p.g.t);

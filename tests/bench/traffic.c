@@ -9,12 +9,12 @@
 
 #include <stdio.h>
 
-static struct biggan network(int resolution, int ch)
+static struct model network(int resolution, int ch)
 {
-	struct biggan c = biggan_default();
+	struct model c = { .biggan = biggan_default() };
 
 	c.resolution = resolution;
-	c.g_ch = c.d_ch = ch;
+	c.biggan.g_ch = c.biggan.d_ch = ch;
 	c.instance_cond = true;
 	c.class_cond = false;
 	return c;
@@ -22,7 +22,7 @@ static struct biggan network(int resolution, int ch)
 
 static void print(int resolution, int ch, int batch, const char *products, bool bf16)
 {
-	struct biggan c = network(resolution, ch);
+	struct model c = network(resolution, ch);
 	struct recipe r = { .batch = batch, .accumulate = 1, .d_steps = 1 };
 	struct backend *b = backend_new(products, 1);
 	struct phases p;

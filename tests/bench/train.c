@@ -24,12 +24,12 @@ static void fill(real *p, size_t n, uint64_t stream)
 	for (size_t i = 0; i < n; i++) p[i] = (real)rng_normal(&r);
 }
 
-static void fill_inputs(struct phase_input *in, const struct biggan *c, int batch)
+static void fill_inputs(struct phase_input *in, const struct model *c, int batch)
 {
 	size_t n = (size_t)batch, pixels = n * 3 * (size_t)c->resolution * (size_t)c->resolution;
 	size_t width = (size_t)c->features;
 
-	fill(in->z, n * (size_t)biggan_dim_z(c), 1);
+	fill(in->z, n * (size_t)model_dim_z(c), 1);
 	fill(in->x, pixels, 2);
 	for (size_t i = 0; i < pixels; i++) in->x[i] = (real)tanh((double)in->x[i]);
 	fill(in->f, n * width, 3);
@@ -77,7 +77,7 @@ static void time_each(struct phases *p)
 }
 
 /* Planned, and not run. */
-static void print_floors(const struct biggan *c, const struct recipe *r, struct backend *b,
+static void print_floors(const struct model *c, const struct recipe *r, struct backend *b,
 	const struct tape_peak *peak)
 {
 	struct gan g;
@@ -91,7 +91,7 @@ static void print_floors(const struct biggan *c, const struct recipe *r, struct 
 
 int main(int argc, char **argv)
 {
-	struct biggan c = biggan_default();
+	struct model c = { .biggan = biggan_default() };
 	struct gan g;
 	struct phases p;
 
@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 	struct backend *b = backend_new(argc > 6 ? argv[6] : "cpu", threads);
 
 	c.resolution = atoi(argv[1]);
-	c.g_ch = c.d_ch = atoi(argv[2]);
+	c.biggan.g_ch = c.biggan.d_ch = atoi(argv[2]);
 	par_set_threads(threads);
 	threads = par_threads();             /* 0: all */
 	if (!b && fail("%s", backend_why())) die();

@@ -1,0 +1,29 @@
+/* model: what depends on the backbone alone. */
+#include "lib/nets/model.h"
+
+int model_check(const struct model *m)
+{
+	return m->backbone == BIGGAN ? biggan_check(&m->biggan) : stylegan2_check(&m->stylegan2);
+}
+
+int model_check_d(const struct model *m)
+{
+	return m->backbone == BIGGAN ? biggan_check_d(&m->biggan) : stylegan2_check(&m->stylegan2);
+}
+
+int model_dim_z(const struct model *m)
+{
+	return m->backbone == BIGGAN ? biggan_dim_z(&m->biggan) : m->stylegan2.dim_z;
+}
+
+void model_g_params(const struct model *m, struct params *ps)
+{
+	if (m->backbone == BIGGAN) biggan_g_params(&m->biggan, ps);
+	else stylegan2_g_params(&m->stylegan2, ps);
+}
+
+void model_d_params(const struct model *m, struct params *ps)
+{
+	if (m->backbone == BIGGAN) biggan_d_params(&m->biggan, ps);
+	else stylegan2_d_params(&m->stylegan2, ps);
+}
