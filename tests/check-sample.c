@@ -30,7 +30,7 @@ static real *all_images(struct gan *g, int batch)
 	size_t n = (size_t)g->c.resolution * (size_t)g->c.resolution * 3;
 	real *out = mem_new(SAMPLES * n, sizeof *out);
 
-	must(!sampler_open(&s, g, batch, b));
+	must(!sampler_open(&s, g, batch, NULL, b));
 	for (int i = 0; i < SAMPLES; i += batch) {
 		int have = SAMPLES - i < batch ? SAMPLES - i : batch;
 		for (int k = 0; k < batch; k++) fill(&s, &g->c, k, k < have ? i + k : i);

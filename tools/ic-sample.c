@@ -493,7 +493,7 @@ int main(int argc, char **argv)
 	if (seeds) parse_seeds(&j);
 	if (job_open(&j, i < argc ? argv[i] : NULL)) die();
 	struct backend *b = device_open(device, precision, par_threads());
-	if (!b || sampler_open(&j.s, &j.g, batch, b)) die();
+	if (!b || sampler_open(&j.s, &j.g, batch, NULL, b)) die();
 	if (common.verbose && b->engine) note("products by %s", b->engine);
 	j.s.truncate = compat;
 	if (run(&j)) die();

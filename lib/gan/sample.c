@@ -7,11 +7,37 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { STREAM_NOISE = 0x5A, STREAM_INSTANCE = 0x1A };
+enum { STREAM_NOISE = 0x5A, STREAM_INSTANCE = 0x1A, STREAM_PLANES = 0x91 };
+
+static val planes(struct sampler *p, int k)
+{
+	int r = stylegan2_noise_side(k);
+
+	p->plane[k] = mem_new((size_t)p->batch * (size_t)(r * r), sizeof *p->plane[k]);
+	return input(p->t, shape4(p->batch, r, r, 1), p->plane[k]);
+}
+
+static val stylegan2(struct sampler *p, const struct stylegan2 *c, val z, val y, val f,
+		     const struct styling *how)
+{
+	struct tape *t = p->t;
+	int styles = stylegan2_styles(c);
+	val noise[STYLEGAN2_PLANES], w = stylegan2_map(&p->g, c, z, y, f, false);
+	struct shape one = shape4(1, styles, 1, 1), all = shape4(p->batch, styles, 1, c->dim_w);
+
+	if (how->psi != 1)
+		w = stylegan2_truncate(&p->g, c, w, expand(t, number(t, how->psi), one));
+	else w = expand(t, w, all);
+	p->planes = how->stored ? 0 : styles - 1;
+	for (int k = 0; k < p->planes; k++) noise[k] = planes(p, k);
+	return stylegan2_synthesis(&p->g, c, w, how->stored ? NULL : noise);
+}
 
 /* The program, with a plan and without memory. */
-static int build(struct sampler *p, struct gan *s, int batch, struct backend *b, bool training)
+static int build(struct sampler *p, struct gan *s, int batch, const struct styling *how,
+		 struct backend *b, bool training)
 {
+	static const struct styling plain = { 1, false };
 	struct model *c = &s->c;
 
 	*p = (struct sampler){
@@ -25,33 +51,35 @@ static int build(struct sampler *p, struct gan *s, int batch, struct backend *b,
 	val z = input(p->t, shape4(batch, 1, 1, p->dim_z), p->z);
 	val y = p->y ? input(p->t, shape4(batch, 1, 1, 1), p->y) : -1;
 	val f = p->f ? input(p->t, shape4(batch, 1, 1, c->features), p->f) : -1;
-	p->image = biggan_g(&p->g, &c->biggan, z, y, f);
+	p->image = c->backbone == BIGGAN ? biggan_g(&p->g, &c->biggan, z, y, f)
+		: stylegan2(p, &c->stylegan2, z, y, f, how ? how : &plain);
 	keep(p->t, p->image);
 	return tape_measure(p->t, b, true);
 }
 
-static int open_sampler(struct sampler *p, struct gan *s, int batch, struct backend *b,
-			bool training)
+static int open_sampler(struct sampler *p, struct gan *s, int batch, const struct styling *how,
+			struct backend *b, bool training)
 {
-	if (!build(p, s, batch, b, training) && !tape_place(p->t, NULL)) return 0;
+	if (!build(p, s, batch, how, b, training) && !tape_place(p->t, NULL)) return 0;
 	sampler_close(p);
 	return -1;
 }
 
-int sampler_open(struct sampler *p, struct gan *s, int batch, struct backend *b)
+int sampler_open(struct sampler *p, struct gan *s, int batch, const struct styling *how,
+		 struct backend *b)
 {
-	return open_sampler(p, s, batch, b, false);
+	return open_sampler(p, s, batch, how, b, false);
 }
 
 int sampler_open_training(struct sampler *p, struct gan *s, int batch, struct backend *b)
 {
-	return open_sampler(p, s, batch, b, true);
+	return open_sampler(p, s, batch, NULL, b, true);
 }
 
 int sampler_bytes(size_t *bytes, struct gan *s, int batch, struct backend *b)
 {
 	struct sampler p;
-	int bad = build(&p, s, batch, b, false);
+	int bad = build(&p, s, batch, NULL, b, false);
 
 	*bytes = tape_arena_bytes(p.t) + tape_scratch_bytes(p.t);
 	sampler_close(&p);
@@ -84,7 +112,19 @@ void sampler_close(struct sampler *p)
 	free(p->y);
 	free(p->f);
 	free(p->pixels);
+	for (int k = 0; k < STYLEGAN2_PLANES; k++) free(p->plane[k]);
 	*p = (struct sampler){ 0 };
+}
+
+void sampler_planes(const struct sampler *p, int place, uint64_t seed, uint64_t number)
+{
+	struct rng r = rng_at(seed, number << 8 | STREAM_PLANES);
+
+	for (int k = 0; k < p->planes; k++) {
+		size_t n = (size_t)stylegan2_noise_side(k);
+		real *x = p->plane[k] + (size_t)place * n * n;
+		for (size_t i = 0; i < n * n; i++) x[i] = (real)rng_normal(&r);
+	}
 }
 
 void sampler_noise(uint64_t seed, uint64_t number, int dim_z, real *z)

@@ -5,10 +5,19 @@
 #include "lib/gan/balance.h"
 #include "lib/gan/state.h"
 
+/* What a generator of StyleGAN2 takes beside noise and conditions. */
+struct styling {
+	double psi;                          /* truncation: styles are this far from their mean */
+	bool stored;                         /* planes of noise come with the weights, for all */
+};
+
 struct sampler {
 	struct tape *t;
 	struct scope g;
 	int batch, dim_z, side;
+	int planes;                          /* of noise that each picture has of its own */
+	/* [batch][r][r] each, r = stylegan2_noise_side; see sampler_planes */
+	real *plane[STYLEGAN2_PLANES];
 	/* [batch][dim_z], [batch] or NULL, [batch][features] or NULL: filled by the caller */
 	real *z, *y, *f;
 	val image;
@@ -17,8 +26,9 @@ struct sampler {
 	bool truncate;
 };
 
-/* 0, or -1 after fail(). */
-int sampler_open(struct sampler *, struct gan *, int batch, struct backend *);
+/* styling NULL: psi 1, planes of each picture's own.  0, or -1 after fail(). */
+int sampler_open(struct sampler *, struct gan *, int batch, const struct styling *,
+		 struct backend *);
 /* The same in training mode: images depend on their batch, and each run moves the buffers of
  * s->ema, as in the reference's evaluation while it trains (spec biggan 9, trap 16). */
 int sampler_open_training(struct sampler *, struct gan *s, int batch, struct backend *);
@@ -29,6 +39,9 @@ int sampler_run(struct sampler *);           /* 0; -1 after fail() when a device
 void sampler_rgb(const struct sampler *, int i, uint8_t *rgb);
 void sampler_close(struct sampler *);        /* accepts a zeroed struct */
 
+/* The planes of noise of sample `number` under `seed`, for the picture at `place` of the batch; none
+ * is nothing to do. */
+void sampler_planes(const struct sampler *, int place, uint64_t seed, uint64_t number);
 /* z of sample `number` under `seed`, whatever batch or place it is computed in. */
 void sampler_noise(uint64_t seed, uint64_t number, int dim_z, real *z);
 /* The same, but each number outside +-bound drawn again until it is inside. */

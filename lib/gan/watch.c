@@ -137,7 +137,7 @@ int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct w
 	if (plan->score && plan->training_batch &&
 	    sampler_open_training(&w->scorer, s, plan->training_batch, b))
 		goto fail;
-	if ((shown || plan->score) && sampler_open(&w->sampler, s, TRAIL_PICTURES, b)) goto fail;
+	if ((shown || plan->score) && sampler_open(&w->sampler, s, TRAIL_PICTURES, NULL, b)) goto fail;
 	if (trail_open(&w->trail, &plan->trail, watch_fresh(w))) goto fail;
 	if (watch_fresh(w) ? trail_rewind(&w->trail, 0, 0, "") : watch_rewind(w)) goto fail;
 	if (plan->score && open_score(w)) goto fail;
@@ -222,6 +222,7 @@ static int fill(struct watch *w, struct sampler *p, int64_t first)
 	for (int k = 0; k < p->batch; k++) {
 		uint64_t i = (uint64_t)(first + k);
 		sampler_noise(w->s->seed, i, p->dim_z, p->z + (size_t)k * (size_t)p->dim_z);
+		sampler_planes(p, k, w->s->seed, i);
 		if (condition(w, p, k, first + k)) return -1;
 	}
 	return sampler_run(p);

@@ -6,6 +6,8 @@
 
 #include "lib/tape/param.h"
 
+enum { STYLEGAN2_PLANES = 17 };              /* convolutions of the largest synthesis */
+
 struct stylegan2 {
 	int resolution;                      /* a power of two, 8 to 1024 */
 	int n_classes;
