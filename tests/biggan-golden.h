@@ -337,7 +337,7 @@ static void check_step(struct golden *g, struct phases *p, const struct limits *
 		e = image_error(g, "train_G_step1", tape_value(p->g.t, p->g.fake));
 		ok(e <= l->train, "%s train_G_step1: %.2g", g->name, e);
 	}
-	e = loss_error(g, step, "G_loss", p->g_loss);
+	e = loss_error(g, step, "G_loss", p->g.told);
 	ok(e <= l->score[step - 1], "%s step %d G loss: %.2g", g->name, step, e);
 	if (l->exact || step == 1)
 		check_tensors(g, "G_grad", step, &s->gp, s->g, &p->g, true, l->grad, l->exact);

@@ -405,17 +405,16 @@ static int whole_run(struct train *r, struct backend *b, int64_t *images)
 {
 	struct phases *p = r->p;
 	struct watch w = { 0 };
+	struct phase *each[PHASES];
+	int n = phase_list(p, each);
 	int64_t first = p->s->step;
 	int bad = watch_open(&w, p->s, b, &plan);
 
 	r->w = &w;
-	tape_profile(p->d.t, profile);
-	tape_profile(p->g.t, profile);
+	for (int i = 0; i < n; i++) tape_profile(each[i]->t, profile);
 	bad = bad || train_run(r);
-	if (!bad && profile) {
-		tape_profile_print(p->d.t, NULL, stderr);
-		tape_profile_print(p->g.t, NULL, stderr);
-	}
+	for (int i = 0; i < n && !bad && profile; i++)
+		tape_profile_print(each[i]->t, NULL, stderr);
 	*images = (p->s->step - first) * a_step();
 	watch_close(&w);
 	return bad;

@@ -26,6 +26,25 @@ static size_t largest_tensor(const struct params *ps)
 	return most * sizeof(real);
 }
 
+/* Multiply-adds of a step without regularisers. */
+static double plain_work(const struct phases *p)
+{
+	return (double)p->r.d_steps * (double)tape_flops(p->d.t) + (double)tape_flops(p->g.t);
+}
+
+static double each(const struct phase *f, int every)
+{
+	return f->t ? (double)tape_flops(f->t) / every : 0;
+}
+
+/* How much more it is with them, on the average. */
+static double work_share(const struct phases *p)
+{
+	double plain = plain_work(p);
+	return (plain + each(&p->r1, p->r.style.r1_every) +
+		each(&p->path, p->r.style.path_every)) / plain;
+}
+
 static void count(struct budget *m, const struct gan *g, struct phases *p)
 {
 	size_t both = (g->gp.total + g->dp.total) * sizeof(real);
@@ -40,7 +59,7 @@ static void count(struct budget *m, const struct gan *g, struct phases *p)
 		.activations = n.activations,
 		.workspace = n.workspace,
 		.other = n.inputs + (g_tensor > d_tensor ? g_tensor : d_tensor),
-		.work = p->r.d_steps * tape_flops(p->d.t) + tape_flops(p->g.t),
+		.work = (int64_t)(plain_work(p) * work_share(p)),
 	};
 }
 
@@ -93,19 +112,33 @@ int budget_batch(const struct model *c, const struct recipe *r, int pictures, si
 	return good;
 }
 
+/* Channels, in units of which half as many are narrow and twice as many are wide. */
+static double width(const struct model *c)
+{
+	const struct biggan *b = &c->biggan;
+
+	if (c->backbone == STYLEGAN2) return (double)c->stylegan2.channel_max / 128;
+	return (b->g_ch < b->d_ch ? b->g_ch : b->d_ch) / 16.0;
+}
+
+static void narrow(struct model *c)
+{
+	if (c->backbone == BIGGAN) c->biggan.g_ch /= 2, c->biggan.d_ch /= 2;
+	else c->stylegan2.channel_base /= 2, c->stylegan2.channel_max /= 2;
+}
+
 /* One size smaller: fewer images while there are many, then narrower; false when there is none. */
 static bool shrink(struct model *c, struct recipe *r)
 {
-	struct biggan *b = &c->biggan;
-	bool wide = b->g_ch >= 32 && b->d_ch >= 32, narrow = b->g_ch < 16 || b->d_ch < 16;
+	int few = c->backbone == STYLEGAN2 ? 2 * c->stylegan2.group : 3;
 
-	if (r->batch > 8 || (!wide && r->batch > 3)) r->batch /= 2;
-	else if (!narrow) b->g_ch /= 2, b->d_ch /= 2;
+	if (r->batch > 8 || (width(c) < 2 && r->batch > few)) r->batch /= 2;
+	else if (width(c) >= 1) narrow(c);
 	else return false;
 	return true;
 }
 
-/* A step of one batch to a move, after one that warms up. */
+/* A step of one batch to a move, after one that warms up and has StyleGAN2's regularisers. */
 static int time_step(double *seconds, const struct model *c, const struct recipe *r,
 		     struct data *d, struct backend *b)
 {
@@ -115,10 +148,10 @@ static int time_step(double *seconds, const struct model *c, const struct recipe
 
 	for (int round = 0; round < 2 && !bad; round++) {
 		double begin = say_seconds();
-		for (int k = 0; k < r->d_steps && !bad; k++) bad = train_d_batch(&p, d, k, k);
-		bad = bad || train_g_batch(&p, d, r->d_steps);
+		bad = train_step(&p, d);
 		*seconds = say_seconds() - begin;
 	}
+	if (!bad) *seconds *= work_share(&p);
 	phase_close(&p);
 	gan_free(&g);
 	return bad ? -1 : 0;

@@ -83,6 +83,17 @@ static void add_history(struct tensors *t, const struct gan *s)
 	}
 }
 
+/* What the shapes do not say, and what goes on beside the weights. */
+static void add_stylegan2(struct tensors *t, const struct gan *s)
+{
+	const struct stylegan2 *c = &s->c.stylegan2;
+
+	add_meta(t, "clamp_g", "%.17g", c->g_clamp);
+	add_meta(t, "clamp_d", "%.17g", c->d_clamp);
+	add_meta(t, "group", "%d", c->group);
+	add_meta(t, "path_mean", "%.9g", (double)*s->path);
+}
+
 int gan_save(const struct gan *s, const char *path)
 {
 	struct part part[PARTS];
@@ -99,6 +110,7 @@ int gan_save(const struct gan *s, const char *path)
 	add_meta(&t, "neighbours", "%016" PRIx64, s->from.neighbours);
 	tensors_add_meta(&t, "options", s->options ? s->options : "");
 	if (s->features_meta) tensors_add_meta(&t, "features_meta", s->features_meta);
+	if (s->c.backbone == STYLEGAN2) add_stylegan2(&t, s);
 	add_history(&t, s);
 	list_parts(s, part);
 	for (int k = 0; k < PARTS; k++)
@@ -198,6 +210,8 @@ int gan_load(struct gan *s, const char *path)
 	    check_parts(&t, &c) || gan_alloc(s, &c))
 		goto fail;
 	read_meta(s, &t);
+	if (tensors_meta(&t, "path_mean"))
+		*s->path = (real)strtod(tensors_meta(&t, "path_mean"), NULL);
 	list_parts(s, part);
 	for (int k = 0; k < PARTS; k++)
 		if (named_take(&t, &part[k].named, part[k].data)) goto fail;

@@ -10,7 +10,8 @@
 #include <string.h>
 
 /* Streams of the generator; the number of the draw is above these bits. */
-enum stream { STREAM_ORDER = 1, STREAM_REAL, STREAM_FAKE, STREAM_AUGMENT, STREAM_FLIP };
+enum stream { STREAM_ORDER = 1, STREAM_REAL, STREAM_FAKE, STREAM_AUGMENT, STREAM_FLIP,
+	STREAM_STYLE };
 
 enum { WORKERS = 10 };                       /* loader processes of the published runs */
 
@@ -279,6 +280,30 @@ int data_fake(struct data *d, int64_t draw, int batch, int dim_z, real *z, real 
 		if (!f && y) *label = d->label ? (real)balance_draw(&d->classes, &r) : 0;
 	}
 	return 0;
+}
+
+static void fill_normal(struct rng *r, real *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++) x[i] = (real)rng_normal(r);
+}
+
+void data_style(const struct data *d, int64_t draw, const struct phases *p, bool probe)
+{
+	struct rng r = draws(d, STREAM_STYLE, draw);
+	const struct stylegan2 *c = &p->s->c.stylegan2;
+	size_t n = (size_t)p->r.batch, side = (size_t)c->resolution;
+	int styles = stylegan2_styles(c);
+	int cutoff = 1 + (int)rng_below(&r, (uint32_t)styles - 1);
+
+	if (rng_uniform(&r) >= p->r.style.mixing) cutoff = styles;
+	for (int k = 0; k < styles; k++) p->in.mix[k] = k >= cutoff;
+	fill_normal(&r, p->in.z2, n * (size_t)c->dim_z);
+	for (int k = 0; k < styles - 1; k++) {
+		size_t plane = (size_t)stylegan2_noise_side(k);
+		fill_normal(&r, p->in.plane[k], n * plane * plane);
+	}
+	if (probe)
+		fill_normal(&r, p->in.probe, (size_t)phase_path_batch(&p->r) * side * side * 3);
 }
 
 void data_augment(const struct data *d, int64_t draw, struct diffaug *a)

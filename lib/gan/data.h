@@ -44,6 +44,9 @@ int data_real(struct data *, int64_t batch_number, int batch, real *x, real *y, 
 /* Fake conditioning number `draw`: z normal, instances uniform, labels those of a neighbour, or of
  * a drawn class without instances. */
 int data_fake(struct data *, int64_t draw, int batch, int dim_z, real *z, real *y, real *f);
+/* What StyleGAN2's generator takes beside, number `draw`: a second z and where its styles begin, if
+ * anywhere, planes of noise and, if asked for, the random images of the path length. */
+void data_style(const struct data *, int64_t draw, const struct phases *, bool probe);
 /* Draws what the augmentation does to each picture of a batch, number `draw`. */
 void data_augment(const struct data *, int64_t draw, struct diffaug *);
 

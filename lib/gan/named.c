@@ -167,6 +167,17 @@ static int layer_dim(const struct tensors *t, const char *prefix, const char *fm
 	return (int)dim(t, prefix, name, axis);
 }
 
+/* What shapes do not say, where a file does. */
+static void take_meta(const struct tensors *t, struct stylegan2 *c)
+{
+	const char *g = tensors_meta(t, "clamp_g"), *d = tensors_meta(t, "clamp_d");
+	const char *group = tensors_meta(t, "group");
+
+	if (g) c->g_clamp = strtod(g, NULL);
+	if (d) c->d_clamp = strtod(d, NULL);
+	if (group) c->group = (int)strtol(group, NULL, 10);
+}
+
 /* Channels are the lesser of base / side and a bound: the base is read off the largest side, the
  * bound off the smallest, and what lies between is compared with both later. */
 static int stylegan2_of(const struct tensors *t, const char *prefix, struct stylegan2 *c)
@@ -187,6 +198,7 @@ static int stylegan2_of(const struct tensors *t, const char *prefix, struct styl
 	c->instance_cond = c->features > 0;
 	embedded = (c->class_cond + c->instance_cond) * c->dim_w;
 	c->dim_z = layer_dim(t, prefix, fc, 0, 1) - embedded;
+	take_meta(t, c);
 	if (c->channel_max < 1 || c->channel_base < 1 || c->g_layers < 1 || c->dim_w < 1 ||
 	    c->dim_z < 1)
 		return not_a_generator(t, prefix);

@@ -1,119 +1,101 @@
 /* phase: the programs of a training step. */
-#include "lib/gan/phase.h"
+#include "lib/gan/objective.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-static val labels(struct tape *t, const struct phases *p, const real *at)
+int phase_path_batch(const struct recipe *r)
 {
-	return p->s->c.class_cond ? input(t, shape4(p->r.batch, 1, 1, 1), at) : -1;
+	return r->batch / 2;
 }
 
-static val features(struct tape *t, const struct phases *p, const real *at)
+/* Both backbones', in the order that they are built; those of one are NULL for the other. */
+static const struct { size_t at; objective *of[2]; } programs[PHASES] = {
+	{ offsetof(struct phases, d), { biggan_d_objective, stylegan2_d_objective } },
+	{ offsetof(struct phases, g), { biggan_g_objective, stylegan2_g_objective } },
+	{ offsetof(struct phases, r1), { NULL, stylegan2_r1_objective } },
+	{ offsetof(struct phases, path), { NULL, stylegan2_path_objective } },
+};
+
+static struct phase *phase_at(struct phases *p, int i)
 {
-	const struct model *c = &p->s->c;
-	return c->instance_cond ? input(t, shape4(p->r.batch, 1, 1, c->features), at) : -1;
+	return (struct phase *)((char *)p + programs[i].at);
 }
 
-static val noise(struct tape *t, const struct phases *p)
+int phase_list(struct phases *p, struct phase *each[PHASES])
 {
-	return input(t, shape4(p->r.batch, 1, 1, model_dim_z(&p->s->c)), p->in.z);
-}
+	int n = 0;
 
-static val both(struct tape *t, val fake, val real_)
-{
-	return fake < 0 ? -1 : concat(t, fake, real_, 0);
-}
-
-/* Gradients of the loss with respect to the trained parameters that the tape reads. */
-static void keep_grads(struct phase *p, const struct scope *s)
-{
-	int n = s->ps->n, m = 0;
-	val *x = mem_new((size_t)n, sizeof *x), *g = mem_new((size_t)n, sizeof *g);
-
-	p->grad = mem_new((size_t)n, sizeof *p->grad);
-	for (int i = 0; i < n; i++)
-		if (s->ps->p[i].trained && s->leaf[i] >= 0) x[m++] = s->leaf[i];
-	grads(p->t, p->loss, -1, x, g, m);
-	m = 0;
-	for (int i = 0; i < n; i++) {
-		p->grad[i] = s->ps->p[i].trained && s->leaf[i] >= 0 ? g[m++] : -1;
-		if (p->grad[i] >= 0) keep(p->t, p->grad[i]);
+	for (int i = 0; i < PHASES; i++) {
+		struct phase *f = phase_at(p, i);
+		if (f->t) each[n++] = f;
 	}
-	free(x);
-	free(g);
+	return n;
 }
 
-static val mean(struct tape *t, val x)
+/* A regulariser without weight is none. */
+static bool wanted(const struct phases *p, const struct phase *f)
 {
-	return scale(t, sum(t, x), 1.0 / (double)shape_count(tape_shape(t, x)), 0);
+	return (f != &p->r1 || p->r.style.r1 > 0) && (f != &p->path || p->r.style.path > 0);
 }
 
-/* mean relu(1 - real) + mean relu(1 + fake), D called once on [fake; real], both augmented. */
-static int build_d(struct phases *p, struct backend *b)
+static int build(struct phases *p)
 {
-	struct phase *d = &p->d;
-	struct tape *t = d->t = tape_new();
-	const struct model *c = &p->s->c;
-	int n = p->r.batch, R = c->resolution;
-
-	d->g = scope_open(t, &p->s->gp, p->at.g, true);
-	d->d = scope_open(t, &p->s->dp, p->at.d, true);
-	val y = labels(t, p, p->in.y), f = features(t, p, p->in.f);
-	val x = input(t, shape4(n, R, R, 3), p->in.x);
-	val xy = labels(t, p, p->in.xy), xf = features(t, p, p->in.xf);
-	d->fake = detach(t, biggan_g(&d->g, &c->biggan, noise(t, p), y, f));
-	x = diffaug_build(&d->aug, t, concat(t, d->fake, x, 0));
-	d->score = biggan_d(&d->d, &c->biggan, x, both(t, y, xy), both(t, f, xf));
-	val fake = lrelu(t, scale(t, slice(t, d->score, 0, 0, n), 1, 1), 0);
-	val real_ = lrelu(t, scale(t, slice(t, d->score, 0, n, n), -1, 1), 0);
-	d->loss = add(t, mean(t, real_), mean(t, fake));
-	keep(t, d->score);
-	keep(t, d->loss);
-	keep_grads(d, &d->d);
-	if (p->r.recompute) tape_recompute(t);
-	return tape_measure(t, b, true);
+	for (int i = 0; i < PHASES; i++) {
+		struct phase *f = phase_at(p, i);
+		objective *of = programs[i].of[p->s->c.backbone];
+		if (!of || !wanted(p, f)) continue;
+		of(p, f);
+		if (p->r.recompute) tape_recompute(f->t);
+		if (tape_measure(f->t, p->b, true)) return -1;
+	}
+	return 0;
 }
 
-/* -mean D(G(z)); D's weights are constants, its u0 advance. */
-static int build_g(struct phases *p, struct backend *b)
+/* What the programs read and leave behind, and how many numbers. */
+struct room { real **at; size_t n; };
+enum { ROOMS = 10 + STYLEGAN2_PLANES };
+
+static void list_style_rooms(struct phases *p, struct room *room)
 {
-	struct phase *g = &p->g;
-	struct tape *t = g->t = tape_new();
-	const struct model *c = &p->s->c;
+	const struct stylegan2 *c = &p->s->c.stylegan2;
+	size_t n = (size_t)p->r.batch, pixels = (size_t)c->resolution * (size_t)c->resolution;
+	int styles = stylegan2_styles(c);
 
-	g->g = scope_open(t, &p->s->gp, p->at.g, true);
-	g->d = scope_open(t, &p->s->dp, p->at.d, true);
-	val y = labels(t, p, p->in.y), f = features(t, p, p->in.f);
-	g->fake = biggan_g(&g->g, &c->biggan, noise(t, p), y, f);
-	g->score = biggan_d(&g->d, &c->biggan, diffaug_build(&g->aug, t, g->fake), y, f);
-	g->loss = scale(t, mean(t, g->score), -1, 0);
-	keep(t, g->fake);
-	keep(t, g->loss);
-	keep_grads(g, &g->g);
-	if (p->r.recompute) tape_recompute(t);
-	return tape_measure(t, b, true);
+	*room++ = (struct room){ &p->in.z2, n * (size_t)c->dim_z };
+	*room++ = (struct room){ &p->in.mix, (size_t)styles };
+	*room++ = (struct room){ &p->in.probe, (size_t)phase_path_batch(&p->r) * pixels * 3 };
+	for (int k = 0; k < styles - 1; k++) {
+		size_t r = (size_t)stylegan2_noise_side(k);
+		*room++ = (struct room){ &p->in.plane[k], n * r * r };
+	}
 }
-
-/* What the programs read and leave behind, and how many numbers of each a picture takes. */
-struct room { real **at; size_t each; };
-enum { ROOMS = 7 };
 
 static void list_rooms(struct phases *p, struct room room[ROOMS])
 {
 	const struct model *c = &p->s->c;
-	size_t label = c->class_cond, feature = c->instance_cond ? (size_t)c->features : 0;
-	const struct room all[ROOMS] = {
-		{ &p->in.z, (size_t)model_dim_z(c) },
-		{ &p->in.x, 3 * (size_t)c->resolution * (size_t)c->resolution },
+	size_t n = (size_t)p->r.batch, label = c->class_cond ? n : 0;
+	size_t feature = c->instance_cond ? n * (size_t)c->features : 0;
+	const struct room all[] = {
+		{ &p->in.z, n * (size_t)model_dim_z(c) },
+		{ &p->in.x, n * 3 * (size_t)c->resolution * (size_t)c->resolution },
 		{ &p->in.y, label },   { &p->in.xy, label },
 		{ &p->in.f, feature }, { &p->in.xf, feature },
-		{ &p->scores, 2 },
+		{ &p->scores, 2 * n },
 	};
+	memset(room, 0, ROOMS * sizeof *room);
 	memcpy(room, all, sizeof all);
+	if (c->backbone == STYLEGAN2) list_style_rooms(p, room + LEN(all));
+}
+
+/* The parameters that a phase moves. */
+static const struct params *moved(const struct phases *p, const struct phase *f)
+{
+	return f == &p->d || f == &p->r1 ? &p->s->dp : &p->s->gp;
 }
 
 static real *sums(struct phases *p, const struct params *ps)
@@ -124,29 +106,37 @@ static real *sums(struct phases *p, const struct params *ps)
 	return sum;
 }
 
-/* Of the last batches, where the ops compute: [2 batch] scores, the losses of D and G. */
+/* Of the last batches, where the ops compute: [2 batch] scores, the losses of all phases. */
 static size_t told_count(const struct phases *p)
 {
-	return 2 * (size_t)p->r.batch + 2;
+	return 2 * (size_t)p->r.batch + PHASES;
 }
 
-/* Inputs, draws of the augmentation, sums of gradients and what the steps tell. */
-static int reserve(struct phases *p)
+/* Inputs and draws of the augmentation, which the programs read where they are. */
+static int reserve_inputs(struct phases *p)
 {
 	struct room room[ROOMS];
 
 	list_rooms(p, room);
-	for (int i = 0; i < ROOMS; i++) {
-		size_t n = (size_t)p->r.batch * room[i].each;
-		if (n && !(*room[i].at = mem_big(n, sizeof(real), "a batch"))) return -1;
-	}
-	if (p->r.accumulate > 1 && (!(p->d.sum = sums(p, &p->s->dp)) ||
-				    !(p->g.sum = sums(p, &p->s->gp))))
-		return -1;
+	for (int i = 0; i < ROOMS; i++)
+		if (room[i].n && !(*room[i].at = mem_big(room[i].n, sizeof(real), "a batch")))
+			return -1;
+	return diffaug_reserve(&p->d.aug) || diffaug_reserve(&p->g.aug) ||
+	       diffaug_reserve(&p->r1.aug) ? -1 : 0;
+}
+
+/* Sums of gradients and what the steps tell. */
+static int reserve_results(struct phases *p)
+{
+	struct phase *each[PHASES];
+	int n = phase_list(p, each);
+
+	for (int i = 0; i < n && p->r.accumulate > 1; i++)
+		if (!(each[i]->sum = sums(p, moved(p, each[i])))) return -1;
 	if (!(p->told = backend_take(p->b, told_count(p) * sizeof(real))))
 		return fail("no memory for scores");
-	backend_put(p->b, p->told + told_count(p) - 2, (real[2]){ 0 }, 2 * sizeof(real));
-	return diffaug_reserve(&p->d.aug) || diffaug_reserve(&p->g.aug) ? -1 : 0;
+	backend_put(p->b, p->told + 2 * p->r.batch, (real[PHASES]){ 0 }, PHASES * sizeof(real));
+	return 0;
 }
 
 static size_t larger(size_t a, size_t b)
@@ -154,23 +144,31 @@ static size_t larger(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
-static size_t arena_bytes(const struct phases *p)
+static size_t arena_bytes(struct phases *p)
 {
-	return larger(tape_arena_bytes(p->d.t), tape_arena_bytes(p->g.t));
+	struct phase *each[PHASES];
+	size_t most = 0;
+
+	for (int i = phase_list(p, each); i-- > 0;) most = larger(most, tape_arena_bytes(each[i]->t));
+	return most;
 }
 
-/* Neither phase needs the other's values: one arena serves both. */
+/* No phase needs another's values: one arena serves all. */
 static int allot(struct phases *p)
 {
+	struct phase *each[PHASES];
+	int n = phase_list(p, each), bad = 0;
+
 	if (!(p->arena = backend_take(p->b, arena_bytes(p))))
 		return fail("no memory for %.1f MiB of values in a training step",
 			    (double)arena_bytes(p) / 1048576);
-	return tape_place(p->d.t, p->arena) || tape_place(p->g.t, p->arena) ? -1 : 0;
+	for (int i = 0; i < n && !bad; i++) bad = tape_place(each[i]->t, p->arena);
+	return bad;
 }
 
 /* The parts of the state, here and where the ops compute. */
 struct held { real *here, **there; size_t n; };
-enum { HELD = 7 };
+enum { HELD = 8 };
 
 static void list_state(struct phases *p, struct held held[HELD])
 {
@@ -180,7 +178,7 @@ static void list_state(struct phases *p, struct held held[HELD])
 	const struct held all[HELD] = {
 		{ s->g, &a->g, g },   { s->ema, &a->ema, g }, { s->gm, &a->gm, g },
 		{ s->gv, &a->gv, g }, { s->d, &a->d, d },     { s->dm, &a->dm, d },
-		{ s->dv, &a->dv, d },
+		{ s->dv, &a->dv, d },   { s->path, &a->path, 1 },
 	};
 	memcpy(held, all, sizeof all);
 }
@@ -237,8 +235,9 @@ static int open(struct phases *p, struct gan *s, const struct recipe *r, struct 
 	*p = (struct phases){ .s = s, .r = *r, .b = b };
 	p->grads = mem_new((size_t)(s->gp.n + s->dp.n), sizeof *p->grads);
 	if (settle(p, memory) || diffaug_open(&p->d.aug, &r->aug, 2 * r->batch, R) ||
-	    diffaug_open(&p->g.aug, &r->aug, r->batch, R) || (memory && reserve(p)) ||
-	    build_d(p, b) || build_g(p, b) || (memory && allot(p))) {
+	    diffaug_open(&p->g.aug, &r->aug, r->batch, R) ||
+	    diffaug_open(&p->r1.aug, &r->aug, r->batch, R) || (memory && reserve_inputs(p)) ||
+	    build(p) || (memory && (reserve_results(p) || allot(p)))) {
 		phase_close(p);
 		return -1;
 	}
@@ -257,34 +256,34 @@ int phase_plan(struct phases *p, struct gan *s, const struct recipe *r, struct b
 
 struct phase_bytes phase_bytes(struct phases *p)
 {
-	struct phase_bytes n = {
-		.activations = arena_bytes(p),
-		.workspace = larger(tape_scratch_bytes(p->d.t), tape_scratch_bytes(p->g.t)),
-		.inputs = diffaug_bytes(&p->d.aug) + diffaug_bytes(&p->g.aug),
-	};
+	struct phase_bytes n = { .activations = arena_bytes(p) };
+	struct phase *each[PHASES];
 	struct room room[ROOMS];
 
+	for (int i = phase_list(p, each); i-- > 0;) {
+		n.workspace = larger(n.workspace, tape_scratch_bytes(each[i]->t));
+		n.inputs += diffaug_bytes(&each[i]->aug);
+	}
 	list_rooms(p, room);
-	for (int i = 0; i < ROOMS; i++)
-		n.inputs += (size_t)p->r.batch * room[i].each * sizeof(real);
+	for (int i = 0; i < ROOMS; i++) n.inputs += room[i].n * sizeof(real);
 	return n;
 }
 
 void phase_close(struct phases *p)
 {
-	struct phase *each[] = { &p->d, &p->g };
-
-	for (int i = 0; i < 2; i++) {
-		tape_free(each[i]->t);
-		scope_close(&each[i]->g);
-		scope_close(&each[i]->d);
-		diffaug_close(&each[i]->aug);
-		free(each[i]->grad);
-		if (p->b) backend_give(p->b, each[i]->sum);
+	for (int i = 0; i < PHASES; i++) {
+		struct phase *f = phase_at(p, i);
+		tape_free(f->t);
+		scope_close(&f->g);
+		scope_close(&f->d);
+		diffaug_close(&f->aug);
+		free(f->grad);
+		if (p->b) backend_give(p->b, f->sum);
 	}
 	struct room room[ROOMS];
 	if (p->s) list_rooms(p, room);
-	for (int i = 0; p->s && i < ROOMS; i++) free(*room[i].at);
+	for (int i = 0; p->s && i < ROOMS; i++)
+		if (room[i].at) free(*room[i].at);
 	free(p->grads);
 	if (p->b) {
 		backend_give(p->b, p->told);
@@ -296,52 +295,74 @@ void phase_close(struct phases *p)
 
 void phase_restart(struct phases *p)
 {
-	p->d_moves = p->d.batches = p->g.batches = 0;
+	for (int i = 0; i < PHASES; i++) phase_at(p, i)->batches = 0;
+	p->d_moves = 0;
 	p->lost = false;
 	send(p);
 }
 
 /* After a loss that is not finite: again, to name the first such value. */
-static int lose(struct phases *p, struct phase *f, const char *name)
+static int lose(struct phases *p, int i)
 {
+	static const char *const name[] = { "discriminator's loss", "generator's loss",
+					    "R1 penalty", "path length" };
+	struct phase *f = phase_at(p, i);
+
 	p->lost = true;
 	tape_run_checked(f->t);
 	val bad = tape_first_bad(f->t);
-	return fail("the %s's loss is not finite; the first such value is %s", name,
+	return fail("the %s is not finite; the first such value is %s", name[i],
 		    bad < 0 ? "in its input" : tape_name(f->t, bad));
 }
 
-/* Scores and losses, D's alone while G has yet to run. */
+/* What a score adds to D's loss, of a fake or, turned round, of a real image. */
+static double blame(const struct phases *p, double score)
+{
+	if (p->s->c.backbone == BIGGAN) return fmax(0, 1 + score);
+	return fmax(0, score) + log1p(exp(-fabs(score)));
+}
+
+/* Scores and losses, zeros while a phase has yet to run. */
 static void read_told(struct phases *p)
 {
 	int n = p->r.batch;
-	real loss[2];
+	real loss[PHASES];
 
 	backend_get(p->b, p->scores, p->told, 2 * (size_t)n * sizeof(real));
 	backend_get(p->b, loss, p->told + 2 * n, sizeof loss);
 	p->d_real = p->d_fake = 0;
 	for (int i = 0; i < n; i++) {
-		p->d_fake += fmax(0, 1 + (double)p->scores[i]) / n;
-		p->d_real += fmax(0, 1 - (double)p->scores[n + i]) / n;
+		p->d_fake += blame(p, (double)p->scores[i]) / n;
+		p->d_real += blame(p, -(double)p->scores[n + i]) / n;
 	}
-	p->d_loss = (double)loss[0];
-	p->g_loss = (double)loss[1];
+	for (int i = 0; i < PHASES; i++) phase_at(p, i)->told = (double)loss[i];
 }
 
 int phase_tell(struct phases *p)
 {
 	read_told(p);
-	if (!isfinite(p->d_loss)) return lose(p, &p->d, "discriminator");
-	return isfinite(p->g_loss) ? 0 : lose(p, &p->g, "generator");
+	for (int i = 0; i < PHASES; i++)
+		if (!isfinite(phase_at(p, i)->told)) return lose(p, i);
+	return 0;
 }
 
-/* Where the ops compute at once, each loss is looked at before it has a consequence; a device is
- * left to go on until it is asked. */
-static int look(struct phases *p, struct phase *f, const char *name, const double *loss)
+/* Runs a phase once and notes its loss.  Where the ops compute at once, it is looked at before it
+ * has a consequence; a device is left to go on until it is asked. */
+static int run(struct phases *p, struct phase *f)
 {
-	if (p->b->take) return 0;
-	read_told(p);
-	return isfinite(*loss) ? 0 : lose(p, f, name);
+	int i = 0;
+
+	while (phase_at(p, i) != f) i++;
+	if (tape_run(f->t)) return -1;
+	if (f == &p->d) tape_copy(f->t, f->score, p->told);
+	tape_copy(f->t, f->loss, p->told + 2 * p->r.batch + i);
+	if (!p->b->take) {
+		read_told(p);
+		if (!isfinite(f->told)) return lose(p, i);
+	}
+	scope_apply(&f->g);
+	scope_apply(&f->d);
+	return 0;
 }
 
 /* Takes the gradients of a batch into p->grads, through the sum when several batches make a move;
@@ -349,6 +370,7 @@ static int look(struct phases *p, struct phase *f, const char *name, const doubl
 static bool gather(struct phases *p, struct phase *f, const struct params *ps)
 {
 	struct piece *add = mem_new((size_t)ps->n, sizeof *add);
+	double share = p->s->c.backbone == BIGGAN ? 1.0 / p->r.accumulate : 1;
 	int n = 0;
 
 	for (int i = 0; i < ps->n; i++) {
@@ -358,44 +380,118 @@ static bool gather(struct phases *p, struct phase *f, const struct params *ps)
 		add[n++] = (struct piece){ sum, p->grads[i], shape_count(ps->p[i].s) };
 		p->grads[i] = sum;
 	}
-	adam_mix(p->b, n, add, f->batches > 0, 1 / (real)p->r.accumulate);
+	adam_mix(p->b, n, add, f->batches > 0, share);
 	free(add);
 	f->batches = (f->batches + 1) % p->r.accumulate;
 	return !f->batches;
 }
 
+static void move_d(struct phases *p, int64_t move)
+{
+	adam_step(p->b, &p->s->dp, &p->r.d, move, p->grads, p->at.d, p->at.dm, p->at.dv);
+}
+
+static void move_g(struct phases *p, int64_t move)
+{
+	adam_step(p->b, &p->s->gp, &p->r.g, move, p->grads, p->at.g, p->at.gm, p->at.gv);
+}
+
+/* Moves of StyleGAN2's network before the present step: those of its regulariser count too. */
+static int64_t moves(const struct phases *p, const struct phase *regulariser, int every)
+{
+	return p->s->step + (regulariser->t ? (p->s->step + every - 1) / every : 0);
+}
+
+static int64_t moves_d(const struct phases *p)
+{
+	return moves(p, &p->r1, p->r.style.r1_every);
+}
+
+static int64_t moves_g(const struct phases *p)
+{
+	return moves(p, &p->path, p->r.style.path_every);
+}
+
+bool phase_due(const struct phases *p, const struct phase *f)
+{
+	return f->t &&
+	       p->s->step % (f == &p->r1 ? p->r.style.r1_every : p->r.style.path_every) == 0;
+}
+
 int phase_d_step(struct phases *p)
 {
-	struct gan *s = p->s;
-	int n = p->r.batch;
-
-	if (tape_run(p->d.t)) return -1;
-	tape_copy(p->d.t, p->d.score, p->told);
-	tape_copy(p->d.t, p->d.loss, p->told + 2 * n);
-	if (look(p, &p->d, "discriminator", &p->d_loss)) return -1;
-	scope_apply(&p->d.g);
-	scope_apply(&p->d.d);
-	if (!gather(p, &p->d, &s->dp)) return 0;
-	adam_step(p->b, &s->dp, &p->r.d, s->step * p->r.d_steps + ++p->d_moves, p->grads, p->at.d,
-		  p->at.dm, p->at.dv);
+	if (run(p, &p->d)) return -1;
+	if (!gather(p, &p->d, &p->s->dp)) return 0;
+	move_d(p, p->s->c.backbone == BIGGAN ? p->s->step * p->r.d_steps + ++p->d_moves
+					     : moves_d(p) + 1);
 	return 0;
 }
 
 int phase_g_step(struct phases *p)
 {
-	struct gan *s = p->s;
-
-	if (tape_run(p->g.t)) return -1;
-	tape_copy(p->g.t, p->g.loss, p->told + 2 * p->r.batch + 1);
-	if (look(p, &p->g, "generator", &p->g_loss)) return -1;
-	scope_apply(&p->g.g);
-	scope_apply(&p->g.d);
-	if (!gather(p, &p->g, &s->gp)) return 0;
-	adam_step(p->b, &s->gp, &p->r.g, ++s->step, p->grads, p->at.g, p->at.gm, p->at.gv);
-	p->d_moves = 0;
-	adam_average(p->b, &s->gp, s->step < p->r.ema_start ? 0 : p->r.ema_decay, p->at.g,
-		     p->at.ema);
+	if (run(p, &p->g)) return -1;
+	if (!gather(p, &p->g, &p->s->gp)) return 0;
+	move_g(p, p->s->c.backbone == BIGGAN ? p->s->step + 1 : moves_g(p) + 1);
+	if (p->s->c.backbone == BIGGAN) phase_end(p);
 	return 0;
+}
+
+int phase_r1_step(struct phases *p)
+{
+	if (run(p, &p->r1)) return -1;
+	if (gather(p, &p->r1, &p->s->dp)) move_d(p, moves_d(p) + 2);
+	return 0;
+}
+
+int phase_path_step(struct phases *p)
+{
+	if (run(p, &p->path)) return -1;
+	tape_copy(p->path.t, p->path.mean, p->at.path);
+	if (gather(p, &p->path, &p->s->gp)) move_g(p, moves_g(p) + 2);
+	return 0;
+}
+
+/* The average halves what it knew over a span of images: of StyleGAN2 at most a share of those
+ * seen, so that it begins as G itself. */
+static double decay(const struct phases *p)
+{
+	double images = (double)p->r.batch * p->r.accumulate;
+	double ramp = p->r.style.ema_ramp, d = p->r.ema_decay;
+
+	if (p->s->c.backbone == STYLEGAN2 && ramp > 0 && d > 0) {
+		double span = fmin(images * log(0.5) / log(d), (double)p->s->step * images * ramp);
+		d = pow(0.5, images / fmax(span, 1e-8));
+	}
+	return p->s->step + 1 < p->r.ema_start ? 0 : d;
+}
+
+/* StyleGAN2's buffers are the same in both, w_avg among them. */
+static void average_trained(struct phases *p, double decay)
+{
+	const struct params *ps = &p->s->gp;
+	struct piece *mix = mem_new((size_t)ps->n, sizeof *mix);
+	int n = 0;
+
+	for (int i = 0; i < ps->n; i++) {
+		size_t at = ps->p[i].at, count = shape_count(ps->p[i].s);
+		if (ps->p[i].trained)
+			mix[n++] = (struct piece){ p->at.ema + at, p->at.g + at, count };
+		else
+			backend_copy(p->b, p->at.ema + at, p->at.g + at, count * sizeof(real));
+	}
+	adam_mix(p->b, n, mix, decay, 1 - decay);
+	free(mix);
+}
+
+void phase_end(struct phases *p)
+{
+	double d = decay(p);
+
+	if (p->s->c.backbone == BIGGAN || d == 0)
+		adam_average(p->b, &p->s->gp, d, p->at.g, p->at.ema);
+	else average_trained(p, d);
+	p->s->step++;
+	p->d_moves = 0;
 }
 
 const real *phase_scores(const struct phases *p)

@@ -24,6 +24,7 @@ int gan_alloc(struct gan *s, const struct model *c)
 	bool good = true;
 	for (size_t i = 0; i < LEN(gs); i++) good = good && (*gs[i] = param_buffer(&s->gp));
 	for (size_t i = 0; i < LEN(ds); i++) good = good && (*ds[i] = param_buffer(&s->dp));
+	s->path = mem_new(1, sizeof *s->path);
 	if (!good) gan_free(s);
 	return good ? 0 : -1;
 }
@@ -52,7 +53,7 @@ struct rows_info gan_features(const struct gan *s)
 
 void gan_free(struct gan *s)
 {
-	real *const all[] = { s->g, s->d, s->ema, s->gm, s->gv, s->dm, s->dv };
+	real *const all[] = { s->g, s->d, s->ema, s->gm, s->gv, s->dm, s->dv, s->path };
 
 	for (size_t i = 0; i < LEN(all); i++) free(all[i]);
 	param_free(&s->gp);
@@ -72,6 +73,7 @@ int gan_restore(struct gan *s, const struct gan *from)
 		return fail("a state of networks of another size");
 	for (size_t i = 0; i < LEN(to); i++)
 		memcpy(to[i], of[i], (i < 4 ? s->gp.total : s->dp.total) * sizeof **to);
+	*s->path = *from->path;
 	s->step = from->step;
 	return 0;
 }

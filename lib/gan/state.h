@@ -30,6 +30,7 @@ struct gan {
 	struct params gp, dp;
 	real *g, *d, *ema;                   /* weights and buffers of G, D and the averaged G */
 	real *gm, *gv, *dm, *dv;             /* Adam's moments */
+	real *path;                          /* StyleGAN2's mean path length, one number */
 	int64_t step;                        /* steps done */
 	uint64_t seed;
 	struct lineage from;

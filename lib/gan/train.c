@@ -19,28 +19,69 @@ static int draw_fakes(struct phases *p, struct data *d, int64_t number, struct d
 	return data_fake(d, number, p->r.batch, model_dim_z(&p->s->c), in->z, in->y, in->f);
 }
 
-int train_d_batch(struct phases *p, struct data *d, int64_t fake, int64_t real_)
+/* As draw_fakes, with what is StyleGAN2's. */
+static int draw_styled(struct phases *p, struct data *d, int64_t number, struct diffaug *a)
 {
-	return draw_fakes(p, d, fake, &p->d.aug) ||
-	       data_real(d, real_, p->r.batch, p->in.x, p->in.xy, p->in.xf) || phase_d_step(p);
+	data_style(d, number, p, a == &p->path.aug);
+	return draw_fakes(p, d, number, a);
 }
 
-int train_g_batch(struct phases *p, struct data *d, int64_t fake)
+static int draw_real(struct phases *p, struct data *d, int64_t number)
+{
+	return data_real(d, number, p->r.batch, p->in.x, p->in.xy, p->in.xf);
+}
+
+static int d_batch(struct phases *p, struct data *d, int64_t fake, int64_t real_)
+{
+	return draw_fakes(p, d, fake, &p->d.aug) ||
+	       draw_real(p, d, real_) || phase_d_step(p);
+}
+
+static int g_batch(struct phases *p, struct data *d, int64_t fake)
 {
 	return draw_fakes(p, d, fake, &p->g.aug) || phase_g_step(p);
 }
 
+/* The order of the reference code: the generator, its path length, the discriminator, R1 on the same
+ * real images.  Each batch of fakes has numbers of its own. */
+static int stylegan2_step(struct phases *p, struct data *d)
+{
+	int n = p->r.accumulate;
+	int64_t real_ = p->s->step * n, fake = p->s->step * 4 * n;
+
+	for (int k = 0; k < n; k++)
+		if (draw_styled(p, d, fake++, &p->g.aug) || phase_g_step(p)) return -1;
+	for (int k = 0; k < n && phase_due(p, &p->path); k++)
+		if (draw_styled(p, d, fake + k, &p->path.aug) || phase_path_step(p)) return -1;
+	fake += n;
+	for (int k = 0; k < n; k++)
+		if (draw_styled(p, d, fake++, &p->d.aug) || draw_real(p, d, real_ + k) ||
+		    phase_d_step(p))
+			return -1;
+	for (int k = 0; k < n && phase_due(p, &p->r1); k++) {
+		data_augment(d, fake + k, &p->r1.aug);
+		if (draw_real(p, d, real_ + k) || phase_r1_step(p)) return -1;
+	}
+	phase_end(p);
+	return 0;
+}
+
 /* d_steps moves of the discriminator, one of the generator; each batch has numbers of its own. */
-static int one_step(struct phases *p, struct data *d)
+static int biggan_step(struct phases *p, struct data *d)
 {
 	int n = p->r.accumulate, m = p->r.d_steps;
 	int64_t real_ = p->s->step * m * n, fake = p->s->step * (m + 1) * n;
 
 	for (int k = 0; k < m * n; k++)
-		if (train_d_batch(p, d, fake++, real_++)) return -1;
+		if (d_batch(p, d, fake++, real_++)) return -1;
 	for (int k = 0; k < n; k++)
-		if (train_g_batch(p, d, fake++)) return -1;
+		if (g_batch(p, d, fake++)) return -1;
 	return 0;
+}
+
+int train_step(struct phases *p, struct data *d)
+{
+	return p->s->c.backbone == BIGGAN ? biggan_step(p, d) : stylegan2_step(p, d);
 }
 
 /* After each return to an earlier state the draws are those of another seed, so that the run does
@@ -130,7 +171,7 @@ static int attend(struct train *r)
 /* One step, or back to before it. */
 static int advance(struct train *r)
 {
-	return one_step(r->p, r->d) ? lost(r, r->p->s->step + 1) : attend(r);
+	return train_step(r->p, r->d) ? lost(r, r->p->s->step + 1) : attend(r);
 }
 
 /* The output: the state of the last look, or of one more. */
@@ -172,7 +213,7 @@ static void show_progress(const struct train *r, int64_t first, double spent)
 		snprintf(left, sizeof left, "  %.1f of %g min", spent / 60, r->minutes);
 	progress("training", now * each, r->steps > 0 ? r->steps * each : -1,
 		 "step %" PRId64 "  D %.3f + %.3f  G %.3f%s  %.0f images/s%s", now, p->d_real,
-		 p->d_fake, p->g_loss, score, rate, left);
+		 p->d_fake, p->g.told, score, rate, left);
 }
 
 static int run(struct train *r)

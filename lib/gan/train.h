@@ -27,8 +27,7 @@ struct train {
  * state goes to NAME.part.  0 when NAME is there, or -1 after fail(). */
 int train_run(struct train *);
 
-/* One batch of each kind, with the draws of these numbers; as phase_d_step and phase_g_step. */
-int train_d_batch(struct phases *, struct data *, int64_t fake, int64_t real);
-int train_g_batch(struct phases *, struct data *, int64_t fake);
+/* One step from the present state: every batch drawn, every move made.  0, or -1 after fail(). */
+int train_step(struct phases *, struct data *);
 
 #endif

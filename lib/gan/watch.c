@@ -178,7 +178,7 @@ int watch_step(struct watch *w, const struct phases *p, const struct vitals *v)
 	if (b->f) {
 		tfevents_scalar(b, "loss/d_real", p->d_real);
 		tfevents_scalar(b, "loss/d_fake", p->d_fake);
-		tfevents_scalar(b, "loss/g", p->g_loss);
+		tfevents_scalar(b, "loss/g", p->g.told);
 		tfevents_scalar(b, "score/real", real_);
 		tfevents_scalar(b, "score/fake", fake);
 		tfevents_scalar(b, "health/norm", v->norm);
@@ -188,7 +188,7 @@ int watch_step(struct watch *w, const struct phases *p, const struct vitals *v)
 	return trail_log(&w->trail, w->s->step,
 			 "\"d_real\":%.9g,\"d_fake\":%.9g,\"g\":%.9g,\"score_real\":%.9g,"
 			 "\"score_fake\":%.9g,\"norm\":%.9g,\"variance\":%.9g",
-			 p->d_real, p->d_fake, p->g_loss, real_, fake, v->norm, v->variance);
+			 p->d_real, p->d_fake, p->g.told, real_, fake, v->norm, v->variance);
 }
 
 int watch_collapse(struct watch *w, int64_t step, enum collapse how)

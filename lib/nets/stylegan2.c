@@ -39,6 +39,9 @@ int stylegan2_check(const struct stylegan2 *c)
 	if (c->dim_z < 1 || c->dim_w < 1 || c->g_layers < 1)
 		return fail("dim_z %d, dim_w %d, %d layers: expected at least 1 each", c->dim_z,
 			    c->dim_w, c->g_layers);
+	if (!(c->g_clamp > 0) || !(c->d_clamp > 0) || c->group < 1)
+		return fail("clamps %g and %g, groups of %d: expected more than 0", c->g_clamp,
+			    c->d_clamp, c->group);
 	return 0;
 }
 
