@@ -2,7 +2,7 @@
  * implementation computed with them (tests/golden/make/stylegan2.py). */
 #include "tests/formula.h"
 #include "tests/tap.h"
-#include "lib/nets/stylegan2.h"
+#include "lib/gan/phase.h"
 
 enum { ROOMS = 64, STRIDE = 7, THIN = 1024 };
 
@@ -134,37 +134,52 @@ static void normalise(real *x, uint64_t name, int rows, int width)
 	}
 }
 
-/* An input of a group, as a leaf; rows (< 0: all) of it; -1: it has none. */
-static val given(struct golden *g, struct tape *t, const char *group, const char *name, int rows)
+/* "NAME FILL DIMENSION...": the array in our order, and its shape; owned. */
+static real *made(const char *text, struct shape *shape)
 {
-	char key[96], text[96], fill[16];
+	char name[96], fill[16];
 	int d[4] = { 1, 1, 1, 1 };
+	int rank = sscanf(text, "%95s %15s %d %d %d %d", name, fill, d, d + 1, d + 2, d + 3) - 2;
 
-	snprintf(key, sizeof key, "%s%s%s", group, *group ? "." : "", name);
-	const char *s = tensors_meta(&g->t, key);
-	if (!s) return -1;
-	int rank = sscanf(s, "%95s %15s %d %d %d %d", text, fill, d, d + 1, d + 2, d + 3) - 2;
-	struct shape shape = rank == 4 ? shape4(d[0], d[2], d[3], d[1]) :
+	must(rank >= 2);
+	*shape = rank == 4 ? shape4(d[0], d[2], d[3], d[1]) :
 		rank == 3 ? shape4(d[0], d[1], 1, d[2]) : shape4(d[0], 1, 1, d[1]);
-	uint64_t h = formula_name("", text);
-	size_t n = shape_count(shape);
+	uint64_t h = formula_name("", name);
+	size_t n = shape_count(*shape);
 	real *x = mem_new(n, sizeof *x);
 
-	must(g->rooms < ROOMS);
-	g->room[g->rooms++] = x;
 	if (!strcmp(fill, "l2rows")) {
 		normalise(x, h, d[0], d[1]);
 	} else if (!strcmp(fill, "onehot")) {
 		for (int i = 0; i < d[0]; i++) x[i] = (real)floor(formula_u(h, i) * d[1]);
-		shape.d[3] = 1;
+		shape->d[3] = 1;
 	} else {
 		double high = strcmp(fill, "unit") ? 1 : sqrt(3);
 		for (size_t i = 0; i < n; i++)
-			x[rank == 4 ? spot(shape, i) : i] = (real)(float)(
+			x[rank == 4 ? spot(*shape, i) : i] = (real)(float)(
 				high * (2 * formula_u(h, (int64_t)i) - 1));
 	}
-	if (rows >= 0 && rows < shape.d[0]) shape.d[0] = rows;
-	return leaf(t, shape, x);
+	return x;
+}
+
+static const char *input_text(const struct golden *g, const char *group, const char *name)
+{
+	char key[96];
+
+	snprintf(key, sizeof key, "%s%s%s", group, *group ? "." : "", name);
+	return tensors_meta(&g->t, key);
+}
+
+/* An input of a group, as a leaf; -1: it has none. */
+static val given(struct golden *g, struct tape *t, const char *group, const char *name)
+{
+	const char *text = input_text(g, group, name);
+	struct shape shape;
+
+	if (!text) return -1;
+	must(g->rooms < ROOMS);
+	g->room[g->rooms] = made(text, &shape);
+	return leaf(t, shape, g->room[g->rooms++]);
 }
 
 /* v[n], in published order, against a golden array, or its sum, norm and product with a probe. */
@@ -306,14 +321,14 @@ static void check_shapes(const struct golden *g, const struct params *ps, char n
 	   "%s: %d tensors of %c have published names, shapes and order", g->name, listed, net);
 }
 
-static val labels(struct golden *g, struct tape *t, const char *group, int rows)
+static val labels(struct golden *g, struct tape *t, const char *group)
 {
-	return g->c.class_cond ? given(g, t, group, "c", rows) : -1;
+	return g->c.class_cond ? given(g, t, group, "c") : -1;
 }
 
-static val features(struct golden *g, struct tape *t, const char *group, int rows)
+static val features(struct golden *g, struct tape *t, const char *group)
 {
-	return g->c.instance_cond ? given(g, t, group, "h", rows) : -1;
+	return g->c.instance_cond ? given(g, t, group, "h") : -1;
 }
 
 /* psi for the first `most` styles, 1 for the others. */
@@ -326,23 +341,12 @@ static val psis(struct golden *g, struct tape *t, double psi, int most)
 	return numbers(t, shape4(1, k, 1, 1), v);
 }
 
-/* The first `cutoff` styles of w, the others of w2. */
-static val mixed(struct golden *g, struct tape *t, val w, val w2, int cutoff)
-{
-	int k = stylegan2_styles(&g->c);
-	double first[32], rest[32];
-
-	for (int i = 0; i < k; i++) rest[i] = 1 - (first[i] = i < cutoff);
-	return add(t, mul(t, w, numbers(t, shape4(1, k, 1, 1), first)),
-		   mul(t, w2, numbers(t, shape4(1, k, 1, 1), rest)));
-}
-
 static void planes(struct golden *g, struct tape *t, const char *group, val *noise)
 {
 	for (int k = 0; k < stylegan2_styles(&g->c) - 1; k++) {
 		char name[32];
 		snprintf(name, sizeof name, "noise.b%d.conv%d", stylegan2_noise_side(k), k % 2 == 0);
-		noise[k] = given(g, t, group, name, -1);
+		noise[k] = given(g, t, group, name);
 		must(noise[k] >= 0);
 	}
 }
@@ -358,13 +362,13 @@ static void check_map(struct golden *g, const struct limits *l)
 	struct tape *t = tape_new();
 	struct scope s = scope_open(t, &g->gp, g->g, true);
 	struct gradients w;
-	val z = given(g, t, "g6", "z", -1), y = labels(g, t, "g6", -1), f = features(g, t, "g6", -1);
+	val z = given(g, t, "g6", "z"), y = labels(g, t, "g6"), f = features(g, t, "g6");
 	val at = stylegan2_map(&s, &g->c, z, y, f, true);
 	val all = stylegan2_truncate(&s, &g->c, at, psis(g, t, 0.7, 32));
 	val two = stylegan2_truncate(&s, &g->c, at, psis(g, t, 0.7, 2));
 
 	keep(t, at), keep(t, all), keep(t, two);
-	want_gradients(&w, t, sum(t, mul(t, at, given(g, t, "g6", "dw", -1))), &s);
+	want_gradients(&w, t, sum(t, mul(t, at, given(g, t, "g6", "dw"))), &s);
 	run(g, "g6", t);
 	double e = fmax(value_off(g, "g6", "w", t, at), value_off(g, "g6", "ws_psi0.7", t, all));
 	e = fmax(e, value_off(g, "g6", "ws_psi0.7_cut2", t, two));
@@ -381,7 +385,7 @@ static void check_synthesis(struct golden *g, const struct limits *l)
 	struct tape *t = tape_new();
 	struct scope s = scope_open(t, &g->gp, g->g, false);
 	struct gradients w;
-	val noise[32], none[32], ws = given(g, t, "g7", "ws", -1), dws;
+	val noise[32], none[32], ws = given(g, t, "g7", "ws"), dws;
 
 	planes(g, t, "g7", noise);
 	for (int i = 0; i < 32; i++) none[i] = -1;
@@ -389,7 +393,7 @@ static void check_synthesis(struct golden *g, const struct limits *l)
 	val still = stylegan2_synthesis(&s, &g->c, ws, NULL);
 	val bare = stylegan2_synthesis(&s, &g->c, ws, none);
 	keep(t, x), keep(t, still), keep(t, bare);
-	val loss = sum(t, mul(t, x, given(g, t, "g7", "Y", -1)));
+	val loss = sum(t, mul(t, x, given(g, t, "g7", "Y")));
 	keep(t, dws = grad(t, loss, ws));
 	want_gradients(&w, t, loss, &s);
 	run(g, "g7", t);
@@ -410,8 +414,8 @@ static void check_d(struct golden *g, const struct limits *l)
 	struct tape *t = tape_new();
 	struct scope s = scope_open(t, &g->dp, g->d, false);
 	struct gradients w;
-	val y = labels(g, t, "g8", -1), f = features(g, t, "g8", -1);
-	val fake = given(g, t, "g8", "fake", -1), real_ = given(g, t, "g8", "real", -1), dx, dg;
+	val y = labels(g, t, "g8"), f = features(g, t, "g8");
+	val fake = given(g, t, "g8", "fake"), real_ = given(g, t, "g8", "real"), dx, dg;
 	val a = stylegan2_d(&s, &g->c, fake, y, f), b = stylegan2_d(&s, &g->c, real_, y, f);
 	val la = mean_of(t, softplus(t, a)), lb = mean_of(t, softplus(t, scale(t, b, -1, 0)));
 	val lg = mean_of(t, softplus(t, scale(t, a, -1, 0)));
@@ -433,4 +437,241 @@ static void check_d(struct golden *g, const struct limits *l)
 	scope_close(&s);
 	tape_free(t);
 	forget_inputs(g);
+}
+
+/* Training. */
+
+static void put(real *to, const char *text)
+{
+	struct shape s;
+
+	if (!to || !text) return;
+	real *x = made(text, &s);
+	memcpy(to, x, shape_count(s) * sizeof *x);
+	free(x);
+}
+
+/* The styles from `cutoff` on are of z2. */
+static void put_mix(const struct phases *p, int cutoff)
+{
+	for (int k = 0; k < stylegan2_styles(&p->s->c.stylegan2); k++) p->in.mix[k] = k >= cutoff;
+}
+
+static void gan_of(struct golden *g, struct gan *s)
+{
+	must(!gan_alloc(s, &(struct model){ .backbone = STYLEGAN2, .stylegan2 = g->c }));
+	memcpy(s->g, g->g, s->gp.total * sizeof *s->g);
+	memcpy(s->ema, g->g, s->gp.total * sizeof *s->g);
+	memcpy(s->d, g->d, s->dp.total * sizeof *s->d);
+}
+
+/* The gradients that a phase has left, against those of a group. */
+static void check_phase(const struct golden *g, const char *group, const struct phase *f,
+			const struct params *ps, const struct limits *l)
+{
+	struct gradients w = { .n = 0 };
+	double e[2];
+
+	for (int i = 0; i < ps->n; i++)
+		if (f->grad[i] >= 0) w.param[w.n] = i, w.g[w.n++] = f->grad[i];
+	gradients_off(g, group, f->t, &w, ps, e);
+	ok(w.n > 0 && e[0] <= l->grad && e[1] <= l->noise,
+	   "%s %s: %d gradients off by %.2g, of noise strengths by %.2g", g->name, group, w.n, e[0],
+	   e[1]);
+}
+
+static void put_group(const struct golden *g, const struct phases *p, const char *group)
+{
+	const struct phase_input *in = &p->in;
+
+	put(in->z, input_text(g, group, "z"));
+	put(in->z2, input_text(g, group, "z2"));
+	put(in->y, input_text(g, group, "c"));
+	put(in->f, input_text(g, group, "h"));
+	put(in->xy, input_text(g, group, "c"));
+	put(in->xf, input_text(g, group, "h"));
+	put(in->x, input_text(g, group, "real"));
+	put(in->probe, input_text(g, group, "Y"));
+	for (int k = 0; k < stylegan2_styles(&g->c) - 1; k++) {
+		char name[32];
+		snprintf(name, sizeof name, "noise.b%d.conv%d", stylegan2_noise_side(k), k % 2 == 0);
+		put(in->plane[k], input_text(g, group, name));
+	}
+}
+
+/* What the phases of training compute: the generator's loss, R1 and the path length. */
+static void check_phases(struct golden *g, const struct limits *l, const struct limits *r1)
+{
+	struct gan s;
+	struct phases p;
+	struct recipe r = { .batch = g->batch,
+			    .accumulate = 1,
+			    .style = { 0, 0.05, 2, 0.01, 16, 4, 0 } };
+	double e;
+
+	gan_of(g, &s);
+	*s.path = (real)0.3;
+	must(!phase_open(&p, &s, &r, g->b));
+	if (has(g, "g8g", "z")) {
+		put_group(g, &p, "g8g");
+		put_mix(&p, (int)strtol(input_text(g, "g8g", "cutoff"), NULL, 10));
+		must(!phase_g_step(&p));
+		e = value_off(g, "g8g", "loss", p.g.t, p.g.loss);
+		ok(e <= l->value, "%s g8g: loss off by %.2g", g->name, e);
+		check_phase(g, "g8g", &p.g, &s.gp, l);
+		memcpy(s.g, g->g, s.gp.total * sizeof *s.g);
+	}
+	put_group(g, &p, "g9");
+	must(!phase_r1_step(&p));
+	e = value_off(g, "g9", "loss_x_gain", p.r1.t, p.r1.loss);
+	ok(e <= r1->value, "%s g9: penalty off by %.2g", g->name, e);
+	check_phase(g, "g9", &p.r1, &s.dp, r1);
+	if (has(g, "g10", "z")) {
+		put_group(g, &p, "g10");
+		put_mix(&p, (int)strtol(input_text(g, "g10", "cutoff"), NULL, 10));
+		must(!phase_path_step(&p));
+		e = fmax(value_off(g, "g10", "loss_x_gain", p.path.t, p.path.loss),
+			 value_off(g, "g10", "a1", p.path.t, p.path.mean));
+		ok(e <= l->value && *s.path == *tape_value(p.path.t, p.path.mean),
+		   "%s g10: penalty and mean length off by %.2g", g->name, e);
+		check_phase(g, "g10", &p.path, &s.gp, l);
+	}
+	phase_close(&p);
+	gan_free(&s);
+}
+
+/* A parameter's values against [sum, norm, first four, middle, last]. */
+static double row_off(const struct param *p, const real *data, const double *w)
+{
+	size_t n = shape_count(p->s), first = n < 4 ? n : 4;
+	double sum = 0, norm = 0, worst, *v = mem_new(n, sizeof *v);
+
+	for (size_t i = 0; i < n; i++) v[i] = (double)data[param_place(p, i)];
+	for (size_t i = 0; i < n; i++) sum += v[i], norm += v[i] * v[i];
+	norm = sqrt(norm);
+	double scale = fmax(w[1], 1e-12);
+	worst = fmax(fabs(norm - w[1]), fabs(sum - w[0]) / sqrt((double)n));
+	for (size_t i = 0; i < first; i++) worst = fmax(worst, fabs(v[i] - w[2 + i]));
+	worst = fmax(worst, fabs(v[n / 2] - w[2 + first]));
+	worst = fmax(worst, fabs(v[n - 1] - w[3 + first]));
+	free(v);
+	return isnan(norm) ? INFINITY : worst / scale;
+}
+
+/* All trained parameters against a matrix of such rows; f: the gradients of its last move. */
+static void check_rows(const struct golden *g, int it, const char *what, const struct params *ps,
+		       const real *data, const struct phase *f, double limit)
+{
+	char key[64];
+	double worst = 0;
+	const char *where = "";
+	int row = 0;
+
+	snprintf(key, sizeof key, "it%d.%s", it, what);
+	const struct tensor *t = tensors_find(&g->t, key);
+	must(t && t->rank == 2 && t->shape[1] == 8);
+	const double *w = t->data;
+	for (int i = 0; i < ps->n; i++) {
+		const struct param *p = &ps->p[i];
+		if (!p->trained) continue;
+		const real *at = !f ? data + p->at : f->sum ? f->sum + p->at
+			: tape_value(f->t, f->grad[i]);
+		double e = row_off(p, at, w + 8 * row++);
+		/* with groups of two next to nothing is left of these: see the golden page */
+		if (f && strstr(what, "Dreg") && ends(p->name, "bias") && g->c.group == 2) continue;
+		if (!(e <= worst)) worst = e, where = p->name;
+	}
+	ok(row == t->shape[0] && worst <= limit, "%s step %d %s: off by %.2g at %s", g->name, it,
+	   what, worst, where);
+}
+
+static void put_train(const struct golden *g, const struct phases *p, int it, const char *phase,
+		      int round)
+{
+	const struct stylegan2 *c = &g->c;
+	const struct phase_input *in = &p->in;
+	int n = g->batch, few = strcmp(phase, "Greg") ? n : n / 2, R = c->resolution;
+	char at[64], text[160];
+
+	snprintf(at, sizeof at, "%sit%d/%s/r%d/", tensors_meta(&g->t, "prefix"), it, phase, round);
+#define PUT(to, ...) (snprintf(text, sizeof text, __VA_ARGS__), put(to, text))
+	PUT(in->z, "%sz unit %d %d", at, n, c->dim_z);
+	PUT(in->f, "%sh l2rows %d %d", at, n, c->features);
+	PUT(in->y, "%sc onehot %d %d", at, n, c->n_classes);
+	PUT(in->z2, "%sz2 unit %d %d", at, few, c->dim_z);
+	if (few < n) PUT(in->probe, "%sY unit %d 3 %d %d", at, few, R, R);
+	for (int k = 0; k < stylegan2_styles(c) - 1; k++) {
+		int r = stylegan2_noise_side(k);
+		PUT(in->plane[k], "%snoise.b%d.conv%d unit %d 1 %d %d", at, r, k % 2 == 0, few, r,
+		    r);
+	}
+	snprintf(text, sizeof text, "it%d.%s.r%d", it, phase, round);
+	if (tensors_meta(&g->t, text)) put_mix(p, (int)meta(g, text));
+	snprintf(at, sizeof at, "%sit%d/real/r%d/", tensors_meta(&g->t, "prefix"), it, round);
+	PUT(in->x, "%sx sym %d 3 %d %d", at, n, R, R);
+	PUT(in->xf, "%sh l2rows %d %d", at, n, c->features);
+	PUT(in->xy, "%sc onehot %d %d", at, n, c->n_classes);
+#undef PUT
+}
+
+typedef int step(struct phases *);
+
+static void move(const struct golden *g, struct phases *p, int it, const char *phase, step *run_)
+{
+	for (int round = 0; round < p->r.accumulate; round++) {
+		put_train(g, p, it, phase, round);
+		must(!run_(p));
+	}
+}
+
+/* Steps of training as the reference does them.  limit: of gradients, and of all that follows. */
+static void check_training(struct golden *g, int steps, const double limit[2])
+{
+	struct gan s;
+	struct phases p;
+	int size = (int)meta(g, "batch");
+	struct recipe r = { .batch = g->batch,
+			    .accumulate = (int)meta(g, "rounds"),
+			    .g = { meta(g, "lr_G"), 0, meta(g, "beta2_G"), 1e-8 },
+			    .d = { meta(g, "lr_D"), 0, meta(g, "beta2_D"), 1e-8 },
+			    .ema_decay = pow(0.5, size / (1000 * meta(g, "ema_kimg"))),
+			    .style = { 0, meta(g, "r1_gamma"), 2, 0.01,
+				       (int)meta(g, "D_reg_interval"),
+				       (int)meta(g, "G_reg_interval"), meta(g, "ema_rampup") } };
+
+	gan_of(g, &s);
+	must(!phase_open(&p, &s, &r, g->b));
+	for (int it = 0; it < steps; it++) {
+		char key[32];
+		move(g, &p, it, "Gmain", phase_g_step);
+		check_rows(g, it, "Gmain.grad", &s.gp, NULL, &p.g, limit[0]);
+		if (phase_due(&p, &p.path)) {
+			move(g, &p, it, "Greg", phase_path_step);
+			check_rows(g, it, "Greg.grad", &s.gp, NULL, &p.path, limit[0]);
+		}
+		move(g, &p, it, "Dmain", phase_d_step);
+		check_rows(g, it, "Dmain.grad", &s.dp, NULL, &p.d, limit[0]);
+		if (phase_due(&p, &p.r1)) {
+			move(g, &p, it, "Dreg", phase_r1_step);
+			check_rows(g, it, "Dreg.grad", &s.dp, NULL, &p.r1, limit[0]);
+		}
+		phase_end(&p);
+		check_rows(g, it, "G_after", &s.gp, s.g, NULL, limit[1]);
+		check_rows(g, it, "G_v", &s.gp, s.gv, NULL, limit[1]);
+		check_rows(g, it, "D_after", &s.dp, s.d, NULL, limit[1]);
+		check_rows(g, it, "D_v", &s.dp, s.dv, NULL, limit[1]);
+		check_rows(g, it, "EMA_after", &s.gp, s.ema, NULL, limit[1]);
+		const struct param *w = &s.gp.p[param_find(&s.gp, "mapping.w_avg")];
+		snprintf(key, sizeof key, "it%d", it);
+		double e = 0, v[64];
+		for (int i = 0; i < g->c.dim_w; i++) v[i] = (double)s.g[w->at + (size_t)i];
+		e = off(g, key, "w_avg", v, (size_t)g->c.dim_w);
+		*v = (double)*s.path;
+		e = fmax(e, off(g, key, "pl_mean", v, 1));
+		ok(e <= limit[1] && !memcmp(s.g + w->at, s.ema + w->at,
+					    (size_t)g->c.dim_w * sizeof *s.g),
+		   "%s step %d: average of w and mean length off by %.2g", g->name, it, e);
+	}
+	phase_close(&p);
+	gan_free(&s);
 }

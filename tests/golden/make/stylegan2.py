@@ -75,5 +75,33 @@ def full(folder, out):
     save(f"{out}/full128.safetensors", t, meta)
 
 
+def train(folder, out):
+    for c in json.load(open(folder + "/train.json"))["cases"]:
+        t, meta = {}, {k: str(v) for k, v in c["meta"].items() if not isinstance(v, dict)}
+        shapes("G", c["G"], t)
+        shapes("D", c["D"], t)
+        order = {net: [name for name, _ in c[net]["params"]] for net in "GD"}
+
+        def rows(net, stats):
+            return np.array([(stats[name] + [0] * 8)[:8] for name in order[net]])
+
+        for i, step in enumerate(c["steps"]):
+            for phase, p in step["phases"].items():
+                t[f"it{i}.{phase}.grad"] = rows(phase[0], p["grad"])
+                for r, one in enumerate(p["rounds"]):
+                    for k, v in one.items():
+                        if k == "cutoff":
+                            meta[f"it{i}.{phase}.r{r}"] = str(v)
+                        else:
+                            t[f"it{i}.{phase}.r{r}.{k}"] = np.ravel(v)
+            for k in ("G_after", "G_v", "D_after", "D_v"):
+                t[f"it{i}.{k}"] = rows(k[0], step[k])
+            t[f"it{i}.EMA_after"] = rows("G", step["EMA_after"])
+            t[f"it{i}.w_avg"] = np.ravel(step["w_avg"])
+            t[f"it{i}.pl_mean"] = np.array([step["pl_mean"]])
+        save(f"{out}/{c['meta']['case']}.safetensors", t, meta)
+
+
 tiny(sys.argv[1], sys.argv[2])
+train(sys.argv[1], sys.argv[2])
 full(sys.argv[1], sys.argv[2])
