@@ -21,9 +21,11 @@
 #include <unistd.h>
 
 static const char *out, *init, *preset, *flipped, *labels, *tape_file, *augment;
-static int ch, batch = 16, accumulate = 1, d_steps = 1, device, precision, kept, on_collapse;
-static int64_t steps = -1, seed, every = 10000, ema_start = 100, memory;
-static double minutes = -1, lr_g = 4e-4, lr_d = 8e-4, ema = 0.995, class_temperature = 1;
+static int backbone, ch, batch = 16, accumulate = 1, d_steps = 1, device, precision, kept;
+static int on_collapse, r1_every = 16, path_every = 4, layers = 2;
+static int64_t steps = -1, seed, every = 10000, ema_start = -1, memory;
+static double minutes = -1, lr_g = -1, lr_d = -1, ema = -1, class_temperature = 1;
+static double r1 = -1, path = 2, mixing = 0.9, ema_ramp = 0.05;
 static bool by_class, flip, compat, dry_run, profile, recompute;
 static struct diffaug_policy policy;
 static struct watch_plan plan = { .samples = 1024 };
@@ -33,6 +35,8 @@ static const struct opt opts[] = {
 	{ 0, "preset", "NAME|FILE",
 	  "options of a published run, or of a file; those given as well count more", OPT_STR,
 	  &preset, 0, 0 },
+	{ 0, "backbone", "biggan|stylegan2", "the networks and their losses", OPT_WORD, &backbone,
+	  0, 0 },
 	{ 0, "steps", "N", "stop after this many steps", OPT_LONG, &steps, -1, 1e12 },
 	{ 'm', "minutes", "M", "stop after this long; 0: the initial state", OPT_REAL, &minutes, -1,
 	  1e7 },
@@ -51,12 +55,29 @@ static const struct opt opts[] = {
 	{ 'b', "batch", "N", "images at a time", OPT_INT, &batch, 2, 65536 },
 	{ 0, "accumulate", "N", "batches to a step: their mean gradient moves the weights", OPT_INT,
 	  &accumulate, 1, 65536 },
-	{ 0, "lr-g", "X", "learning rate of the generator", OPT_REAL, &lr_g, 0, 1 },
-	{ 0, "lr-d", "X", "learning rate of the discriminator", OPT_REAL, &lr_d, 0, 1 },
+	{ 0, "lr-g", "X", "learning rate of the generator (-1: 4e-4, StyleGAN2 2.5e-3)",
+	  OPT_REAL, &lr_g, -1, 1 },
+	{ 0, "lr-d", "X", "learning rate of the discriminator (-1: 8e-4, StyleGAN2 2.5e-3)",
+	  OPT_REAL, &lr_d, -1, 1 },
 	{ 0, "d-steps", "N", "discriminator steps to one of the generator", OPT_INT, &d_steps, 1,
 	  100 },
-	{ 0, "ema", "X", "decay of the averaged generator", OPT_REAL, &ema, 0, 1 },
-	{ 0, "ema-start", "N", "steps before it averages", OPT_LONG, &ema_start, 0, 1e12 },
+	{ 0, "ema", "X", "decay of the averaged generator (-1: 0.995, StyleGAN2 0.9978)", OPT_REAL,
+	  &ema, -1, 1 },
+	{ 0, "ema-start", "N", "steps before it averages (-1: 100, StyleGAN2 0)", OPT_LONG,
+	  &ema_start, -1, 1e12 },
+	{ 0, "ema-ramp", "X", "StyleGAN2: it looks back at most this share of the run (0: no bound)",
+	  OPT_REAL, &ema_ramp, 0, 1e6 },
+	{ 0, "r1", "X", "StyleGAN2: gamma of R1 (0: none, -1: 0.0002 side^2 / images of a step)",
+	  OPT_REAL, &r1, -1, 1e6 },
+	{ 0, "r1-every", "N", "StyleGAN2: steps from one R1 to the next", OPT_INT, &r1_every, 1,
+	  1 << 20 },
+	{ 0, "path", "X", "StyleGAN2: weight of the path length (0: none)", OPT_REAL, &path, 0,
+	  1e6 },
+	{ 0, "path-every", "N", "StyleGAN2: steps from one path length to the next", OPT_INT,
+	  &path_every, 1, 1 << 20 },
+	{ 0, "mixing", "P", "StyleGAN2: share of batches of two styles", OPT_REAL, &mixing, 0, 1 },
+	{ 0, "layers", "N", "StyleGAN2: dense layers of the generator's mapping", OPT_INT, &layers,
+	  1, 32 },
 	{ 0, "diffaug", "LIST",
 	  "augment what the discriminator sees: translation, color, cutout, with commas", OPT_STR,
 	  &augment, 0, 0 },
@@ -124,21 +145,94 @@ static const char *init_text(char text[17], const struct gan *g)
 	return text;
 }
 
+static bool is_stylegan2(void)
+{
+	return backbone == STYLEGAN2;
+}
+
+/* Channels at the largest side are 256 ch / side, at most 32 ch and 512: 64 is the published
+ * network. */
+static int channel_base(void) { return 256 * (ch ? ch : 16); }
+static int channel_max(void) { return ch && ch < 16 ? 32 * ch : 512; }
+
+/* Adam makes every / (every + 1) of its moves for the loss, and has its rates slowed by as much
+ * (Karras et al. 2020, arXiv 1912.04958, appendix B). */
+static struct adam slowed(double rate, double weight, int every_)
+{
+	double share = weight > 0 ? (double)every_ / (every_ + 1) : 1;
+	return (struct adam){ rate * share, 0, pow(0.99, share), 1e-8 };
+}
+
+/* The defaults that depend on others. */
+static void settle(int side)
+{
+	bool style = is_stylegan2();
+
+	if (lr_g < 0) lr_g = style ? 2.5e-3 : 4e-4;
+	if (lr_d < 0) lr_d = style ? 2.5e-3 : 8e-4;
+	if (ema < 0) ema = style ? 0.9978 : 0.995;
+	if (ema_start < 0) ema_start = style ? 0 : 100;
+	if (r1 < 0) r1 = 2e-4 * side * side / batch / accumulate;
+}
+
+static struct recipe recipe_of(void)
+{
+	struct recipe r = { .batch = batch,
+			    .accumulate = accumulate,
+			    .d_steps = d_steps,
+			    .g = { lr_g, 0, 0.999, 1e-6 },
+			    .d = { lr_d, 0, 0.999, 1e-6 },
+			    .ema_decay = ema,
+			    .ema_start = ema_start,
+			    .aug = policy,
+			    .recompute = recompute };
+
+	if (!is_stylegan2()) return r;
+	r.g = slowed(lr_g, path, path_every);
+	r.d = slowed(lr_d, r1, r1_every);
+	r.style = (struct style_recipe){ .mixing = mixing,
+					 .r1 = r1,
+					 .path = path,
+					 .path_decay = 0.01,
+					 .r1_every = r1_every,
+					 .path_every = path_every,
+					 .ema_ramp = ema_ramp };
+	return r;
+}
+
+/* What is StyleGAN2's alone, with a line break before it. */
+static char *style_text(const struct gan *g)
+{
+	char w[32], l[32], m[32], e[32];
+	const struct stylegan2 *c = &g->c.stylegan2;
+
+	if (!is_stylegan2()) return mem_text("%s", "");
+	return mem_text("backbone = stylegan2\nchannels = %d / side, at most %d\nlayers = %d\n"
+			"r1 = %s\nr1-every = %d\npath = %s\npath-every = %d\nmixing = %s\n"
+			"ema-ramp = %s\n",
+			c->channel_base, c->channel_max, c->g_layers, record_number(w, r1), r1_every,
+			record_number(l, path), path_every, record_number(m, mixing),
+			record_number(e, ema_ramp));
+}
+
 /* What the result depends on, beside the stores; a run is only taken up again with the same. */
 static char *options_text(const struct gan *g, const struct data *d)
 {
-	char g_rate[32], d_rate[32], decay[32], even[32], id[17];
+	char g_rate[32], d_rate[32], decay[32], even[32], id[17], *style = style_text(g);
 
-	return mem_text("class = %s\nlabels = %016" PRIx64 "\nclass-temperature = %s\nch = %d\n"
+	char *text = mem_text("class = %s\nlabels = %016" PRIx64 "\nclass-temperature = %s\nch = %d\n"
 			"init = %s\nbatch = %d\naccumulate = %d\nlr-g = %s\nlr-d = %s\n"
 			"d-steps = %d\nema = %s\nema-start = %" PRId64 "\ndiffaug = %s\n"
 			"flip = %s\nflipped = %s\ncompat = %s\nevery = %" PRId64
-			"\nresolution = %d\n",
+			"\nresolution = %d\n%s",
 			yes_no(by_class), d->labels_id, record_number(even, class_temperature),
-			g->c.biggan.g_ch, init_text(id, g), batch, accumulate, record_number(g_rate, lr_g),
+			is_stylegan2() ? channel_base() / 256 : g->c.biggan.g_ch,
+			init_text(id, g), batch, accumulate, record_number(g_rate, lr_g),
 			record_number(d_rate, lr_d), d_steps, record_number(decay, ema), ema_start,
 			augment ? augment : "none", yes_no(flip), yes_no(flipped), yes_no(compat),
-			every, g->c.resolution);
+			every, g->c.resolution, style);
+	free(style);
+	return text;
 }
 
 /* The first line in which two option texts differ. */
@@ -170,12 +264,22 @@ static int same_run(const char *path, const struct gan *left, const struct gan *
 
 static struct model architecture(const struct data *d)
 {
-	struct model c = { .biggan = biggan_default() };
+	struct model c = { .backbone = (enum backbone)backbone };
 
+	if (is_stylegan2()) {
+		c.stylegan2 = stylegan2_default();
+		c.stylegan2.channel_base = channel_base();
+		c.stylegan2.channel_max = channel_max();
+		c.stylegan2.g_layers = layers;
+		c.stylegan2.group = batch < 4 ? batch : 4;
+	} else {
+		c.biggan = biggan_default();
+		c.biggan.g_ch = c.biggan.d_ch = ch ? ch : 16;
+	}
 	c.resolution = d->images.info.height;
-	c.biggan.g_ch = c.biggan.d_ch = ch ? ch : 16;
 	c.instance_cond = d->instance_cond;
-	c.class_cond = by_class || !d->instance_cond;   /* neither: one class, the same for all */
+	/* BigGAN with neither: one class, the same for all */
+	c.class_cond = by_class || (!is_stylegan2() && !d->instance_cond);
 	c.n_classes = by_class ? d->classes.count : 1;
 	if (d->instance_cond) c.features = d->features.info.width;
 	return c;
@@ -185,6 +289,8 @@ static struct model architecture(const struct data *d)
  */
 static int check_init(const struct model *c, const struct model *want, const struct data *d)
 {
+	if (c->backbone != want->backbone)
+		return fail("--init: found networks of the other backbone than --backbone says");
 	if (c->resolution != want->resolution)
 		return fail("--init: found networks of %d pixels, expected %d as %s", c->resolution,
 			    want->resolution, rows_path(&d->images));
@@ -199,7 +305,7 @@ static int check_init(const struct model *c, const struct model *want, const str
 	if (c->class_cond && c->n_classes < want->n_classes)
 		return fail("--init: found networks of %d classes, expected %d as %s", c->n_classes,
 			    want->n_classes, rows_path(&d->images));
-	if (ch && c->biggan.g_ch != ch)
+	if (ch && !is_stylegan2() && c->biggan.g_ch != ch)
 		return fail("--init: found a generator of ch %d, expected %d by --ch",
 			    c->biggan.g_ch, ch);
 	return 0;
@@ -280,7 +386,11 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	d->compat = compat;
 	d->step_batches = d_steps * accumulate;
 	int side = d->images.info.height;
-	if (!biggan_trains(side))
+	settle(side);
+	if (is_stylegan2() && (side < 8 || side > 1024 || side & (side - 1)))
+		return fail("%s: images of %d pixels, expected a side of 8, 16, 32 ... 1024",
+			    rows_path(&d->images), side);
+	if (!is_stylegan2() && !biggan_trains(side))
 		return fail("%s: images of %d pixels, expected a side of 32, 64, 128 or 256",
 			    rows_path(&d->images), side);
 	if (dry_run && !init) {
@@ -426,15 +536,7 @@ static int run(char **operand, int n, const char *part, int64_t *images)
 	struct gan g = { 0 };
 	struct phases p = { 0 };
 	struct budget m = { 0 };
-	struct recipe recipe = { .batch = batch,
-				 .accumulate = accumulate,
-				 .d_steps = d_steps,
-				 .g = { lr_g, 0, 0.999, 1e-6 },
-				 .d = { lr_d, 0, 0.999, 1e-6 },
-				 .ema_decay = ema,
-				 .ema_start = ema_start,
-				 .aug = policy,
-				 .recompute = recompute };
+	struct recipe recipe;
 	struct train r = { .p = &p,
 			   .d = &d,
 			   .ring = { out, part, kept, plan.score },
@@ -451,8 +553,9 @@ static int run(char **operand, int n, const char *part, int64_t *images)
 	plan.data = &d;
 	plan.training_batch = compat ? batch : 0;
 	plan.every = every;
-	bad = bad || start(&g, &d, &r.ring) ||
-	      budget_make(&m, &g.c, &recipe, pictures(), b);
+	bad = bad || start(&g, &d, &r.ring);
+	recipe = recipe_of();
+	bad = bad || budget_make(&m, &g.c, &recipe, pictures(), b);
 	if (!bad) announce(&g, &m, d.n, b);
 	bad = bad || (!dry_run && check_memory(&g.c, &recipe, &m, b)) ||
 	      (dry_run ? phase_plan : phase_open)(&p, &g, &recipe, b);
@@ -488,6 +591,16 @@ static int check_output(void)
 	return S_ISREG(st.st_mode) ? 0 : fail("%s: not a regular file, expected one or none", out);
 }
 
+/* Faults of BigGAN's published code, and what its losses alone know. */
+static void check_stylegan2(void)
+{
+	if (compat) misuse("--compat: of --backbone biggan alone");
+	if (d_steps != 1) misuse("--d-steps: of --backbone biggan alone");
+	if (batch > 4 && batch % 4)
+		misuse("--batch: found %d, expected a multiple of 4 for the minibatch deviation of "
+		       "StyleGAN2", batch);
+}
+
 static void check_use(int operands)
 {
 	if (operands != 1 && operands != 3)
@@ -501,6 +614,7 @@ static void check_use(int operands)
 	if (class_temperature != 1 && (!by_class || operands > 1))
 		misuse("--class-temperature: only with --class and without features, where labels "
 		       "are those of neighbours");
+	if (is_stylegan2()) check_stylegan2();
 	if (dry_run) return;
 	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
 	if (steps < 0 && minutes < 0 && !plan.patience)

@@ -96,20 +96,27 @@ static bool fits(const struct model *c, const struct recipe *r, int batch, int p
 	return !budget_make(&m, c, &one, pictures, b) && budget_total(&m) <= memory;
 }
 
+/* Batches are multiples of it. */
+static int unit(const struct model *c)
+{
+	return c->backbone == STYLEGAN2 ? c->stylegan2.group : 1;
+}
+
 /* Doubles while it fits, then halves the distance. */
 int budget_batch(const struct model *c, const struct recipe *r, int pictures, size_t memory,
 		 struct backend *b)
 {
-	int good = 1, bad = 2;
+	int each = unit(c), least = each > 1 ? 1 : 2, most = BATCH_MAX / each;
+	int good = least - 1, bad = least;
 
-	while (bad <= BATCH_MAX && fits(c, r, bad, pictures, memory, b)) good = bad, bad *= 2;
-	if (good == 1) return 0;
+	while (bad <= most && fits(c, r, bad * each, pictures, memory, b)) good = bad, bad *= 2;
+	if (good < least) return 0;
 	while (bad - good > 1) {
 		int middle = good + (bad - good) / 2;
-		if (middle <= BATCH_MAX && fits(c, r, middle, pictures, memory, b)) good = middle;
+		if (middle <= most && fits(c, r, middle * each, pictures, memory, b)) good = middle;
 		else bad = middle;
 	}
-	return good;
+	return good * each;
 }
 
 /* Channels, in units of which half as many are narrow and twice as many are wide. */
@@ -130,9 +137,9 @@ static void narrow(struct model *c)
 /* One size smaller: fewer images while there are many, then narrower; false when there is none. */
 static bool shrink(struct model *c, struct recipe *r)
 {
-	int few = c->backbone == STYLEGAN2 ? 2 * c->stylegan2.group : 3;
+	int each = unit(c), few = each > 1 ? 2 * each - 1 : 3, half = r->batch / 2 / each * each;
 
-	if (r->batch > 8 || (width(c) < 2 && r->batch > few)) r->batch /= 2;
+	if (half && (r->batch > 8 || (width(c) < 2 && r->batch > few))) r->batch = half;
 	else if (width(c) >= 1) narrow(c);
 	else return false;
 	return true;

@@ -42,8 +42,8 @@ static int g_batch(struct phases *p, struct data *d, int64_t fake)
 	return draw_fakes(p, d, fake, &p->g.aug) || phase_g_step(p);
 }
 
-/* The order of the reference code: the generator, its path length, the discriminator, R1 on the same
- * real images.  Each batch of fakes has numbers of its own. */
+/* The order of the reference code: the generator, its path length, the discriminator, R1 on the
+ * same real images.  Each batch of fakes has numbers of its own. */
 static int stylegan2_step(struct phases *p, struct data *d)
 {
 	int n = p->r.accumulate;

@@ -179,16 +179,22 @@ int watch_step(struct watch *w, const struct phases *p, const struct vitals *v)
 		tfevents_scalar(b, "loss/d_real", p->d_real);
 		tfevents_scalar(b, "loss/d_fake", p->d_fake);
 		tfevents_scalar(b, "loss/g", p->g.told);
+		if (p->r1.t) tfevents_scalar(b, "loss/r1", p->r1.told);
+		if (p->path.t) tfevents_scalar(b, "loss/path", p->path.told);
 		tfevents_scalar(b, "score/real", real_);
 		tfevents_scalar(b, "score/fake", fake);
 		tfevents_scalar(b, "health/norm", v->norm);
 		tfevents_scalar(b, "health/variance", v->variance);
 		if (trail_event(&w->trail, w->s->step)) return -1;
 	}
+	char more[64] = "";
+	if (w->s->c.backbone == STYLEGAN2)
+		snprintf(more, sizeof more, ",\"r1\":%.9g,\"path\":%.9g", p->r1.told,
+			 p->path.told);
 	return trail_log(&w->trail, w->s->step,
 			 "\"d_real\":%.9g,\"d_fake\":%.9g,\"g\":%.9g,\"score_real\":%.9g,"
-			 "\"score_fake\":%.9g,\"norm\":%.9g,\"variance\":%.9g",
-			 p->d_real, p->d_fake, p->g.told, real_, fake, v->norm, v->variance);
+			 "\"score_fake\":%.9g,\"norm\":%.9g,\"variance\":%.9g%s",
+			 p->d_real, p->d_fake, p->g.told, real_, fake, v->norm, v->variance, more);
 }
 
 int watch_collapse(struct watch *w, int64_t step, enum collapse how)
