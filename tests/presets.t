@@ -79,7 +79,31 @@ $(value d-steps) $(value diffaug) $(value flip) $(value ema) $(value ema-start) 
 	[ "$most" -lt 1024 ] || { echo "$most MiB" >&2; return 1; }
 }
 while read -r row; do ok "${row%% *}" published $row; done <table
-check_same "there are no others" "ls $root/pipelines/presets | sort" "awk '{ print \$1 \".conf\" }' table | sort"
+
+# StyleGAN2: name, images of a batch, rate, gamma of R1; trained values, of the unconditional ones by the layers they lack.
+cat >styles <<'END'
+coco-icgan128-stylegan2 32 2.5e-3 0.05 24260509 27294848
+coco-icgan256-stylegan2 16 3e-3   0.5  24502754 27413568
+coco-stylegan2-128      32 2.5e-3 0.05 22949277 23882369
+coco-stylegan2-256      16 2e-3   0.2  23191522 24001089
+END
+
+style()
+{
+	local side on
+	side=$(echo "$1" | grep -oE '(128|256)')
+	on="i$side.mdb f$side.mdb n$side.mdb"
+	case $1 in coco-style*) on="i$side.mdb" ;; esac
+	ic-train --preset "$1" --dry-run -v --json $on >line 2>said || { cat said >&2; return 1; }
+	echo "$1 $(value batch) $(value lr-g) $(value r1) $(value lr-d) $(value accumulate) $(value flip) $(value ema-start) \
+$(value path) $(value path-every) $(value r1-every) $(value mixing) $(value channels)" | awk '{ $3 += 0; $5 += 0 } 1' >got
+	echo "$1 $2 $3 $4 $3 2 true 0 2 4 16 0.9 16384 / side, at most 512" | awk '{ $3 += 0; $5 += 0 } 1' >want
+	cmp got want >&2 || { cat got want >&2; return 1; }
+	grep -q "\"generator\":$5,\"discriminator\":$6," line || { cat line >&2; return 1; }
+}
+while read -r row; do ok "${row%% *}" style $row; done <styles
+check_same "there are no others" "ls $root/pipelines/presets | sort" \
+	"awk '{ print \$1 \".conf\" }' table styles | sort"
 check_same "what is given as well counts more" \
 	"ic-train --preset imagenet-icgan64 --ch 8 -b 2 --dry-run -v i64.mdb f64.mdb n64.mdb 2>&1 | sed -n 's/.*: \(ch\|batch\|ema-start\) = /\1 /p'" \
 	"printf 'ch 8\nbatch 2\nema-start 20000\n'"
