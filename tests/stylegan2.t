@@ -1,0 +1,46 @@
+# stylegan2: training with the backbone of StyleGAN2: resumption to the same bytes, threads, conditions, refusals.
+. tests/tap.sh
+. tests/pictures.sh
+cd "$TMP" || exit 1
+
+# Discs and bars, in two classes.
+pictures()
+{
+	mkdir -p p/disc p/bar && shapes 24 0 | awk 'BEGIN { RS = "P6\n" } NR > 1 {
+		f = sprintf("p/%s/%02d.ppm", NR % 2 ? "disc" : "bar", NR); printf "P6\n%s", $0 >f; close(f) }'
+}
+ok "fixture" eval 'pictures && ic-pack --size 16 p -o a.mdb && ic-embed a.mdb -o f.mdb && ic-knn -k 3 f.mdb -o n.mdb &&
+	ic-pack --size 32 p -o b.mdb'
+A="a.mdb f.mdb n.mdb --backbone stylegan2 --ch 1 -b 4 --r1-every 3 --path-every 2"
+
+ok "ten steps" ic-train $A -o whole.st --steps 10 --every 16 --log whole.jsonl --score f.mdb --score-samples 20 --flip \
+	--diffaug translation
+ok "the log has both regularisers" grep -q '"step":10,.*"norm":0,"variance":[0-9.]*,"r1":[0-9.e-]*,"path":[0-9.]*}' whole.jsonl
+ok "four of them on one thread" ic-train $A -o cut.st --steps 4 --every 16 -t 1 --log cut.jsonl --score f.mdb \
+	--score-samples 20 --flip --diffaug translation
+ok "and the rest on two" ic-train $A -o cut.st --steps 10 --every 16 -t 2 --log cut.jsonl --score f.mdb --score-samples 20 \
+	--flip --diffaug translation
+check_same "the same bytes" "cat cut.st" "cat whole.st"
+check_same "its log has no gap and no repeat" "cat cut.jsonl" "cat whole.jsonl"
+ok "in less memory" ic-train $A -o less.st --steps 4 --recompute
+ok "or not" ic-train $A -o more.st --steps 4
+check_same "the same weights" "ic-store export --net D less.st -o - | tail -c 4096" "ic-store export --net D more.st -o - | tail -c 4096"
+check_same "two batches to a step" "ic-train $A -o two.st --accumulate 2 --steps 2 && ic-store ls two.st | grep -c 'G_ema'" \
+	"ic-store ls more.st | grep -c 'G_ema'"
+check_same "the mean path length goes on with the run" "ic-store ls whole.st | grep -c path_mean=0.0" "echo 1"
+
+ok "on classes" ic-train a.mdb --class --backbone stylegan2 --ch 1 -b 4 --steps 1 -o class.st
+ok "on classes and instances" ic-train $A --class --steps 1 -o both.st
+ok "on nothing, without regularisers" ic-train a.mdb --backbone stylegan2 --ch 1 -b 4 --r1 0 --path 0 --steps 2 -o none.st
+check_same "each has its conditions" "for f in class both none; do ic-store ls \$f.st | grep -o 'G.mapping.embed[_a-z]*.weight' | sort; echo; done" \
+	"printf 'G.mapping.embed.weight\n\nG.mapping.embed.weight\nG.mapping.embed_feats.weight\n\n\n'"
+ok "goes on from the weights of another" ic-train $A -o init.st --init whole.st --steps 1
+fails_with "networks of the other backbone" "not with those of BigGAN" \
+	ic-train b.mdb --minutes 0 --init whole.st -o x.st
+fails_with "left by a run with" "nor with other options" ic-train $A --mixing 0.5 -o whole.st --steps 12
+ok "a dry run" eval "ic-train $A --dry-run --json >dry && grep -q '\"largest_batch\":[0-9]*[02468],*' dry"
+exits 2 "BigGAN's options are refused" ic-train $A --compat --steps 1 -o x.st
+exits 2 "batches without groups" ic-train $A -b 6 --steps 1 -o x.st
+ok "images of another side" ic-pack --size 24 p -o odd.mdb
+fails_with "24 pixels, expected a side of 8, 16, 32" "are refused" ic-train odd.mdb --backbone stylegan2 --steps 1 -o x.st
+done_testing
