@@ -36,24 +36,6 @@ void tensors_add_meta(struct tensors *t, const char *name, const char *value)
 	t->meta[t->n_meta++].value = mem_text("%s", value);
 }
 
-/* Text as a JSON string. */
-static int put_text(FILE *f, const char *text)
-{
-	const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
-
-	putc('"', f);
-	while (p < end) {
-		int n = json_utf8(p, end);
-		if (!n) return fail("the text %.100s is not UTF-8", text);
-		if (*p < 0x20) fprintf(f, "\\u%04x", *p);
-		else if (*p == '"' || *p == '\\') fprintf(f, "\\%c", *p);
-		else fwrite(p, 1, (size_t)n, f);
-		p += n;
-	}
-	putc('"', f);
-	return 0;
-}
-
 /* Larger elements first, else as added: every tensor is then aligned to its elements. */
 static int by_size(const void *a, const void *b)
 {
@@ -65,7 +47,7 @@ static int by_size(const void *a, const void *b)
 
 static int put_entry(FILE *f, const struct tensor *t, size_t *at)
 {
-	if (put_text(f, t->name)) return -1;
+	if (json_put(f, t->name)) return -1;
 	fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(t->type));
 	for (int i = 0; i < t->rank; i++)
 		fprintf(f, "%s%lld", i ? "," : "", (long long)t->shape[i]);
@@ -87,7 +69,7 @@ static int make_header(const struct tensors *t, const struct tensor *const *orde
 	fputs(t->n_meta ? "{\"__metadata__\":{" : "{", f);
 	for (int i = 0; i < t->n_meta && !bad; i++) {
 		if (i) putc(',', f);
-		bad = put_text(f, t->meta[i].name) || (putc(':', f), put_text(f, t->meta[i].value));
+		bad = json_put(f, t->meta[i].name) || (putc(':', f), json_put(f, t->meta[i].value));
 	}
 	if (t->n_meta) putc('}', f);
 	for (int i = 0; i < t->n && !bad; i++) {

@@ -1,4 +1,4 @@
-/* weights: tensors by name from any file of ic-weights(5): safetensors, the three kinds of PyTorch
+/* weights: tensors by name from any file of ic-weights(5): safetensors, the four kinds of PyTorch
  * files, npy and npz; the kind is told by the first bytes. */
 #ifndef IC_WEIGHTS_H
 #define IC_WEIGHTS_H
