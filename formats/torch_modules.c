@@ -28,10 +28,10 @@ static bool take_pairs(const struct pickle_item *x, struct torch_pairs *to)
 {
 	bool call = pickle_calls(x, "collections", "OrderedDict") ||
 		pickle_calls(x, "dnnlib.util", "EasyDict");
-	uint32_t skip = call ? 3 : 0;
 
 	if ((!call && x->kind != PICKLE_DICT) || (call && x->child[1]->n)) return false;
-	*to = (struct torch_pairs){ x->child + skip, x->n - skip };
+	*to = call ? (struct torch_pairs){ x->child + 3, x->n - 3 } :
+		(struct torch_pairs){ x->child, x->n };
 	return true;
 }
 

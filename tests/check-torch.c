@@ -286,6 +286,7 @@ static void check_bad_modules(void)
 		{ "nothing", "storage at byte 622: byte 0 of the pickle: cut short" },
 		{ "numel", "a storage of 5 elements, expected 4" },
 		{ "offset", "w: element 4 of a storage of 4" },
+		{ "other", "a: found m.M, expected a tensor" },
 		{ "source_length", "a length beyond the end" },
 		{ "stateless", "without type, version and state" },
 		{ "stride", "w: element 5 of a storage of 4" },

@@ -32,7 +32,9 @@ done
 check_same "and what the weights do not tell" \
 	"ic-store ls $TMP/D-pkl.safetensors | grep -F D.b4.mbstd= | cut -f 9" \
 	"echo 'D.b4.mbstd={\"_init_kwargs\":{},\"group_size\":4,\"num_channels\":1}'"
-ok "with what is left out" ic-store export --net G tests/fuzz/corpus/weights/modules_augment.pkl -o "$TMP/augment.safetensors"
+ok "one layer of a file from which much is left out" \
+	ic-store export --net conv1 tests/fuzz/corpus/weights/zip_moco.pth -o "$TMP/moco.safetensors"
+check_same "is a file of weights" "ic-store ls $TMP/moco.safetensors | tail -n 1 | cut -f 2-4" "printf 'weight\tF32\t4x3x3x3\n'"
 fails_with "generator blocks" "a generator of StyleGAN2 in place of BigGAN's" ic-sample tests/golden/snapshot.pkl -n 1
 
 corpus=tests/fuzz/corpus/weights

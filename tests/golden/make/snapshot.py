@@ -3,6 +3,7 @@
 tensors.  tests/fuzz/corpus/weights/modules_*.pkl: a single module in protocols 2 and 4, and modules by hand, most of which must be refused.
 Numbers are a formula of name and place.  Usage: snapshot.py OUT CORPUS (tests/golden, tests/fuzz/corpus/weights).  Needs torch."""
 import pickle
+import re
 import struct
 import sys
 import types
@@ -139,8 +140,17 @@ def filled(key, net):
 
 nets = {"G": filled("G", generator()), "D": filled("D", discriminator()), "G_ema": filled("G_ema", generator())}
 settings = EasyDict(class_name="training.dataset.ILSVRC2012_Dataset", path="coco", use_labels=False, xflip=True, resolution=SIDE)
-with open(f"{out}/snapshot.pkl", "wb") as f:
-    pickle.dump(dict(training_set_kwargs=settings, **nets, augment_pipe=None), f, protocol=4)
+
+
+def dump(path, content, protocol):
+    """PyTorch's keys of storages are addresses in memory; here they count."""
+    keys = {}
+    with open(path, "wb") as f:
+        f.write(re.sub(rb"(?<=\0\0\0)\d{14,15}(?=q)", lambda m: b"%0*d" % (len(m[0]), keys.setdefault(m[0], len(keys))),
+                       pickle.dumps(content, protocol)))
+
+
+dump(f"{out}/snapshot.pkl", dict(training_set_kwargs=settings, **nets, augment_pipe=None), 4)
 save(f"{out}/snapshot.safetensors", [(f"{k}.{n}", x.numpy()) for k, net in nets.items() for n, x in net.state_dict().items()])
 
 # One module, whose inner ones are PyTorch's own, one of them under two names and one None.
@@ -149,10 +159,8 @@ small.weight = nn.Parameter(torch.arange(16.).view(2, 2, 2, 2).to(memory_format=
 norm = nn.BatchNorm1d(1)
 one = Persistent("One", {}, {"kinds": {"a": 1, "text": 'b"\n', "list": [1], "none": None, "half": 0.5, "big": 2**70, "inf": float("inf")}},
                  {"w": (2,)}, modules={"conv": small, "norm": norm, "again": small, "gone": None})
-with open(f"{corpus}/modules_one.pkl", "wb") as f:
-    pickle.dump(one, f, protocol=2)
-with open(f"{corpus}/modules_snapshot.pkl", "wb") as f:
-    pickle.dump(dict(training_set_kwargs=settings, G_ema=one, augment_pipe=None), f, protocol=4)
+dump(f"{corpus}/modules_one.pkl", one, 2)
+dump(f"{corpus}/modules_snapshot.pkl", dict(training_set_kwargs=settings, G_ema=one, augment_pipe=None), 4)
 
 
 def text(s, op=b"X"):
@@ -211,6 +219,7 @@ for i in range(25):
 write("unfold", tree)
 write("attributes", persistent(a=b"}q\0" + text("a") + b"h\0s"))
 write("system", persistent(pairs(w=system)))
+write("other", persistent(modules=pairs(a=b"cm\nM\n)\x81" + pairs(_parameters=b"}", _buffers=b"}") + b"b")))
 write("version", persistent(version=7))
 write("stateless", reduce("torch_utils.persistence\n_reconstruct_persistent_obj", b"}"))
 write("numel", weight(storage(numel=5)))
