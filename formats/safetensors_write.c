@@ -82,21 +82,6 @@ static int make_header(const struct tensors *t, const struct tensor *const *orde
 	return bad ? -1 : 0;
 }
 
-static int name_order(const void *a, const void *b)
-{
-	const struct tensor *const *s = a, *const *t = b;
-	return strcmp((*s)->name, (*t)->name);
-}
-
-static int check_unique(const char *path, const struct tensor **t, int n)
-{
-	if (n) qsort(t, (size_t)n, sizeof *t, name_order);
-	for (int i = 1; i < n; i++)
-		if (!strcmp(t[i - 1]->name, t[i]->name))
-			return fail("%s: two tensors are named %s", path, t[i]->name);
-	return 0;
-}
-
 int tensors_save(struct tensors *t, const char *path, bool force)
 {
 	const struct tensor **order = mem_new((size_t)t->n, sizeof *order);
@@ -105,7 +90,7 @@ int tensors_save(struct tensors *t, const char *path, bool force)
 	size_t n = 0;
 
 	for (int i = 0; i < t->n; i++) order[i] = &t->t[i];
-	int bad = check_unique(path, order, t->n);
+	int bad = tensors_unique(t, path, false) || tensors_unique(t, path, true);
 	if (t->n) qsort(order, (size_t)t->n, sizeof *order, by_size);
 	bad = bad || make_header(t, order, &head, &n) || part_open(&out, path, force);
 	if (!bad) {

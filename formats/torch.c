@@ -364,30 +364,11 @@ static void strip_names(struct tensors *t)
 	if (length) tensors_add_meta(t, "stripped", prefix);
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int check_unique(const struct tensors *t)
-{
-	const char **name = mem_new((size_t)t->n, sizeof *name);
-	int bad = 0;
-
-	for (int i = 0; i < t->n; i++) name[i] = t->t[i].name;
-	qsort(name, (size_t)t->n, sizeof *name, by_text);
-	for (int i = 1; i < t->n && !bad; i++)
-		if (!strcmp(name[i - 1], name[i]))
-			bad = fail("%s: the name %.200s is given twice", t->path, name[i]);
-	free(name);
-	return bad;
-}
-
 int torch_names(struct torch_reader *r)
 {
 	if (!r->to->n) return fail("%s: found no tensors", r->to->path);
 	strip_names(r->to);
-	return check_unique(r->to);
+	return tensors_unique(r->to, r->to->path, false);
 }
 
 int torch_state(struct torch_reader *r, const struct pickle_item *root)
