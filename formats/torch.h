@@ -62,7 +62,8 @@ int torch_enter(struct torch_walk *, struct torch_pairs);     /* under the prefi
 int torch_next(struct torch_walk *, const struct pickle_item **key,
 	const struct pickle_item **value);
 
-bool torch_is_text(const struct pickle_item *);      /* UTF-8 without U+0000, no longer than that */
+/* A text of UTF-8 without U+0000 that is no longer than a name */
+bool torch_is_text(const struct pickle_item *);
 /* The prefix and a key of a dictionary as a name, owned; NULL after fail(). */
 char *torch_name(const char *path, const char *prefix, const struct pickle_item *key);
 /* Adds the tensor that value is, under prefix and key; what may stand beside tensors is passed

@@ -6,7 +6,7 @@
 #include "formats/safetensors.h"
 
 /* As tensors_open; data may have any alignment.  What was chosen, stripped and left out of a
- * PyTorch file stands in the metadata. */
+ * PyTorch file stands in the metadata, and so do the attributes of its modules. */
 int weights_open(struct tensors *, const char *path);
 /* The same, and of a TorchScript archive, which weights_open refuses, the tensors of its modules;
  * its code is never looked at. */
