@@ -1,6 +1,7 @@
 /* json: a strict scanner over JSON text in memory (RFC 8259), used for the headers of safetensors
  * files. */
 #include "formats/json.h"
+#include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
 #include <stdlib.h>
@@ -133,4 +134,21 @@ char *json_string(struct json *j)
 	}
 	j->p = close + 1;
 	return text;
+}
+
+int json_put(FILE *f, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
+
+	putc('"', f);
+	while (p < end) {
+		int n = json_utf8(p, end);
+		if (!n) return fail("the text %.100s is not UTF-8", text);
+		if (*p < 0x20) fprintf(f, "\\u%04x", *p);
+		else if (*p == '"' || *p == '\\') fprintf(f, "\\%c", *p);
+		else fwrite(p, 1, (size_t)n, f);
+		p += n;
+	}
+	putc('"', f);
+	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct json { const char *p, *end; };
 
@@ -19,5 +20,7 @@ bool json_end(struct json *);                /* nothing but white space is left 
 
 /* Length of the UTF-8 character at p (no overlong forms, no surrogates), or 0. */
 int json_utf8(const unsigned char *p, const unsigned char *end);
+
+int json_put(FILE *, const char *text);      /* as a string; -1 after fail() when it is not UTF-8 */
 
 #endif

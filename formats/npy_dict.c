@@ -35,36 +35,6 @@ static const struct pickle_item *state_of(const struct pickle_item *x)
 	return s->kind == PICKLE_TUPLE && s->n == 5 && s->child[1]->kind == PICKLE_TUPLE ? s : NULL;
 }
 
-/* Bytes; or, up to protocol 2, the text that has each as a character and a call that encodes it.
- * NULL after fail(). */
-static const char *bytes_of(const char *path, const struct pickle_item *x, size_t *n, char **owned)
-{
-	*owned = NULL;
-	*n = x->n;
-	if (x->kind == PICKLE_TEXT) return x->text;
-	const struct pickle_item *args = x->kind == PICKLE_CALL ? x->child[1] : NULL;
-	if (!args || !pickle_names(x->child[0], "_codecs", "encode") || args->n != 2 ||
-		args->child[0]->kind != PICKLE_TEXT || !pickle_says(args->child[1], "latin1")) {
-		fail("%s: found an array whose elements are no bytes", path);
-		return NULL;
-	}
-	const unsigned char *p = (const unsigned char *)args->child[0]->text;
-	const unsigned char *end = p + args->child[0]->n;
-	char *to = *owned = mem_new(args->child[0]->n + (size_t)1, 1);
-	/* UTF-8 of U+0000 to U+00FF: 0xxxxxxx, or 110000yx 10xxxxxx */
-	for (; p < end; p++) {
-		bool two = (*p & 0xFE) == 0xC2;
-		if ((*p & 0x80 && !two) || (two && (++p == end || (*p & 0xC0) != 0x80))) {
-			fail("%s: found elements that are no latin-1 text", path);
-			free(*owned);
-			return NULL;
-		}
-		*to++ = (char)(two ? (p[-1] & 3) << 6 | (*p & 0x3F) : *p);
-	}
-	*n = (size_t)(to - *owned);
-	return *owned;
-}
-
 /* dtype("f4", ...) with state (3, "<", ...) is "<f4". */
 static int take_type(const struct pickle_item *x, struct npy_array *a)
 {
@@ -98,9 +68,9 @@ static int take_shape(const struct pickle_item *x, struct npy_array *a)
 static int take_elements(struct reader *r, const struct pickle_item *x, struct npy_array *a,
 	struct tensor *to)
 {
-	char *owned;
+	void *owned;
 
-	a->bytes = bytes_of(a->name, x, &a->n, &owned);
+	a->bytes = pickle_bytes(x, a->name, &a->n, &owned);
 	if (!a->bytes) return -1;
 	int bad = a->n > r->left ?
 		fail("%s: arrays hold more than %d times the file", a->name, TIMES) :

@@ -544,3 +544,37 @@ bool pickle_names(const struct pickle_item *x, const char *module, const char *n
 	return x->kind == PICKLE_GLOBAL && pickle_says(x->child[0], module) &&
 		pickle_says(x->child[1], name);
 }
+
+bool pickle_calls(const struct pickle_item *x, const char *module, const char *name)
+{
+	return x->kind == PICKLE_CALL && pickle_names(x->child[0], module, name);
+}
+
+/* Up to protocol 2 bytes are the text that has each as a character, and a call that encodes it. */
+const void *pickle_bytes(const struct pickle_item *x, const char *path, size_t *n, void **owned)
+{
+	*owned = NULL;
+	*n = x->n;
+	if (x->kind == PICKLE_TEXT) return x->text;
+	const struct pickle_item *args = pickle_calls(x, "_codecs", "encode") ? x->child[1] : NULL;
+	if (!args || args->n != 2 || args->child[0]->kind != PICKLE_TEXT ||
+		!pickle_says(args->child[1], "latin1")) {
+		fail("%s: found elements that are no bytes", path);
+		return NULL;
+	}
+	const unsigned char *p = (const unsigned char *)args->child[0]->text;
+	const unsigned char *end = p + args->child[0]->n;
+	char *to = *owned = mem_new(args->child[0]->n + (size_t)1, 1);
+	/* UTF-8 of U+0000 to U+00FF: 0xxxxxxx, or 110000yx 10xxxxxx */
+	for (; p < end; p++) {
+		bool two = (*p & 0xFE) == 0xC2;
+		if ((*p & 0x80 && !two) || (two && (++p == end || (*p & 0xC0) != 0x80))) {
+			fail("%s: found elements that are no latin-1 text", path);
+			free(*owned);
+			return NULL;
+		}
+		*to++ = (char)(two ? (p[-1] & 3) << 6 | (*p & 0x3F) : *p);
+	}
+	*n = (size_t)(to - (char *)*owned);
+	return *owned;
+}

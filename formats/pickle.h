@@ -45,5 +45,9 @@ void pickle_free(struct pickle *);           /* accepts a zeroed struct */
 
 bool pickle_says(const struct pickle_item *, const char *text);      /* a text equal to this */
 bool pickle_names(const struct pickle_item *, const char *module, const char *name);
+bool pickle_calls(const struct pickle_item *, const char *module, const char *name);
+/* The bytes an item stands for, borrowed from the pickle with *owned NULL, or made into *owned, to
+ * be freed; NULL after fail(). */
+const void *pickle_bytes(const struct pickle_item *, const char *path, size_t *n, void **owned);
 
 #endif

@@ -185,16 +185,17 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int check_names(const struct tensors *t, int n, bool meta)
+int tensors_unique(const struct tensors *t, const char *path, bool meta)
 {
+	int n = meta ? t->n_meta : t->n;
 	const char **names = mem_new((size_t)n, sizeof *names);
 	int bad = 0;
 
 	for (int i = 0; i < n; i++) names[i] = meta ? t->meta[i].name : t->t[i].name;
-	qsort(names, (size_t)n, sizeof *names, by_name);
+	if (n) qsort(names, (size_t)n, sizeof *names, by_name);
 	for (int i = 1; i < n && !bad; i++)
 		if (!strcmp(names[i - 1], names[i]))
-			bad = fail("%s: the name %.200s is given twice", t->path, names[i]);
+			bad = fail("%s: the name %.200s is given twice", path, names[i]);
 	free(names);
 	return bad;
 }
@@ -241,7 +242,8 @@ static int parse(struct tensors *t)
 			(unsigned long long)n, t->map_bytes);
 	const char *head = (const char *)t->map + 8, *base = head + n;
 	struct reader r = { { head, base }, t, base, t->map_bytes - 8 - n, 0, 0 };
-	if (read_header(&r) || check_names(t, t->n, false) || check_names(t, t->n_meta, true))
+	if (read_header(&r) || tensors_unique(t, t->path, false) ||
+	    tensors_unique(t, t->path, true))
 		return -1;
 	if (t->n) qsort(t->t, (size_t)t->n, sizeof *t->t, by_place);
 	return check_tiling(t, base, r.data_bytes);

@@ -36,24 +36,6 @@ void tensors_add_meta(struct tensors *t, const char *name, const char *value)
 	t->meta[t->n_meta++].value = mem_text("%s", value);
 }
 
-/* Text as a JSON string. */
-static int put_text(FILE *f, const char *text)
-{
-	const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
-
-	putc('"', f);
-	while (p < end) {
-		int n = json_utf8(p, end);
-		if (!n) return fail("the text %.100s is not UTF-8", text);
-		if (*p < 0x20) fprintf(f, "\\u%04x", *p);
-		else if (*p == '"' || *p == '\\') fprintf(f, "\\%c", *p);
-		else fwrite(p, 1, (size_t)n, f);
-		p += n;
-	}
-	putc('"', f);
-	return 0;
-}
-
 /* Larger elements first, else as added: every tensor is then aligned to its elements. */
 static int by_size(const void *a, const void *b)
 {
@@ -65,7 +47,7 @@ static int by_size(const void *a, const void *b)
 
 static int put_entry(FILE *f, const struct tensor *t, size_t *at)
 {
-	if (put_text(f, t->name)) return -1;
+	if (json_put(f, t->name)) return -1;
 	fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(t->type));
 	for (int i = 0; i < t->rank; i++)
 		fprintf(f, "%s%lld", i ? "," : "", (long long)t->shape[i]);
@@ -87,7 +69,7 @@ static int make_header(const struct tensors *t, const struct tensor *const *orde
 	fputs(t->n_meta ? "{\"__metadata__\":{" : "{", f);
 	for (int i = 0; i < t->n_meta && !bad; i++) {
 		if (i) putc(',', f);
-		bad = put_text(f, t->meta[i].name) || (putc(':', f), put_text(f, t->meta[i].value));
+		bad = json_put(f, t->meta[i].name) || (putc(':', f), json_put(f, t->meta[i].value));
 	}
 	if (t->n_meta) putc('}', f);
 	for (int i = 0; i < t->n && !bad; i++) {
@@ -100,21 +82,6 @@ static int make_header(const struct tensors *t, const struct tensor *const *orde
 	return bad ? -1 : 0;
 }
 
-static int name_order(const void *a, const void *b)
-{
-	const struct tensor *const *s = a, *const *t = b;
-	return strcmp((*s)->name, (*t)->name);
-}
-
-static int check_unique(const char *path, const struct tensor **t, int n)
-{
-	if (n) qsort(t, (size_t)n, sizeof *t, name_order);
-	for (int i = 1; i < n; i++)
-		if (!strcmp(t[i - 1]->name, t[i]->name))
-			return fail("%s: two tensors are named %s", path, t[i]->name);
-	return 0;
-}
-
 int tensors_save(struct tensors *t, const char *path, bool force)
 {
 	const struct tensor **order = mem_new((size_t)t->n, sizeof *order);
@@ -123,7 +90,7 @@ int tensors_save(struct tensors *t, const char *path, bool force)
 	size_t n = 0;
 
 	for (int i = 0; i < t->n; i++) order[i] = &t->t[i];
-	int bad = check_unique(path, order, t->n);
+	int bad = tensors_unique(t, path, false) || tensors_unique(t, path, true);
 	if (t->n) qsort(order, (size_t)t->n, sizeof *order, by_size);
 	bad = bad || make_header(t, order, &head, &n) || part_open(&out, path, force);
 	if (!bad) {

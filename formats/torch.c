@@ -64,11 +64,6 @@ static void describe(const struct pickle_item *x, char *text, size_t n)
 		snprintf(text, n, "other values");
 }
 
-static bool calls(const struct pickle_item *x, const char *module, const char *name)
-{
-	return x->kind == PICKLE_CALL && pickle_names(x->child[0], module, name);
-}
-
 /* What a Parameter, or a tensor with extra state, wraps; NULL when there is nothing inside. */
 static const struct pickle_item *unwrap(const struct pickle_item *x)
 {
@@ -80,7 +75,7 @@ static const struct pickle_item *unwrap(const struct pickle_item *x)
 	for (int depth = 0; depth < DEPTH_MAX; depth++) {
 		bool wrapped = false;
 		for (size_t i = 0; i < LEN(wraps); i++)
-			wrapped |= calls(x, wraps[i][0], wraps[i][1]);
+			wrapped |= pickle_calls(x, wraps[i][0], wraps[i][1]);
 		if (!wrapped) return x;
 		const struct pickle_item *args = x->child[1], *state = x->child[2];
 		if (!args->n) args = state;  /* (data, gradient, hooks ...) */
@@ -92,8 +87,8 @@ static const struct pickle_item *unwrap(const struct pickle_item *x)
 
 static bool is_tensor(const struct pickle_item *x)
 {
-	return x->kind == PICKLE_ID || calls(x, "torch._utils", "_rebuild_tensor_v2") ||
-		calls(x, "torch._utils", "_rebuild_tensor");
+	return x->kind == PICKLE_ID || pickle_calls(x, "torch._utils", "_rebuild_tensor_v2") ||
+		pickle_calls(x, "torch._utils", "_rebuild_tensor");
 }
 
 /* Arguments: storage, offset, sizes, strides, and what training needs. */
@@ -103,10 +98,12 @@ static int read_rebuild(struct torch_reader *r, const struct pickle_item *args,
 	const char *path = r->to->path;
 
 	if (torch_tuple(path, args, 4, "a tensor's description")) return -1;
-	const struct pickle_item *id = args->child[0], *size = args->child[2],
+	const struct pickle_item *from = args->child[0], *size = args->child[2],
 		*stride = args->child[3];
-	if (id->kind != PICKLE_ID) return fail("%s: a tensor without a storage", path);
-	if (r->resolve(r, id->child[0], v)) return -1;
+	bool load = r->load && pickle_calls(from, "torch.storage", "_load_from_bytes");
+	if (!load && from->kind != PICKLE_ID)
+		return fail("%s: a tensor without a storage", path);
+	if (load ? r->load(r, from->child[1], v) : r->resolve(r, from->child[0], v)) return -1;
 	if (v->placed) return fail("%s: a tensor of a tensor", path);
 	if (torch_tuple(path, size, 0, "a tensor's size") ||
 	    torch_tuple(path, stride, size->n, "a tensor's stride"))
@@ -202,7 +199,7 @@ struct dict { uint32_t n; const struct pickle_item **item; };     /* key, value,
 
 static bool is_dict(const struct pickle_item *x)
 {
-	return x->kind == PICKLE_DICT || calls(x, "collections", "OrderedDict");
+	return x->kind == PICKLE_DICT || pickle_calls(x, "collections", "OrderedDict");
 }
 
 /* False when an OrderedDict is made from something that is no list of pairs. */
@@ -272,6 +269,15 @@ static int choose(struct torch_reader *r, const struct pickle_item *x, struct di
 	return 0;
 }
 
+bool torch_is_text(const struct pickle_item *x)
+{
+	if (x->kind != PICKLE_TEXT || x->n > TORCH_NAME_MAX) return false;
+	const unsigned char *p = (const unsigned char *)x->text, *end = p + x->n;
+	int n = 1;
+	for (; n && p < end; p += n) n = *p ? json_utf8(p, end) : 0;
+	return n;
+}
+
 char *torch_name(const char *path, const char *prefix, const struct pickle_item *x)
 {
 	size_t before = strlen(prefix);
@@ -280,14 +286,9 @@ char *torch_name(const char *path, const char *prefix, const struct pickle_item 
 		fail("%s: found a key that is no name of %d bytes at most", path, TORCH_NAME_MAX);
 		return NULL;
 	}
-	const unsigned char *p = (const unsigned char *)x->text, *end = p + x->n;
-	while (p < end) {
-		int n = *p ? json_utf8(p, end) : 0;
-		if (!n) {
-			fail("%s: found a tensor's name that is not UTF-8", path);
-			return NULL;
-		}
-		p += n;
+	if (!torch_is_text(x)) {
+		fail("%s: found a tensor's name that is not UTF-8", path);
+		return NULL;
 	}
 	return mem_text("%s%.*s", prefix, (int)x->n, x->text);
 }
@@ -363,30 +364,11 @@ static void strip_names(struct tensors *t)
 	if (length) tensors_add_meta(t, "stripped", prefix);
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int check_unique(const struct tensors *t)
-{
-	const char **name = mem_new((size_t)t->n, sizeof *name);
-	int bad = 0;
-
-	for (int i = 0; i < t->n; i++) name[i] = t->t[i].name;
-	qsort(name, (size_t)t->n, sizeof *name, by_text);
-	for (int i = 1; i < t->n && !bad; i++)
-		if (!strcmp(name[i - 1], name[i]))
-			bad = fail("%s: the name %.200s is given twice", t->path, name[i]);
-	free(name);
-	return bad;
-}
-
 int torch_names(struct torch_reader *r)
 {
 	if (!r->to->n) return fail("%s: found no tensors", r->to->path);
 	strip_names(r->to);
-	return check_unique(r->to);
+	return tensors_unique(r->to, r->to->path, false);
 }
 
 int torch_state(struct torch_reader *r, const struct pickle_item *root)

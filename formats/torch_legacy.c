@@ -21,9 +21,19 @@ struct storage {
 struct legacy {
 	const char *path;
 	const uint8_t *p, *end;              /* what is left */
+	struct pickle tree;                  /* the tensors */
 	struct storage *s;                   /* sorted by key */
 	size_t n;
 };
+
+/* The pickle of the number 0x1950a86a20f9469cfc6c, but for its protocol. */
+static const char magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+enum { MAGIC_BYTES = sizeof magic - 1, NUMBER = 2, NUMBER_BYTES = 10, HEAD_BYTES = 32 };
+
+bool torch_is_legacy(const void *bytes, size_t n)
+{
+	return memmem(bytes, n < HEAD_BYTES ? n : HEAD_BYTES, magic, MAGIC_BYTES);
+}
 
 static int next_pickle(struct legacy *l, struct pickle *to)
 {
@@ -32,15 +42,14 @@ static int next_pickle(struct legacy *l, struct pickle *to)
 	return 0;
 }
 
-/* 0x1950a86a20f9469cfc6c, 1001 and {..., "little_endian": True, ...}, as pickles. */
+/* The magic number, 1001 and {..., "little_endian": True, ...}, as pickles. */
 static int read_head(struct legacy *l)
 {
-	static const char magic[10] = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 	struct pickle a = { 0 }, b = { 0 }, c = { 0 };
 	int bad = next_pickle(l, &a);
 
-	if (!bad && (a.root->kind != PICKLE_BIG || a.root->n != sizeof magic ||
-			memcmp(a.root->text, magic, sizeof magic)))
+	if (!bad && (a.root->kind != PICKLE_BIG || a.root->n != NUMBER_BYTES ||
+			memcmp(a.root->text, magic + NUMBER, NUMBER_BYTES)))
 		bad = fail("%s: found a pickle, but not one of PyTorch's tensors", l->path);
 	bad = bad || next_pickle(l, &b);
 	if (!bad && (b.root->kind != PICKLE_INT || b.root->i != PROTOCOL))
@@ -93,8 +102,9 @@ static int read_id(const struct legacy *l, const struct pickle_item *id, struct 
 }
 
 /* All storages that the tensors name; one key is one storage. */
-static int list_storages(struct legacy *l, const struct pickle *tree)
+static int list_storages(struct legacy *l)
 {
+	const struct pickle *tree = &l->tree;
 	size_t kept = 0;
 
 	l->s = mem_new((size_t)tree->n_ids, sizeof *l->s);
@@ -140,9 +150,9 @@ static int place_storages(struct legacy *l, const struct pickle_item *keys)
 	return 0;
 }
 
-static int resolve(struct torch_reader *r, const struct pickle_item *id, struct torch_view *v)
+/* A storage, or a part of it, by its id. */
+static int take(const struct legacy *l, const struct pickle_item *id, struct torch_view *v)
 {
-	struct legacy *l = r->ctx;
 	const struct storage *s = find(l, id->child[2]);
 	const struct pickle_item *part = id->child[5];
 
@@ -162,18 +172,46 @@ static int resolve(struct torch_reader *r, const struct pickle_item *id, struct 
 	return 0;
 }
 
+static int resolve(struct torch_reader *r, const struct pickle_item *id, struct torch_view *v)
+{
+	return take(r->ctx, id, v);
+}
+
+static int open_legacy(struct legacy *l, const char *path, const void *bytes, size_t n)
+{
+	struct pickle keys = { 0 };
+
+	*l = (struct legacy){ .path = path, .p = bytes, .end = (const uint8_t *)bytes + n };
+	int bad = read_head(l) || next_pickle(l, &l->tree) || list_storages(l) ||
+		next_pickle(l, &keys) || place_storages(l, keys.root);
+	pickle_free(&keys);
+	return bad;
+}
+
+static void close_legacy(struct legacy *l)
+{
+	free(l->s);
+	pickle_free(&l->tree);
+}
+
 int torch_legacy(struct tensors *t, const void *bytes, size_t n)
 {
-	struct legacy l = { .path = t->path, .p = bytes };
-	struct pickle tree = { 0 }, keys = { 0 };
-
-	l.end = l.p + n;
+	struct legacy l;
 	struct torch_reader r = { .to = t, .ctx = &l, .resolve = resolve, .file_bytes = n };
-	int bad = read_head(&l) || next_pickle(&l, &tree) || list_storages(&l, &tree) ||
-		next_pickle(&l, &keys) || place_storages(&l, keys.root) ||
-		torch_state(&r, tree.root);
-	free(l.s);
-	pickle_free(&tree);
-	pickle_free(&keys);
+
+	int bad = open_legacy(&l, t->path, bytes, n) || torch_state(&r, l.tree.root);
+	close_legacy(&l);
+	return bad ? -1 : 0;
+}
+
+int torch_legacy_storage(const char *path, const void *bytes, size_t n, struct torch_view *v)
+{
+	struct legacy l;
+	int bad = open_legacy(&l, path, bytes, n);
+
+	if (!bad && l.tree.root->kind != PICKLE_ID)
+		bad = fail("%s: found other values than a storage", path);
+	bad = bad || take(&l, l.tree.root->child[0], v);
+	close_legacy(&l);
 	return bad ? -1 : 0;
 }

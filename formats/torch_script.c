@@ -3,16 +3,7 @@
 #include "formats/torch.h"
 #include "lib/base/fail.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* Modules may be shared, or contain themselves: how much of a tree is looked at. */
-enum { DEPTH_MAX = 32, STEPS_MAX = 1 << 16 };
-
-/* A module being walked: its attributes (name, value, name, value ...), the next one, and how long
- * the prefix of their names is. */
-struct module { const struct pickle_item *attributes; uint32_t at; size_t prefix; };
 
 static bool begins(const struct pickle_item *text, const char *with)
 {
@@ -32,59 +23,31 @@ static bool is_module(const struct pickle_item *x)
 	return is_object(x, "__torch__");
 }
 
-/* prefix: "a.b." of the modules walked, the last of them innermost; no longer than any name. */
-struct walk { struct module module[DEPTH_MAX]; int depth; char prefix[TORCH_NAME_MAX + 2]; };
-
-static int enter(struct walk *w, const char *path, const struct pickle_item *x)
+/* A module's attributes go under the prefix as it is. */
+static int enter(struct torch_walk *w, const struct pickle_item *x)
 {
-	if (x->child[2]->kind != PICKLE_DICT)
-		return fail("%s: found a module without attributes", path);
-	if (w->depth == DEPTH_MAX) return fail("%s: modules in modules, %d deep", path, DEPTH_MAX);
-	w->module[w->depth++] = (struct module){ x->child[2], 0, strlen(w->prefix) };
-	return 0;
-}
+	const struct pickle_item *state = x->child[2];
 
-static int enter_named(struct walk *w, const char *path, const struct pickle_item *name,
-	const struct pickle_item *x)
-{
-	char *longer = torch_name(path, w->prefix, name);
-
-	if (!longer) return -1;
-	snprintf(w->prefix, sizeof w->prefix, "%s.", longer);
-	free(longer);
-	return enter(w, path, x);
-}
-
-/* The next attribute of the innermost module. */
-static int step(struct walk *w, struct torch_reader *r)
-{
-	struct module *m = &w->module[w->depth - 1];
-	struct pickle_item *const *pair = m->attributes->child + m->at;
-
-	if (m->at == m->attributes->n) {
-		w->depth--;
-		return 0;
-	}
-	m->at += 2;
-	w->prefix[m->prefix] = '\0';
-	if (is_module(pair[1])) return enter_named(w, r->to->path, pair[0], pair[1]);
-	/* a list of numbers, with its type */
-	if (is_object(pair[1], "torch.jit._pickle")) return 0;
-	return torch_add(r, w->prefix, pair[0], pair[1]);
+	if (state->kind != PICKLE_DICT)
+		return fail("%s: found a module without attributes", w->path);
+	return torch_enter(w, (struct torch_pairs){ state->child, state->n });
 }
 
 int torch_script(struct torch_reader *r, const struct pickle_item *root)
 {
-	struct walk w = { 0 };
+	struct torch_walk w = { .path = r->to->path };
+	const struct pickle_item *key, *value;
+	int got;
 
-	if (!is_module(root))
-		return fail("%s: found no module in a TorchScript archive", r->to->path);
-	if (enter(&w, r->to->path, root)) return -1;
-	for (int steps = 0; w.depth; steps++) {
-		if (steps == STEPS_MAX)
-			return fail("%s: modules with more than %d attributes", r->to->path,
-				STEPS_MAX);
-		if (step(&w, r)) return -1;
+	if (!is_module(root)) return fail("%s: found no module in a TorchScript archive", w.path);
+	if (enter(&w, root)) return -1;
+	while ((got = torch_next(&w, &key, &value)) > 0) {
+		int bad = 0;
+		if (is_module(value)) bad = torch_prefix(&w, key) || enter(&w, value);
+		/* a list of numbers, with its type, is passed over */
+		else if (!is_object(value, "torch.jit._pickle"))
+			bad = torch_add(r, w.prefix, key, value);
+		if (bad) return -1;
 	}
-	return torch_names(r);
+	return got < 0 ? -1 : torch_names(r);
 }

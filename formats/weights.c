@@ -71,7 +71,9 @@ static int add_other(struct tensors *t, const struct map *m, bool script)
 	const uint8_t *p = m->p;
 
 	if (zip_is(p, m->bytes)) return add_zip(t, m, script);
-	if (*p == 0x80) return torch_legacy(t, p, m->bytes);
+	if (*p == 0x80)
+		return torch_is_legacy(p, m->bytes) ? torch_legacy(t, p, m->bytes) :
+			torch_modules(t, p, m->bytes);
 	if (m->bytes >= 6 && !memcmp(p, "\x93NUMPY", 6)) return add_array(t, m);
 	if (tar_is(p, m->bytes)) return torch_tar(t, p, m->bytes);
 	return fail("%s: found %s, expected safetensors or a file of PyTorch or NumPy", t->path,

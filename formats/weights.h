@@ -1,4 +1,4 @@
-/* weights: tensors by name from any file of ic-weights(5): safetensors, the three kinds of PyTorch
+/* weights: tensors by name from any file of ic-weights(5): safetensors, the four kinds of PyTorch
  * files, npy and npz; the kind is told by the first bytes. */
 #ifndef IC_WEIGHTS_H
 #define IC_WEIGHTS_H
@@ -6,7 +6,7 @@
 #include "formats/safetensors.h"
 
 /* As tensors_open; data may have any alignment.  What was chosen, stripped and left out of a
- * PyTorch file stands in the metadata. */
+ * PyTorch file stands in the metadata, and so do the attributes of its modules. */
 int weights_open(struct tensors *, const char *path);
 /* The same, and of a TorchScript archive, which weights_open refuses, the tensors of its modules;
  * its code is never looked at. */

@@ -47,13 +47,14 @@ sha256.alexnet := 7be5be79
 url.vgg16 := $(torch)/vgg16-397923af.pth
 sha256.vgg16 := 397923af
 
-# IC-GAN (CC BY-NC 4.0), https://github.com/facebookresearch/ic_gan: generators for ic-sample, and the instances of 1000
-# k-means centres of ImageNet
+# IC-GAN (CC BY-NC 4.0), https://github.com/facebookresearch/ic_gan: generators for ic-sample, the instances of 1000
+# k-means centres of ImageNet, and network snapshots of StyleGAN2, ic-store export --net
 ICGAN := stored_instances \
 	$(addprefix icgan_biggan_imagenet_,res64 res128 res256 res256_halfcap) \
 	$(addprefix cc_icgan_biggan_imagenet_,res64 res128 res256 res256_halfcap) \
 	$(addprefix cc_icgan_biggan_imagenetlt_,res64 res128 res256) \
-	$(addprefix icgan_biggan_coco_,res128 res256)
+	$(addprefix icgan_biggan_coco_,res128 res256) \
+	$(addprefix icgan_stylegan2_coco_,res128 res256)
 $(foreach n,$(ICGAN),$(eval url.$n := $(fb)/ic_gan/$n.tar.gz))
 
 NAMES := swav moco dino resnet50 resnet50-2017 resnet50-lt inception-fid inception-torchvision clip-rn50 clip-vitb32 dinov2-vits14 \

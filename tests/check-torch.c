@@ -1,5 +1,5 @@
 /* check-torch: pickles instruction by instruction, what is chosen and stripped in files of PyTorch,
- * files cut short, and one generator in three containers. */
+ * modules and network snapshots, files cut short, and one generator in three containers. */
 #include "formats/pickle.h"
 #include "formats/weights.h"
 #include "lib/base/fail.h"
@@ -204,7 +204,165 @@ static void check_bad_scripts(void)
 	}
 }
 
-/* Zip and legacy files end where they say: every shorter one is refused. */
+/* A snapshot of StyleGAN2-ADA: every tensor of its three networks in PyTorch's order, weights in
+ * the order of channels-last too, and what they do not tell. */
+static void check_snapshot(void)
+{
+	struct tensors got, want;
+	int same = 0;
+
+	if (!ok(!weights_open(&got, "tests/golden/snapshot.pkl"), "a network snapshot")) return;
+	must(!weights_open(&want, "tests/golden/snapshot.safetensors"));
+	for (int i = 0; i < want.n && i < got.n; i++) {
+		const struct tensor *a = &got.t[i], *b = &want.t[i];
+		same += !strcmp(a->name, b->name) && a->type == b->type && a->rank == b->rank &&
+			!memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) &&
+			!memcmp(a->data, b->data, (size_t)a->count * dtype_size(a->type));
+	}
+	ok(same == got.n && same == want.n && same > 100, "%d of %d tensors are those of PyTorch",
+		same, want.n);
+	tensors_close(&got);
+	tensors_close(&want);
+	check_meta("tests/golden/snapshot.pkl", "D",
+		"{\"_init_kwargs\":{\"c_dim\":0,\"h_dim\":7,\"img_resolution\":8,"
+		"\"img_channels\":3,\"block_kwargs\":{\"freeze_layers\":0},"
+		"\"epilogue_kwargs\":{\"mbstd_group_size\":4},\"num_fp16_res\":4,"
+		"\"conv_clamp\":256},\"c_dim\":0,\"h_dim\":7,"
+		"\"img_resolution\":8,\"img_resolution_log2\":3}");
+	check_meta("tests/golden/snapshot.pkl", "D.b4.mbstd",
+		"{\"_init_kwargs\":{},\"group_size\":4,\"num_channels\":1}");
+	check_meta("tests/golden/snapshot.pkl", "G_ema.mapping.fc1",
+		"{\"_init_kwargs\":{\"activation\":\"lrelu\",\"lr_multiplier\":0.01},"
+		"\"activation\":\"lrelu\",\"bias_gain\":0.01}");
+}
+
+/* One module, in protocol 2, with PyTorch's own in it, one of them under two names. */
+static void check_module(void)
+{
+	static const char *const name[] = {
+		"w", "conv.weight", "norm.weight", "norm.bias", "norm.running_mean",
+		"norm.running_var", "norm.num_batches_tracked", "again.weight",
+	};
+	struct tensors t;
+	int same = 0;
+
+	check_meta(WEIGHTS "modules_one.pkl", "", "{\"_init_kwargs\":{},\"kinds\":"
+		"{\"a\":1,\"text\":\"b\\\"\\u000a\",\"none\":null,\"half\":0.5}}");
+	if (!ok(!weights_open(&t, WEIGHTS "modules_one.pkl"), "one module")) return;
+	for (int i = 0; i < (int)LEN(name); i++) same += i < t.n && !strcmp(t.t[i].name, name[i]);
+	ok(same == t.n && t.n == LEN(name), "%d of %d names", same, t.n);
+	for (int k = 1; k < t.n; k += 6) {
+		const struct tensor *x = &t.t[k];
+		same = 0;
+		for (int i = 0; i < 16 && x->count == 16; i++)
+			same += ((const float *)x->data)[i] == (float)i;
+		ok(same == 16 && x->rank == 4, "%s in the order of its indices", x->name);
+	}
+	tensors_close(&t);
+	ok(!weights_open(&t, WEIGHTS "modules_source.pkl") && t.n == 1 && !t.n_meta,
+		"source code that is a call");
+	tensors_close(&t);
+	ok(!weights_open(&t, WEIGHTS "modules_source_bomb.pkl") && t.n == 1,
+		"source code that would unfold");
+	tensors_close(&t);
+	check_meta(WEIGHTS "modules_augment.pkl", "left out", "augment_pipe");
+	check_meta(WEIGHTS "modules_snapshot.pkl", "G_ema.norm", "{\"num_features\":1,"
+		"\"eps\":1e-05,\"momentum\":0.1,\"affine\":true,\"track_running_stats\":true}");
+}
+
+static void check_bad_modules(void)
+{
+	static const struct { const char *file, *reason; } some[] = {
+		{ "after", "bytes after the pickle's end" },
+		{ "attributes", "attributes in attributes, 8 deep" },
+		{ "bigendian", "storage at byte 622: not of a little-endian machine" },
+		{ "cut", "storage at byte 622: cut short in a storage of 4" },
+		{ "cycle", "32 deep" },
+		{ "garbage", "storage at byte 622: byte 0 of the pickle" },
+		{ "id", "ids of storages" },
+		{ "magic", "storage at byte 622: found a pickle, but not one" },
+		{ "negative", "no number of 0 or more" },
+		{ "none", "none of PyTorch's tensors or modules" },
+		{ "nothing", "storage at byte 622: byte 0 of the pickle: cut short" },
+		{ "numel", "a storage of 5 elements, expected 4" },
+		{ "offset", "w: element 4 of a storage of 4" },
+		{ "other", "a: found m.M, expected a tensor" },
+		{ "source_length", "a length beyond the end" },
+		{ "stateless", "without type, version and state" },
+		{ "stride", "w: element 5 of a storage of 4" },
+		{ "system", "w: found os.system, expected a tensor" },
+		{ "twice", "G.w is given twice" },
+		{ "unfold", "65536 attributes" },
+		{ "version", "version 6" },
+	};
+
+	for (size_t i = 0; i < LEN(some); i++) {
+		char *path = mem_text(WEIGHTS "modules_%s.pkl", some[i].file);
+		struct tensors t;
+		bool bad = weights_open(&t, path) == -1;
+		bool told = !strncmp(why(), path, strlen(path)) && strstr(why(), some[i].reason);
+		ok(bad && told, "refused: %s", why());
+		free(path);
+	}
+}
+
+/* One storage of 30000 bytes under n names. */
+static void write_many(const char *path, int n)
+{
+	static const char module[] = "\x80\x02""cm\nM\n)\x81}(X\x08\0\0\0_buffers}X\x08\0\0\0"
+		"_modules}X\x0b\0\0\0_parameters}(",
+		rebuild[] = "ctorch._utils\n_rebuild_tensor_v2\n",
+		load[] = "(ctorch.storage\n_load_from_bytes\n(B", args[] = "tRK\0))\x89Ntq\1",
+		legacy[] = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+		"\x80\x02M\xe9\x03.\x80\x02}X\x0d\0\0\0little_endian\x88s."
+		"\x80\x02(X\x07\0\0\0storage"
+		"ctorch\nByteStorage\nX\1\0\0\0aX\3\0\0\0cpuM\x30\x75NtQ."
+		"\x80\x02]X\1\0\0\0aa.";
+	int64_t elements = 30000;
+	uint32_t bytes = (uint32_t)(sizeof legacy - 1 + sizeof elements + (size_t)elements);
+	char *zeros = mem_new((size_t)elements, 1);
+	FILE *f = fopen(path, "wb");
+
+	must(f);
+	fwrite(module, 1, sizeof module - 1, f);
+	for (int i = 0; i < n; i++) {
+		fprintf(f, "X%c%c%c%cw%04d%s", 5, 0, 0, 0, i, rebuild);
+		if (i) {
+			fputs("h\1R", f);
+			continue;
+		}
+		fputs(load, f);
+		fwrite(&bytes, sizeof bytes, 1, f);
+		fwrite(legacy, 1, sizeof legacy - 1, f);
+		fwrite(&elements, sizeof elements, 1, f);
+		fwrite(zeros, 1, (size_t)elements, f);
+		fwrite(args, 1, sizeof args - 1, f);
+		putc('R', f);
+	}
+	fputs("uub.", f);
+	must(!fclose(f));
+	free(zeros);
+}
+
+static void check_many(void)
+{
+	const char *dir = getenv("TMP");
+	char *path = mem_text("%s/many.pkl", dir ? dir : "/tmp");
+	struct tensors t;
+
+	write_many(path, 500);
+	bool good = !weights_open(&t, path);
+	ok(good && t.n == 500 && t.t[499].type == DT_U8, "a storage under 500 names: %s",
+		good ? "read" : why());
+	if (good) tensors_close(&t);
+	write_many(path, 800);
+	ok(weights_open(&t, path) == -1 && strstr(why(), "storages hold more"), "under 800: %s",
+		why());
+	unlink(path);
+	free(path);
+}
+
+/* Zip and legacy files, and pickles, end where they say: every shorter one is refused. */
 static void check_cuts(const char *file)
 {
 	const char *dir = getenv("TMP");
@@ -291,9 +449,14 @@ int main(void)
 	check_meta(WEIGHTS "zip_dtypes.pth", "left out", "c64");
 	check_script();
 	check_bad_scripts();
+	check_snapshot();
+	check_module();
+	check_bad_modules();
+	check_many();
 	check_cuts(WEIGHTS "zip_basic.pth");
 	check_cuts(WEIGHTS "zip_rezipped_deflate.pth");
 	check_cuts(WEIGHTS "legacy_views.pth");
+	check_cuts(WEIGHTS "modules_one.pkl");
 	check_generator();
 	return done_testing();
 }

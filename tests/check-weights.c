@@ -137,6 +137,11 @@ static void check_round_trip(void)
 		why());
 	struct tensors full = { 0 };
 	fill(&full);
+	tensors_add_meta(&full, "step", "13");
+	ok(tensors_save(&full, a, true) == -1 && strstr(why(), "step"),
+		"metadata of one name are refused: %s", why());
+	tensors_close(&full);
+	fill(&full);
 	ok(tensors_save(&full, "/dev/full", false) == -1, "a full disk is noticed: %s", why());
 	struct stat st;
 	ok(!stat("/dev/full", &st) && S_ISCHR(st.st_mode) && access("/dev/full.part", F_OK),

@@ -20,6 +20,23 @@ check_same "samples of a checkpoint of today" "ic-sample $golden.pth -n 2 --clas
 check_same "samples of a checkpoint of before 2020" "ic-sample $golden-legacy.pth -n 2 --class 1" \
 	"ic-sample $golden.safetensors -n 2 --class 1"
 
+# The networks of a snapshot as files, their attributes with them.
+for net in G D G_ema; do
+	for kind in pkl safetensors; do
+		ok "$net of a snapshot, $kind" \
+			ic-store export --net $net tests/golden/snapshot.$kind -o "$TMP/$net-$kind.safetensors"
+	done
+	check_same "ls: its tensors" "tensors $TMP/$net-pkl.safetensors" "tensors $TMP/$net-safetensors.safetensors"
+	ok "their bytes" cmp <(tail -c 3800 "$TMP/$net-pkl.safetensors") <(tail -c 3800 "$TMP/$net-safetensors.safetensors")
+done
+check_same "and what the weights do not tell" \
+	"ic-store ls $TMP/D-pkl.safetensors | grep -F D.b4.mbstd= | cut -f 9" \
+	"echo 'D.b4.mbstd={\"_init_kwargs\":{},\"group_size\":4,\"num_channels\":1}'"
+ok "one layer of a file from which much is left out" \
+	ic-store export --net conv1 tests/fuzz/corpus/weights/zip_moco.pth -o "$TMP/moco.safetensors"
+check_same "is a file of weights" "ic-store ls $TMP/moco.safetensors | tail -n 1 | cut -f 2-4" "printf 'weight\tF32\t4x3x3x3\n'"
+fails_with "generator blocks" "a generator of StyleGAN2 in place of BigGAN's" ic-sample tests/golden/snapshot.pkl -n 1
+
 corpus=tests/fuzz/corpus/weights
 fails_with "found os.system, expected a tensor" "a call in place of a tensor" \
 	ic-store ls $corpus/evil_system.pth
@@ -70,7 +87,7 @@ fails_with "found Python's objects" "a call in place of an array" \
 objects=${BIN:-build/bin}/../obj/formats
 starts_nothing()
 {
-	! nm -u "$objects"/{pickle{,_scan},torch{,_zip,_legacy,_tar,_script}}.o \
+	! nm -u "$objects"/{pickle{,_scan},torch{,_zip,_legacy,_tar,_script,_walk,_modules}}.o \
 		"$objects"/{zip,weights,npy{,_dict}}.o |
 		grep -E '\b(system|popen|exec[lv]\w*|fork|posix_spawn\w*|dlopen|dlsym)\b' >&2
 }

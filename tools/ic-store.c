@@ -364,20 +364,21 @@ static bool ends_with(const char *s, const char *end)
 	return n > m && !strcmp(s + n - m, end);
 }
 
-/* The tensors "PREFIX.name" of a checkpoint as "name", with its metadata. */
+/* The tensors "PREFIX.name" of a file as "name", with its metadata but for the many "left out". */
 static int64_t export_net(const char *path)
 {
 	struct tensors from, to = { 0 };
 	size_t n = strlen(net);
 
-	if (tensors_open(&from, path)) return -1;
+	if (weights_open(&from, path)) return -1;
 	for (int i = 0; i < from.n; i++) {
 		const struct tensor *t = &from.t[i];
 		if (!strncmp(t->name, net, n) && t->name[n] == '.')
 			tensors_add(&to, t->name + n + 1, t->type, t->rank, t->shape, t->data);
 	}
 	for (int i = 0; i < from.n_meta; i++)
-		tensors_add_meta(&to, from.meta[i].name, from.meta[i].value);
+		if (strcmp(from.meta[i].name, "left out"))
+			tensors_add_meta(&to, from.meta[i].name, from.meta[i].value);
 	int64_t found = to.n;
 	int bad = found ? tensors_save(&to, out, common.force) : fail("%s: found no tensor %s.*, "
 		"the first is %s", path, net, from.n ? from.t[0].name : "missing");
