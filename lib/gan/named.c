@@ -4,6 +4,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,15 +168,41 @@ static int layer_dim(const struct tensors *t, const char *prefix, const char *fm
 	return (int)dim(t, prefix, name, axis);
 }
 
-/* What shapes do not say, where a file does. */
-static void take_meta(const struct tensors *t, struct stylegan2 *c)
+/* A number that a snapshot of PyTorch's has among the attributes of a module (ic-weights(5)), where
+ * null is none. */
+static void take_attribute(const struct tensors *t, const char *prefix, const char *module,
+			   const char *name, double *to)
 {
-	const char *g = tensors_meta(t, "clamp_g"), *d = tensors_meta(t, "clamp_d");
-	const char *group = tensors_meta(t, "group");
+	char key[64], field[32];
 
-	if (g) c->g_clamp = strtod(g, NULL);
-	if (d) c->d_clamp = strtod(d, NULL);
-	if (group) c->group = (int)strtol(group, NULL, 10);
+	snprintf(key, sizeof key, "%s%s", prefix, module);
+	snprintf(field, sizeof field, "\"%s\":", name);
+	const char *at = tensors_meta(t, key), *last = NULL;
+	while (at && (at = strstr(at, field))) last = at += strlen(field);
+	if (last) *to = strncmp(last, "null", 4) ? strtod(last, NULL) : INFINITY;
+}
+
+static void take_number(const struct tensors *t, const char *name, double *to)
+{
+	const char *s = tensors_meta(t, name);
+	if (s) *to = strtod(s, NULL);
+}
+
+/* What shapes do not say, where a file does: a snapshot, what was exported from one, a
+ * checkpoint. */
+static void take_meta(const struct tensors *t, const char *prefix, struct stylegan2 *c)
+{
+	const char *const of[] = { "G.", "G_ema.", prefix };
+	double group = c->group;
+
+	for (size_t i = 0; i < LEN(of); i++)
+		take_attribute(t, of[i], "synthesis.b4.conv1", "conv_clamp", &c->g_clamp);
+	take_attribute(t, "D.", "b4.conv", "conv_clamp", &c->d_clamp);
+	take_attribute(t, "D.", "b4.mbstd", "group_size", &group);
+	take_number(t, "clamp_g", &c->g_clamp);
+	take_number(t, "clamp_d", &c->d_clamp);
+	take_number(t, "group", &group);
+	c->group = group >= 1 && group < 1 << 24 ? (int)group : 0;
 }
 
 /* Channels are the lesser of base / side and a bound: the base is read off the largest side, the
@@ -198,7 +225,7 @@ static int stylegan2_of(const struct tensors *t, const char *prefix, struct styl
 	c->instance_cond = c->features > 0;
 	embedded = (c->class_cond + c->instance_cond) * c->dim_w;
 	c->dim_z = layer_dim(t, prefix, fc, 0, 1) - embedded;
-	take_meta(t, c);
+	take_meta(t, prefix, c);
 	if (c->channel_max < 1 || c->channel_base < 1 || c->g_layers < 1 || c->dim_w < 1 ||
 	    c->dim_z < 1)
 		return not_a_generator(t, prefix);

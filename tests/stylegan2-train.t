@@ -1,4 +1,4 @@
-# stylegan2: training with the backbone of StyleGAN2: resumption to the same bytes, threads, conditions, refusals.
+# stylegan2-train: training with the backbone of StyleGAN2: resumption to the same bytes, threads, conditions, refusals.
 . tests/tap.sh
 . tests/pictures.sh
 cd "$TMP" || exit 1
