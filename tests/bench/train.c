@@ -1,5 +1,6 @@
-/* train: a training step of IC-GAN's BigGAN backbone, instance-conditioned, on random pictures: a
- * step of the discriminator, one of the generator, Adam and the average.
+/* train: a training step of IC-GAN, instance-conditioned, on random pictures: a step of the
+ * discriminator, one of the generator, Adam and the average; with BACKBONE=stylegan2 in the
+ * environment of StyleGAN2, with a fourth of a path length and a sixteenth of an R1.
  * train RESOLUTION CH BATCH THREADS STEPS [BACKEND [steps|floors [TFLOP/s GB/s]]] prints one line:
  * the first four, the least seconds and the least processor seconds of a step after the first, peak
  * MiB, GFLOP/s of the convolutions and products as the networks are written, this over sgemm's, and
@@ -15,6 +16,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void fill(real *p, size_t n, uint64_t stream)
@@ -37,6 +39,21 @@ static void fill_inputs(struct phase_input *in, const struct model *c, int batch
 	for (size_t i = 0; i < n * width; i++) in->xf[i] = in->f[i];
 }
 
+static void fill_styles(struct phases *p)
+{
+	const struct stylegan2 *c = &p->s->c.stylegan2;
+	size_t n = (size_t)p->r.batch, pixels = (size_t)c->resolution * (size_t)c->resolution;
+	int styles = stylegan2_styles(c);
+
+	fill(p->in.z2, n * (size_t)c->dim_z, 4);
+	for (int k = 0; k < styles; k++) p->in.mix[k] = k >= styles / 2;
+	for (int k = 0; k < styles - 1; k++) {
+		size_t r = (size_t)stylegan2_noise_side(k);
+		fill(p->in.plane[k], n * r * r, 5);
+	}
+	fill(p->in.probe, (size_t)phase_path_batch(&p->r) * pixels * 3, 6);
+}
+
 static double clock_of(clockid_t which)
 {
 	struct timespec t;
@@ -45,34 +62,54 @@ static double clock_of(clockid_t which)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Least seconds of steps after the first, and after the second, which a device records. */
-static void time_steps(struct phases *p, int steps, double *wall, double *cpu)
+static int main_step(struct phases *p)
 {
-	*wall = *cpu = INFINITY;
+	return phase_d_step(p) || phase_g_step(p);
+}
+
+/* Least seconds of steps after the first, and after the second, which a device records. */
+static void time_one(struct phases *p, int (*step)(struct phases *), int steps, double share,
+	double *wall, double *cpu)
+{
+	double least = INFINITY, least_cpu = INFINITY;
+
 	for (int i = p->b->take ? -2 : -1; i < steps; i++) {
 		double w = clock_of(CLOCK_MONOTONIC), u = clock_of(CLOCK_PROCESS_CPUTIME_ID);
 
-		if (phase_d_step(p) || phase_g_step(p)) die();
+		if (step(p)) die();
 		backend_wait(p->b);
 		if (i < 0) continue;
-		*wall = fmin(*wall, clock_of(CLOCK_MONOTONIC) - w);
-		*cpu = fmin(*cpu, clock_of(CLOCK_PROCESS_CPUTIME_ID) - u);
+		least = fmin(least, clock_of(CLOCK_MONOTONIC) - w);
+		least_cpu = fmin(least_cpu, clock_of(CLOCK_PROCESS_CPUTIME_ID) - u);
 	}
+	*wall += share * least;
+	*cpu += share * least_cpu;
+}
+
+static void time_steps(struct phases *p, int steps, double *wall, double *cpu)
+{
+	*wall = *cpu = 0;
+	time_one(p, main_step, steps, 1, wall, cpu);
+	if (p->path.t) time_one(p, phase_path_step, steps, 1.0 / p->r.style.path_every, wall, cpu);
+	if (p->r1.t) time_one(p, phase_r1_step, steps, 1.0 / p->r.style.r1_every, wall, cpu);
 	if (phase_tell(p)) die();
 }
 
 static void print_steps(struct phases *p, const struct tape_peak *peak)
 {
-	tape_profile_print(p->d.t, peak, stdout);
-	tape_profile_print(p->g.t, peak, stdout);
+	struct phase *each[PHASES];
+	int n = phase_list(p, each);
+
+	for (int i = 0; i < n; i++) tape_profile_print(each[i]->t, peak, stdout);
 }
 
 static void time_each(struct phases *p)
 {
+	struct phase *each[PHASES];
+	int n = phase_list(p, each);
 	double wall, cpu;
 
-	tape_profile(p->d.t, true);
-	tape_profile(p->g.t, true);
+	for (int i = 0; i < n; i++) tape_profile(each[i]->t, true);
 	time_steps(p, 1, &wall, &cpu);
 }
 
@@ -89,9 +126,23 @@ static void print_floors(const struct model *c, const struct recipe *r, struct b
 	gan_free(&g);
 }
 
+static struct model network(int resolution, int ch)
+{
+	const char *backbone = getenv("BACKBONE");
+	struct model c = { .biggan = biggan_default() };
+
+	c.biggan.g_ch = c.biggan.d_ch = ch;
+	if (backbone && !strcmp(backbone, "stylegan2")) {
+		c = (struct model){ .backbone = STYLEGAN2, .stylegan2 = stylegan2_default() };
+		c.stylegan2.channel_base = 256 * ch;
+	}
+	c.resolution = resolution;
+	return c;
+}
+
 int main(int argc, char **argv)
 {
-	struct model c = { .biggan = biggan_default() };
+	struct model c;
 	struct gan g;
 	struct phases p;
 
@@ -104,11 +155,11 @@ int main(int argc, char **argv)
 	struct recipe r = {
 		.batch = batch, .accumulate = 1, .d_steps = 1, .g = { 1e-4, 0, 0.999, 1e-6 },
 		.d = { 1e-4, 0, 0.999, 1e-6 }, .ema_decay = 0.999,
+		.style = { 0.9, 1, 2, 0.01, 16, 4, 0 },
 	};
 	struct backend *b = backend_new(argc > 6 ? argv[6] : "cpu", threads);
 
-	c.resolution = atoi(argv[1]);
-	c.biggan.g_ch = c.biggan.d_ch = atoi(argv[2]);
+	c = network(atoi(argv[1]), atoi(argv[2]));
 	par_set_threads(threads);
 	threads = par_threads();             /* 0: all */
 	if (!b && fail("%s", backend_why())) die();
@@ -121,10 +172,14 @@ int main(int argc, char **argv)
 	}
 	if (gan_new(&g, &c, 1) || phase_open(&p, &g, &r, b)) die();
 	fill_inputs(&p.in, &c, batch);
+	if (c.backbone == STYLEGAN2) fill_styles(&p);
 	double wall, cpu;
 	time_steps(&p, steps, &wall, &cpu);
 	double peak = (double)mem_peak_bytes() / 1048576, sgemm = peak_sgemm(threads);
-	double work = 2e-9 * (double)(tape_flops(p.d.t) + tape_flops(p.g.t));
+	double work = (double)(tape_flops(p.d.t) + tape_flops(p.g.t));
+	if (p.path.t) work += (double)tape_flops(p.path.t) / r.style.path_every;
+	if (p.r1.t) work += (double)tape_flops(p.r1.t) / r.style.r1_every;
+	work *= 2e-9;
 	double rate = work / (threads == 1 ? cpu : wall);
 	printf("%s\t%s\t%d\t%d\t%.4f\t%.4f\t%.0f\t%.0f\t%.2f\t%.0f\n", argv[1], argv[2], batch,
 		threads, wall, cpu, peak, rate, rate / sgemm, sgemm);
