@@ -2,9 +2,10 @@
  * in the cache.
  *
  * The space is first brought to as few dimensions as its views allow (kernels/chain.h).  It is
- * cut into pieces (whole indices of the leading dimension, or equal parts of one), a piece into
- * tiles of at most TILE elements; pieces depend on the shape alone, and each sums into its own
- * partial results, added up in order at the end: the same bytes for any number of threads.  An
+ * cut into pieces (whole indices of the leading dimension, equal parts of one, or, to sum a few
+ * long rows into one, columns of all), a piece into tiles of at most TILE elements; pieces depend
+ * on the shape alone, and each sums into its own partial results, added up in order at the end: the
+ * same bytes for any number of threads.  An
  * input that is not contiguous over a tile is spread into a buffer, and kept there while it does
  * not change, so every loop is over contiguous floats. */
 #include "kernels/chain.h"
@@ -58,6 +59,7 @@ struct job {
 	size_t d[4], count, row;             /* row: elements of one leading index */
 	size_t tile, unit;                   /* unit: elements of a piece */
 	size_t split;                        /* pieces of a row; 0: a piece is whole rows */
+	bool columns;                        /* a piece is `unit` columns of all rows */
 	struct tile_step step[CHAIN_MAX];
 };
 
@@ -138,9 +140,42 @@ static size_t least_region(const struct job *j, const struct fold *f)
 	return f->out.stride[0] ? f->count / j->d[0] : f->count;
 }
 
+/* Do all sums add rows to one row? */
+static bool sums_rows(const struct job *j)
+{
+	bool any = false;
+
+	for (int i = 0; i < j->n; i++) {
+		const struct fold *f = &j->step[i].fold;
+		if (j->step[i].row) continue;
+		if (j->rank != 2 || f->out.stride[0] || f->count != j->row) return false;
+		any = true;
+	}
+	return any;
+}
+
+static void make_columns(struct job *j, size_t want)
+{
+	j->columns = true;
+	j->unit = ceil_div(ceil_div(j->row, want), 64) * 64;
+	j->split = 0;
+	j->pieces = (int)ceil_div(j->row, j->unit);
+	for (int i = 0; i < j->n; i++) {
+		if (j->step[i].row) continue;
+		j->step[i].fold.region = j->unit;
+		j->step[i].fold.each = 1;
+	}
+}
+
 static void make_pieces(struct job *j)
 {
 	size_t inner = j->d[j->rank - 1], want = least(j->count / PIECE, PIECES);
+
+	j->columns = false;
+	if (want > j->d[0] && sums_rows(j)) {
+		make_columns(j, want);
+		return;
+	}
 
 	for (int i = 0; i < j->n; i++)
 		if (!j->step[i].row)
@@ -357,6 +392,18 @@ static size_t tile_end(const struct job *j, size_t at)
 	return at + j->tile / j->row * j->row;
 }
 
+static void run_columns(struct worker *w, int piece)
+{
+	const struct job *j = w->j;
+	size_t from = (size_t)piece * j->unit, end = least(from + j->unit, j->row);
+
+	for (size_t next; from < end; from = next) {
+		next = least(from + j->tile, end);
+		for (size_t k = 0; k < j->d[0]; k++)
+			run_tile(w, piece, k * j->row + from, next - from);
+	}
+}
+
 static void run_piece(struct worker *w, int piece)
 {
 	const struct job *j = w->j;
@@ -370,6 +417,10 @@ static void run_piece(struct worker *w, int piece)
 			memset(f->partial + (size_t)piece * f->region, 0,
 			       f->region * sizeof *f->partial);
 		}
+	if (j->columns) {
+		run_columns(w, piece);
+		return;
+	}
 	for (size_t next; at < end; at = next) {
 		next = least(tile_end(j, at), end);
 		run_tile(w, piece, at, next - at);
