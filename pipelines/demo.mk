@@ -1,5 +1,5 @@
 # demo: pictures to samples and their score, on data every Debian has or on a folder of yours.
-#   make demo [DATA=fashion|emoji|FOLDER] [IMAGES=20000] [NEIGHBOURS=50] [MINUTES=8] [OUT=out/demo]
+#   make demo [DATA=fashion|emoji|FOLDER] [IMAGES=20000] [NEIGHBOURS=50] [MINUTES=8] [BACKBONE=biggan|stylegan2] [OUT=out/demo]
 # Of few pictures, fewer NEIGHBOURS: there must be more pictures than that.
 DATA       ?= fashion
 IMAGES     ?= 20000
@@ -7,6 +7,7 @@ MINUTES    ?= 8
 OUT        ?= out/demo
 SIZE       ?= 32
 NEIGHBOURS ?= 50
+BACKBONE   ?= biggan
 INSTANCES  ?= 1000
 ROWS       ?= 20
 
@@ -16,7 +17,7 @@ pack        = --size $(SIZE) -n $(shell expr $(IMAGES) \* 5 / 4) $(labels.$(DATA
 embed       =
 knn         = -k $(NEIGHBOURS)
 kmeans      = $(INSTANCES)
-init        = --seed 1
+init        = --seed 1 --backbone $(BACKBONE)
 train       = --minutes $(MINUTES) --score-samples 512
 sheet       = -n $(ROWS)
 STAGES      = pack embed knn kmeans init train sheet

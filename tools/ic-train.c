@@ -50,8 +50,8 @@ static const struct opt opts[] = {
 	{ 0, "init", "LIST",
 	  "begin with the weights of a checkpoint, or of generator,discriminator[,average]",
 	  OPT_STR, &init, 0, 0 },
-	{ 0, "ch", "N", "channel multiplier of both networks (0: 16, or as --init has it)", OPT_INT,
-	  &ch, 0, 1024 },
+	{ 0, "ch", "N", "channel multiplier of both networks (0: 16, StyleGAN2 8, or as --init "
+	  "has it)", OPT_INT, &ch, 0, 1024 },
 	{ 'b', "batch", "N", "images at a time", OPT_INT, &batch, 2, 65536 },
 	{ 0, "accumulate", "N", "batches to a step: their mean gradient moves the weights", OPT_INT,
 	  &accumulate, 1, 65536 },
@@ -150,10 +150,11 @@ static bool is_stylegan2(void)
 	return backbone == STYLEGAN2;
 }
 
-/* Channels at the largest side are 256 ch / side, at most 32 ch and 512: 64 is the published
- * network. */
-static int channel_base(void) { return 256 * (ch ? ch : 16); }
-static int channel_max(void) { return ch && ch < 16 ? 32 * ch : 512; }
+/* What --ch means: of StyleGAN2, 256 times as many channels by the side, at most 32 times and 512; 64
+ * is the published network. */
+static int multiplier(void) { return ch ? ch : is_stylegan2() ? 8 : 16; }
+static int channel_base(void) { return 256 * multiplier(); }
+static int channel_max(void) { return multiplier() < 16 ? 32 * multiplier() : 512; }
 
 /* Adam makes every / (every + 1) of its moves for the loss, and has its rates slowed by as much
  * (Karras et al. 2020, arXiv 1912.04958, appendix B). */
@@ -226,7 +227,7 @@ static char *options_text(const struct gan *g, const struct data *d)
 			"flip = %s\nflipped = %s\ncompat = %s\nevery = %" PRId64
 			"\nresolution = %d\n%s",
 			yes_no(by_class), d->labels_id, record_number(even, class_temperature),
-			is_stylegan2() ? channel_base() / 256 : g->c.biggan.g_ch,
+			is_stylegan2() ? multiplier() : g->c.biggan.g_ch,
 			init_text(id, g), batch, accumulate, record_number(g_rate, lr_g),
 			record_number(d_rate, lr_d), d_steps, record_number(decay, ema), ema_start,
 			augment ? augment : "none", yes_no(flip), yes_no(flipped), yes_no(compat),
@@ -274,7 +275,7 @@ static struct model architecture(const struct data *d)
 		c.stylegan2.group = batch < 4 ? batch : 4;
 	} else {
 		c.biggan = biggan_default();
-		c.biggan.g_ch = c.biggan.d_ch = ch ? ch : 16;
+		c.biggan.g_ch = c.biggan.d_ch = multiplier();
 	}
 	c.resolution = d->images.info.height;
 	c.instance_cond = d->instance_cond;
