@@ -19,20 +19,23 @@ least()
 	cut -f "$1" "$2" | sort -g | head -n 1
 }
 
-printf '#side\tch\tbatch\tthreads\timages/s\tpeer\tratio\timages/cpu_s\tpeer\tratio\tMiB\tpeer\tratio\tof_sgemm\n'
-for job in "32 16 64" "32 32 64" "64 32 32"; do
+printf '#backbone\tside\tch\tbatch\tthreads\timages/s\tpeer\tratio\timages/cpu_s\tpeer\tratio\tMiB\tpeer\tratio\tof_sgemm\n'
+for job in "biggan 32 16 64" "biggan 32 32 64" "biggan 64 32 32" "stylegan2 32 8 16" "stylegan2 64 32 16"; do
+	export BACKBONE=${job%% *}
+	job=${job#* }
+	case $BACKBONE in biggan) theirs=train.py ;; *) theirs=train_$BACKBONE.py ;; esac
 	for threads in $THREADS; do
 		rm -f "$tmp"/*
 		for _ in $(seq "$REPEATS"); do
 			"$ours" $job "$threads" "$STEPS" >>"$tmp/ours" || exit
-			[ -z "$PEER" ] || "$PEER" tests/bench/peer/train.py $job "$threads" "$STEPS" >>"$tmp/peer" 2>/dev/null || exit
-			[ -z "$PEER" ] || CHANNELS_LAST=1 "$PEER" tests/bench/peer/train.py $job "$threads" "$STEPS" >>"$tmp/peer" 2>/dev/null || exit
+			[ -z "$PEER" ] || "$PEER" tests/bench/peer/$theirs $job "$threads" "$STEPS" >>"$tmp/peer" 2>/dev/null || exit
+			[ -z "$PEER" ] || CHANNELS_LAST=1 "$PEER" tests/bench/peer/$theirs $job "$threads" "$STEPS" >>"$tmp/peer" 2>/dev/null || exit
 		done
 		[ -n "$PEER" ] || echo "- - - - nan nan nan" | tr ' ' '\t' >"$tmp/peer"
-		echo "$job $threads $(for f in ours peer; do for c in 5 6 7; do least $c "$tmp/$f"; done; done | tr '\n' ' ')" \
+		echo "$BACKBONE $job $threads $(for f in ours peer; do for c in 5 6 7; do least $c "$tmp/$f"; done; done | tr '\n' ' ')" \
 			"$(cut -f 9 "$tmp/ours" | sort -gr | head -n 1)" |
-			awk -v OFS='\t' '{ print $1, $2, $3, $4, f($3 / $5), f($3 / $8), q($8 / $5), f($3 / $6), f($3 / $9), q($9 / $6), $7, $10,
-				q($7 / $10), $11 }
+			awk -v OFS='\t' '{ print $1, $2, $3, $4, $5, f($4 / $6), f($4 / $9), q($9 / $6), f($4 / $7), f($4 / $10), q($10 / $7),
+				$8, $11, q($8 / $11), $12 }
 				function f(x) { return sprintf("%.1f", x) } function q(x) { return sprintf("%.2f", x) }'
 	done
 done
