@@ -1,6 +1,6 @@
 /* StyleGAN2 in float on the cpu kernels, and a small one on an emulated GPU, against float64 goldens
- * of the reference implementation, within ten times what float32 costs PyTorch: images 4e-7 to
- * 2e-6 of the largest number, scores 1.6e-6, gradients 1.3e-5, those of noise strengths 6e-5. */
+ * of the reference implementation.  What float32 costs PyTorch: images 4e-7 to 2e-6 of the largest
+ * number, scores 1.6e-6, gradients 1.3e-5, those of noise strengths 6e-5. */
 #include "tests/library.h"
 #include "tests/stylegan2-golden.h"
 
