@@ -326,17 +326,26 @@ static val resample(struct scope *s, const char *layer, val x, int up, int down,
 
 enum kind { SAME, UP, TO_RGB };
 
-/* 1 / the length of each filter once styles have scaled its inputs, [N,1,1,O]. */
+/* 1 / the length of each filter once styles have scaled its inputs, [N,1,1,O]; the sum over taps is
+ * that of a product, as one over weights takes far longer. */
 static val demodulation(struct scope *s, val style, val w, enum kind kind)
 {
 	struct tape *t = s->t;
 	struct shape d = tape_shape(t, w);
-	int n = tape_shape(t, style).d[0], out = kind == UP ? d.d[2] : d.d[3];
-	val squares = sum_to(t, mul(t, w, w), shape4(1, 1, d.d[2], d.d[3]));
-	val each = matmul(t, reshape(t, mul(t, style, style), rows(t, style)), squares, false,
-			  kind == UP);
+	int n = tape_shape(t, style).d[0], taps = d.d[0] * d.d[1];
+	int in = d.d[kind == UP ? 3 : 2], out = d.d[kind == UP ? 2 : 3];
+	val a = mul(t, style, style), squares = mul(t, w, w), y;
 
-	return recip(t, root(t, scale(t, reshape(t, each, shape4(n, 1, 1, out)), 1, tiny)));
+	squares = reshape(t, squares, shape4(1, 1, taps * d.d[2], d.d[3]));
+	if (kind == UP) {
+		y = matmul(t, reshape(t, a, rows(t, a)), squares, false, true);
+		y = sum_to(t, reshape(t, y, shape4(n, taps, 1, out)), shape4(n, 1, 1, out));
+	} else {
+		a = expand(t, a, shape4(n, taps, 1, in));
+		y = matmul(t, reshape(t, a, shape4(1, 1, n, taps * in)), squares, false, false);
+		y = reshape(t, y, shape4(n, 1, 1, out));
+	}
+	return recip(t, root(t, scale(t, y, 1, tiny)));
 }
 
 /* Channels scaled by the style, convolved with weights that all pictures share, scaled back. */
