@@ -1,4 +1,4 @@
-"""tests/golden/stylegan2/styles_*: small generators of StyleGAN2, one for each way to condition them, rows of noise and instances, and the
+"""tests/golden/stylegan2/styles_*: small generators of StyleGAN2, one for each way to condition them, rows of noise, instances, and the
 pictures that PyTorch makes of each instance with each noise, as concatenated PPM: of class 2, and of the last also truncated.  The last
 is part of a checkpoint that says its clamp.  Numbers are a formula of name and place.  Usage: styles.py OUT.  Needs torch."""
 import os
