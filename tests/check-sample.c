@@ -1,4 +1,5 @@
-/* Sampling: floats that do not depend on the batch; truncated noise; the arc between vectors. */
+/* Sampling: floats that do not depend on the batch; planes of noise; truncated noise; the arc
+ * between vectors. */
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
@@ -20,6 +21,7 @@ static void fill(const struct sampler *s, const struct model *c, int place, int 
 	s->y[place] = (real)(i % c->n_classes);
 	sampler_noise(4, (uint64_t)i, c->features, f);
 	for (size_t k = 0; k < features; k++) f[k] /= 16;
+	sampler_planes(s, place, 3, (uint64_t)i);
 }
 
 /* All samples, `batch` at a time, the last batch filled up. */
@@ -42,20 +44,14 @@ static real *all_images(struct gan *g, int batch)
 	return out;
 }
 
-static void check_batches(int resolution, int ch)
+static void check_batches(const struct model *c)
 {
 	static const int batch[] = { 2, 7, 32 };
-	struct model c = { .biggan = biggan_default() };
-	size_t bytes = SAMPLES * (size_t)resolution * (size_t)resolution * 3 * sizeof(real);
+	size_t bytes = SAMPLES * (size_t)c->resolution * (size_t)c->resolution * 3 * sizeof(real);
 	struct rng r = rng_at(1, 0);
 	struct gan g;
 
-	c.resolution = resolution;
-	c.biggan.g_ch = c.biggan.d_ch = ch;
-	c.features = 256;
-	c.n_classes = 3;
-	c.class_cond = c.instance_cond = true;
-	must(!gan_alloc(&g, &c));
+	must(!gan_alloc(&g, c));
 	for (int i = 0; i < g.gp.n; i++) {           /* variances are positive */
 		const struct param *p = &g.gp.p[i];
 		double least = strstr(p->name, "stored_var") ? 0.5 : -0.5;
@@ -64,19 +60,71 @@ static void check_batches(int resolution, int ch)
 	}
 	real *alone = all_images(&g, 1);
 	ok(memcmp(alone, alone + bytes / SAMPLES / sizeof *alone, bytes / SAMPLES),
-	   "%d pixels: two samples differ", resolution);
+	   "%d pixels: two samples differ", c->resolution);
 	for (size_t i = 0; i < LEN(batch); i++) {
 		real *x = all_images(&g, batch[i]);
-		ok(!memcmp(x, alone, bytes),
-		   "%d pixels, ch %d: a batch of %d gives the floats of 1", resolution, ch,
-		   batch[i]);
+		ok(!memcmp(x, alone, bytes), "%s of %d pixels: a batch of %d gives the floats of 1",
+		   c->backbone == BIGGAN ? "BigGAN" : "StyleGAN2", c->resolution, batch[i]);
 		free(x);
 	}
 	free(alone);
 	gan_free(&g);
 }
 
-static void check_truncation(double bound)
+static struct model of_both(struct model c, int resolution)
+{
+	c.resolution = resolution;
+	c.features = 256;
+	c.n_classes = 3;
+	c.class_cond = c.instance_cond = true;
+	return c;
+}
+
+static struct model biggan(int resolution, int ch)
+{
+	struct model c = { .biggan = biggan_default() };
+
+	c.biggan.g_ch = c.biggan.d_ch = ch;
+	return of_both(c, resolution);
+}
+
+static struct model stylegan2(int resolution, int base)
+{
+	struct model c = { .backbone = STYLEGAN2, .stylegan2 = stylegan2_default() };
+
+	c.stylegan2.channel_base = base;
+	c.stylegan2.channel_max = 64;
+	return of_both(c, resolution);
+}
+
+/* From the planes of one sample to those of another, and half way, where their length is kept. */
+static void check_planes(void)
+{
+	struct backend *b = backend_new("cpu", 1);
+	struct model c = stylegan2(32, 64);
+	struct sampler s;
+	struct gan g;
+	double length = 0;
+
+	must(!gan_alloc(&g, &c) && !sampler_open(&s, &g, 2, NULL, b) && s.planes == 7);
+	size_t n = 32 * 32, bytes = n * sizeof(real);
+	real *first = s.plane[6], *second = first + n;
+	sampler_planes(&s, 0, 1, 0), sampler_planes(&s, 1, 2, 5);
+	ok(memcmp(first, second, bytes), "planes of two samples differ");
+	ok(memcmp(first, s.plane[5], bytes), "and those of two convolutions");
+	sampler_planes_towards(&s, 0, 2, 5, 0.5);
+	for (size_t i = 0; i < n; i++) length += pow((double)first[i], 2) / (double)n;
+	is_near(length, 1, 4 * sqrt(2.0 / (double)n),
+		"half way from one to the other they are as long");
+	sampler_planes(&s, 0, 1, 0), sampler_planes_towards(&s, 0, 2, 5, 1);
+	ok(!memcmp(first, second, bytes), "and at the end they are the other's");
+	sampler_close(&s);
+	gan_free(&g);
+	backend_free(b);
+}
+
+static void check_truncation(
+double bound)
 {
 	real free_[DIM], z[DIM], moved[DIM];
 	int inside = 0, kept = 0, same = 0, clamped = 0;
@@ -148,8 +196,11 @@ static void check_between(void)
 
 int main(void)
 {
-	check_batches(32, 24);
-	check_batches(64, 8);
+	const struct model c[] = { biggan(32, 24), biggan(64, 8), stylegan2(32, 1536),
+				   stylegan2(64, 512) };
+
+	for (size_t i = 0; i < LEN(c); i++) check_batches(&c[i]);
+	check_planes();
 	check_truncation(0.5);
 	check_truncation(2);
 	check_between();

@@ -5,6 +5,7 @@
 . tests/pictures.sh
 PEER=${PEER:-python3}
 peer=$PWD/tests/bench/peer
+styles=$PWD/tests/golden/stylegan2/styles_both.safetensors
 if ! "$PEER" -c 'import torch, numpy' 2>/dev/null; then
 	echo "ok 1 # skip no torch for $PEER"
 	echo 1..1
@@ -69,4 +70,6 @@ for net in G D; do
 		'ic-store export --net $net both.st -o $net.safetensors -f &&
 		"$PEER" "$peer/biggan.py" $net.safetensors'
 done
+ok "a StyleGAN2 as a file" ic-store export --net G_ema "$styles" -o s.safetensors
+ok "loads with strict keys" "$PEER" "$peer/stylegan2.py" s.safetensors
 done_testing

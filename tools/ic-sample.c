@@ -25,7 +25,7 @@ enum { STREAM_CLASS = 0xC1, STREAM_NEIGHBOUR = 0xB1, MOST_SEEDS = 1000000 };
 static int64_t count, each, seed;
 static const char *model, *seeds, *noise, *weights, *neighbours;
 static int between, between_noises, times, batch = 32, class_ = -1, device, precision;
-static bool clamped, compat;
+static bool clamped, stored, compat;
 static double truncation = INFINITY, class_temperature = 1;
 
 static const struct opt opts[] = {
@@ -43,9 +43,12 @@ static const struct opt opts[] = {
 	  10000 },
 	{ 0, "between-noises", "N", "N more between each seed or noise row and the next", OPT_INT,
 	  &between_noises, 0, 10000 },
-	{ 0, "truncation", "T", "draw noise outside +-T again", OPT_REAL, &truncation, 0.01, 100 },
+	{ 0, "truncation", "T", "draw noise outside +-T again; StyleGAN2: move styles to their mean",
+	  OPT_REAL, &truncation, 0.01, 100 },
 	{ 0, "clamp", NULL, "--truncation: move it to the nearer of -T and T instead", OPT_FLAG,
 	  &clamped, 0, 0 },
+	{ 0, "stored-planes", NULL, "StyleGAN2: every sample with the planes of the weights",
+	  OPT_FLAG, &stored, 0, 0 },
 	{ 0, "closest", "N", "--each: make N times as many, keep those closest to their instance",
 	  OPT_INT, &times, 0, 10000 },
 	{ 'w', "weights", "FILE", "--closest: weights of the network that made the instances",
@@ -71,6 +74,8 @@ static const struct opt opts[] = {
 struct job {
 	struct gan g;
 	struct sampler s;
+	double bound;                        /* of noise */
+	struct styling styling;
 	struct features t;                   /* the instances; count 0: none */
 	struct balance classes;              /* of their labels, when drawn by temperature */
 	struct rows near;                    /* --neighbours of the instances, in their order */
@@ -166,8 +171,8 @@ static int fill_features(const struct job *j, struct spot p, real *f)
 
 static void draw_noise(const struct job *j, uint64_t drawn, uint64_t number, real *z)
 {
-	if (clamped) sampler_noise_clamped(truncation, drawn, number, j->s.dim_z, z);
-	else sampler_noise_within(truncation, drawn, number, j->s.dim_z, z);
+	if (clamped) sampler_noise_clamped(j->bound, drawn, number, j->s.dim_z, z);
+	else sampler_noise_within(j->bound, drawn, number, j->s.dim_z, z);
 }
 
 /* Number `at` of the noises of --seeds or --noise. */
@@ -185,17 +190,23 @@ static int listed_noise(const struct job *j, int64_t at, real *z)
 	return 0;
 }
 
-static int fill_noise(const struct job *j, int64_t i, struct pam_head *h, real *z)
+/* The noise of a sample, and its planes, which go the same way. */
+static int fill_noise(const struct job *j, int64_t i, int place, struct pam_head *h)
 {
+	const struct sampler *s = &j->s;
 	struct spot p = j->noises ? spot_of(i % j->noises, between_noises) : (struct spot){ 0, 0 };
 	uint64_t drawn = j->seed ? j->seed[p.at] : (uint64_t)seed;
+	uint64_t number = j->noises ? 0 : (uint64_t)i;
+	real *z = s->z + (size_t)place * (size_t)s->dim_z;
 
 	if (!noise && !(p.t > 0)) snprintf(h->seed, sizeof h->seed, "%" PRIu64, drawn);
-	if (!j->noises) draw_noise(j, drawn, (uint64_t)i, z);
+	if (!j->noises) draw_noise(j, drawn, number, z);
 	else if (listed_noise(j, p.at, z)) return -1;
+	sampler_planes(s, place, drawn, number);
 	if (!(p.t > 0)) return 0;
 	if (listed_noise(j, p.at + 1, j->room)) return -1;
-	sampler_between(z, j->room, p.t, j->s.dim_z, z);
+	sampler_between(z, j->room, p.t, s->dim_z, z);
+	if (seeds) sampler_planes_towards(s, place, j->seed[p.at + 1], 0, p.t);
 	return 0;
 }
 
@@ -226,7 +237,7 @@ static int fill(struct job *j, int64_t i, int place, struct pam_head *h)
 				    (long long)i, j->g.c.n_classes);
 		s->y[place] = (real)h->label;
 	}
-	if (fill_noise(j, i, h, s->z + (size_t)place * (size_t)s->dim_z)) return -1;
+	if (fill_noise(j, i, place, h)) return -1;
 	return j->g.c.instance_cond
 		       ? fill_features(j, p, s->f + (size_t)place * (size_t)j->g.c.features)
 		       : 0;
@@ -337,8 +348,6 @@ static void check_options(void)
 	if (seed && list) misuse("--seed: not with --seeds or --noise, which it would not change");
 	if ((class_temperature != 1 || neighbours) && (count < 1 || class_ >= 0))
 		misuse("--class-temperature and --neighbours: only with -n, and without --class");
-	if (noise && isfinite(truncation))
-		misuse("--truncation: not with --noise, whose rows are used as they are");
 	if (clamped && !isfinite(truncation)) misuse("--clamp: expected --truncation");
 	if (times && !each) misuse("--closest: expected --each");
 	if (times > 0 && each > 1000000 / times)
@@ -444,9 +453,25 @@ static int open_closest(struct job *j, const char *path)
 	return closest_open(&j->c, path, &j->t.info, weights, (int)each);
 }
 
+/* What truncation bounds, and whose planes of noise there are: rows of noise bring none. */
+static void open_styling(struct job *j)
+{
+	bool style = j->g.c.backbone == STYLEGAN2;
+
+	if (stored && !style)
+		misuse("--stored-planes: %s has none, expected a StyleGAN2", model);
+	if (clamped && style)
+		misuse("--clamp: not with %s, a StyleGAN2, which truncates styles", model);
+	if (noise && isfinite(truncation) && !style)
+		misuse("--truncation: not with --noise, whose rows are used as they are");
+	j->bound = style ? INFINITY : truncation;
+	j->styling = (struct styling){ isfinite(truncation) ? truncation : 1, stored || noise };
+}
+
 static int job_open(struct job *j, const char *path)
 {
 	if (binary_stdout() || gan_load_sampler(&j->g, model)) return -1;
+	open_styling(j);
 	if (class_ >= 0 && !j->g.c.class_cond)
 		return fail("%s: knows no classes, expected some for --class", model);
 	if (!path && j->g.c.instance_cond) path = "-";
@@ -493,9 +518,10 @@ int main(int argc, char **argv)
 	if (seeds) parse_seeds(&j);
 	if (job_open(&j, i < argc ? argv[i] : NULL)) die();
 	struct backend *b = device_open(device, precision, par_threads());
-	if (!b || sampler_open(&j.s, &j.g, batch, NULL, b)) die();
+	if (!b || sampler_open(&j.s, &j.g, batch, &j.styling, b)) die();
 	if (common.verbose && b->engine) note("products by %s", b->engine);
-	j.s.truncate = compat;
+	/* the scripts of StyleGAN2 add a half first, which is rounding */
+	j.s.truncate = compat && j.g.c.backbone == BIGGAN;
 	if (run(&j)) die();
 	count = times ? j.written : count;
 	job_close(&j);

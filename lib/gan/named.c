@@ -4,12 +4,15 @@
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Tensors by which its networks are known. */
+/* Tensors by which networks are known. */
+#define BIGGAN_G "output_layer.2.weight"
+#define BIGGAN_D "blocks.0.0.conv1.weight"
 #define STYLEGAN2_G "synthesis.b4.const"
 #define STYLEGAN2_D "b4.out.weight"
 
@@ -205,18 +208,29 @@ static void take_meta(const struct tensors *t, const char *prefix, struct styleg
 	c->group = group >= 1 && group < 1 << 24 ? (int)group : 0;
 }
 
-/* Channels are the lesser of base / side and a bound: the base is read off the largest side, the
- * bound off the smallest, and what lies between is compared with both later. */
+/* Channels are the lesser of base / side and a bound, which is what the smallest side has.  Of the
+ * bases that give a side its channels, channels times side is the least; what is not of this form
+ * has other shapes than expected somewhere. */
+static int channels_of(const struct tensors *t, const char *prefix, struct stylegan2 *c)
+{
+	static const char conv[] = "synthesis.b%d.conv1.weight";
+	int64_t base = 0;
+	int n, side = 4;
+
+	c->channel_max = layer_dim(t, prefix, conv, side, 0);
+	for (; side <= STYLEGAN2_SIDE && (n = layer_dim(t, prefix, conv, side, 0)) > 0; side *= 2)
+		if (n * (int64_t)side > base) base = n * (int64_t)side;
+	c->resolution = side / 2;
+	c->channel_base = base <= INT_MAX ? (int)base : 0;
+	return c->channel_base;
+}
+
 static int stylegan2_of(const struct tensors *t, const char *prefix, struct stylegan2 *c)
 {
-	static const char rgb[] = "synthesis.b%d.torgb.weight", fc[] = "mapping.fc%d.weight";
+	static const char fc[] = "mapping.fc%d.weight";
 	int embedded = 0;
 
 	*c = stylegan2_default();
-	for (c->resolution = 4; layer_dim(t, prefix, rgb, 2 * c->resolution, 1) > 0;)
-		c->resolution *= 2;
-	c->channel_max = layer_dim(t, prefix, rgb, 4, 1);
-	c->channel_base = layer_dim(t, prefix, rgb, c->resolution, 1) * c->resolution;
 	for (c->g_layers = 0; layer_dim(t, prefix, fc, c->g_layers, 0) > 0;) c->g_layers++;
 	c->dim_w = (int)dim(t, prefix, "mapping.w_avg", 0);
 	c->n_classes = (int)dim(t, prefix, "mapping.embed.weight", 1);
@@ -226,24 +240,26 @@ static int stylegan2_of(const struct tensors *t, const char *prefix, struct styl
 	embedded = (c->class_cond + c->instance_cond) * c->dim_w;
 	c->dim_z = layer_dim(t, prefix, fc, 0, 1) - embedded;
 	take_meta(t, prefix, c);
-	if (c->channel_max < 1 || c->channel_base < 1 || c->g_layers < 1 || c->dim_w < 1 ||
-	    c->dim_z < 1)
+	if (channels_of(t, prefix, c) < 1 || c->g_layers < 1 || c->dim_w < 1 || c->dim_z < 1)
 		return not_a_generator(t, prefix);
 	return 0;
 }
 
 bool named_has_generator(const struct tensors *t, const char *prefix)
 {
-	return dim(t, prefix, "output_layer.2.weight", 0) || dim(t, prefix, STYLEGAN2_G, 0);
+	return dim(t, prefix, BIGGAN_G, 0) || dim(t, prefix, STYLEGAN2_G, 0);
 }
 
 bool named_has_discriminator(const struct tensors *t, const char *prefix)
 {
-	return dim(t, prefix, "blocks.0.0.conv1.weight", 0) || dim(t, prefix, STYLEGAN2_D, 0);
+	return dim(t, prefix, BIGGAN_D, 0) || dim(t, prefix, STYLEGAN2_D, 0);
 }
 
 int named_generator(const struct tensors *t, const char *prefix, struct model *m)
 {
+	if (!named_has_generator(t, prefix))
+		return fail("%s: found no tensor %s" BIGGAN_G " or %s" STYLEGAN2_G
+			    ", expected a generator", t->path, prefix, prefix);
 	*m = (struct model){ .backbone = dim(t, prefix, STYLEGAN2_G, 0) ? STYLEGAN2 : BIGGAN };
 	if (m->backbone == BIGGAN ? biggan_of(t, prefix, &m->biggan)
 				  : stylegan2_of(t, prefix, &m->stylegan2))
@@ -254,7 +270,7 @@ int named_generator(const struct tensors *t, const char *prefix, struct model *m
 int named_discriminator(const struct tensors *t, const char *prefix, struct model *m)
 {
 	if (m->backbone == BIGGAN)
-		m->biggan.d_ch = (int)dim(t, prefix, "blocks.0.0.conv1.weight", 0) /
+		m->biggan.d_ch = (int)dim(t, prefix, BIGGAN_D, 0) /
 				 (m->resolution == 32 ? 4 : 1);
 	return model_check_d(m) ? fail("%s: %s", t->path, why()) : 0;
 }

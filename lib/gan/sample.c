@@ -116,14 +116,36 @@ void sampler_close(struct sampler *p)
 	*p = (struct sampler){ 0 };
 }
 
+static void normal(struct rng *r, size_t n, real *x)
+{
+	for (size_t i = 0; i < n; i++) x[i] = (real)rng_normal(r);
+}
+
+static size_t plane_size(int k)
+{
+	size_t side = (size_t)stylegan2_noise_side(k);
+	return side * side;
+}
+
 void sampler_planes(const struct sampler *p, int place, uint64_t seed, uint64_t number)
 {
 	struct rng r = rng_at(seed, number << 8 | STREAM_PLANES);
 
+	for (int k = 0; k < p->planes; k++)
+		normal(&r, plane_size(k), p->plane[k] + (size_t)place * plane_size(k));
+}
+
+void sampler_planes_towards(const struct sampler *p, int place, uint64_t seed, uint64_t number,
+			    double t)
+{
+	struct rng r = rng_at(seed, number << 8 | STREAM_PLANES);
+
 	for (int k = 0; k < p->planes; k++) {
-		size_t n = (size_t)stylegan2_noise_side(k);
-		real *x = p->plane[k] + (size_t)place * n * n;
-		for (size_t i = 0; i < n * n; i++) x[i] = (real)rng_normal(&r);
+		size_t n = plane_size(k);
+		real *x = p->plane[k] + (size_t)place * n, *other = mem_new(n, sizeof *other);
+		normal(&r, n, other);
+		sampler_between(x, other, t, (int)n, x);
+		free(other);
 	}
 }
 
@@ -137,7 +159,7 @@ void sampler_noise_within(double bound, uint64_t seed, uint64_t number, int dim_
 {
 	struct rng r = rng_at(seed, number << 8 | STREAM_NOISE);
 
-	for (int i = 0; i < dim_z; i++) z[i] = (real)rng_normal(&r);
+	normal(&r, (size_t)dim_z, z);
 	for (int i = 0; i < dim_z; i++)
 		while (fabs((double)z[i]) > bound) z[i] = (real)rng_normal(&r);
 }

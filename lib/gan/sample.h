@@ -7,7 +7,8 @@
 
 /* What a generator of StyleGAN2 takes beside noise and conditions. */
 struct styling {
-	double psi;                          /* truncation: styles are this far from their mean */
+	/* truncation: how much of their way from the mean styles keep */
+	double psi;
 	bool stored;                         /* planes of noise come with the weights, for all */
 };
 
@@ -39,9 +40,11 @@ int sampler_run(struct sampler *);           /* 0; -1 after fail() when a device
 void sampler_rgb(const struct sampler *, int i, uint8_t *rgb);
 void sampler_close(struct sampler *);        /* accepts a zeroed struct */
 
-/* The planes of noise of sample `number` under `seed`, for the picture at `place` of the batch; none
- * is nothing to do. */
+/* The planes of noise of sample `number` under `seed`, for the picture at `place` of the batch. */
 void sampler_planes(const struct sampler *, int place, uint64_t seed, uint64_t number);
+/* Each of them moved along the arc to that of another sample, as sampler_between does. */
+void sampler_planes_towards(const struct sampler *, int place, uint64_t seed, uint64_t number,
+			    double t);
 /* z of sample `number` under `seed`, whatever batch or place it is computed in. */
 void sampler_noise(uint64_t seed, uint64_t number, int dim_z, real *z);
 /* The same, but each number outside +-bound drawn again until it is inside. */

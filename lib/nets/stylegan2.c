@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { D_LAYERS = 8, SIDE_MAX = 1024, NAME = 64 };
+enum { D_LAYERS = 8, LAYERS_MAX = 64, NAME = 64 };
 static const double slope = 0.2, tiny = 1e-8;
 static const double slow = 0.01;             /* of the mappings' weights, at run time */
 static const double towards = 0.005;         /* of w_avg, each time */
@@ -31,17 +31,18 @@ int stylegan2_check(const struct stylegan2 *c)
 {
 	int r = c->resolution;
 
-	if (r < 8 || r > SIDE_MAX || r & (r - 1))
-		return fail("resolution %d: expected a power of two, 8 to %d", r, SIDE_MAX);
+	if (r < 8 || r > STYLEGAN2_SIDE || r & (r - 1))
+		return fail("resolution %d: expected a power of two, 8 to %d", r, STYLEGAN2_SIDE);
 	if (c->channel_base / r < 1 || c->channel_max < 1)
 		return fail("channels %d / %d, at most %d: expected at least 1", c->channel_base, r,
 			    c->channel_max);
-	if (c->dim_z < 1 || c->dim_w < 1 || c->g_layers < 1)
-		return fail("dim_z %d, dim_w %d, %d layers: expected at least 1 each", c->dim_z,
-			    c->dim_w, c->g_layers);
+	if (c->dim_z < 1 || c->dim_w < 1)
+		return fail("dim_z %d, dim_w %d: expected at least 1 each", c->dim_z, c->dim_w);
+	if (c->g_layers < 1 || c->g_layers > LAYERS_MAX)
+		return fail("%d layers of the mapping: expected 1 to %d", c->g_layers, LAYERS_MAX);
 	if (!(c->g_clamp > 0) || !(c->d_clamp > 0) || c->group < 1)
-		return fail("clamps %g and %g, groups of %d: expected more than 0", c->g_clamp,
-			    c->d_clamp, c->group);
+		return fail("activations within %g and %g, groups of %d: expected more than 0",
+			    c->g_clamp, c->d_clamp, c->group);
 	return 0;
 }
 

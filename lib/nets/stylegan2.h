@@ -6,7 +6,8 @@
 
 #include "lib/tape/param.h"
 
-enum { STYLEGAN2_PLANES = 17 };              /* convolutions of the largest synthesis */
+/* the largest image, and the convolutions of its synthesis */
+enum { STYLEGAN2_SIDE = 1024, STYLEGAN2_PLANES = 17 };
 
 struct stylegan2 {
 	int resolution;                      /* a power of two, 8 to 1024 */

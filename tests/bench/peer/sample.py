@@ -9,11 +9,13 @@ import torch
 import torch.nn.functional as F
 
 import biggan
+import stylegan2
 
 torch.set_num_threads(int(os.environ.get("THREADS", len(os.sched_getaffinity(0)))))
 model, noise, instances = sys.argv[1:]
 pth = model.endswith(".pth")
-net = biggan.load(torch.load(model, weights_only=True) if pth else biggan.read(model))
+state = torch.load(model, weights_only=True) if pth else biggan.read(model)
+net = (stylegan2 if "synthesis.b4.const" in state else biggan).load(state)
 z = torch.from_numpy(np.load(noise))
 f = F.normalize(torch.from_numpy(np.load(instances)), dim=1)
 with torch.inference_mode():

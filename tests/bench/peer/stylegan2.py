@@ -1,10 +1,18 @@
-"""The generator of IC-GAN's StyleGAN2 backbone in PyTorch, with the published names of modules and tensors, so that state dicts go back
-and forth with strict keys.  Built from the tensors of a state dict, whose shapes say everything but the clamp."""
+"""The generator of IC-GAN's StyleGAN2 backbone in PyTorch, with the published names of modules and
+tensors, so that state dicts go back and forth with strict keys.  Built from the tensors of a state
+dict, whose shapes say everything but the clamp."""
+import sys
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-FILTER = torch.tensor([1.0, 3, 3, 1]).outer(torch.tensor([1.0, 3, 3, 1])) / 64
+import biggan
+
+
+def filter4():
+    f = torch.tensor([1.0, 3, 3, 1])
+    return f.outer(f) / 64
 
 
 def unit(x):
@@ -65,7 +73,7 @@ class Layer(nn.Module):
         self.weight = nn.Parameter(torch.randn(out, into, 3, 3))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(out))
-        self.register_buffer("resample_filter", FILTER.clone())
+        self.register_buffer("resample_filter", filter4())
         self.register_buffer("noise_const", torch.randn(side, side))
         self.affine = Dense(w, into, bias=1.0)
         self.up = up
@@ -100,7 +108,7 @@ class Block(nn.Module):
         super().__init__()
         if side == 4:
             self.const = nn.Parameter(torch.randn(out, 4, 4))
-        self.register_buffer("resample_filter", FILTER.clone())
+        self.register_buffer("resample_filter", filter4())
         if side > 4:
             self.conv0 = Layer(into, out, w, side, True)
         self.conv1 = Layer(out, out, w, side, False)
@@ -141,14 +149,22 @@ class Generator(nn.Module):
         return self.synthesis(self.mapping.w_avg + psi * (w - self.mapping.w_avg), self.clamp)
 
 
-def of(state, clamp=256.0):
-    """The generator that a state dict's shapes are of, with strict keys."""
+def load(state):
+    """The generator of a state dict, with strict keys."""
     sides = [4 << i for i in range(9) if f"synthesis.b{4 << i}.conv1.weight" in state]
     w, layers = len(state["mapping.w_avg"]), sum(k.startswith("mapping.fc") for k in state) // 2
     classes, features = (state[k].shape[1] if k in state else 0
                          for k in ("mapping.embed.weight", "mapping.embed_feats.weight"))
     z = state["mapping.fc0.weight"].shape[1] - w * (bool(classes) + bool(features))
     channels = {side: len(state[f"synthesis.b{side}.conv1.bias"]) for side in sides}
-    net = Generator(channels, z, w, layers, classes, features, clamp)
-    net.load_state_dict(state)
+    with torch.device("meta"):
+        net = Generator(channels, z, w, layers, classes, features)
+    net.load_state_dict(state, strict=True, assign=True)
     return net.eval()
+
+
+if __name__ == "__main__":
+    for path in sys.argv[1:]:
+        net = load(biggan.read(path))
+        values = sum(p.numel() for p in net.parameters())
+        print(f"{type(net).__name__}\t{len(net.state_dict())}\t{values}")

@@ -41,13 +41,15 @@ def tiny(folder, out):
         shapes("D", n["D"], t)
         for c in n["cases"]:
             group = c["id"].split(".", 1)[1]
+            if group == "g6d":
+                continue
             for name, i in c["inputs"].items():
                 assert "put" not in i and i.get("scale", 1) == 1
                 meta[f"{group}.{name}"] = " ".join([i["name"], i["fill"]] + [str(d) for d in i["shape"]])
             for k, v in c["params"].items():
                 meta[f"{group}.{k}"] = str(v)
             for name, o in c["outputs"].items():
-                if name.startswith(("const.", "fake.")):
+                if name.startswith(("const.", "fake.")) or name in ("w_avg0", "w_avg2"):
                     continue
                 if "at" in o:
                     t[f"{group}.{name}"] = thin(z[c["id"]][o["at"]:o["at"] + int(np.prod(o["shape"]))])
@@ -68,10 +70,9 @@ def full(folder, out):
     for k in j["meta"]:
         if k.endswith("key_prefix"):
             meta[k] = j["meta"][k]
-    for name in z:
-        if name.endswith("_fp64"):
-            a = np.ravel(z[name])
-            t[name[:-5]] = a[::97] if a.size > 8192 else a
+    for name in "w", "img", "logit_img", "logit_x", "G.img.b4", "G.img.b8", "G.img.b16":
+        a = np.ravel(z[name + "_fp64"])
+        t[name] = a[::97] if a.size > 8192 else a
     save(f"{out}/full128.safetensors", t, meta)
 
 
