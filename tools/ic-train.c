@@ -516,16 +516,15 @@ static int whole_run(struct train *r, struct backend *b, int64_t *images)
 {
 	struct phases *p = r->p;
 	struct watch w = { 0 };
-	struct phase *each[PHASES];
-	int n = phase_list(p, each);
 	int64_t first = p->s->step;
 	int bad = watch_open(&w, p->s, b, &plan);
 
 	r->w = &w;
-	for (int i = 0; i < n; i++) tape_profile(each[i]->t, profile);
+	for (int i = 0; i < PHASES; i++)
+		if (p->each[i].t) tape_profile(p->each[i].t, profile);
 	bad = bad || train_run(r);
-	for (int i = 0; i < n && !bad && profile; i++)
-		tape_profile_print(each[i]->t, NULL, stderr);
+	for (int i = 0; i < PHASES && !bad && profile; i++)
+		if (p->each[i].t) tape_profile_print(p->each[i].t, NULL, stderr);
 	*images = (p->s->step - first) * a_step();
 	watch_close(&w);
 	return bad;

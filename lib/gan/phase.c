@@ -4,37 +4,12 @@
 #include "lib/base/mem.h"
 
 #include <math.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 int phase_path_batch(const struct recipe *r)
 {
 	return r->batch / 2;
-}
-
-/* Both backbones', in the order that they are built; those of one are NULL for the other. */
-static const struct { size_t at; objective *of[2]; } programs[PHASES] = {
-	{ offsetof(struct phases, d), { biggan_d_objective, stylegan2_d_objective } },
-	{ offsetof(struct phases, g), { biggan_g_objective, stylegan2_g_objective } },
-	{ offsetof(struct phases, r1), { NULL, stylegan2_r1_objective } },
-	{ offsetof(struct phases, path), { NULL, stylegan2_path_objective } },
-};
-
-static struct phase *phase_at(struct phases *p, int i)
-{
-	return (struct phase *)((char *)p + programs[i].at);
-}
-
-int phase_list(struct phases *p, struct phase *each[PHASES])
-{
-	int n = 0;
-
-	for (int i = 0; i < PHASES; i++) {
-		struct phase *f = phase_at(p, i);
-		if (f->t) each[n++] = f;
-	}
-	return n;
 }
 
 /* A regulariser without weight is none. */
@@ -45,11 +20,17 @@ static bool wanted(const struct phases *p, const struct phase *f)
 
 static int build(struct phases *p)
 {
+	static objective *const of[][PHASES] = {
+		[BIGGAN] = { biggan_d_objective, biggan_g_objective },
+		[STYLEGAN2] = { stylegan2_d_objective, stylegan2_g_objective,
+				stylegan2_r1_objective, stylegan2_path_objective },
+	};
+
 	for (int i = 0; i < PHASES; i++) {
-		struct phase *f = phase_at(p, i);
-		objective *of = programs[i].of[p->s->c.backbone];
-		if (!of || !wanted(p, f)) continue;
-		of(p, f);
+		struct phase *f = &p->each[i];
+		objective *write = of[p->s->c.backbone][i];
+		if (!write || !wanted(p, f)) continue;
+		write(p, f);
 		if (p->r.recompute) tape_recompute(f->t);
 		if (tape_measure(f->t, p->b, true)) return -1;
 	}
@@ -128,11 +109,10 @@ static int reserve_inputs(struct phases *p)
 /* Sums of gradients and what the steps tell. */
 static int reserve_results(struct phases *p)
 {
-	struct phase *each[PHASES];
-	int n = phase_list(p, each);
-
-	for (int i = 0; i < n && p->r.accumulate > 1; i++)
-		if (!(each[i]->sum = sums(p, moved(p, each[i])))) return -1;
+	for (int i = 0; i < PHASES && p->r.accumulate > 1; i++) {
+		struct phase *f = &p->each[i];
+		if (f->t && !(f->sum = sums(p, moved(p, f)))) return -1;
+	}
 	if (!(p->told = backend_take(p->b, told_count(p) * sizeof(real))))
 		return fail("no memory for scores");
 	backend_put(p->b, p->told + 2 * p->r.batch, (real[PHASES]){ 0 }, PHASES * sizeof(real));
@@ -146,23 +126,23 @@ static size_t larger(size_t a, size_t b)
 
 static size_t arena_bytes(struct phases *p)
 {
-	struct phase *each[PHASES];
 	size_t most = 0;
 
-	for (int i = phase_list(p, each); i-- > 0;) most = larger(most, tape_arena_bytes(each[i]->t));
+	for (int i = 0; i < PHASES; i++)
+		if (p->each[i].t) most = larger(most, tape_arena_bytes(p->each[i].t));
 	return most;
 }
 
 /* No phase needs another's values: one arena serves all. */
 static int allot(struct phases *p)
 {
-	struct phase *each[PHASES];
-	int n = phase_list(p, each), bad = 0;
+	int bad = 0;
 
 	if (!(p->arena = backend_take(p->b, arena_bytes(p))))
 		return fail("no memory for %.1f MiB of values in a training step",
 			    (double)arena_bytes(p) / 1048576);
-	for (int i = 0; i < n && !bad; i++) bad = tape_place(each[i]->t, p->arena);
+	for (int i = 0; i < PHASES && !bad; i++)
+		if (p->each[i].t) bad = tape_place(p->each[i].t, p->arena);
 	return bad;
 }
 
@@ -257,12 +237,13 @@ int phase_plan(struct phases *p, struct gan *s, const struct recipe *r, struct b
 struct phase_bytes phase_bytes(struct phases *p)
 {
 	struct phase_bytes n = { .activations = arena_bytes(p) };
-	struct phase *each[PHASES];
 	struct room room[ROOMS];
 
-	for (int i = phase_list(p, each); i-- > 0;) {
-		n.workspace = larger(n.workspace, tape_scratch_bytes(each[i]->t));
-		n.inputs += diffaug_bytes(&each[i]->aug);
+	for (int i = 0; i < PHASES; i++) {
+		struct phase *f = &p->each[i];
+		if (!f->t) continue;
+		n.workspace = larger(n.workspace, tape_scratch_bytes(f->t));
+		n.inputs += diffaug_bytes(&f->aug);
 	}
 	list_rooms(p, room);
 	for (int i = 0; i < ROOMS; i++) n.inputs += room[i].n * sizeof(real);
@@ -272,7 +253,7 @@ struct phase_bytes phase_bytes(struct phases *p)
 void phase_close(struct phases *p)
 {
 	for (int i = 0; i < PHASES; i++) {
-		struct phase *f = phase_at(p, i);
+		struct phase *f = &p->each[i];
 		tape_free(f->t);
 		scope_close(&f->g);
 		scope_close(&f->d);
@@ -295,7 +276,7 @@ void phase_close(struct phases *p)
 
 void phase_restart(struct phases *p)
 {
-	for (int i = 0; i < PHASES; i++) phase_at(p, i)->batches = 0;
+	for (int i = 0; i < PHASES; i++) p->each[i].batches = 0;
 	p->d_moves = 0;
 	p->lost = false;
 	send(p);
@@ -306,7 +287,7 @@ static int lose(struct phases *p, int i)
 {
 	static const char *const name[] = { "discriminator's loss", "generator's loss",
 					    "R1 penalty", "path length" };
-	struct phase *f = phase_at(p, i);
+	struct phase *f = &p->each[i];
 
 	p->lost = true;
 	tape_run_checked(f->t);
@@ -335,14 +316,14 @@ static void read_told(struct phases *p)
 		p->d_fake += blame(p, (double)p->scores[i]) / n;
 		p->d_real += blame(p, -(double)p->scores[n + i]) / n;
 	}
-	for (int i = 0; i < PHASES; i++) phase_at(p, i)->told = (double)loss[i];
+	for (int i = 0; i < PHASES; i++) p->each[i].told = (double)loss[i];
 }
 
 int phase_tell(struct phases *p)
 {
 	read_told(p);
 	for (int i = 0; i < PHASES; i++)
-		if (!isfinite(phase_at(p, i)->told)) return lose(p, i);
+		if (!isfinite(p->each[i].told)) return lose(p, i);
 	return 0;
 }
 
@@ -350,9 +331,8 @@ int phase_tell(struct phases *p)
  * has a consequence; a device is left to go on until it is asked. */
 static int run(struct phases *p, struct phase *f)
 {
-	int i = 0;
+	int i = (int)(f - p->each);
 
-	while (phase_at(p, i) != f) i++;
 	if (tape_run(f->t)) return -1;
 	if (f == &p->d) tape_copy(f->t, f->score, p->told);
 	tape_copy(f->t, f->loss, p->told + 2 * p->r.batch + i);

@@ -44,8 +44,10 @@ struct phase_input {
 	real *probe;                         /* [phase_path_batch][R][R][3], normal; path only */
 };
 
+enum { PHASES = 4 };
+
 struct phase {
-	struct tape *t;                      /* NULL: the backbone has no such phase */
+	struct tape *t;                      /* NULL: the run has no such phase */
 	struct scope g, d;
 	val fake, score, loss;
 	val *grad;                           /* of each parameter, or -1 */
@@ -66,7 +68,10 @@ struct phases {
 	struct phase_state at;
 	struct recipe r;
 	struct phase_input in;
-	struct phase d, g, r1, path;
+	union {
+		struct { struct phase d, g, r1, path; };
+		struct phase each[PHASES];
+	};
 	int d_moves;                         /* since the last of G */
 	const real **grads;
 	real *arena;                         /* of both programs */
@@ -81,9 +86,6 @@ int phase_open(struct phases *, struct gan *, const struct recipe *, struct back
 /* The programs without memory, to be measured; the gan may be one of gan_shape. */
 int phase_plan(struct phases *, struct gan *, const struct recipe *, struct backend *);
 
-enum { PHASES = 4 };
-/* The phases that there are; how many. */
-int phase_list(struct phases *, struct phase *each[PHASES]);
 /* Pictures that the path length looks at. */
 int phase_path_batch(const struct recipe *);
 

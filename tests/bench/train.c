@@ -97,19 +97,16 @@ static void time_steps(struct phases *p, int steps, double *wall, double *cpu)
 
 static void print_steps(struct phases *p, const struct tape_peak *peak)
 {
-	struct phase *each[PHASES];
-	int n = phase_list(p, each);
-
-	for (int i = 0; i < n; i++) tape_profile_print(each[i]->t, peak, stdout);
+	for (int i = 0; i < PHASES; i++)
+		if (p->each[i].t) tape_profile_print(p->each[i].t, peak, stdout);
 }
 
 static void time_each(struct phases *p)
 {
-	struct phase *each[PHASES];
-	int n = phase_list(p, each);
 	double wall, cpu;
 
-	for (int i = 0; i < n; i++) tape_profile(each[i]->t, true);
+	for (int i = 0; i < PHASES; i++)
+		if (p->each[i].t) tape_profile(p->each[i].t, true);
 	time_steps(p, 1, &wall, &cpu);
 }
 
