@@ -63,12 +63,13 @@ static int rewind_log(struct trail *t, int64_t step, const char *last)
 {
 	char *line = NULL;
 	size_t room = 0;
+	ssize_t got;
 	long keep = 0;
 	long long at;
 
 	rewind(t->log);
-	while (is_file(t->log) && getline(&line, &room, t->log) > 0 &&
-	       line[strlen(line) - 1] == '\n' && sscanf(line, "{\"step\":%lld", &at) == 1 &&
+	while (is_file(t->log) && (got = getline(&line, &room, t->log)) > 0 &&
+	       line[got - 1] == '\n' && sscanf(line, "{\"step\":%lld", &at) == 1 &&
 	       at <= step && strcmp(line, last))
 		keep = ftell(t->log);
 	free(line);
