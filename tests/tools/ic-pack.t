@@ -60,6 +60,10 @@ ok "a tar of folders" ic-pack folders.tar -o tar.mdb --size 16
 ok "has the classes of the folder" has_labels tar.mdb "0 0 0 0 0 0 0 0 0 1 1 1 1 1 1 "
 check_same "with and without the folder around" "ic-pack --size 16 folders.tar | contents -" \
 	"ic-pack --size 16 inner.tar | contents -"
+# A file on standard input of which a part has been read is what is left of it.
+(echo a line && cat inner.tar) >behind.tar
+check_same "a tar behind a line on standard input" "{ read -r; ic-pack --size 16 -; } <behind.tar | contents -" \
+	"ic-pack --size 16 inner.tar | contents -"
 check_same "a PAX tar through a pipe" "cat pax.tar | ic-pack --size 16 - | contents -" \
 	"ic-pack --size 16 folders.tar | contents -"
 mkdir samples
