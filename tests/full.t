@@ -28,6 +28,8 @@ ok "ic-grid" full ic-grid s.pam --scale 1 -o o.png
 ok "ic-store load" full ic-store load f.tsv -o o.mdb
 ok "ic-store export, a net" full ic-store export --net G_ema m.st -o o.safetensors
 ok "ic-store export, rows" full ic-store export f.mdb -o o.npy
-fails_with "picture stream: File too large" "ic-sample" \
+fails_with "standard output: File too large" "ic-sample" \
 	bash -c 'ulimit -f 4; ic-sample m.st f.mdb -n 40 >o.pam'
+fails_with "standard output: File too large" "ic-store dump" \
+	bash -c 'ulimit -f 4; ic-store dump f.mdb >o.tsv'
 done_testing

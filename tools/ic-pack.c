@@ -143,7 +143,7 @@ static int write_one(struct pack *p, int i, const struct source_entry *e)
 		.labelled = p->from.labels != LABELS_NONE, .label = e->label,
 		.at = (int64_t)key, .of = strict ? p->total : 0,
 	};
-	int bad = pam_write(stdout, &h, m->rgb);
+	int bad = pam_write(stdout, "standard output", &h, m->rgb);
 	free(m->rgb);
 	return bad;
 }

@@ -236,7 +236,7 @@ static int write_closest(struct job *j)
 		struct pam_head *h = &j->c.one[k].head;
 		h->at = j->written++;
 		h->of = count / times;
-		bad = pam_write(stdout, h, j->c.one[k].rgb);
+		bad = pam_write(stdout, "standard output", h, j->c.one[k].rgb);
 	}
 	closest_clear(&j->c);
 	return bad;
@@ -254,7 +254,7 @@ static int write_batch(struct job *j, int64_t i, int n, const struct pam_head *h
 				      j->s.f + (size_t)k * (size_t)j->g.c.features);
 			if (!((i + k + 1) % each)) bad = write_closest(j);
 		} else
-			bad = pam_write(stdout, &h[k], picture[k].rgb);
+			bad = pam_write(stdout, "standard output", &h[k], picture[k].rgb);
 	return bad;
 }
 

@@ -136,18 +136,20 @@ static int64_t text(const char *path, int64_t most)
 	struct rows r;
 	struct block b;
 	int64_t n = 0;
-	int got = 1;
+	int got = 1, bad = 0;
 
 	if (rows_open(&r, path)) return -1;
-	int bad = text_head(stdout, &r.info);
+	text_head(stdout, &r.info);
 	while (!bad && n < most && (got = rows_next(&r, &b)) > 0) {
 		const char *row = b.data;
-		for (int i = 0; i < b.n && n < most && !bad; i++, n++, row += rows_bytes(&r.info))
-			bad = stop_check() || text_row(stdout, &r.info, b.keys[i],
-				b.labels ? b.labels[i] : 0, row);
+		for (int i = 0; i < b.n && n < most && !bad; i++, n++, row += rows_bytes(&r.info)) {
+			text_row(stdout, &r.info, b.keys[i], b.labels ? b.labels[i] : 0, row);
+			bad = ferror(stdout) ? write_failed("standard output") : stop_check();
+		}
 	}
 	rows_close(&r);
-	return bad || got < 0 || text_end(stdout) ? -1 : n;
+	if (!bad && got >= 0) text_end(stdout);
+	return bad || got < 0 ? -1 : n;
 }
 
 static int64_t head(int n, char **files)
@@ -414,7 +416,7 @@ static int picture(struct rows *r, int64_t row, struct pam_head *h)
 	h->key = b.keys[0];
 	h->labelled = b.labels;
 	h->label = b.labels ? b.labels[0] : 0;
-	return pam_write(stdout, h, b.data);
+	return pam_write(stdout, "standard output", h, b.data);
 }
 
 static int pictures(struct rows *r, const uint64_t *wanted, int64_t n)

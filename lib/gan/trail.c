@@ -124,7 +124,8 @@ static int show_row(struct trail *t, int64_t step, const uint8_t *rgb, int side)
 
 	for (int k = 0; k < TRAIL_PICTURES; k++) {
 		h.key = (uint64_t)k;
-		if (pam_write(t->pictures, &h, rgb + (size_t)k * (size_t)side * (size_t)side * 3))
+		if (pam_write(t->pictures, t->plan.pictures, &h,
+			      rgb + (size_t)k * (size_t)side * (size_t)side * 3))
 			return -1;
 	}
 	return flush(t->pictures, t->plan.pictures);
