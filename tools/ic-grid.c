@@ -223,7 +223,7 @@ static int grid(struct grid *g, struct sheet *s)
 	for (int i = 0; i < g->n; i++)
 		if (read_group(g, &g->group[i])) return -1;
 	if (count_rows(g) || zoom_cells(g) || draw(g, s)) return -1;
-	return image_write_png(out, s->rgb, s->height, s->width);
+	return image_write_png(out, s->rgb, s->height, s->width, common.force);
 }
 
 static void report(const struct grid *g, const struct sheet *s)
