@@ -1,5 +1,6 @@
 /* ic-train: images, features and neighbours -> checkpoint. */
 #include "formats/lock.h"
+#include "formats/part.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/beside.h"
 #include "lib/base/fail.h"
@@ -387,11 +388,11 @@ static int rehearse(const struct gan *g, const struct recipe *r, const struct bu
 
 static int dump(const struct tape *t)
 {
-	FILE *f = fopen(tape_file, "w");
+	struct part part;
 
-	if (!f) return fail("%s:", tape_file);
-	tape_dump(t, f);
-	return fclose(f) ? fail("%s:", tape_file) : 0;
+	if (part_open(&part, tape_file, true)) return -1;
+	tape_dump(t, part.f);
+	return part_close(&part);
 }
 
 static void tell(const char *line)

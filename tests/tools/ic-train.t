@@ -121,6 +121,9 @@ exits 2 "no such augmentation" ic-train $A -o x.st --steps 1 --diffaug translati
 
 check_same "a dry run counts images, side and steps to an epoch" "ic-train --dry-run $A $small --accumulate 2 | cut -f1,2,10" \
 	"printf '#images\tside\tsteps_per_epoch\n40\t32\t2\n'"
+# Attribute 7 of a convolution tells apart those of its image as it is, upsampled and before pooling.
+ok "a tape as lines" ic-train --dry-run $A $small --dump-tape tape.tsv
+check_same "says what each instruction does" "awk -F'\t' '\$2 == \"conv\" { split(\$5, a, \",\"); print a[8] }' tape.tsv | sort -u" "seq 0 2"
 # The plan of --dry-run and what a run really takes, for networks whose arena outweighs the program by far.
 agrees()
 {
