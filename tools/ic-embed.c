@@ -442,7 +442,7 @@ static void print_best(const struct source *s, uint64_t key, uint32_t label, con
 		for (int c = 0; c < CLASSES; c++)
 			if (!taken[c] && (best < 0 || score[c] > score[best])) best = c;
 		taken[best] = true;
-		record_int(&r, "key", (int64_t)key);
+		record_key(&r, "key", key);
 		if (s->is_pam ? s->first.labelled : s->rows.info.labelled)
 			record_int(&r, "label", label);
 		record_int(&r, "rank", k + 1);
