@@ -35,8 +35,8 @@ static const struct opt opts[] = {
 	  "options of a published run, or of a file; those given as well count more", OPT_STR,
 	  &preset, 0, 0 },
 	{ 0, "steps", "N", "stop after this many steps", OPT_LONG, &steps, -1, 1e12 },
-	{ 'm', "minutes", "M", "stop after this long; 0: the initial state", OPT_REAL, &minutes, -1,
-	  1e7 },
+	{ 'm', "minutes", "M", "stop after so many minutes; 0: the initial state", OPT_REAL,
+	  &minutes, -1, 1e7 },
 	{ 0, "class", NULL, "condition on labels as well (alone, without features)", OPT_FLAG,
 	  &by_class, 0, 0 },
 	{ 0, "labels", "FILE", "labels for --class, by key, in place of those of the images",
@@ -306,7 +306,7 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	return ring_resume(r, g->step);
 }
 
-/* Images of each kind that a step shows the generator. */
+/* Images of a step, as they are counted: those that move the generator. */
 static int64_t a_step(void)
 {
 	return (int64_t)batch * accumulate;
