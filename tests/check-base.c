@@ -163,6 +163,8 @@ static void check_fail(void)
 	fail("file:");
 	ok(!strcmp(why(), "file: No such file or directory"),
 	   "a trailing colon appends the system's reason");
+	fail("no tensor %s", "odd:");
+	ok(!strcmp(why(), "no tensor odd:"), "one that belongs to a name does not");
 }
 
 /* The table under test. */
