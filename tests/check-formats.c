@@ -120,16 +120,13 @@ static void check_random_access(void)
 	ok(s.good == 8000, "rows by position and by key, from four threads at once");
 	ok(rows_find(&r, 4) < 0 && says("no row has key 4"), "a key that is not there");
 	ok(!rows_at(&r, 0, &b) && !((uintptr_t)b.data % 16), "rows are aligned to 16 bytes");
-	ok(rows_is_store(&r) && !rows_rewind(&r) && rows_next(&r, &b) == 1 &&
-			b.keys[0] == key_of(0),
-		"from the start again");
+	ok(rows_is_store(&r) && rows_next(&r, &b) == 1 && b.keys[0] == key_of(0),
+		"and from the start");
 	rows_close(&r);
 	rows_close(&r);
 	must(!write_stream(temp("a.icr"), &info, 9000, NULL) && !rows_open(&r, temp("a.icr")));
 	while (rows_next(&r, &b) > 0) ;
 	ok(r.info.count == 9000 && rows_next(&r, &b) == 0, "a stream knows its count at its end");
-	ok(!rows_rewind(&r) && rows_next(&r, &b) == 1 && b.keys[1] == key_of(1),
-		"a stream in a file, from the start again");
 	rows_close(&r);
 }
 

@@ -1,5 +1,4 @@
-/* opt: the option table as parser, preset file and checkpoint text; --help and --completion are in
- * help.c. */
+/* opt: the option table as parser and preset file; --help and --completion are in help.c. */
 #include "lib/base/opt.h"
 #include "lib/base/fail.h"
 #include "lib/base/help.h"
@@ -346,29 +345,4 @@ int opt_text(const struct opt *o, char *buf, size_t size)
 		return -1;
 	}
 	return -1;
-}
-
-static bool is_common(const struct opt *o)
-{
-	return (const char *)o->at >= (const char *)&common &&
-	       (const char *)o->at < (const char *)(&common + 1);
-}
-
-/* Not the common options: how a result was computed (threads) is no part of it.  Strings never
- * given have no line. */
-int opt_print(const struct opt *opts, int count, char *buf, int size)
-{
-	int len = 0;
-
-	for (int i = 0; i < count; i++) {
-		int n = is_common(&opts[i]) ? -1 : opt_text(&opts[i], NULL, 0);
-		if (n < 0) continue;
-		char *value = mem_new((size_t)n + 1, 1);
-		opt_text(&opts[i], value, (size_t)n + 1);
-		bool fits = buf && len < size;
-		len += snprintf(fits ? buf + len : NULL, fits ? (size_t)(size - len) : 0,
-				"%s = %s\n", opts[i].name, value);
-		free(value);
-	}
-	return len;
 }

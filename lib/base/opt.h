@@ -58,8 +58,4 @@ void opt_file(const char *path, const struct opt *, int count);
 /* Sets one option by name from text, as the command line would; -1 after fail() when it cannot. */
 int opt_set(const struct opt *, int count, const char *name, const char *value);
 
-/* Prints "name = value" lines of the table's present values into buf (for checkpoints); returns the
- * length needed. */
-int opt_print(const struct opt *, int count, char *buf, int size);
-
 #endif
