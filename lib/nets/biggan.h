@@ -16,7 +16,6 @@ struct biggan {
 	int features;                        /* feature width: 2048, 1280 ... */
 	/* at least one; neither: class_cond, label 0 everywhere */
 	bool class_cond, instance_cond;
-	double bn_eps, sn_eps;
 };
 
 struct biggan biggan_default(void);          /* spec biggan 1.1; 64, ch 64, instance-conditioned */
