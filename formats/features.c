@@ -7,7 +7,6 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -6,7 +6,6 @@
 #include "lib/base/say.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stddef.h>

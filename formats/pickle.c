@@ -2,7 +2,6 @@
  * marks and memo keep its time below a second and its memory below 64 MiB. */
 #include "formats/pickle.h"
 #include "formats/pickle_scan.h"
-#include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
 #include <endian.h>

@@ -13,7 +13,6 @@
 #include "lib/gan/train.h"
 #include "lib/tape/device.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>

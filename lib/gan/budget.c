@@ -1,6 +1,5 @@
 /* budget: memory and time of a training run before it begins. */
 #include "lib/gan/budget.h"
-#include "lib/base/fail.h"
 #include "lib/base/say.h"
 #include "lib/gan/sample.h"
 #include "lib/gan/train.h"
@@ -40,7 +39,7 @@ static void count(struct budget *m, const struct gan *g, struct phases *p)
 		.activations = n.activations,
 		.workspace = n.workspace,
 		.other = n.inputs + (g_tensor > d_tensor ? g_tensor : d_tensor),
-		.work = p->r.d_steps * tape_flops(p->d.t) + tape_flops(p->g.t),
+		.work = p->r.d_steps * tape_multiply_adds(p->d.t) + tape_multiply_adds(p->g.t),
 	};
 }
 

@@ -1,7 +1,6 @@
 /* state: what persists between training steps. */
 #include "lib/gan/state.h"
 #include "lib/base/fail.h"
-#include "lib/base/mem.h"
 
 #include <malloc.h>
 #include <stdlib.h>
