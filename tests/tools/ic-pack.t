@@ -4,7 +4,7 @@
 
 top=$PWD
 golden=$top/tests/golden/images
-cd "$TMP"
+cd "$TMP" || exit 1
 mkdir -p pictures/bags pictures/shoes/high pictures/.hidden flat empty
 cp "$golden"/p_rgb*.png pictures/bags
 cp "$golden"/j_42*.jpg pictures/shoes
