@@ -29,6 +29,32 @@ static int flush(FILE *f, const char *path)
 	return fflush(f) || ferror(f) ? fail("%s:", path) : 0;
 }
 
+static bool begins(const char *path, const char *mark)
+{
+	char head[16];
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(head, 1, strlen(mark), f) : 0;
+
+	if (f) fclose(f);
+	return n == strlen(mark) && !memcmp(head, mark, n);
+}
+
+/* mark: how the file of a run that goes on begins. */
+static int check(const char *path, const char *mark, bool resumed)
+{
+	struct stat st;
+
+	if (!path || stat(path, &st) || !S_ISREG(st.st_mode) || !st.st_size) return 0;
+	if (resumed && begins(path, mark)) return 0;
+	return fail("%s: exists%s (-f overwrites)", path, resumed ? ", not of this run" : "");
+}
+
+int trail_check(const struct trail_plan *plan, bool resumed)
+{
+	if (check(plan->log, "{\"step\":", resumed)) return -1;
+	return check(plan->pictures, "P7\n", resumed);
+}
+
 int trail_open(struct trail *t, const struct trail_plan *plan, bool fresh)
 {
 	struct stat st;

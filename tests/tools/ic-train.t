@@ -176,6 +176,21 @@ exits 2 "an unknown option" ic-train $A -o x.st --stepz 1
 fails_with "not a regular file" "a device as output" ic-train $A -o /dev/full $small --steps 1 -f
 fails_with "No such file" "no such folder" ic-train $A -o no/such.st $small --steps 1
 fails_with "No space" "a log that cannot be written" ic-train $A -o x.st $small --steps 10 --log /dev/full
+echo kept >kept
+cp a.feats.mdb feats.kept
+fails_with "kept: exists, not of this run (-f" "a run that goes on with a log that is none" \
+	ic-train $A -o x.st $small --steps 10 --log kept
+rm x.st.part
+for o in log pictures; do
+	fails_with "kept: exists (-f overwrites)" "--$o of a new run on a file that is there" \
+		ic-train $A -o x.st $small --steps 1 --$o kept
+	fails_with "--$o: found a.feats.mdb, which is read" "nor on a store of the run" \
+		ic-train $A -o x.st $small --steps 1 -f --$o a.feats.mdb
+done
+ok "they are as they were" eval 'cmp a.feats.mdb feats.kept && test "$(cat kept)" = kept && test ! -e x.st'
+ok "-f overwrites the log" ic-train $A -o x.st $small --steps 10 -f --log kept
+ok "with its own" eval 'head -c 8 kept | grep -q "{.step.:"'
+rm x.st
 
 # A checkpoint cut at every 97th byte (of its head, then more widely) is refused by every reader.
 cuts()
