@@ -13,7 +13,6 @@
 #include "lib/base/say.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

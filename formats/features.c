@@ -7,7 +7,6 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -94,24 +93,15 @@ const void *features_row(const struct features *f, int64_t i)
 	return f->block[i / per] + (size_t)(i % per) * bytes;
 }
 
-const float *features_floats(const struct rows_info *info, const struct block *b, float *room)
-{
-	const uint16_t *half = b->data;
-	size_t n = (size_t)b->n * (size_t)info->width;
-
-	if (info->type == ROWS_F32) return b->data;
-	for (size_t i = 0; i < n; i++) room[i] = f16_to_f32(half[i]);
-	return room;
-}
-
 void features_get(const struct features *f, int64_t first, int n, float *to)
 {
 	size_t width = (size_t)f->info.width;
 
 	for (int i = 0; i < n; i++, to += width) {
-		struct block b = { .n = 1, .data = features_row(f, first + i) };
-		const float *from = features_floats(&f->info, &b, to);
-		if (from != to) memcpy(to, from, width * sizeof *to);
+		const void *row = features_row(f, first + i);
+		const uint16_t *half = row;
+		if (f->info.type == ROWS_F32) memcpy(to, row, width * sizeof *to);
+		else for (size_t j = 0; j < width; j++) to[j] = f16_to_f32(half[j]);
 	}
 }
 

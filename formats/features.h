@@ -23,9 +23,6 @@ void features_get(const struct features *, int64_t first, int n, float *to);
 /* One row as stored (info.type), borrowed. */
 const void *features_row(const struct features *, int64_t i);
 
-/* The floats of a block: data itself, or widened into room[n][width]. */
-const float *features_floats(const struct rows_info *, const struct block *, float *room);
-
 /* Whether two sets of features can be compared: of one width, made by the same network, weights,
  * protocol and layer as far as both say.  0, or -1 after fail() naming what differs. */
 int features_alike(const char *name, const struct rows_info *, const char *other_name,

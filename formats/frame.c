@@ -1,7 +1,6 @@
 /* frame: encoding and checking of the parts of a row stream. */
 #include "formats/frame.h"
 #include "lib/base/fail.h"
-#include "lib/base/mem.h"
 
 #include <ctype.h>
 #include <stddef.h>

@@ -5,7 +5,6 @@
 
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 #include <zlib.h>
 
 enum { RANK_MAX = 3, HEAD_MAX = 4 + 4 * RANK_MAX };
@@ -37,7 +36,8 @@ static int head(struct idx *x, const char *name, const uint8_t *p, size_t n, int
 		uint32_t size =
 			(uint32_t)q[0] << 24 | (uint32_t)q[1] << 16 | (uint32_t)q[2] << 8 | q[3];
 		if (!size || size > INT_MAX || !mem_mul(*count, size, count))
-			return fail("%s: found an IDX size of %u, expected 1 or more", name, size);
+			return fail("%s: found an IDX size of %u, expected 1 or more and all that "
+				    "a file can hold", name, size);
 		x->shape[i] = (int)size;
 	}
 	return 0;

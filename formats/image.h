@@ -27,7 +27,7 @@ int image_decode_png(struct image *, const char *name, const void *bytes, size_t
 /* formats/pam.c */
 int image_decode_pnm(struct image *, const char *name, const void *bytes, size_t n);
 int image_put_png(FILE *, const char *name, const uint8_t *rgb, int height, int width);
-/* path.part, renamed; "-" stdout */
-int image_write_png(const char *path, const uint8_t *rgb, int height, int width);
+/* By way of path.part, renamed; "-" is stdout. */
+int image_write_png(const char *path, const uint8_t *rgb, int height, int width, bool force);
 
 #endif

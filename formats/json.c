@@ -66,9 +66,10 @@ static int32_t hex4(const char *p, const char *end)
 
 	if (end - p < 4) return -1;
 	for (int i = 0; i < 4; i++) {
-		int c = p[i] | 0x20, digit = c >= '0' && c <= '9', letter = c >= 'a' && c <= 'f';
+		int c = p[i], lower = c | 0x20;
+		bool digit = c >= '0' && c <= '9', letter = lower >= 'a' && lower <= 'f';
 		if (!digit && !letter) return -1;
-		x = x << 4 | (digit ? c - '0' : c - 'a' + 10);
+		x = x << 4 | (digit ? c - '0' : lower - 'a' + 10);
 	}
 	return x;
 }

@@ -28,8 +28,9 @@ int labels_open(struct labels *l, const char *path)
 	*l = (struct labels){ .keys = NULL };
 	if (rows_open(&r, path)) return -1;
 	if (!r.info.labelled) {
+		fail("%s: has no labels", rows_path(&r));
 		rows_close(&r);
-		return fail("%s: has no labels", path);
+		return -1;
 	}
 	while ((got = rows_next(&r, &b)) > 0) {
 		add_block(l, n, &room, &b);

@@ -15,8 +15,9 @@ int map_open(struct map *m, const char *path, size_t least)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) return fail("%s:", path);
 	if (fstat(fd, &st)) {
+		fail("%s: stat:", path);
 		close(fd);
-		return fail("%s: stat:", path);
+		return -1;
 	}
 	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < least) {
 		close(fd);
@@ -27,10 +28,10 @@ int map_open(struct map *m, const char *path, size_t least)
 			(long long)st.st_size, least);
 	}
 	void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	int bad = p == MAP_FAILED ? fail("%s: map:", path) : 0;
 	close(fd);
-	if (p == MAP_FAILED) return fail("%s: map:", path);
-	*m = (struct map){ p, (size_t)st.st_size };
-	return 0;
+	if (!bad) *m = (struct map){ p, (size_t)st.st_size };
+	return bad;
 }
 
 void map_close(struct map *m)

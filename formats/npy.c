@@ -6,7 +6,6 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { RANK_MAX = (int)LEN(((struct npy_array *)0)->shape) };

@@ -6,7 +6,6 @@
 #include "lib/base/say.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stddef.h>
@@ -340,7 +339,7 @@ int pam_read(struct pam *p, struct pam_head *head, uint8_t **pixels)
 	return 1;
 }
 
-int pam_write(FILE *f, const struct pam_head *h, const uint8_t *pixels)
+int pam_write(FILE *f, const char *name, const struct pam_head *h, const uint8_t *pixels)
 {
 	size_t bytes = (size_t)h->width * (size_t)h->height * 3;
 
@@ -354,7 +353,7 @@ int pam_write(FILE *f, const struct pam_head *h, const uint8_t *pixels)
 	if (*h->seed) fprintf(f, " seed=%s", h->seed);
 	fprintf(f, "\nWIDTH %d\nHEIGHT %d\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n", h->width,
 		h->height);
-	return fwrite(pixels, 1, bytes, f) == bytes && !ferror(f) ? 0 : write_failed("picture stream");
+	return fwrite(pixels, 1, bytes, f) == bytes && !ferror(f) ? 0 : write_failed(name);
 }
 
 /* Sample i of the picture as the file has it; -1 after fail(). */

@@ -32,6 +32,7 @@ int pam_open(struct pam *, const char *path);     /* "-" is stdin */
 int pam_read(struct pam *, struct pam_head *, uint8_t **pixels);
 void pam_close(struct pam *);
 
-int pam_write(FILE *, const struct pam_head *, const uint8_t *pixels);   /* [height][width][3] */
+/* pixels[height][width][3]; name is for messages.  0, or -1 after fail(). */
+int pam_write(FILE *, const char *name, const struct pam_head *, const uint8_t *pixels);
 
 #endif

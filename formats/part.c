@@ -71,7 +71,7 @@ int part_sync_folder(const char *path)
 
 int part_close(struct part *p)
 {
-	const char *name = p->path ? p->path : "stdout";
+	const char *name = p->path ? p->path : "standard output";
 	int bad = ferror(p->f) || fflush(p->f) ? fail("%s:", name) : 0;
 
 	if (!bad && p->temp && fsync(fileno(p->f))) bad = fail("%s:", p->temp);

@@ -168,11 +168,11 @@ int image_put_png(FILE *f, const char *name, const uint8_t *rgb, int height, int
 	return bad;
 }
 
-int image_write_png(const char *path, const uint8_t *rgb, int height, int width)
+int image_write_png(const char *path, const uint8_t *rgb, int height, int width, bool force)
 {
 	struct part part;
 
-	if (part_open(&part, path, true)) return -1;
+	if (part_open(&part, path, force)) return -1;
 	if (!image_put_png(part.f, path, rgb, height, width)) return part_close(&part);
 	part_drop(&part);
 	return -1;

@@ -150,13 +150,6 @@ int rows_next(struct rows *r, struct block *b)
 	return store_block(s->store, s->next++, b, NULL) ? -1 : 1;
 }
 
-int rows_rewind(struct rows *r)
-{
-	must(!r->s->writing);
-	r->s->next = 0;
-	return r->s->stream ? stream_rewind(r->s->stream, &r->info) : 0;
-}
-
 int rows_at(struct rows *r, int64_t i, struct block *b)
 {
 	int per = frame_rows(&r->info), skip = (int)(i % per);

@@ -53,7 +53,6 @@ struct rows { struct rows_info info; struct rows_state *s; };   /* info: public 
 int rows_open(struct rows *, const char *path);
 /* 1 a block, 0 the sealed end, -1 failed; borrowed until the next call. */
 int rows_next(struct rows *, struct block *);
-int rows_rewind(struct rows *);                 /* stores and files; -1 on a pipe */
 /* Random access, stores only (rows_is_store): the block from row i to the end of its stored
  * block; zero copy. */
 bool rows_is_store(const struct rows *);

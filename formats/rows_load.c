@@ -88,7 +88,7 @@ int64_t rows_load_labels(uint32_t **labels, const char *path)
 
 	*labels = NULL;
 	if (rows_open(&r, path)) return -1;
-	int bad = r.info.labelled ? 0 : fail("%s: rows without labels", path);
+	int bad = r.info.labelled ? 0 : fail("%s: rows without labels", rows_path(&r));
 	while (!bad && (got = rows_next(&r, &b))) {
 		bad = got < 0 ? -1 : 0;
 		if (!bad && n + b.n > room) {
@@ -99,7 +99,7 @@ int64_t rows_load_labels(uint32_t **labels, const char *path)
 		memcpy(*labels + n, b.labels, (size_t)b.n * sizeof **labels);
 		n += b.n;
 	}
-	if (!bad && !n) bad = fail("%s: no rows", path);
+	if (!bad && !n) bad = fail("%s: no rows", rows_path(&r));
 	rows_close(&r);
 	if (!bad) return n;
 	free(*labels);

@@ -289,8 +289,7 @@ static int add_font(struct sources *s, const char *path, const void *bytes, size
 }
 
 /* Reads a stream once to see where each picture begins and what its label is. */
-static int pam_index(struct sources *s, const char *path, struct pam *p, const uint8_t *bytes,
-		     int64_t *labelled)
+static int pam_index(struct sources *s, struct pam *p, const uint8_t *bytes, int64_t *labelled)
 {
 	struct pam_head head;
 	uint8_t *pixels = NULL;
@@ -300,8 +299,8 @@ static int pam_index(struct sources *s, const char *path, struct pam *p, const u
 		off_t start = ftello(p->f);
 		got = pam_read(p, &head, &pixels);
 		if (got <= 0) break;
-		struct source_entry *e = add(s, mem_text("%s: picture %d", path, i));
-		e->skip = (uint32_t)strlen(path) + 2;
+		struct source_entry *e = add(s, mem_text("%s: picture %d", p->path, i));
+		e->skip = (uint32_t)strlen(p->path) + 2;
 		e->bytes = bytes + start;
 		e->size = (size_t)(ftello(p->f) - start);
 		e->label = head.label;
@@ -311,23 +310,24 @@ static int pam_index(struct sources *s, const char *path, struct pam *p, const u
 	return got;
 }
 
-static int add_pam(struct sources *s, const char *path, const char *name, const uint8_t *bytes)
+/* The map is read, and not the file once more, which may have grown since. */
+static int add_pam(struct sources *s, const char *path, void *bytes, size_t n)
 {
-	struct pam p;
+	struct pam p = { .f = fmemopen(bytes, n, "rb"), .path = path };
 	int64_t from = s->n, labelled = 0;
 
-	if (pam_open(&p, path)) return -1;
-	int bad = pam_index(s, name, &p, bytes, &labelled);
+	if (!p.f) return fail("%s:", path);
+	int bad = pam_index(s, &p, bytes, &labelled);
 	pam_close(&p);
 	if (bad) return -1;
 	if (labelled && labelled != s->n - from)
-		return fail("%s: found labels of %lld pictures, expected %lld", name,
+		return fail("%s: found labels of %lld pictures, expected %lld", path,
 			    (long long)labelled, (long long)(s->n - from));
-	return agree(s, name, labelled ? LABELS_NUMBERS : LABELS_NONE);
+	return agree(s, path, labelled ? LABELS_NUMBERS : LABELS_NONE);
 }
 
-/* Copies a pipe on standard input into an unnamed file and puts that in its place: archives are
- * counted and sorted before their first picture is packed. */
+/* Copies what is left of standard input into an unnamed file and puts that in its place: archives
+ * are counted and sorted before their first picture is packed. */
 static int spool(int to)
 {
 	enum { PORTION = 1 << 16 };
@@ -349,7 +349,8 @@ static int seekable_stdin(void)
 	struct stat st;
 	const char *folder = getenv("TMPDIR");
 
-	if (!fstat(STDIN_FILENO, &st) && S_ISREG(st.st_mode)) return 0;
+	if (!fstat(STDIN_FILENO, &st) && S_ISREG(st.st_mode) && !lseek(STDIN_FILENO, 0, SEEK_CUR))
+		return 0;
 	char *name = mem_text("%s/ic-pack-123456", folder && *folder ? folder : "/tmp");
 	memset(name + strlen(name) - 6, 'X', 6);     /* mkstemp puts something new there */
 	int fd = mkstemp(name);
@@ -387,7 +388,7 @@ static int add_file(struct sources *s, const char *path, const char *labels)
 	s->file[s->files++].map = m;
 	if (idx_is(m.p, m.bytes)) return add_idx(s, name, m.p, m.bytes, labels);
 	if (labels) return fail("%s: found no IDX file, and labels were given for one", name);
-	if (is_pam_stream(m.p, m.bytes)) return add_pam(s, path, name, m.p);
+	if (is_pam_stream(m.p, m.bytes)) return add_pam(s, name, m.p, m.bytes);
 	if (is_picture(m.p, m.bytes)) {
 		struct source_entry *e = add(s, mem_text("%s", name));
 		e->bytes = m.p;

@@ -129,18 +129,6 @@ int stream_next(struct stream *s, struct rows_info *info, struct block *b)
 	return 1;
 }
 
-int stream_rewind(struct stream *s, const struct rows_info *info)
-{
-	unsigned char head[FRAME_HEAD_MAX];
-	size_t bytes = frame_head_put(head, info);
-
-	if (fseeko(s->f, (off_t)bytes, SEEK_SET)) return fail("%s: cannot be read twice:", s->path);
-	s->total = 0;
-	s->ended = false;
-	hash_start(&s->hash);
-	return 0;
-}
-
 static int put(struct stream *s, const void *p, size_t n)
 {
 	return fwrite(p, 1, n, s->f) == n ? 0 : write_failed(s->path);

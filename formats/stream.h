@@ -17,7 +17,6 @@ struct stream {
 int stream_open(struct stream **, const char *path, struct rows_info *);   /* "-" is stdin */
 /* 1 a block, 0 the end (then info has count and id), -1 failed. */
 int stream_next(struct stream *, struct rows_info *, struct block *);
-int stream_rewind(struct stream *, const struct rows_info *);
 /* path: "-" is stdout, else a pipe or device. */
 int stream_create(struct stream **, const char *path, const struct rows_info *);
 int stream_put(struct stream *, const struct rows_info *, const struct block *, uint64_t id);

@@ -17,17 +17,12 @@
 static const char *const types[] = { [ROWS_U8] = "u8", [ROWS_F32] = "f32", [ROWS_F16] = "f16",
 	[ROWS_U32] = "u32", [ROWS_NEAR] = "near" };
 
-static int wrote(FILE *f)
-{
-	return ferror(f) ? write_failed("text of rows") : 0;
-}
-
 const char *text_type(enum rows_type type)
 {
 	return types[type];
 }
 
-int text_head(FILE *f, const struct rows_info *r)
+void text_head(FILE *f, const struct rows_info *r)
 {
 	fprintf(f, "#ic-rows\t1\n#kind\t%s\n#type\t%s\n#width\t%d\n", r->kind, types[r->type],
 		r->width);
@@ -39,7 +34,6 @@ int text_head(FILE *f, const struct rows_info *r)
 		fwrite(m, 1, strcspn(m, "\n") + 1, f);
 	}
 	fprintf(f, "#key\t%svalues\n", r->labelled ? "label\t" : "");
-	return wrote(f);
 }
 
 /* Nine digits give every float back; what is not finite is given by its bits. */
@@ -60,7 +54,7 @@ static void put_f16(FILE *f, uint16_t half)
 	else fprintf(f, "\t0x%04x", half);
 }
 
-int text_row(FILE *f, const struct rows_info *r, uint64_t key, uint32_t label, const void *row)
+void text_row(FILE *f, const struct rows_info *r, uint64_t key, uint32_t label, const void *row)
 {
 	const uint8_t *bytes = row;
 	const uint16_t *halves = row;
@@ -77,13 +71,11 @@ int text_row(FILE *f, const struct rows_info *r, uint64_t key, uint32_t label, c
 	}
 	for (int i = 0; r->type == ROWS_NEAR && i < r->width; i++) put_f32(f, floats[r->width + i]);
 	putc('\n', f);
-	return wrote(f);
 }
 
-int text_end(FILE *f)
+void text_end(FILE *f)
 {
 	fputs("#end\n", f);
-	return wrote(f);
 }
 
 enum { WORD = 64, LINE = FRAME_MAX_META + 16 };

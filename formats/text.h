@@ -5,9 +5,10 @@
 #include "formats/rows.h"
 
 const char *text_type(enum rows_type);                        /* "u8" */
-int text_head(FILE *, const struct rows_info *);              /* 0 or -1 after fail() */
-int text_row(FILE *, const struct rows_info *, uint64_t key, uint32_t label, const void *row);
-int text_end(FILE *);
+/* What cannot be written is left to ferror(). */
+void text_head(FILE *, const struct rows_info *);
+void text_row(FILE *, const struct rows_info *, uint64_t key, uint32_t label, const void *row);
+void text_end(FILE *);
 
 struct text { FILE *f; const char *path; int64_t line; void *row; };
 

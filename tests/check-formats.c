@@ -17,12 +17,14 @@ static void check_text(const char *store, const struct rows_info *info, int64_t 
 	FILE *f = fopen(temp("t.txt"), "w");
 	int got;
 
-	must(f && !rows_open(&r, store) && !text_head(f, &r.info));
+	must(f && !rows_open(&r, store));
+	text_head(f, &r.info);
 	while (rows_next(&r, &b) > 0)
 		for (int i = 0; i < b.n; i++)
-			must(!text_row(f, &r.info, b.keys[i], b.labels ? b.labels[i] : 0,
-				(const char *)b.data + (size_t)i * rows_bytes(info)));
-	must(!text_end(f) && !fclose(f));
+			text_row(f, &r.info, b.keys[i], b.labels ? b.labels[i] : 0,
+				(const char *)b.data + (size_t)i * rows_bytes(info));
+	text_end(f);
+	must(!ferror(f) && !fclose(f));
 	rows_close(&r);
 	must(!text_open(&t, temp("t.txt"), &head) &&
 		!rows_create(&to, temp("t.mdb"), &head, true, NULL));
@@ -74,9 +76,11 @@ static void check_text_bits(void)
 	FILE *f = fopen(temp("t.txt"), "w");
 	size_t good = 0;
 
-	must(f && !text_head(f, &info));
+	must(f);
+	text_head(f, &info);
 	for (size_t i = 0; i < LEN(bits); i++) text_row(f, &info, i, 0, &bits[i]);
-	must(!text_end(f) && !fclose(f) && !text_open(&t, temp("t.txt"), &info));
+	text_end(f);
+	must(!ferror(f) && !fclose(f) && !text_open(&t, temp("t.txt"), &info));
 	while (text_next(&t, &info, &key, &label) > 0) good += !memcmp(t.row, &bits[key], 4);
 	text_close(&t);
 	ok(good == LEN(bits), "every float comes back from text bit for bit (%zu)", good);
@@ -116,16 +120,13 @@ static void check_random_access(void)
 	ok(s.good == 8000, "rows by position and by key, from four threads at once");
 	ok(rows_find(&r, 4) < 0 && says("no row has key 4"), "a key that is not there");
 	ok(!rows_at(&r, 0, &b) && !((uintptr_t)b.data % 16), "rows are aligned to 16 bytes");
-	ok(rows_is_store(&r) && !rows_rewind(&r) && rows_next(&r, &b) == 1 &&
-			b.keys[0] == key_of(0),
-		"from the start again");
+	ok(rows_is_store(&r) && rows_next(&r, &b) == 1 && b.keys[0] == key_of(0),
+		"and from the start");
 	rows_close(&r);
 	rows_close(&r);
 	must(!write_stream(temp("a.icr"), &info, 9000, NULL) && !rows_open(&r, temp("a.icr")));
 	while (rows_next(&r, &b) > 0) ;
 	ok(r.info.count == 9000 && rows_next(&r, &b) == 0, "a stream knows its count at its end");
-	ok(!rows_rewind(&r) && rows_next(&r, &b) == 1 && b.keys[1] == key_of(1),
-		"a stream in a file, from the start again");
 	rows_close(&r);
 }
 

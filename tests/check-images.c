@@ -188,7 +188,9 @@ static void check_png_writer(void)
 	struct image m = { 0 };
 
 	for (size_t i = 0; i < sizeof rgb; i++) rgb[i] = (uint8_t)(i * 37);
-	ok(!image_write_png(path, rgb, 7, 5) && !map_open(&file, path, 1), "a PNG is written");
+	ok(!image_write_png(path, rgb, 7, 5, false) && !map_open(&file, path, 1),
+		"a PNG is written");
+	ok(image_write_png(path, rgb, 7, 5, false) && strstr(why(), "exists"), "but not over one");
 	ok(!image_decode(&m, path, file.p, file.bytes, -1, false) && m.height == 7 &&
 		   m.width == 5 && !memcmp(m.rgb, rgb, sizeof rgb),
 	   "and reads back");
@@ -196,7 +198,8 @@ static void check_png_writer(void)
 	free(m.rgb);
 	unlink(path);
 	free(path);
-	ok(image_write_png("/nonexistent/x.png", rgb, 7, 5) && strstr(why(), "/nonexistent/x.png"),
+	ok(image_write_png("/nonexistent/x.png", rgb, 7, 5, false) &&
+			strstr(why(), "/nonexistent/x.png"),
 		"a PNG that cannot be written: %s", why());
 }
 

@@ -16,7 +16,7 @@ static void write_series(const char *path, int n, int of, int at_from)
 			.at = i, .of = of, .from = 0xabc, .root = 0xffffffffffffffff,
 			.instanced = true, .instance = 1ull << 63, .seed = "18446744073709551615" };
 		for (int j = 0; j < 18; j++) pixels[j] = (uint8_t)(i * 18 + j);
-		must(!pam_write(f, &h, pixels));
+		must(!pam_write(f, "series", &h, pixels));
 	}
 	must(!fclose(f));
 }
@@ -200,8 +200,12 @@ static void check_page(void)
 		"ic-image(5): the example is read");
 	pam_close(&p);
 	FILE *out = fopen(temp("again.pam"), "wb");
-	must(out && !pam_write(out, &h, pixels) && !fclose(out));
+	must(out && !pam_write(out, "again.pam", &h, pixels) && !fclose(out));
 	ok(same_file(temp("page.pam"), temp("again.pam")), "and is what is written");
+	must((out = fopen("/dev/full", "wb")) && !setvbuf(out, NULL, _IONBF, 0));
+	ok(pam_write(out, "full.pam", &h, pixels) && !strncmp(why(), "full.pam: No space", 18),
+		"a file that is full is named: %s", why());
+	fclose(out);
 	free(pixels);
 }
 

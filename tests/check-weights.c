@@ -1,5 +1,6 @@
 /* check-weights: files of weights and arrays, good and bad, with known verdicts and contents; round
  * trips; half precision. */
+#include "formats/json.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
 #include "formats/weights.h"
@@ -257,9 +258,30 @@ static void check_halves(void)
 	ok(f16_to_f32(1) == 0x1p-24f && f16_to_f32(0x3555) == 0.333251953125f, "known values");
 }
 
+/* The digits of an escape are hexadecimal, in either case; a control character is no digit, though it
+ * has the low bits of one. */
+static void check_escapes(void)
+{
+	static const struct { const char *json, *want; } cases[] = {
+		{ "\"\\u00e9\\u00E9\\u0039\"", "\303\251\303\2519" },
+		{ "\"\\u00\x13\x19\"", NULL }, { "\"\\u00g9\"", NULL }, { "\"\\u009\"", NULL },
+	};
+	int wrong = 0;
+
+	for (size_t i = 0; i < LEN(cases); i++) {
+		struct json j = { cases[i].json, cases[i].json + strlen(cases[i].json) };
+		char *got = json_string(&j);
+		const char *want = cases[i].want;
+		wrong += want ? !got || strcmp(got, want) : got != NULL;
+		free(got);
+	}
+	ok(wrong == 0, "escapes of JSON: %d wrong", wrong);
+}
+
 int main(void)
 {
 	check_files();
+	check_escapes();
 	check_round_trip();
 	check_cuts("safetensors");
 	check_cuts("npy");

@@ -24,10 +24,13 @@ ok "ic-embed" full ic-embed s.pam -o o.mdb
 ok "ic-knn" full ic-knn -k 3 f.mdb -o o.mdb
 ok "ic-kmeans" full ic-kmeans -k 3 f.mdb -o o.mdb
 ok "ic-train" full ic-train a.mdb f.mdb n.mdb -o o.st --ch 2 -b 4 --steps 1
+ok "a tape" full ic-train --dry-run a.mdb f.mdb n.mdb --ch 2 -b 4 --dump-tape o.tsv
 ok "ic-grid" full ic-grid s.pam --scale 1 -o o.png
 ok "ic-store load" full ic-store load f.tsv -o o.mdb
 ok "ic-store export, a net" full ic-store export --net G_ema m.st -o o.safetensors
 ok "ic-store export, rows" full ic-store export f.mdb -o o.npy
-fails_with "picture stream: File too large" "ic-sample" \
+fails_with "standard output: File too large" "ic-sample" \
 	bash -c 'ulimit -f 4; ic-sample m.st f.mdb -n 40 >o.pam'
+fails_with "standard output: File too large" "ic-store dump" \
+	bash -c 'ulimit -f 4; ic-store dump f.mdb >o.tsv'
 done_testing

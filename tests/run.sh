@@ -5,7 +5,8 @@
 # "DIRECTORY=PROGRAM" runs the program with the files of the directory as arguments (the replay of a fuzz corpus).
 
 # Threads that wait sleep: spinning, they take the processors from the test beside.
-export PATH="$(cd "${BIN:-build/bin}" && pwd):$PATH" LC_ALL=C OMP_WAIT_POLICY=passive
+bin=$(cd "${BIN:-build/bin}" && pwd) || exit 1
+export PATH="$bin:$PATH" LC_ALL=C OMP_WAIT_POLICY=passive
 limit=${TEST_SECONDS:-900}
 results=$(mktemp -d) || exit 1
 trap 'rm -rf "$results"' EXIT

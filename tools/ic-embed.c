@@ -1,13 +1,11 @@
 /* ic-embed: pictures -> rows of features or class scores of a published network. */
-#include "formats/pam.h"
-#include "formats/rows.h"
+#include "formats/pictures.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/fail.h"
 #include "lib/base/flow.h"
 #include "lib/base/mem.h"
 #include "lib/base/opt.h"
 #include "lib/base/par.h"
-#include "lib/base/range.h"
 #include "lib/base/say.h"
 #include "lib/nets/classes.h"
 #include "lib/nets/nets.h"
@@ -17,7 +15,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Pictures that a thread takes at a time, at most, and bytes of them, and pictures of a device's
  * batch; the likeliest classes that are printed */
@@ -28,7 +25,7 @@ static int which, protocol, layer, device, precision, batch = 32;
 static bool by_instance, classify;
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR,
+	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_OUT,
 		&out, 0, 0 },
 	{ 'n', "net", NETS, "the network", OPT_WORD, &which, 0, 0 },
 	{ 'w', "weights", "FILE",
@@ -41,7 +38,7 @@ static const struct opt opts[] = {
 		&classify, 0, 0 },
 	{ 0, "by-instance", NULL, "rows of generated pictures have the keys of their instances",
 		OPT_FLAG, &by_instance, 0, 0 },
-	{ 0, "flipped", "FILE", "also write the features of the mirrored pictures here", OPT_STR,
+	{ 0, "flipped", "FILE", "also write the features of the mirrored pictures here", OPT_OUT,
 		&flipped, 0, 0 },
 	{ 0, "rows", "A:B", "only pictures A to B-1 of a store, counted from 0", OPT_STR, &range,
 		0, 0 },
@@ -52,204 +49,22 @@ static const struct opt opts[] = {
 	OPT_COMMON
 };
 
-/* Pictures, of any size or squares of one side: rows of an image store or stream, or a PAM stream,
- * read one picture ahead. */
-struct source {
-	const char *path;
-	bool square, is_pam, ended;
-	int side;                            /* when all are squares of one side */
-	int64_t total;                       /* as announced; -1 unknown */
-	struct rows rows;
-	int64_t first_row, last_row, row;    /* of a store: what is asked for, the next block's */
-	struct block block;
-	int at;                              /* next row of the block */
-	struct pam pam;
-	struct pam_head first, head;         /* of the first and of the picture read ahead */
-	uint8_t *ahead;
-};
-
 /* The features of the pictures, or of their mirror images. */
 /* held: rows it has from an interrupted run */
 struct sink { struct rows rows; bool mirrored; int64_t held; };
 
-/* 1 when a PAM or PNM stream begins here, 0 when not, -1 failed.  A pipe given by name is read as
- * stdin. */
-static int sniff(const char **path)
-{
-	struct stat st;
-	bool in = !strcmp(*path, "-");
-
-	if (!in && stat(*path, &st)) return fail("%s:", *path);
-	if (!in && S_ISDIR(st.st_mode))
-		return fail("%s: found a folder, expected pictures as ic-pack makes them", *path);
-	if (!in && !S_ISREG(st.st_mode)) {
-		if (!freopen(*path, "rb", stdin)) return fail("%s:", *path);
-		*path = "-";
-		in = true;
-	}
-	if (in && binary_stdin()) return -1;
-	FILE *f = in ? stdin : fopen(*path, "rb");
-	if (!f) return fail("%s:", *path);
-	int c = getc(f);
-	if (c == EOF && ferror(f)) return stop_check() ? -1 : fail("%s:", *path);
-	if (in && c != EOF) ungetc(c, f);
-	if (!in) fclose(f);
-	if (c == 0xff || c == 0x89)          /* as JPEG and PNG begin, and no rows do */
-		return fail("%s: found a picture file, expected pictures as ic-pack makes them",
-			in ? "standard input" : *path);
-	return c == 'P';
-}
-
-/* Reads the next PAM picture ahead. */
-static int pam_ahead(struct source *s)
-{
-	int got = pam_read(&s->pam, &s->head, &s->ahead);
-
-	if (got < 0) return -1;
-	s->ended = !got;
-	if (s->ended) return 0;
-	if (s->square && (s->head.width != s->head.height ||
-		(s->side && s->head.width != s->side)))
-		return fail("%s: picture %" PRId64 ": found %dx%d, expected %s", s->path,
-			s->pam.read - 1, s->head.width, s->head.height,
-			s->side ? "the size of the first" : "a square (ic-pack crops)");
-	if (by_instance && !s->head.instanced)
-		return fail("%s: picture %" PRId64 " names no instance, expected one for its key",
-			s->path, s->pam.read - 1);
-	if (s->pam.read > 1 &&
-		(s->head.from != s->first.from || s->head.labelled != s->first.labelled))
-		return fail("%s: picture %" PRId64 ": comes from another place than the first, "
-			"or only one of them has a label", s->path, s->pam.read - 1);
-	return 0;
-}
-
-static int source_range(struct source *s)
-{
-	if (!rows_is_store(&s->rows))
-		return range ? fail("%s: found a stream, expected an image store for --rows",
-				    s->path) : 0;
-	if (range_parse(range, s->total, &s->first_row, &s->last_row)) return -1;
-	s->row = s->first_row;
-	s->total = s->last_row - s->first_row;
-	return 0;
-}
-
-static int source_open(struct source *s, const char *path, bool square)
-{
-	*s = (struct source){ .path = path, .square = square, .total = -1 };
-	int pam = sniff(&s->path);
-	if (pam < 0) return -1;
-	s->is_pam = pam;
-	if (pam && range)
-		return fail("%s: found a stream, expected an image store for --rows", s->path);
-	if (pam) {
-		if (pam_open(&s->pam, s->path) || pam_ahead(s)) return -1;
-		if (s->ended) return fail("%s: found no pictures", s->pam.path);
-		s->first = s->head;
-		if (square) s->side = s->head.width;
-		if (s->head.of) s->total = s->head.of;
-		return 0;
-	}
-	if (rows_open(&s->rows, s->path)) return -1;
-	const struct rows_info *i = &s->rows.info;
-	if (by_instance)
-		return fail("%s: found a store or stream of rows, expected generated pictures for "
-			"their instances", s->path);
-	if (strcmp(i->kind, "images") || i->type != ROWS_U8 || i->channels != 3)
-		return fail("%s: found rows of kind %s, expected images", s->path, i->kind);
-	if (square && i->height != i->im_width)
-		return fail("%s: found pictures of %dx%d, expected squares (ic-pack crops)",
-			s->path, i->im_width, i->height);
-	if (i->height == i->im_width) s->side = i->height;
-	s->total = i->count;
-	return source_range(s);
-}
-
-/* The lines of ic-pack that say how pictures came to their size, colours and sides. */
-static int inherit_handling(const struct rows_info *from, struct rows_info *to)
-{
-	static const char *const name[] = { "crop", "filter", "alpha", "orient" };
-	char value[256];
-
-	for (size_t i = 0; i < LEN(name); i++)
-		if (rows_meta(from, name[i], value, sizeof value) &&
-			rows_meta_add(to, name[i], "%s", value)) return -1;
-	return 0;
-}
-
-/* What its features inherit: labels and lineage.  Keys of generated pictures count in what
- * generated them, keys of instances where these do. */
-static void inherit(const struct source *s, struct rows_info *to)
-{
-	const struct rows_info *i = &s->rows.info;
-	const struct pam_head *h = &s->first;
-
-	to->labelled = s->is_pam ? s->first.labelled : i->labelled;
-	to->from = s->is_pam ? s->first.from : i->id;
-	if (s->is_pam) to->root = h->instanced && !by_instance ? h->from : h->root;
-	else to->root = rows_root(i);
-	to->count = s->is_pam ? -1 : s->total;   /* several PAM streams may follow each other */
-}
-
-/* The next block of rows, of a store those asked for: 1, 0 at the end, -1 failed. */
-static int block_next(struct source *s)
-{
-	s->at = 0;
-	if (!rows_is_store(&s->rows)) return rows_next(&s->rows, &s->block);
-	if (s->row == s->last_row) return 0;
-	if (rows_at(&s->rows, s->row, &s->block)) return -1;
-	if (s->block.n > s->last_row - s->row) s->block.n = (int)(s->last_row - s->row);
-	s->row += s->block.n;
-	return 1;
-}
-
-/* The next picture into *m (rgb is realloc'd): 1, 0 at the end, -1 failed. */
-static int source_next(struct source *s, uint64_t *key, uint32_t *label, struct image *m)
-{
-	const struct rows_info *info = &s->rows.info;
-
-	if (s->ended) return 0;
-	if (s->is_pam) {
-		uint8_t *spare = m->rgb;
-		*key = by_instance ? s->head.instance : s->head.key;
-		*label = s->head.label;
-		*m = (struct image){ s->head.height, s->head.width, s->ahead };
-		s->ahead = spare;
-		return pam_ahead(s) ? -1 : 1;
-	}
-	while (s->at == s->block.n) {
-		int got = block_next(s);
-		s->ended = !got;
-		if (got <= 0) return got;
-	}
-	size_t bytes = (size_t)info->width;
-	if (!m->rgb) *m = (struct image){ info->height, info->im_width, mem_new(bytes, 1) };
-	memcpy(m->rgb, (const uint8_t *)s->block.data + (size_t)s->at * bytes, bytes);
-	*key = s->block.keys[s->at];
-	*label = s->block.labels ? s->block.labels[s->at] : 0;
-	s->at++;
-	return 1;
-}
-
-static void source_close(struct source *s)
-{
-	rows_close(&s->rows);
-	if (s->is_pam) pam_close(&s->pam);
-	free(s->ahead);
-}
-
-static int sink_open(struct sink *k, const char *path, bool mirrored, const struct source *s,
+static int sink_open(struct sink *k, const char *path, bool mirrored, const struct pictures *s,
 	const struct net *net, const struct backend *on)
 {
 	struct rows_info info = { .kind = "features", .type = ROWS_F32, .width = net->width };
 
 	k->mirrored = mirrored;
-	inherit(s, &info);
+	pictures_inherit(s, &info);
 	if (rows_meta_add(&info, "net", "%s", net->name) ||
 		rows_meta_add(&info, "weights", "%016" PRIx64, net->weights) ||
 		rows_meta_add(&info, "protocol", "%s", net->protocol) ||
 		(s->side && rows_meta_add(&info, "side", "%d", s->side)) ||
-		inherit_handling(&s->rows.info, &info) ||
+		pictures_handling(s, &info) ||
 		(on && rows_meta_add(&info, "device", "%s", on->name)) ||
 		(layer && rows_meta_add(&info, "layer", "%s", net->layer)) ||
 		(mirrored && rows_meta_add(&info, "mirrored", "yes")) ||
@@ -270,7 +85,7 @@ struct group {
 
 /* From pictures to rows, or printed classes. */
 struct job {
-	struct source *from;
+	struct pictures *from;
 	struct net *net;
 	struct sink sink[2];
 	int sinks;
@@ -285,13 +100,13 @@ struct job {
 };
 
 /* Up to `most` pictures. */
-static int group_fill(struct group *g, struct source *s, int64_t most)
+static int group_fill(struct group *g, struct pictures *s, int64_t most)
 {
 	int64_t bytes = 0;
 
 	for (g->n = 0; g->n < most && bytes < GROUP_BYTES; g->n++) {
 		struct image *m = &g->picture[g->n];
-		int got = source_next(s, &g->key[g->n], &g->label[g->n], m);
+		int got = pictures_next(s, &g->key[g->n], &g->label[g->n], m);
 		if (got <= 0) return got;
 		bytes += (int64_t)m->height * m->width * 3;
 	}
@@ -428,7 +243,7 @@ static int run(struct job *j, int (*write)(void *, int))
 }
 
 /* The likeliest classes of one picture, by the softmax of its scores, one record each. */
-static void print_best(const struct source *s, uint64_t key, uint32_t label, const float *score,
+static void print_best(const struct pictures *s, uint64_t key, uint32_t label, const float *score,
 	const struct classes *classes)
 {
 	bool taken[CLASSES] = { false };
@@ -442,8 +257,8 @@ static void print_best(const struct source *s, uint64_t key, uint32_t label, con
 		for (int c = 0; c < CLASSES; c++)
 			if (!taken[c] && (best < 0 || score[c] > score[best])) best = c;
 		taken[best] = true;
-		record_int(&r, "key", (int64_t)key);
-		if (s->is_pam ? s->first.labelled : s->rows.info.labelled)
+		record_key(&r, "key", key);
+		if (s->labelled)
 			record_int(&r, "label", label);
 		record_int(&r, "rank", k + 1);
 		record_int(&r, "class", best);
@@ -466,7 +281,7 @@ static int group_print(void *ctx, int place)
 }
 
 /* The number of pictures, or -1. */
-static int64_t print_classes(struct source *from, struct net *net, struct backend *on)
+static int64_t print_classes(struct pictures *from, struct net *net, struct backend *on)
 {
 	struct job j = { .from = from, .net = net, .sinks = 1, .on = on };
 	int bad = classes_open(&j.classes) || run(&j, group_print);
@@ -483,7 +298,7 @@ static void tell_ignored(const struct net *net)
 }
 
 /* Rows to the outputs; the number of pictures, or -1. */
-static int64_t write_rows(struct source *from, struct net *net, struct backend *on)
+static int64_t write_rows(struct pictures *from, struct net *net, struct backend *on)
 {
 	struct job j = { .from = from, .net = net, .sinks = flipped ? 2 : 1, .on = on };
 	struct sink *k = j.sink;
@@ -500,7 +315,6 @@ static int64_t write_rows(struct source *from, struct net *net, struct backend *
 
 int main(int argc, char **argv)
 {
-	struct source from;
 	struct net net;
 	struct nets_device on = { .b = NULL };
 
@@ -509,8 +323,6 @@ int main(int argc, char **argv)
 		LEN(opts));
 	on.batch = batch;
 	if (argc - i > 1) misuse("one source of pictures, found %d", argc - i);
-	if (flipped && out && !strcmp(flipped, out))
-		misuse("--output and --flipped name the same file");
 	if (flipped && (!out || !strcmp(flipped, "-") || !strcmp(out, "-")))
 		misuse("--flipped wants two named files: give --output too");
 	if (classify && (out || flipped || layer))
@@ -523,10 +335,13 @@ int main(int argc, char **argv)
 		misuse("--classify: the classes of %s have no names here", net.name);
 	tell_ignored(&net);
 	if (common.verbose && on.b && on.b->engine) note("products by %s", on.b->engine);
-	if (source_open(&from, i < argc ? argv[i] : "-", net.square)) die();
+	struct pictures from = {
+		.square = net.square, .by_instance = by_instance, .range = range
+	};
+	if (pictures_open(&from, i < argc ? argv[i] : "-")) die();
 	int64_t n = classify ? print_classes(&from, &net, on.b) : write_rows(&from, &net, on.b);
 	if (n < 0) die();
-	source_close(&from);
+	pictures_close(&from);
 	nets_close(&net);
 	backend_free(on.b);
 	return done(n, "pictures");

@@ -40,7 +40,7 @@ static const struct opt opts[] = {
 	{ 0, "keys", "LIST", "apart by keys: NAME:FILE,... with one key a line", OPT_STR, &lists, 0,
 	  0 },
 	{ 0, "save-stats", "FILE", "write the statistics of one set as .npz, compare nothing",
-	  OPT_STR, &save, 0, 0 },
+	  OPT_OUT, &save, 0, 0 },
 	{ 0, "any", NULL, "compare features of different extractors, protocols or handling too",
 	  OPT_FLAG, &any, 0, 0 },
 	OPT_COMMON
@@ -318,15 +318,15 @@ static int part_check(const struct side *s)
 /* Keys of both sides count in one image store. */
 static int read_keys(struct groups *s, const struct side *real, const struct side *fake)
 {
-	uint64_t *list, a = rows_root(&real->info), b = rows_root(&fake->info);
+	uint64_t *wanted, a = rows_root(&real->info), b = rows_root(&fake->info);
 
 	if (real->path && a != b)
 		return fail("%s: keys that count in %016" PRIx64 ", expected %016" PRIx64 " as in "
 			"%s (see ic-embed --by-instance)", fake->path, b, a, real->path);
 	for (int i = 0; i < s->n; i++) {
-		int64_t n = keys_read(s->group[i].text, &list);
+		int64_t n = keys_read(s->group[i].text, &wanted);
 		if (n < 0) return -1;
-		group_fill(&s->group[i], list, n);
+		group_fill(&s->group[i], wanted, n);
 	}
 	return 0;
 }

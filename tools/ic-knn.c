@@ -20,11 +20,12 @@
 
 static const char *const metric_name[] = { "cosine", "l2", "ip" };
 static const char *out, *range;
-static int k = 50, metric, approx, device, memory = 4096;
+static int k = 50, metric, approx, device;
+static int64_t memory = (int64_t)4 << 30;
 
 static const struct opt opts[] = {
 	{ 'k', "neighbours", "N", "neighbours of each row", OPT_INT, &k, 1, 4096 },
-	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR, &out,
+	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_OUT, &out,
 		0, 0 },
 	{ 0, "metric", METRICS, "what is near", OPT_WORD, &metric, 0, 0 },
 	{ 0, "rows", "A:B", "only the neighbours of rows A to B-1, counted from 0", OPT_STR, &range,
@@ -32,8 +33,9 @@ static const struct opt opts[] = {
 	{ 0, "approx", "CELLS",
 		"among the rows of so many near cells only; prints the share of neighbours found",
 		OPT_INT, &approx, 1, 1 << 20 },
-	{ 0, "memory", "MIB", "for candidates at most; with less, more pairs are multiplied twice",
-		OPT_INT, &memory, 1, 1 << 24 },
+	{ 0, "memory", "SIZE",
+		"for candidates at most; with less, more pairs are multiplied twice", OPT_SIZE,
+		&memory, 0, 0 },
 	{ 'd', "device", DEVICES, "where to multiply; the neighbours are the same", OPT_WORD,
 		&device, 0, 0 },
 	OPT_COMMON
@@ -289,7 +291,7 @@ static int run(struct search *s)
 	s->knn.query = s->query == &s->other ? &s->query_set : &s->base_set;
 	s->knn.metric = (enum knn_metric)metric;
 	s->knn.k = k;
-	s->knn.memory_bytes = (size_t)memory << 20;
+	s->knn.memory_bytes = (size_t)memory;
 	s->knn.take = write_rows;
 	s->knn.tick = tick;
 	s->knn.ctx = s;

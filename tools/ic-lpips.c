@@ -106,7 +106,7 @@ static void print_instance(const struct group *g, double lpips)
 {
 	struct record r = record_begin(stdout);
 
-	record_int(&r, "instance", (int64_t)g->instance);
+	record_key(&r, "instance", g->instance);
 	record_int(&r, "samples", g->n);
 	record_real(&r, "lpips", lpips);
 	record_end(&r);

@@ -25,7 +25,7 @@ static int64_t most;
 static bool squash, strict, orient;
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR,
+	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_OUT,
 		&out, 0, 0 },
 	{ 0, "size", "N", "side of the packed pictures in pixels (0: as they are, a PAM stream)",
 		OPT_INT, &size, 0, 4096 },
@@ -143,7 +143,7 @@ static int write_one(struct pack *p, int i, const struct source_entry *e)
 		.labelled = p->from.labels != LABELS_NONE, .label = e->label,
 		.at = (int64_t)key, .of = strict ? p->total : 0,
 	};
-	int bad = pam_write(stdout, &h, m->rgb);
+	int bad = pam_write(stdout, "standard output", &h, m->rgb);
 	free(m->rgb);
 	return bad;
 }
@@ -260,8 +260,9 @@ static int gather(struct pack *p, int n, char **path)
 	for (int i = 0; i < n; i++)
 		if (sources_add(s, path[i], labels)) return -1;
 	if (s->mixed)
-		warn("%s: pictures lie beside its sub-folders, which are no classes then: no labels",
-			s->mixed);
+		warn("%s: pictures lie beside its sub-folders, which are no classes then: "
+		     "no labels",
+		     s->mixed);
 	if (!s->n)
 		return fail(
 			"%s: no pictures found, expected .jpg .jpeg .png .ppm .pgm .pnm .pam files",
@@ -270,8 +271,9 @@ static int gather(struct pack *p, int n, char **path)
 			       : "all sources");
 	sources_sort_classes(s);
 	p->total = most && most < s->n ? most : s->n;
-	if (size) note("%" PRId64 " picture%s, %.1f MB at %d x %d", p->total, p->total == 1 ? "" : "s",
-	     3e-6 * size * size * (double)p->total, size, size);
+	if (size)
+		note("%" PRId64 " picture%s, %.1f MB at %d x %d", p->total,
+		     p->total == 1 ? "" : "s", 3e-6 * size * size * (double)p->total, size, size);
 	return 0;
 }
 

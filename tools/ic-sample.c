@@ -10,6 +10,7 @@
 #include "lib/base/rng.h"
 #include "lib/base/say.h"
 #include "lib/gan/closest.h"
+#include "lib/gan/data.h"
 #include "lib/gan/sample.h"
 #include "lib/tape/device.h"
 
@@ -76,7 +77,8 @@ struct job {
 	struct sampler s;
 	double bound;                        /* of noise */
 	struct styling styling;
-	struct features t;                   /* the instances; count 0: none */
+	const char *instances;               /* their file, or NULL */
+	struct features t;                   /* they; count 0: none */
 	struct balance classes;              /* of their labels, when drawn by temperature */
 	struct rows near;                    /* --neighbours of the instances, in their order */
 	uint64_t *seed;                      /* --seeds */
@@ -138,18 +140,10 @@ static uint32_t label_of(const struct job *j, struct spot p, int64_t i)
 }
 
 /* Row `at` of the instances at unit length. */
-static int unit_features(const struct features *t, int64_t at, real *f)
+static int unit_features(const struct job *j, int64_t at, real *f)
 {
-	double norm = 0;
-	int w = t->info.width;
-
-	features_get(t, at, 1, f);
-	for (int k = 0; k < w; k++) norm += (double)f[k] * (double)f[k];
-	if (!(norm > 0) || !isfinite(norm))
-		return fail("the instance of key %" PRIu64 " is %s", t->keys[at],
-			    norm == 0 ? "all zero" : "not finite");
-	for (int k = 0; k < w; k++) f[k] = (real)((double)f[k] / sqrt(norm));
-	return 0;
+	features_get(&j->t, at, 1, f);
+	return data_unit(j->instances, j->t.keys[at], f, j->t.info.width, f);
 }
 
 static int fill_features(const struct job *j, struct spot p, real *f)
@@ -157,13 +151,13 @@ static int fill_features(const struct job *j, struct spot p, real *f)
 	const struct features *t = &j->t;
 	double product = 0;
 
-	if (unit_features(t, p.at, f)) return -1;
+	if (unit_features(j, p.at, f)) return -1;
 	if (!(p.t > 0)) return 0;
-	if (unit_features(t, p.at + 1, j->room)) return -1;
+	if (unit_features(j, p.at + 1, j->room)) return -1;
 	for (int k = 0; k < t->info.width; k++) product += (double)f[k] * (double)j->room[k];
 	if (product < -1 + 1e-9)
-		return fail("the instances of keys %" PRIu64 " and %" PRIu64
-			    " are opposite: no way between them is the shortest",
+		return fail("%s: the rows of keys %" PRIu64 " and %" PRIu64
+			    " are opposite: no way between them is the shortest", j->instances,
 			    t->keys[p.at], t->keys[p.at + 1]);
 	sampler_between(f, j->room, p.t, t->info.width, f);
 	return 0;
@@ -233,8 +227,8 @@ static int fill(struct job *j, int64_t i, int place, struct pam_head *h)
 	if (h->labelled) h->label = label_of(j, classed, i);
 	if (j->g.c.class_cond) {
 		if ((int64_t)h->label >= j->g.c.n_classes)
-			return fail("label %u of sample %lld: the model knows %d classes", h->label,
-				    (long long)i, j->g.c.n_classes);
+			return fail("%s: knows %d classes, and sample %" PRId64 " has label %u",
+				    model, j->g.c.n_classes, i, h->label);
 		s->y[place] = (real)h->label;
 	}
 	if (fill_noise(j, i, place, h)) return -1;
@@ -253,7 +247,7 @@ static int write_closest(struct job *j)
 		struct pam_head *h = &j->c.one[k].head;
 		h->at = j->written++;
 		h->of = count / times;
-		bad = pam_write(stdout, h, j->c.one[k].rgb);
+		bad = pam_write(stdout, "standard output", h, j->c.one[k].rgb);
 	}
 	closest_clear(&j->c);
 	return bad;
@@ -271,7 +265,7 @@ static int write_batch(struct job *j, int64_t i, int n, const struct pam_head *h
 				      j->s.f + (size_t)k * (size_t)j->g.c.features);
 			if (!((i + k + 1) % each)) bad = write_closest(j);
 		} else
-			bad = pam_write(stdout, &h[k], picture[k].rgb);
+			bad = pam_write(stdout, "standard output", &h[k], picture[k].rgb);
 	return bad;
 }
 
@@ -357,53 +351,55 @@ static void check_options(void)
 }
 
 /* Where classes alone condition any labelled rows do: only their keys and labels are taken. */
-static int open_instances(struct job *j, const char *path)
+static int open_instances(struct job *j)
 {
 	struct labels l;
 
-	if (j->g.c.instance_cond || j->g.c.n_classes < 2) return features_open(&j->t, path);
-	if (labels_open(&l, path)) return -1;
+	if (j->g.c.instance_cond || j->g.c.n_classes < 2) return features_open(&j->t, j->instances);
+	if (labels_open(&l, j->instances)) return -1;
 	j->t = (struct features){ .info = l.info, .keys = l.keys, .labels = l.labels };
 	return 0;
 }
 
-static int open_classes(struct job *j, const char *path)
+static int open_classes(struct job *j)
 {
 	if (class_temperature == 1) return 0;
-	if (!path || !j->t.labels)
+	if (!j->instances || !j->t.labels)
 		return fail("%s: no labels, expected some for --class-temperature",
-			    path ? path : "no instances");
-	return balance_open(&j->classes, path, j->t.labels, (size_t)j->t.info.count,
+			    j->instances ? j->instances : "no instances");
+	return balance_open(&j->classes, j->instances, j->t.labels, (size_t)j->t.info.count,
 			    class_temperature);
 }
 
-static int open_neighbours(struct job *j, const char *path)
+static int open_neighbours(struct job *j)
 {
 	const struct rows_info *n = &j->near.info;
 
 	if (!j->g.c.instance_cond || !j->g.c.class_cond)
 		return fail("%s: not of classes and instances, which --neighbours draws", model);
-	if (!j->t.labels) return fail("%s: no labels, expected some for --neighbours", path);
+	if (!j->t.labels)
+		return fail("%s: no labels, expected some for --neighbours", j->instances);
 	if (rows_open(&j->near, neighbours)) return -1;
 	if (!rows_is_store(&j->near) || n->type != ROWS_NEAR)
 		return fail("%s: expected a store of neighbours", neighbours);
 	if (n->from != j->t.info.id || n->count != j->t.info.count)
 		return fail("%s: %" PRId64 " neighbours by features %016" PRIx64
 			    ", expected %" PRId64 " by %016" PRIx64 " as in %s",
-			    neighbours, n->count, n->from, j->t.info.count, j->t.info.id, path);
+			    neighbours, n->count, n->from, j->t.info.count, j->t.info.id,
+			    j->instances);
 	return 0;
 }
 
-static int check_instances(const struct job *j, const char *path)
+static int check_instances(const struct job *j)
 {
 	const struct features *t = &j->t;
 
 	if (t->info.count < 1 || t->info.count > UINT32_MAX)
-		return fail("%s: no instances, expected at least one", path);
+		return fail("%s: no instances, expected at least one", j->instances);
 	if (!j->g.c.instance_cond) return 0;
 	struct rows_info trained = gan_features(&j->g);
-	if (features_alike(path, &t->info, model, &trained)) return -1;
-	if (features_handled_alike(path, &t->info, model, &trained)) warn("%s", why());
+	if (features_alike(j->instances, &t->info, model, &trained)) return -1;
+	if (features_handled_alike(j->instances, &t->info, model, &trained)) warn("%s", why());
 	return 0;
 }
 
@@ -437,7 +433,7 @@ static int count_samples(struct job *j)
 	if (each) count = each * places;
 	if (!j->noises) return 0;
 	if (j->g.c.class_cond && j->g.c.n_classes > 1 && !j->t.labels && class_ < 0)
-		return fail("the model has classes: expected --class, or instances with labels");
+		return fail("%s: has classes, expected --class, or instances with labels", model);
 	if (with_steps("instances", places, between, &places) ||
 	    with_steps("noises", j->noises, between_noises, &j->noises))
 		return -1;
@@ -446,11 +442,11 @@ static int count_samples(struct job *j)
 	return 0;
 }
 
-static int open_closest(struct job *j, const char *path)
+static int open_closest(struct job *j)
 {
 	if (!j->g.c.instance_cond)
 		return fail("%s: takes no instances, expected one that does for --closest", model);
-	return closest_open(&j->c, path, &j->t.info, weights, (int)each);
+	return closest_open(&j->c, j->instances, &j->t.info, weights, (int)each);
 }
 
 /* What truncation bounds, and whose planes of noise there are: rows of noise bring none. */
@@ -468,21 +464,21 @@ static void open_styling(struct job *j)
 	j->styling = (struct styling){ isfinite(truncation) ? truncation : 1, stored || noise };
 }
 
-static int job_open(struct job *j, const char *path)
+static int job_open(struct job *j)
 {
 	if (binary_stdout() || gan_load_sampler(&j->g, model)) return -1;
 	open_styling(j);
 	if (class_ >= 0 && !j->g.c.class_cond)
 		return fail("%s: knows no classes, expected some for --class", model);
-	if (!path && j->g.c.instance_cond) path = "-";
-	if (!path && (each || between))
+	if (!j->instances && j->g.c.instance_cond) j->instances = "-";
+	if (!j->instances && (each || between))
 		misuse("--each and --between: this model takes no instances");
-	if (path && noise && !strcmp(path, "-") && !strcmp(noise, "-"))
+	if (j->instances && noise && !strcmp(j->instances, "-") && !strcmp(noise, "-"))
 		misuse("standard input can be read once");
-	if (path && (open_instances(j, path) || check_instances(j, path))) return -1;
-	if (neighbours && open_neighbours(j, path)) return -1;
-	if (open_classes(j, path) || (noise && open_noise(j))) return -1;
-	if (times && open_closest(j, path)) return -1;
+	if (j->instances && (open_instances(j) || check_instances(j))) return -1;
+	if (neighbours && open_neighbours(j)) return -1;
+	if (open_classes(j) || (noise && open_noise(j))) return -1;
+	if (times && open_closest(j)) return -1;
 	if (count_samples(j)) return -1;
 	int dim_z = model_dim_z(&j->g.c);
 	j->room = mem_new((size_t)(j->g.c.features > dim_z ? j->g.c.features : dim_z),
@@ -514,9 +510,10 @@ int main(int argc, char **argv)
 	if (!model && i < argc) model = argv[i++];
 	if (!model) misuse("no model given");
 	if (argc - i > 1) misuse("%s: found after the instances, expected no more", argv[i + 1]);
+	if (i < argc) j.instances = argv[i];
 	check_options();
 	if (seeds) parse_seeds(&j);
-	if (job_open(&j, i < argc ? argv[i] : NULL)) die();
+	if (job_open(&j)) die();
 	struct backend *b = device_open(device, precision, par_threads());
 	if (!b || sampler_open(&j.s, &j.g, batch, &j.styling, b)) die();
 	if (common.verbose && b->engine) note("products by %s", b->engine);

@@ -23,7 +23,7 @@ static const char *out, *net, *keys;
 static int64_t head_rows = HEAD_ROWS;
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE", "cat, load, export: write here", OPT_STR, &out, 0, 0 },
+	{ 'o', "output", "FILE", "cat, load, export: write here", OPT_OUT, &out, 0, 0 },
 	{ 'n', "rows", "N", "head: this many rows", OPT_LONG, &head_rows, 0, 1e15 },
 	{ 0, "net", "PREFIX", "export: the tensors PREFIX.*, without that prefix",
 		OPT_STR, &net, 0, 0 },
@@ -136,18 +136,20 @@ static int64_t text(const char *path, int64_t most)
 	struct rows r;
 	struct block b;
 	int64_t n = 0;
-	int got = 1;
+	int got = 1, bad = 0;
 
 	if (rows_open(&r, path)) return -1;
-	int bad = text_head(stdout, &r.info);
+	text_head(stdout, &r.info);
 	while (!bad && n < most && (got = rows_next(&r, &b)) > 0) {
 		const char *row = b.data;
-		for (int i = 0; i < b.n && n < most && !bad; i++, n++, row += rows_bytes(&r.info))
-			bad = stop_check() || text_row(stdout, &r.info, b.keys[i],
-				b.labels ? b.labels[i] : 0, row);
+		for (int i = 0; i < b.n && n < most && !bad; i++, n++, row += rows_bytes(&r.info)) {
+			text_row(stdout, &r.info, b.keys[i], b.labels ? b.labels[i] : 0, row);
+			bad = ferror(stdout) ? write_failed("standard output") : stop_check();
+		}
 	}
 	rows_close(&r);
-	return bad || got < 0 || text_end(stdout) ? -1 : n;
+	if (!bad && got >= 0) text_end(stdout);
+	return bad || got < 0 ? -1 : n;
 }
 
 static int64_t head(int n, char **files)
@@ -407,45 +409,61 @@ static int64_t export(int n, char **files)
 	return bad ? -1 : count;
 }
 
-static int picture(struct rows *r, int64_t row, struct pam_head *h)
+/* Picture i of a block. */
+static int picture(const struct rows *r, const struct block *b, int i, struct pam_head *h)
 {
-	struct block b;
-
-	if (stop_check() || rows_at(r, row, &b)) return -1;
-	h->key = b.keys[0];
-	h->labelled = b.labels;
-	h->label = b.labels ? b.labels[0] : 0;
-	return pam_write(stdout, h, b.data);
+	h->key = b->keys[i];
+	h->labelled = b->labels;
+	h->label = b->labels ? b->labels[i] : 0;
+	if (stop_check() || pam_write(stdout, "standard output", h,
+		(const uint8_t *)b->data + (size_t)i * rows_bytes(&r->info))) return -1;
+	h->at += h->of > 0;
+	return 0;
 }
 
-static int pictures(struct rows *r, const uint64_t *wanted, int64_t n)
+/* In the order of the keys. */
+static int64_t some_pictures(struct rows *r, struct pam_head *h)
 {
-	struct pam_head h = { .width = r->info.im_width, .height = r->info.height, .channels = 3,
-		.of = n, .from = r->info.id, .root = rows_root(&r->info) };
+	uint64_t *wanted = NULL;
+	struct block b;
+	int64_t n = rows_is_store(r) ? keys_read(keys, &wanted) :
+		fail("%s: found a row stream, expected a store for --keys", rows_path(r));
+	int bad = n < 0;
 
-	for (h.at = 0; h.at < n; h.at++) {
-		int64_t row = wanted ? rows_find(r, wanted[h.at]) : h.at;
-		if (row < 0 || picture(r, row, &h)) return -1;
+	h->of = n;
+	for (int64_t i = 0; i < n && !bad; i++) {
+		int64_t row = rows_find(r, wanted[i]);
+		bad = row < 0 || rows_at(r, row, &b) || picture(r, &b, 0, h);
 	}
-	return 0;
+	free(wanted);
+	return bad ? -1 : n;
+}
+
+/* A stream has its id at its end only, and perhaps not said how many come: nor do its pictures. */
+static int64_t all_pictures(struct rows *r, struct pam_head *h)
+{
+	struct block b;
+	int64_t n = 0;
+	int got;
+
+	h->of = r->info.count < 0 ? 0 : r->info.count;
+	while ((got = rows_next(r, &b)) > 0)
+		for (int i = 0; i < b.n; i++, n++)
+			if (picture(r, &b, i, h)) return -1;
+	return got < 0 ? -1 : n;
 }
 
 static int64_t pam(int n, char **files)
 {
 	struct rows r;
-	uint64_t *wanted = NULL;
-	int64_t count = -1;
 
 	(void)n;
 	if (binary_stdout() || rows_open(&r, files[0])) return -1;
-	if (!rows_is_store(&r))
-		fail("%s: found a row stream, expected a store of pictures, as ic-pack -o or "
-			"ic-store cat -o writes", files[0]);
-	else if (r.info.channels != 3)
-		fail("%s: found %s rows, expected pictures of 3 channels", files[0], r.info.kind);
-	else count = keys ? keys_read(keys, &wanted) : r.info.count;
-	if (count >= 0 && pictures(&r, wanted, count)) count = -1;
-	free(wanted);
+	struct pam_head h = { .width = r.info.im_width, .height = r.info.height, .channels = 3,
+		.from = r.info.id, .root = rows_root(&r.info) };
+	int64_t count = r.info.channels != 3 ?
+		fail("%s: found %s rows, expected pictures of 3 channels", rows_path(&r),
+			r.info.kind) : keys ? some_pictures(&r, &h) : all_pictures(&r, &h);
 	rows_close(&r);
 	return count;
 }

@@ -1,5 +1,6 @@
 /* ic-train: images, features and neighbours -> checkpoint. */
 #include "formats/lock.h"
+#include "formats/part.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/beside.h"
 #include "lib/base/fail.h"
@@ -12,7 +13,6 @@
 #include "lib/gan/train.h"
 #include "lib/tape/device.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -31,15 +31,15 @@ static struct diffaug_policy policy;
 static struct watch_plan plan = { .samples = 1024 };
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE", "the checkpoint", OPT_STR, &out, 0, 0 },
+	{ 'o', "output", "FILE", "the checkpoint", OPT_OUT, &out, 0, 0 },
 	{ 0, "preset", "NAME|FILE",
 	  "options of a published run, or of a file; those given as well count more", OPT_STR,
 	  &preset, 0, 0 },
 	{ 0, "backbone", "biggan|stylegan2", "the networks and their losses", OPT_WORD, &backbone,
 	  0, 0 },
 	{ 0, "steps", "N", "stop after this many steps", OPT_LONG, &steps, -1, 1e12 },
-	{ 'm', "minutes", "M", "stop after this long; 0: the initial state", OPT_REAL, &minutes, -1,
-	  1e7 },
+	{ 'm', "minutes", "M", "stop after so many minutes; 0: the initial state", OPT_REAL,
+	  &minutes, -1, 1e7 },
 	{ 0, "class", NULL, "condition on labels as well (alone, without features)", OPT_FLAG,
 	  &by_class, 0, 0 },
 	{ 0, "labels", "FILE", "labels for --class, by key, in place of those of the images",
@@ -90,9 +90,9 @@ static const struct opt opts[] = {
 	{ 's', "seed", "N", "seed of weights, noise and order", OPT_LONG, &seed, 0, 9e15 },
 	{ 0, "every", "N", "images between checkpoints, pictures and scores", OPT_LONG, &every, 1,
 	  1e15 },
-	{ 0, "log", "FILE", "losses and scores, JSON lines", OPT_STR, &plan.trail.log, 0, 0 },
+	{ 0, "log", "FILE", "losses and scores, JSON lines", OPT_OUT, &plan.trail.log, 0, 0 },
 	{ 0, "pictures", "FILE", "samples of fixed noise through time, a PAM stream of 16 a row",
-	  OPT_STR, &plan.trail.pictures, 0, 0 },
+	  OPT_OUT, &plan.trail.pictures, 0, 0 },
 	{ 0, "tb", "DIR", "losses, scores and pictures for TensorBoard", OPT_STR, &plan.trail.board,
 	  0, 0 },
 	{ 0, "instances", "FILE",
@@ -115,7 +115,7 @@ static const struct opt opts[] = {
 	  OPT_SIZE, &memory, 0, 0 },
 	{ 0, "profile", NULL, "at the end print the time of each kind of step", OPT_FLAG, &profile,
 	  0, 0 },
-	{ 0, "dump-tape", "FILE", "write the generator step's program as TSV", OPT_STR, &tape_file,
+	{ 0, "dump-tape", "FILE", "write the generator step's program as TSV", OPT_OUT, &tape_file,
 	  0, 0 },
 	{ 0, "recompute", NULL,
 	  "a third or more less memory for activations, a sixth more work, the same result",
@@ -412,12 +412,13 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 		if (!take_up_part(g, r)) from = r->part;
 		else if (refuse()) return -1;
 	}
+	if (!common.force && trail_check(&plan.trail, from != NULL)) return -1;
 	if (!from) return ring_begin(r, common.force);
 	note("%s: going on after step %" PRId64, from, g->step);
 	return ring_resume(r, g->step);
 }
 
-/* Images of each kind that a step shows the generator. */
+/* Images of a step, as they are counted: those that move the generator. */
 static int64_t a_step(void)
 {
 	return (int64_t)batch * accumulate;
@@ -499,11 +500,11 @@ static int rehearse(const struct gan *g, const struct recipe *r, const struct bu
 
 static int dump(const struct tape *t)
 {
-	FILE *f = fopen(tape_file, "w");
+	struct part part;
 
-	if (!f) return fail("%s:", tape_file);
-	tape_dump(t, f);
-	return fclose(f) ? fail("%s:", tape_file) : 0;
+	if (part_open(&part, tape_file, true)) return -1;
+	tape_dump(t, part.f);
+	return part_close(&part);
 }
 
 static void tell(const char *line)
@@ -578,7 +579,8 @@ static void take_preset(void)
 		return;
 	}
 	char *file = mem_text("%s.conf", preset);
-	if (beside_find("presets", file, path)) misuse("--preset: %s; ic-train(1) has the names", why());
+	if (beside_find("presets", file, path))
+		misuse("--preset: %s; ic-train(1) has the names", why());
 	opt_file(path, opts, LEN(opts));
 	free(file);
 }

@@ -99,13 +99,6 @@ void blas_dgemm(bool ta, bool tb, int m, int n, int k, double alpha, const doubl
 		m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-void blas_sgemv(bool ta, int m, int n, float alpha, const float *a, int lda, const float *x,
-	float beta, float *y)
-{
-	cblas_sgemv(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda, x, 1, beta,
-		    y, 1);
-}
-
 void blas_dsyrk(int n, int k, double alpha, const double *a, int lda, double *c, int ldc)
 {
 	cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, n, k, alpha, a, lda, 1, c, ldc);

@@ -18,9 +18,6 @@ void blas_sgemm(bool ta, bool tb, int m, int n, int k, float alpha, const float 
 		const float *b, int ldb, float beta, float *c, int ldc);
 void blas_dgemm(bool ta, bool tb, int m, int n, int k, double alpha, const double *a, int lda,
 		const double *b, int ldb, double beta, double *c, int ldc);
-/* a[m][n] */
-void blas_sgemv(bool ta, int m, int n, float alpha, const float *a, int lda, const float *x,
-		float beta, float *y);
 /* Upper triangle of c[n][n] += alpha * a^T a, a[k][n]. */
 void blas_dsyrk(int n, int k, double alpha, const double *a, int lda, double *c, int ldc);
 /* b[n][m] becomes the x of l x = b, l[n][n] lower triangular; what is above its diagonal is not

@@ -18,7 +18,7 @@ int fail(const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	if (n > 0 && (size_t)n < sizeof text && text[n - 1] == ':')
+	if (n > 0 && (size_t)n < sizeof text && fmt[strlen(fmt) - 1] == ':')
 		snprintf(text + n, sizeof text - (size_t)n, " %s", strerror(err));
 	/* Names out of foreign files: one line, nothing that a terminal obeys */
 	for (char *p = text; *p; p++)

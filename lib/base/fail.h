@@ -2,7 +2,7 @@
 #ifndef IC_FAIL_H
 #define IC_FAIL_H
 
-/* Records one line for this thread (a trailing colon appends strerror(errno)) and returns -1.
+/* Records one line for this thread (a colon at the end of fmt appends strerror(errno)); returns -1.
  * A message names the file, what was found and what was expected; lower case, no full stop. */
 int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *why(void);                       /* the last line recorded by this thread; never NULL */

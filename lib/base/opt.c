@@ -1,5 +1,4 @@
-/* opt: the option table as parser, preset file and checkpoint text; --help and --completion are in
- * help.c. */
+/* opt: the option table as parser and preset file; --help and --completion are in help.c. */
 #include "lib/base/opt.h"
 #include "lib/base/fail.h"
 #include "lib/base/help.h"
@@ -135,7 +134,8 @@ static int set(const struct opt *o, const char *value)
 	case OPT_REAL: return set_real(o, value);
 	case OPT_SIZE: return set_size(o, value);
 	case OPT_WORD: return set_word(o, value);
-	case OPT_STR:  return set_string(o, value);
+	case OPT_STR:
+	case OPT_OUT:  return set_string(o, value);
 	}
 	return fail("--%s: an option of unknown kind", o->name);
 }
@@ -211,20 +211,27 @@ static bool same_file(const char *a, const char *b)
 	return !stat(a, &s) && !stat(b, &t) && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
 }
 
-/* What --output replaces cannot be another file of the same command. */
-static void check_output(char **operand, int operands, const struct opt *opts, int count)
+static const char *text_of(const struct opt *o)
 {
-	const struct opt *o = find(opts, count, "output", strlen("output"));
-	const char *out = o ? *(const char *const *)o->at : NULL;
+	bool text = o->kind == OPT_STR || o->kind == OPT_OUT;
+	return text ? *(const char *const *)o->at : NULL;
+}
+
+/* A file that is written cannot be another file of the same command. */
+static void check_output(const struct opt *o, char **operand, int operands, const struct opt *opts,
+			 int count)
+{
+	const char *out = o->kind == OPT_OUT ? text_of(o) : NULL;
 	struct stat st;
 
 	if (!out || !strcmp(out, "-") || (!stat(out, &st) && !S_ISREG(st.st_mode))) return;
 	for (int i = 0; i < operands; i++)
-		if (same_file(out, operand[i])) misuse("--output: found %s, which is read", out);
+		if (same_file(out, operand[i]))
+			misuse("--%s: found %s, which is read", o->name, out);
 	for (int i = 0; i < count; i++) {
-		const char *other = opts[i].kind == OPT_STR ? *(const char *const *)opts[i].at : "";
+		const char *other = text_of(&opts[i]);
 		if (&opts[i] != o && other && same_file(out, other))
-			misuse("--output: found %s, which is --%s", out, opts[i].name);
+			misuse("--%s: found %s, which is --%s", o->name, out, opts[i].name);
 	}
 }
 
@@ -254,7 +261,7 @@ int opt_parse(int argc, char **argv, const char *usage, const char *summary, con
 		}
 	}
 	for (int i = 0; i < n; i++) argv[argc - n + i] = operand[i];
-	check_output(operand, n, opts, count);
+	for (int i = 0; i < count; i++) check_output(&opts[i], operand, n, opts, count);
 	free(operand);
 	par_set_threads(common.threads);
 	return argc - n;
@@ -265,7 +272,7 @@ int opt_set(const struct opt *opts, int count, const char *name, const char *val
 	const struct opt *o = find(opts, count, name, strlen(name));
 
 	if (!o) return fail("'%s' is no option", name);
-	if (o->kind != OPT_STR) return set(o, value);
+	if (o->kind != OPT_STR && o->kind != OPT_OUT) return set(o, value);
 	char *copy = mem_text("%s", value);
 	texts = mem_grow(texts, texts_count + 1, sizeof *texts);
 	texts[texts_count++] = copy;
@@ -341,34 +348,7 @@ int opt_text(const struct opt *o, char *buf, size_t size)
 		n = word_length(o, &word);
 		return snprintf(buf, size, "%.*s", n, word);
 	case OPT_STR:
-		if (*(const char *const *)o->at)
-			return snprintf(buf, size, "%s", *(const char *const *)o->at);
-		return -1;
+	case OPT_OUT:  return text_of(o) ? snprintf(buf, size, "%s", text_of(o)) : -1;
 	}
 	return -1;
-}
-
-static bool is_common(const struct opt *o)
-{
-	return (const char *)o->at >= (const char *)&common &&
-	       (const char *)o->at < (const char *)(&common + 1);
-}
-
-/* Not the common options: how a result was computed (threads) is no part of it.  Strings never
- * given have no line. */
-int opt_print(const struct opt *opts, int count, char *buf, int size)
-{
-	int len = 0;
-
-	for (int i = 0; i < count; i++) {
-		int n = is_common(&opts[i]) ? -1 : opt_text(&opts[i], NULL, 0);
-		if (n < 0) continue;
-		char *value = mem_new((size_t)n + 1, 1);
-		opt_text(&opts[i], value, (size_t)n + 1);
-		bool fits = buf && len < size;
-		len += snprintf(fits ? buf + len : NULL, fits ? (size_t)(size - len) : 0,
-				"%s = %s\n", opts[i].name, value);
-		free(value);
-	}
-	return len;
 }

@@ -13,6 +13,7 @@ enum opt_kind {
 	OPT_REAL,                            /* double at; min..max */
 	OPT_SIZE,                            /* int64_t at: bytes, as 512M or 2G (of 1024) */
 	OPT_STR,                             /* const char * at */
+	OPT_OUT,                             /* the same, a file that the program writes */
 	OPT_WORD,                            /* int at: index into arg, the words "a|b|c" */
 };
 
@@ -46,7 +47,7 @@ extern struct common common;
  * operands mix.  Operands are moved to the end of argv, in order; returns the index of the first.
  * usage: the operands, as "[rows]"; summary: one line.  --help prints to stdout and exits 0,
  * --version likewise, --completion prints a bash completion script and exits 0; misuse prints one
- * line with a hint and exits 2: also when --output names a file that another option or an operand
+ * line with a hint and exits 2: also when an OPT_OUT names a file that another option or an operand
  * names.  Installs the signal handlers of say.h and sets the number of threads. */
 int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *,
 	      int count);
@@ -57,9 +58,5 @@ void opt_file(const char *path, const struct opt *, int count);
 
 /* Sets one option by name from text, as the command line would; -1 after fail() when it cannot. */
 int opt_set(const struct opt *, int count, const char *name, const char *value);
-
-/* Prints "name = value" lines of the table's present values into buf (for checkpoints); returns the
- * length needed. */
-int opt_print(const struct opt *, int count, char *buf, int size);
 
 #endif

@@ -123,6 +123,15 @@ void record_int(struct record *r, const char *name, int64_t value)
 	put(r, buf);
 }
 
+void record_key(struct record *r, const char *name, uint64_t key)
+{
+	char buf[32];
+
+	snprintf(buf, sizeof buf, "%llu", (unsigned long long)key);
+	field(r, name);
+	put(r, buf);
+}
+
 /* JSON has no word for what is not finite: null. */
 void record_real(struct record *r, const char *name, double value)
 {

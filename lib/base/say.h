@@ -50,6 +50,7 @@ struct record { FILE *f; int count; char head[4096], row[16384]; size_t head_len
 struct record record_begin(FILE *);
 void record_text(struct record *, const char *name, const char *value);
 void record_int(struct record *, const char *name, int64_t value);
+void record_key(struct record *, const char *name, uint64_t key);
 /* the fewest of 15, 16, 17 digits that read back equal */
 void record_real(struct record *, const char *name, double value);
 void record_end(struct record *);

@@ -1,6 +1,5 @@
 /* budget: memory and time of a training run before it begins. */
 #include "lib/gan/budget.h"
-#include "lib/base/fail.h"
 #include "lib/base/say.h"
 #include "lib/gan/sample.h"
 #include "lib/gan/train.h"
@@ -29,12 +28,12 @@ static size_t largest_tensor(const struct params *ps)
 /* Multiply-adds of a step without regularisers. */
 static double plain_work(const struct phases *p)
 {
-	return (double)p->r.d_steps * (double)tape_flops(p->d.t) + (double)tape_flops(p->g.t);
+	return (double)p->r.d_steps * (double)tape_multiply_adds(p->d.t) + (double)tape_multiply_adds(p->g.t);
 }
 
 static double each(const struct phase *f, int every)
 {
-	return f->t ? (double)tape_flops(f->t) / every : 0;
+	return f->t ? (double)tape_multiply_adds(f->t) / every : 0;
 }
 
 /* How much more it is with them, on the average. */

@@ -5,6 +5,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +123,7 @@ int data_open(struct data *d, const char *images, const char *features, const ch
 	if (open_store(&d->images, images, "images", ROWS_U8)) goto fail;
 	d->n = d->images.info.count;
 	if (d->n < 1 || d->n > UINT32_MAX) {
-		fail("%s: %lld images, expected 1 to 2^32", images, (long long)d->n);
+		fail("%s: %" PRId64 " images, expected 1 to %" PRIu32, images, d->n, UINT32_MAX);
 		goto fail;
 	}
 	if (features && open_derived(d, features, near, flipped)) goto fail;
@@ -151,20 +152,16 @@ void data_seed(struct data *d, uint64_t seed)
 	d->epoch = -1;                       /* its order was another seed's */
 }
 
-int data_feature(struct rows *r, int64_t i, real *f)
+int data_unit(const char *name, uint64_t key, const float *x, int width, real *f)
 {
-	struct block b;
 	double norm = 0;
-	int w = r->info.width;
 
-	if (rows_at(r, i, &b)) return -1;
-	const float *x = b.data;
-	for (int k = 0; k < w; k++) norm += (double)x[k] * (double)x[k];
+	for (int k = 0; k < width; k++) norm += (double)x[k] * (double)x[k];
 	if (!(norm > 0) || !isfinite(norm))
-		return fail("%s: the row of key %llu is %s", rows_path(r),
-			    (unsigned long long)b.keys[0], norm == 0 ? "all zero" : "not finite");
+		return fail("%s: the row of key %" PRIu64 " is %s", name, key,
+			    norm == 0 ? "all zero" : "not finite");
 	norm = sqrt(norm);
-	for (int k = 0; k < w; k++) f[k] = (real)((double)x[k] / norm);
+	for (int k = 0; k < width; k++) f[k] = (real)((double)x[k] / norm);
 	return 0;
 }
 
@@ -204,8 +201,11 @@ static int take_image(struct data *d, int64_t i, bool mirrored, real *x)
 
 static int take_feature(struct data *d, struct rng *r, int64_t i, real *f)
 {
-	bool mirrored = d->flipped.s && (rng_u32(r) & 1);
-	return data_feature(mirrored ? &d->flipped : &d->features, i, f);
+	struct rows *from = d->flipped.s && (rng_u32(r) & 1) ? &d->flipped : &d->features;
+	struct block b;
+
+	if (rows_at(from, i, &b)) return -1;
+	return data_unit(rows_path(from), b.keys[0], b.data, from->info.width, f);
 }
 
 static int64_t batches_per_epoch(const struct data *d, int batch)

@@ -50,8 +50,8 @@ void data_style(const struct data *, int64_t draw, const struct phases *, bool p
 /* Draws what the augmentation does to each picture of a batch, number `draw`. */
 void data_augment(const struct data *, int64_t draw, struct diffaug *);
 
-/* f[width] of one row of a feature store, at unit length; fails naming the key of a row that is
- * zero or not finite. */
-int data_feature(struct rows *, int64_t i, real *f);
+/* The features x[width] of row `key` of the file `name` at unit length, f[width], which may be x.
+ * 0, or -1 after fail(): they are zero or not finite. */
+int data_unit(const char *name, uint64_t key, const float *x, int width, real *f);
 
 #endif

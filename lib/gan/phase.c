@@ -163,7 +163,7 @@ static void list_state(struct phases *p, struct held held[HELD])
 	memcpy(held, all, sizeof all);
 }
 
-static void send(struct phases *p)
+static void put_state(struct phases *p)
 {
 	struct held held[HELD];
 
@@ -194,7 +194,7 @@ static int settle(struct phases *p, bool memory)
 			device ? backend_take(p->b, held[i].n * sizeof(real)) : held[i].here;
 		if (device && !*held[i].there) return fail("no memory for weights on the device");
 	}
-	if (device) send(p);
+	if (device) put_state(p);
 	return 0;
 }
 
@@ -207,8 +207,8 @@ static void unsettle(struct phases *p)
 		if (*held[i].there != held[i].here) backend_give(p->b, *held[i].there);
 }
 
-static int open(struct phases *p, struct gan *s, const struct recipe *r, struct backend *b,
-		bool memory)
+static int open_phases(struct phases *p, struct gan *s, const struct recipe *r,
+		       struct backend *b, bool memory)
 {
 	int R = s->c.resolution;
 
@@ -226,12 +226,12 @@ static int open(struct phases *p, struct gan *s, const struct recipe *r, struct 
 
 int phase_open(struct phases *p, struct gan *s, const struct recipe *r, struct backend *b)
 {
-	return open(p, s, r, b, true);
+	return open_phases(p, s, r, b, true);
 }
 
 int phase_plan(struct phases *p, struct gan *s, const struct recipe *r, struct backend *b)
 {
-	return open(p, s, r, b, false);
+	return open_phases(p, s, r, b, false);
 }
 
 struct phase_bytes phase_bytes(struct phases *p)
@@ -279,7 +279,7 @@ void phase_restart(struct phases *p)
 	for (int i = 0; i < PHASES; i++) p->each[i].batches = 0;
 	p->d_moves = 0;
 	p->lost = false;
-	send(p);
+	put_state(p);
 }
 
 /* After a loss that is not finite: again, to name the first such value. */

@@ -1,6 +1,5 @@
 /* sample: the averaged generator in evaluation mode. */
 #include "lib/gan/sample.h"
-#include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
 
@@ -44,7 +43,7 @@ static int build(struct sampler *p, struct gan *s, int batch, const struct styli
 		.t = tape_new(), .batch = batch, .dim_z = model_dim_z(c), .side = c->resolution
 	};
 	p->g = scope_open(p->t, &s->gp, s->ema, training);
-	p->z = mem_new((size_t)(batch * p->dim_z), sizeof *p->z);
+	p->z = mem_new((size_t)batch, (size_t)p->dim_z * sizeof *p->z);
 	if (c->class_cond) p->y = mem_new((size_t)batch, sizeof *p->y);
 	p->pixels = mem_new((size_t)batch * (size_t)(3 * p->side * p->side), sizeof *p->pixels);
 	if (c->instance_cond) p->f = mem_new((size_t)batch * (size_t)c->features, sizeof *p->f);

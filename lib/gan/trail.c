@@ -29,6 +29,32 @@ static int flush(FILE *f, const char *path)
 	return fflush(f) || ferror(f) ? fail("%s:", path) : 0;
 }
 
+static bool begins(const char *path, const char *mark)
+{
+	char head[16];
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(head, 1, strlen(mark), f) : 0;
+
+	if (f) fclose(f);
+	return n == strlen(mark) && !memcmp(head, mark, n);
+}
+
+/* mark: how the file of a run that goes on begins. */
+static int check(const char *path, const char *mark, bool resumed)
+{
+	struct stat st;
+
+	if (!path || stat(path, &st) || !S_ISREG(st.st_mode) || !st.st_size) return 0;
+	if (resumed && begins(path, mark)) return 0;
+	return fail("%s: exists%s (-f overwrites)", path, resumed ? ", not of this run" : "");
+}
+
+int trail_check(const struct trail_plan *plan, bool resumed)
+{
+	if (check(plan->log, "{\"step\":", resumed)) return -1;
+	return check(plan->pictures, "P7\n", resumed);
+}
+
 int trail_open(struct trail *t, const struct trail_plan *plan, bool fresh)
 {
 	struct stat st;
@@ -63,12 +89,13 @@ static int rewind_log(struct trail *t, int64_t step, const char *last)
 {
 	char *line = NULL;
 	size_t room = 0;
+	ssize_t got;
 	long keep = 0;
 	long long at;
 
 	rewind(t->log);
-	while (is_file(t->log) && getline(&line, &room, t->log) > 0 &&
-	       line[strlen(line) - 1] == '\n' && sscanf(line, "{\"step\":%lld", &at) == 1 &&
+	while (is_file(t->log) && (got = getline(&line, &room, t->log)) > 0 &&
+	       line[got - 1] == '\n' && sscanf(line, "{\"step\":%lld", &at) == 1 &&
 	       at <= step && strcmp(line, last))
 		keep = ftell(t->log);
 	free(line);
@@ -123,7 +150,8 @@ static int show_row(struct trail *t, int64_t step, const uint8_t *rgb, int side)
 
 	for (int k = 0; k < TRAIL_PICTURES; k++) {
 		h.key = (uint64_t)k;
-		if (pam_write(t->pictures, &h, rgb + (size_t)k * (size_t)side * (size_t)side * 3))
+		if (pam_write(t->pictures, t->plan.pictures, &h,
+			      rgb + (size_t)k * (size_t)side * (size_t)side * 3))
 			return -1;
 	}
 	return flush(t->pictures, t->plan.pictures);

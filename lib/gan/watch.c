@@ -215,11 +215,8 @@ static int condition(struct watch *w, struct sampler *p, int k, int64_t i)
 	if (p->y) p->y[k] = labels ? (real)labels[at] : 0;
 	if (!p->f) return 0;
 	real *f = p->f + (size_t)k * (size_t)w->s->c.features;
-	double norm = 0;
 	features_get(&w->instances, at, 1, f);
-	for (int j = 0; j < w->s->c.features; j++) norm += (double)f[j] * (double)f[j];
-	for (int j = 0; j < w->s->c.features; j++) f[j] = (real)((double)f[j] / sqrt(norm));
-	return 0;
+	return data_unit(w->plan.instances, w->instances.keys[at], f, w->s->c.features, f);
 }
 
 /* Samples number first.. of the run's seed. */

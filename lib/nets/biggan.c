@@ -40,9 +40,7 @@ struct biggan biggan_default(void)
 				.shared_dim_feat = 512,
 				.n_classes = 1000,
 				.features = 2048,
-				.instance_cond = true,
-				.bn_eps = 1e-5,
-				.sn_eps = 1e-6 };
+				.instance_cond = true };
 }
 
 int biggan_check(const struct biggan *c)
@@ -188,35 +186,34 @@ void biggan_d_params(const struct biggan *c, struct params *ps)
 }
 
 /* gain is 1 + a map of y, shift another; neither map has a bias. */
-static val norm(struct scope *s, const struct biggan *c, const char *block, const char *name, val x,
-		val y)
+static val norm(struct scope *s, const char *block, const char *name, val x, val y)
 {
 	char part[64];
 	val map[2];
 
 	for (int i = 0; i < 2; i++) {
 		snprintf(part, sizeof part, "%s.%s.%s", block, name, i ? "bias" : "gain");
-		map[i] = layer_dense(s, part, y, c->sn_eps, false);
+		map[i] = layer_dense(s, part, y, false);
 	}
 	snprintf(part, sizeof part, "%s.%s", block, name);
-	return layer_norm_relu(s, part, x, scale(s->t, map[0], 1, 1), map[1], c->bn_eps);
+	return layer_norm_relu(s, part, x, scale(s->t, map[0], 1, 1), map[1]);
 }
 
-static val block_conv(struct scope *s, const struct biggan *c, const char *block, const char *name,
-		      val x, enum conv_scale scale)
+static val block_conv(struct scope *s, const char *block, const char *name, val x,
+		      enum conv_scale scale)
 {
 	char part[64];
 	snprintf(part, sizeof part, "%s.%s", block, name);
-	return layer_conv(s, part, x, scale, c->sn_eps, true);
+	return layer_conv(s, part, x, scale, true);
 }
 
 /* The 1x1 shortcut and its bias come before the upsampling, which commutes with them. */
-static val g_block(struct scope *s, const struct biggan *c, const char *block, val x, val y)
+static val g_block(struct scope *s, const char *block, val x, val y)
 {
 	struct tape *t = s->t;
-	val h = block_conv(s, c, block, "conv1", norm(s, c, block, "bn1", x, y), CONV_UP);
-	h = block_conv(s, c, block, "conv2", norm(s, c, block, "bn2", h, y), CONV_SAME);
-	return add(t, h, up2(t, block_conv(s, c, block, "conv_sc", x, CONV_SAME)));
+	val h = block_conv(s, block, "conv1", norm(s, block, "bn1", x, y), CONV_UP);
+	h = block_conv(s, block, "conv2", norm(s, block, "bn2", h, y), CONV_SAME);
+	return add(t, h, up2(t, block_conv(s, block, "conv_sc", x, CONV_SAME)));
 }
 
 val biggan_g(struct scope *s, const struct biggan *c, val z, val y, val f)
@@ -231,38 +228,37 @@ val biggan_g(struct scope *s, const struct biggan *c, val z, val y, val f)
 	     c->instance_cond == (f >= 0));
 	if (y >= 0) e = pick(t, scope_param(s, "shared.weight"), y);
 	if (f >= 0) {
-		val g = layer_dense(s, "shared_feat", f, c->sn_eps, true);
+		val g = layer_dense(s, "shared_feat", f, true);
 		e = e < 0 ? g : concat(t, e, g, 3);
 	}
-	val h = layer_dense(s, "linear", slice(t, z, 3, 0, k), c->sn_eps, true);
+	val h = layer_dense(s, "linear", slice(t, z, 3, 0, k), true);
 	h = reshape(t, h, shape4(n, 4, 4, p->g_out[0] * ch));
 	for (int i = 0; i < p->g_stages; i++) {
 		snprintf(block, sizeof block, "blocks.%d.0", i);
 		segment(t);
-		h = g_block(s, c, block, h, concat(t, e, slice(t, z, 3, (i + 1) * k, k), 3));
+		h = g_block(s, block, h, concat(t, e, slice(t, z, 3, (i + 1) * k, k), 3));
 		snprintf(block, sizeof block, "blocks.%d.1", i);
 		if (i != p->g_attention) continue;
 		segment(t);
-		h = layer_attention(s, block, h, c->sn_eps);
+		h = layer_attention(s, block, h);
 	}
 	segment(t);
 	h = layer_norm_relu(s, "output_layer.0", h, scope_param(s, "output_layer.0.gain"),
-			    scope_param(s, "output_layer.0.bias"), 1e-5);
-	return hyptan(t, layer_conv(s, "output_layer.2", h, CONV_SAME, c->sn_eps, true));
+			    scope_param(s, "output_layer.0.bias"));
+	return hyptan(t, layer_conv(s, "output_layer.2", h, CONV_SAME, true));
 }
 
 /* Pooling commutes with the bias and with the 1x1 shortcut and comes before both. */
-static val d_block(struct scope *s, const struct biggan *c, const char *block, val x, bool first,
-		   bool down)
+static val d_block(struct scope *s, const char *block, val x, bool first, bool down)
 {
 	struct tape *t = s->t;
 	struct shape d = tape_shape(t, x);
-	val h = block_conv(s, c, block, "conv1", first ? x : lrelu(t, x, 0), CONV_SAME);
+	val h = block_conv(s, block, "conv1", first ? x : lrelu(t, x, 0), CONV_SAME);
 	val sc = down ? layer_pool2(t, x) : x;
 
-	h = block_conv(s, c, block, "conv2", lrelu(t, h, 0), down ? CONV_DOWN : CONV_SAME);
+	h = block_conv(s, block, "conv2", lrelu(t, h, 0), down ? CONV_DOWN : CONV_SAME);
 	if (down || d.d[3] != tape_shape(t, h).d[3])
-		sc = block_conv(s, c, block, "conv_sc", sc, CONV_SAME);
+		sc = block_conv(s, block, "conv_sc", sc, CONV_SAME);
 	return add(t, h, sc);
 }
 
@@ -279,19 +275,19 @@ val biggan_d(struct scope *s, const struct biggan *c, val x, val y, val f)
 	for (int i = 0; i < p->d_blocks; i++) {
 		snprintf(block, sizeof block, "blocks.%d.0", i);
 		segment(t);
-		x = d_block(s, c, block, x, i == 0, i < p->d_down);
+		x = d_block(s, block, x, i == 0, i < p->d_down);
 		snprintf(block, sizeof block, "blocks.%d.1", i);
 		if (i != p->d_attention) continue;
 		segment(t);
-		x = layer_attention(s, block, x, c->sn_eps);
+		x = layer_attention(s, block, x);
 	}
 	val h = lrelu(t, x, 0);
 	h = sum_to(t, h, shape4(d.d[0], 1, 1, tape_shape(t, h).d[3]));
-	if (y >= 0) e = pick(t, layer_sn(s, "embed", c->sn_eps), y);
+	if (y >= 0) e = pick(t, layer_sn(s, "embed"), y);
 	if (f >= 0) {
-		val g = layer_dense(s, "linear_feat", f, c->sn_eps, true);
+		val g = layer_dense(s, "linear_feat", f, true);
 		e = e < 0 ? g : concat(t, e, g, 3);
 	}
-	return add(t, layer_dense(s, "linear", h, c->sn_eps, true),
+	return add(t, layer_dense(s, "linear", h, true),
 		   sum_to(t, mul(t, e, h), shape4(d.d[0], 1, 1, 1)));
 }

@@ -16,7 +16,6 @@ struct biggan {
 	int dim_z;                           /* as asked for; see biggan_dim_z */
 	int shared_dim;                      /* class embedding width */
 	int shared_dim_feat;                 /* width of the generator's map of the features */
-	double bn_eps, sn_eps;
 };
 
 struct biggan biggan_default(void);          /* spec biggan 1.1; 64, ch 64, instance-conditioned */

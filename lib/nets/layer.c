@@ -6,6 +6,11 @@
 
 enum { NAME = 96 };
 
+/* Of the published runs (spec biggan 1.1): added to variances; the least norm that a vector of the
+ * spectral norm is divided by. */
+#define BN_EPS 1e-5
+#define SN_EPS 1e-6
+
 static char *join(char part[NAME], const char *name, const char *leaf)
 {
 	must(snprintf(part, NAME, "%s.%s", name, leaf) < NAME);
@@ -13,11 +18,11 @@ static char *join(char part[NAME], const char *name, const char *leaf)
 }
 
 /* u is of the outputs: W is [rest, out] here, or [out, rest] for tables. */
-val layer_sn(struct scope *s, const char *name, double eps)
+val layer_sn(struct scope *s, const char *name)
 {
 	struct tape *t = s->t;
 	val w = scope_param(s, "%s.weight", name), u = scope_param(s, "%s.u0", name);
-	val u1, sigma = power(t, w, u, scope_is_table(s, "%s.weight", name), eps, &u1);
+	val u1, sigma = power(t, w, u, scope_is_table(s, "%s.weight", name), SN_EPS, &u1);
 
 	if (s->train) {
 		scope_update(s, u1, "%s.u0", name);
@@ -31,11 +36,10 @@ static val layer_bias(struct scope *s, const char *name, val x)
 	return add(s->t, x, scope_param(s, "%s.bias", name));
 }
 
-val layer_conv(struct scope *s, const char *name, val x, enum conv_scale scale_, double eps,
-	       bool bias)
+val layer_conv(struct scope *s, const char *name, val x, enum conv_scale scale_, bool bias)
 {
 	struct tape *t = s->t;
-	val w = layer_sn(s, name, eps);
+	val w = layer_sn(s, name);
 	int p = tape_shape(t, w).d[0] / 2;
 	val y = scale_ == CONV_UP ? conv_up2(t, x, w) : scale_ == CONV_DOWN ? conv_sum2(t, x, w)
 		: conv(t, x, w, 1, (struct pads){ p, p, p, p });
@@ -45,10 +49,10 @@ val layer_conv(struct scope *s, const char *name, val x, enum conv_scale scale_,
 	return bias ? layer_bias(s, name, y) : y;
 }
 
-val layer_dense(struct scope *s, const char *name, val x, double eps, bool bias)
+val layer_dense(struct scope *s, const char *name, val x, bool bias)
 {
 	struct tape *t = s->t;
-	val w = layer_sn(s, name, eps);
+	val w = layer_sn(s, name);
 	struct shape d = tape_shape(t, x), k = tape_shape(t, w);
 	val y = matmul(t, reshape(t, x, shape4(1, 1, d.d[0], d.d[3])), w, false, false);
 
@@ -77,7 +81,7 @@ static void batch_statistics(struct scope *s, const char *name, val x, val *mean
 		     "%s.stored_var", name);
 }
 
-val layer_norm_relu(struct scope *s, const char *name, val x, val gain, val shift, double eps)
+val layer_norm_relu(struct scope *s, const char *name, val x, val gain, val shift)
 {
 	struct tape *t = s->t;
 	val mean, var;
@@ -88,12 +92,12 @@ val layer_norm_relu(struct scope *s, const char *name, val x, val gain, val shif
 		mean = scope_param(s, "%s.stored_mean", name);
 		var = scope_param(s, "%s.stored_var", name);
 	}
-	val a = mul(t, gain, recip(t, root(t, scale(t, var, 1, eps))));
+	val a = mul(t, gain, recip(t, root(t, scale(t, var, 1, BN_EPS))));
 	val b = sub(t, shift, mul(t, mean, a));
 	return lrelu(t, add(t, mul(t, x, a), b), 0);
 }
 
-val layer_attention(struct scope *s, const char *name, val x, double eps)
+val layer_attention(struct scope *s, const char *name, val x)
 {
 	struct tape *t = s->t;
 	struct shape d = tape_shape(t, x);
@@ -103,14 +107,14 @@ val layer_attention(struct scope *s, const char *name, val x, double eps)
 
 	for (int i = 0; i < 3; i++) {
 		q[i] = layer_conv(s, join(part, name, (const char *[]){ "theta", "phi", "g" }[i]),
-				  x, CONV_SAME, eps, false);
+				  x, CONV_SAME, false);
 		if (i) q[i] = maxpool2(t, q[i]);
 	}
 	val o = attention(t, reshape(t, q[0], shape4(n, 1, pixels, c8)),
 			  reshape(t, q[1], shape4(n, 1, pixels / 4, c8)),
 			  reshape(t, q[2], shape4(n, 1, pixels / 4, c2)));
 	o = layer_conv(s, join(part, name, "o"), reshape(t, o, shape4(n, d.d[1], d.d[2], c2)),
-		       CONV_SAME, eps, false);
+		       CONV_SAME, false);
 	return add(t, mul(t, o, scope_param(s, "%s.gamma", name)), x);
 }
 

@@ -12,7 +12,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { TAPS = 5, CHANNELS = 512 };           /* at most so many in a tap */
 

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { BLOCKS = 12, HEAD = 64, NAME = 96 };
 

@@ -4,7 +4,7 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/stat/kmeans.h"
-#include "lib/stat/picked.h"
+#include "lib/stat/subset.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -214,7 +214,7 @@ static int visit_cell(struct visit *v, int64_t cell)
 	const struct knn *job = v->job;
 	uint32_t *query = v->query + v->start[cell];
 	int64_t n = v->start[cell + 1] - v->start[cell];
-	struct picked rows, queries;
+	struct subset rows, queries = { .of = NULL };
 
 	if (!n) return 0;
 	for (int64_t i = 0; i < n; i++) {
@@ -222,15 +222,15 @@ static int visit_cell(struct visit *v, int64_t cell)
 		query[i] += (uint32_t)v->from;
 	}
 	v->cell = cell;
-	picked_open(&rows, c->base, c->row + c->start[cell], c->start[cell + 1] - c->start[cell]);
-	picked_open(&queries, job->query, query, n);
 	struct knn part = { .base = &rows.set, .query = &queries.set, .metric = job->metric,
 		.k = job->k, .others = job->others, .reach = v->reach, .take = take_cell,
 		.ctx = v };
-	int bad = knn_search(&part, 0, n);
+	int bad = subset_open(&rows, c->base, c->row + c->start[cell],
+			c->start[cell + 1] - c->start[cell]) ||
+		subset_open(&queries, job->query, query, n) || knn_search(&part, 0, n) ? -1 : 0;
 	knn_effort_add(&v->job->effort, &part.effort);
-	picked_close(&rows);
-	picked_close(&queries);
+	subset_close(&rows);
+	subset_close(&queries);
 	v->visited += n;
 	if (!bad && job->tick)
 		job->tick(job->ctx, (double)v->visited / v->probes / (double)(v->last - v->first));

@@ -16,7 +16,7 @@ struct batch {
 };
 
 struct harvest {
-	const struct knn *job;               /* first six fields: the caller's */
+	const struct knn *job;               /* the fields down to room: the caller's */
 	const struct ground *ground;
 	struct shelf *base, *query;          /* the same among the rows of one set */
 	struct shortlist *list;              /* of queries, inside one set also of base rows, */

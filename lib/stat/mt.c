@@ -22,7 +22,7 @@ static void twist(struct mt *m)
 	m->at = 0;
 }
 
-uint32_t mt_next(struct mt *m)
+static uint32_t next(struct mt *m)
 {
 	if (m->at == N) twist(m);
 	uint32_t y = m->state[m->at++];
@@ -34,7 +34,7 @@ uint32_t mt_next(struct mt *m)
 
 float mt_float(struct mt *m)
 {
-	return (float)mt_next(m) / (float)UINT32_MAX;
+	return (float)next(m) / (float)UINT32_MAX;
 }
 
 void mt_permutation(uint32_t *p, int64_t n, uint32_t seed)
@@ -44,7 +44,7 @@ void mt_permutation(uint32_t *p, int64_t n, uint32_t seed)
 	mt_seed(&m, seed);
 	for (int64_t i = 0; i < n; i++) p[i] = (uint32_t)i;
 	for (int64_t i = 0; i + 1 < n; i++) {
-		int64_t j = i + mt_next(&m) % (n - i);
+		int64_t j = i + next(&m) % (n - i);
 		uint32_t t = p[i];
 		p[i] = p[j];
 		p[j] = t;

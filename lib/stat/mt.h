@@ -8,10 +8,9 @@
 struct mt { uint32_t state[624]; int at; };
 
 void mt_seed(struct mt *, uint32_t seed);    /* init_genrand */
-uint32_t mt_next(struct mt *);
-/* next / (2^32 - 1) in float, as faiss: 1.0 can occur */
+/* The next number / (2^32 - 1) in float, as faiss: 1.0 can occur. */
 float mt_float(struct mt *);
-/* faiss's rand_perm: position i in turn swaps with i + next mod (n - i). */
+/* faiss's rand_perm: position i in turn swaps with i + the next number mod (n - i). */
 void mt_permutation(uint32_t *p, int64_t n, uint32_t seed);
 
 #endif

@@ -5,10 +5,8 @@
 #include "lib/base/mem.h"
 #include "lib/base/par.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { FEW = 16, PANEL = 4 * NEAR_RIGHT };
 enum { STRIPS = PASS_BOTH / PASS_STRIP, GROUPS = PASS_TILE / PASS_GROUP };

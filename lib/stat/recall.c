@@ -2,7 +2,7 @@
 #include "lib/stat/recall.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
-#include "lib/stat/picked.h"
+#include "lib/stat/subset.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ int recall_open(struct recall *r, const struct knn *job, int64_t first, int64_t 
 {
 	int64_t rows = last - first, n = rows < RECALL_ROWS ? rows : RECALL_ROWS;
 	struct rng rng = rng_at(0, 0);
-	struct picked queries;
+	struct subset queries;
 
 	*r = (struct recall){ .k = job->k, .n = n };
 	r->query = mem_new((size_t)n, sizeof *r->query);
@@ -39,12 +39,11 @@ int recall_open(struct recall *r, const struct knn *job, int64_t first, int64_t 
 		int64_t from = rows * i / n, part = rows * (i + 1) / n - from;
 		r->query[i] = (uint32_t)(first + from + rng_below(&rng, (uint32_t)part));
 	}
-	picked_open(&queries, job->query, r->query, n);
 	struct knn exact = { .base = job->base, .query = &queries.set, .metric = job->metric,
 		.k = job->k, .others = job->others, .take = take, .ctx = r };
-	int bad = knn_search(&exact, 0, n);
-	picked_close(&queries);
-	return bad;
+	int bad = subset_open(&queries, job->query, r->query, n) || knn_search(&exact, 0, n);
+	subset_close(&queries);
+	return bad ? -1 : 0;
 }
 
 void recall_close(struct recall *r)

@@ -1,4 +1,4 @@
-/* subset: rows by position in a larger set; neighbours there are fetched together. */
+/* subset: rows by position in a larger set; those side by side there are fetched together. */
 #include "lib/stat/subset.h"
 #include "lib/base/mem.h"
 
@@ -18,11 +18,18 @@ static int fetch(const struct knn_set *set, int64_t first, int n, float *to)
 	return 0;
 }
 
+static const float *row(const struct knn_set *set, int64_t i)
+{
+	const struct subset *s = set->ctx;
+
+	return s->of->row(s->of, s->at[i]);
+}
+
 int subset_open(struct subset *s, const struct knn_set *of, const uint32_t *at, int64_t n)
 {
 	*s = (struct subset){ .of = of, .at = at };
 	s->set = (struct knn_set){ .name = of->name, .count = n, .width = of->width,
-		.fetch = fetch, .ctx = s };
+		.fetch = fetch, .row = of->row ? row : NULL, .ctx = s };
 	s->keys = mem_big((size_t)n, sizeof *s->keys, "keys");
 	if (of->norm) s->set.norm = mem_big((size_t)n, sizeof *s->set.norm, "norms");
 	if (!s->keys || (of->norm && !s->set.norm)) {

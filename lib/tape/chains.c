@@ -6,7 +6,6 @@
  * to join an earlier one of the same space when everything else it reads is ready by then and the
  * two share data; the earlier place is then the place of both. */
 #include "lib/tape/impl.h"
-#include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
 #include <stdlib.h>

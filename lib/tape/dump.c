@@ -1,5 +1,6 @@
 /* dump: a tape as TSV, one line an instruction. */
 #include "lib/tape/impl.h"
+#include "lib/base/fail.h"
 
 static const char *op_text(int op)
 {
@@ -24,7 +25,7 @@ void tape_dump(const struct tape *t, FILE *f)
 		fprintf(f, "%d\t%s\t", v, op_text(i->op));
 		for (int k = 0; k < i->n_in; k++) fprintf(f, "%s%d", k ? "," : "", i->in[k]);
 		fprintf(f, "\t%d,%d,%d,%d\t", i->s.d[0], i->s.d[1], i->s.d[2], i->s.d[3]);
-		for (int k = 0; k < 7; k++) fprintf(f, "%d,", i->a.i[k]);
+		for (size_t k = 0; k < LEN(i->a.i); k++) fprintf(f, "%d,", i->a.i[k]);
 		fprintf(f, "%g,%g\t%d\t%d\t", (double)i->a.f[0], (double)i->a.f[1], i->live,
 			i->group);
 		if (i->again >= 0)

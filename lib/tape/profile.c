@@ -39,7 +39,7 @@ static double least_work(const struct tape *t, const struct instr *i)
 	return (double)tape_work(t, i) * (fewer ? 16. / 36 : 1);
 }
 
-int64_t tape_flops(const struct tape *t)
+int64_t tape_multiply_adds(const struct tape *t)
 {
 	int64_t n = 0;
 

@@ -5,7 +5,6 @@
 #include "kernels/power.h"
 
 #include <limits.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>

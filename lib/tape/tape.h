@@ -143,7 +143,7 @@ int tape_run(struct tape *);                 /* 0; -1 after fail() when a device
 size_t tape_arena_bytes(const struct tape *);
 size_t tape_scratch_bytes(const struct tape *);   /* of the backend, for the step that needs most */
 size_t tape_sum_bytes(const struct tape *);       /* what all values would take without reuse */
-int64_t tape_flops(const struct tape *);          /* multiply-adds of conv and matmul in one run */
+int64_t tape_multiply_adds(const struct tape *);  /* of all products and convolutions in one run */
 /* Bytes that the steps of one run read and write, each view once, and scratch once either way. */
 double tape_traffic(const struct tape *);
 /* after tape_run_checked: first instruction with a non-finite result, or -1 */

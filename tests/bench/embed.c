@@ -133,8 +133,8 @@ int main(int argc, char **argv)
 	}
 	measure(&b, atoi(argv[4]), least);
 	struct worker *one = b.worker;
-	work = 1e-9 * (double)tape_flops(one->first);
-	if (one->second) work += 1e-9 * (double)tape_flops(one->second) / WORKER_BATCH;
+	work = 1e-9 * (double)tape_multiply_adds(one->first);
+	if (one->second) work += 1e-9 * (double)tape_multiply_adds(one->second) / WORKER_BATCH;
 	double rate = work * b.pictures / (threads == 1 ? least[1] : least[0]);
 	printf("%s\tic\t%.4f\t%.4f\t%.2f\t%.0f\t%.2f\n", argv[1], least[0], least[1], work, rate,
 		2 * rate / peak_sgemm(threads));

@@ -107,6 +107,9 @@ ok "a thousand, and said to be scores" sh -c 'ic-store ls scores.mdb | grep -q "
 	awk "!/^#/ { bad += NF != 1001 } END { exit bad }"'
 check_same "the class is that of the largest score" "awk -F '\t' '\$2 == 1 { print \$3 }' classes.tsv" \
 	"ic-store dump scores.mdb | awk '!/^#/ { m = 2; for (i = 3; i <= NF; i++) if (\$i > \$m) m = i; print m - 2 }'"
+check_same "the largest key is no number below zero" \
+	"ic-store pam a.mdb | LC_ALL=C sed 's/ key=0 / key=18446744073709551615 /' | ic-embed --classify - | cut -f 1 | sed -n 2p" \
+	"echo 18446744073709551615"
 exits 2 "--classify with --output" ic-embed --classify a.mdb -o x.mdb
 exits 2 "--classify with --layer" ic-embed --classify --layer logits a.mdb
 ok "pictures of any size and shape" sh -c "cat '$golden/32.ppm' '$golden/64.ppm' >all.ppm; printf 'P6\n3 2\n255\nabcdefghijklmnopqr' >>all.ppm

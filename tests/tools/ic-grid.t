@@ -3,7 +3,7 @@
 . tests/tap.sh
 
 top=$PWD
-cd "$TMP"
+cd "$TMP" || exit 1
 # picture GREY SIDE [COMMENT]: one PAM picture of one colour.
 picture()
 {

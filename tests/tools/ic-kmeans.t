@@ -69,6 +69,12 @@ ok "or one more" test "$(picked 6 balanced | cut -f 2 | sort | uniq -c | awk '{ 
 check_same "until there are no more" "picked 400 balanced | cut -f 1 | sort -n" "picked 400 random | cut -f 1 | sort -n"
 check_same "again the same" "picked 40 balanced" "picked 40 balanced"
 exits 2 "random rows have no centres" ic-kmeans -k 4 --method random --centres x.mdb f.mdb
+cp f.mdb kept.mdb
+for o in centres assign; do
+	fails_with "--$o: found f.mdb, which is read" "--$o on its input" ic-kmeans -k 4 f.mdb -o x.mdb --$o f.mdb -f
+done
+fails_with "which is --centres" "two outputs of one name" ic-kmeans -k 4 f.mdb -o x.mdb --centres x.mdb -f
+ok "its input is as it was" cmp f.mdb kept.mdb
 grep -v '^#' f.txt | cut -f 1,3- | { sed -n '1,/^#meta/p' f.txt; printf '#key\tvalues\n'; cat; echo '#end'; } |
 	ic-store load - -o plain.mdb 2>/dev/null
 fails_with "plain.mdb: rows without labels" "balanced without labels" ic-kmeans -k 4 --method balanced plain.mdb

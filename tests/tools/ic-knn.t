@@ -127,16 +127,16 @@ ok "no cut stream passes" test -z "$survived"
 # A store taken up again is the same store.
 text 12000 40 4 | ic-store load - -o l.mdb 2>/dev/null
 ok "a longer search" ic-knn -k 100 l.mdb -o whole.mdb
-ok "with little memory, several stretches of rows" ic-knn --memory 5 -k 100 l.mdb -o less.mdb
+ok "with little memory, several stretches of rows" ic-knn --memory 5M -k 100 l.mdb -o less.mdb
 ok "the same, byte for byte" cmp less.mdb whole.mdb
-ok "told how far the bounds reached" sh -c 'ic-knn -v --memory 5 --rows :2000 -k 100 l.mdb 2>&1 >/dev/null | grep -q "8 bits left [1-9]"'
+ok "told how far the bounds reached" sh -c 'ic-knn -v --memory 5M --rows :2000 -k 100 l.mdb 2>&1 >/dev/null | grep -q "8 bits left [1-9]"'
 # stopped_and_resumed BYTES OPTIONS...: a run with these options that is stopped once it has written so much, and its second half.
 stopped_and_resumed()
 {
 	local bytes=$1 pid
 	shift
 	rm -f part.mdb
-	ic-knn -q -t 1 --memory 5 -k 100 "$@" l.mdb -o part.mdb >/dev/null 2>stopped &
+	ic-knn -q -t 1 --memory 5M -k 100 "$@" l.mdb -o part.mdb >/dev/null 2>stopped &
 	pid=$!
 	while kill -0 $pid 2>/dev/null && [ "$(stat -c %s part.mdb.part 2>/dev/null || echo 0)" -le "$bytes" ]; do
 		sleep 0.02

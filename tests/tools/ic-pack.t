@@ -4,7 +4,7 @@
 
 top=$PWD
 golden=$top/tests/golden/images
-cd "$TMP"
+cd "$TMP" || exit 1
 mkdir -p pictures/bags pictures/shoes/high pictures/.hidden flat empty
 cp "$golden"/p_rgb*.png pictures/bags
 cp "$golden"/j_42*.jpg pictures/shoes
@@ -59,6 +59,10 @@ tar cf pax.tar --format=pax --exclude=.hidden --sort=name pictures
 ok "a tar of folders" ic-pack folders.tar -o tar.mdb --size 16
 ok "has the classes of the folder" has_labels tar.mdb "0 0 0 0 0 0 0 0 0 1 1 1 1 1 1 "
 check_same "with and without the folder around" "ic-pack --size 16 folders.tar | contents -" \
+	"ic-pack --size 16 inner.tar | contents -"
+# A file on standard input of which a part has been read is what is left of it.
+(echo a line && cat inner.tar) >behind.tar
+check_same "a tar behind a line on standard input" "{ read -r; ic-pack --size 16 -; } <behind.tar | contents -" \
 	"ic-pack --size 16 inner.tar | contents -"
 check_same "a PAX tar through a pipe" "cat pax.tar | ic-pack --size 16 - | contents -" \
 	"ic-pack --size 16 folders.tar | contents -"

@@ -150,7 +150,7 @@ opposite()
 		ic-store load -o o.mdb
 }
 ok "opposite instances" opposite
-fails_with "keys 0 and 77 are opposite" "no way between opposite instances" \
+fails_with "o.mdb: the rows of keys 0 and 77 are opposite" "no way between opposite instances" \
 	ic-sample m.st o.mdb --seeds 1 --between 1
 
 one_line()
@@ -239,6 +239,11 @@ fails_with "crop.mdb: made by another extractor: protocol lite-crop, expected li
 	ic-sample gen.safetensors crop.mdb -n 1
 fails_with "crop.mdb: made by another extractor: protocol lite-crop, expected lite as in f.mdb" "nor do they condition a score" \
 	ic-train a.mdb f.mdb n.mdb --instances crop.mdb -o x.st --ch 2 -b 4 --steps 1
+# A row of zeros has no direction to condition on.
+ic-store dump f.mdb | awk -F '\t' -v OFS='\t' '$1 == 1 { for (i = 2; i <= NF; i++) $i = 0 } { print }' | ic-store load -o flat.mdb
+fails_with "flat.mdb: the row of key 1 is all zero" "an instance of zeros" ic-sample m.st flat.mdb --each 1
+fails_with "flat.mdb: the row of key 1 is all zero" "nor is it shown or scored" \
+	ic-train a.mdb f.mdb n.mdb --instances flat.mdb --pictures flat.pam -o x.st --ch 2 -b 4 --steps 1
 ok "mirrored features of another protocol" ic-embed --protocol lite-crop a.mdb -o crop2.mdb --flipped pcrop.mdb
 fails_with "pcrop.mdb: made by another extractor: protocol lite-crop, expected lite as in f.mdb" "nor mirrored pictures" \
 	ic-train a.mdb f.mdb n.mdb --flipped pcrop.mdb -o x.st --ch 2 -b 4 --steps 1

@@ -137,8 +137,14 @@ fails_with "no row has key 4" "a picture that is not there" bash -c 'echo 4 | ic
 fails_with "expected a key" "a key that is none" bash -c 'echo four | ic-store pam images.mdb --keys - | cat; exit ${PIPESTATUS[1]}'
 fails_with "images.mdb: found a row store, expected lines that begin with a key" "a store is no list of keys" \
 	bash -c 'ic-store pam --keys images.mdb images.mdb | cat; exit ${PIPESTATUS[0]}'
-fails_with "expected a store of pictures, as ic-pack -o" "nor a stream a store" \
-	bash -c 'ic-store cat images.mdb | ic-store pam - | cat; exit ${PIPESTATUS[1]}'
+fails_with "standard input: found a row stream, expected a store for --keys" "nor a stream a store" \
+	bash -c 'ic-store cat images.mdb | ic-store pam - --keys /dev/null | cat; exit ${PIPESTATUS[1]}'
+check_same "a stream of unknown length has the same pictures" "ic-store cat images.mdb | ic-store pam -" \
+	"ic-store pam images.mdb | sed 's/ at=.*//'"
+counted() { ic-store cat images.mdb | { head -c 16 && printf '\3\0\0\0\0\0\0\0' && tail -c +9; }; }
+check_same "one that says its length numbers them" "counted | ic-store pam -" "ic-store pam images.mdb | sed 's/ from=.*//'"
+fails_with "ends after row" "a stream cut short gives fewer pictures, and fails" \
+	bash -c 'ic-store cat images.mdb | head -c 200 | ic-store pam - | cat; exit ${PIPESTATUS[2]}'
 fails_with "f32.mdb: found a row store, expected text as ic-store dump writes" "a store is no text" ic-store load f32.mdb
 fails_with "expected pictures" "features are no pictures" bash -c 'ic-store pam f32.mdb | cat; exit ${PIPESTATUS[0]}'
 

@@ -43,6 +43,8 @@ interrupt()
 	[ ! -e cut.st ] && [ -e cut.st.part ] && [ $status -eq "$3" ]
 }
 ok "SIGKILL leaves a checkpoint and no output" interrupt KILL 2 137
+# Zeros are what a crash of the machine leaves of a line.
+printf '\0\0\n' >>cut.jsonl
 ok "the rest of the run" ic-train $A -o cut.st $small --steps 9 --every 24 --log cut.jsonl --pictures cut.pam \
 	--score a.feats.mdb --score-samples 20
 check_same "killed and resumed ends with the same checkpoint" "cat cut.st" "cat whole.st"
@@ -119,6 +121,9 @@ exits 2 "no such augmentation" ic-train $A -o x.st --steps 1 --diffaug translati
 
 check_same "a dry run counts images, side and steps to an epoch" "ic-train --dry-run $A $small --accumulate 2 | cut -f1,2,10" \
 	"printf '#images\tside\tsteps_per_epoch\n40\t32\t2\n'"
+# Attribute 7 of a convolution tells apart those of its image as it is, upsampled and before pooling.
+ok "a tape as lines" ic-train --dry-run $A $small --dump-tape tape.tsv
+check_same "says what each instruction does" "awk -F'\t' '\$2 == \"conv\" { split(\$5, a, \",\"); print a[8] }' tape.tsv | sort -u" "seq 0 2"
 # The plan of --dry-run and what a run really takes, for networks whose arena outweighs the program by far.
 agrees()
 {
@@ -171,6 +176,21 @@ exits 2 "an unknown option" ic-train $A -o x.st --stepz 1
 fails_with "not a regular file" "a device as output" ic-train $A -o /dev/full $small --steps 1 -f
 fails_with "No such file" "no such folder" ic-train $A -o no/such.st $small --steps 1
 fails_with "No space" "a log that cannot be written" ic-train $A -o x.st $small --steps 10 --log /dev/full
+echo kept >kept
+cp a.feats.mdb feats.kept
+fails_with "kept: exists, not of this run (-f" "a run that goes on with a log that is none" \
+	ic-train $A -o x.st $small --steps 10 --log kept
+rm x.st.part
+for o in log pictures; do
+	fails_with "kept: exists (-f overwrites)" "--$o of a new run on a file that is there" \
+		ic-train $A -o x.st $small --steps 1 --$o kept
+	fails_with "--$o: found a.feats.mdb, which is read" "nor on a store of the run" \
+		ic-train $A -o x.st $small --steps 1 -f --$o a.feats.mdb
+done
+ok "they are as they were" eval 'cmp a.feats.mdb feats.kept && test "$(cat kept)" = kept && test ! -e x.st'
+ok "-f overwrites the log" ic-train $A -o x.st $small --steps 10 -f --log kept
+ok "with its own" eval 'head -c 8 kept | grep -q "{.step.:"'
+rm x.st
 
 # A checkpoint cut at every 97th byte (of its head, then more widely) is refused by every reader.
 cuts()
