@@ -13,6 +13,6 @@ int append_create(struct append **, const char *path, const struct rows_info *, 
 /* Full blocks, and a shorter one at the end. */
 int append_put(struct append *, const struct block *, uint64_t id);
 int append_seal(struct append *, int64_t total, uint64_t id);
-void append_close(struct append *);          /* leaves the part when it has blocks */
+void append_close(struct append *);          /* leaves a part of blocks to resume */
 
 #endif

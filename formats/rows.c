@@ -126,8 +126,9 @@ static int looks_like_store(const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) return fail("%s:", path);
 	ssize_t n = read(fd, first, sizeof first);
+	if (n < 0) fail("%s:", path);
 	close(fd);
-	return pages_sniff(first, (int)n);
+	return n < 0 ? -1 : pages_sniff(first, (int)n);
 }
 
 int rows_open(struct rows *r, const char *path)

@@ -288,8 +288,8 @@ static int add_font(struct sources *s, const char *path, const void *bytes, size
 	return got ? -1 : agree(s, path, LABELS_NONE);
 }
 
-/* Reads a stream once to see where each picture begins and what its label is. */
-static int pam_index(struct sources *s, const char *path, struct pam *p, const uint8_t *bytes,
+/* Reads a stream once to see where each picture begins in the map and what its label is. */
+static int pam_index(struct sources *s, const char *path, struct pam *p, const struct map *map,
 		     int64_t *labelled)
 {
 	struct pam_head head;
@@ -300,10 +300,15 @@ static int pam_index(struct sources *s, const char *path, struct pam *p, const u
 		off_t start = ftello(p->f);
 		got = pam_read(p, &head, &pixels);
 		if (got <= 0) break;
+		off_t end = ftello(p->f);
+		if (start < 0 || end < 0 || (size_t)end > map->bytes) {
+			got = fail("%s: changed while it was read", path);
+			break;
+		}
 		struct source_entry *e = add(s, mem_text("%s: picture %d", path, i));
 		e->skip = (uint32_t)strlen(path) + 2;
-		e->bytes = bytes + start;
-		e->size = (size_t)(ftello(p->f) - start);
+		e->bytes = (const uint8_t *)map->p + start;
+		e->size = (size_t)(end - start);
 		e->label = head.label;
 		*labelled += head.labelled;
 	}
@@ -311,13 +316,13 @@ static int pam_index(struct sources *s, const char *path, struct pam *p, const u
 	return got;
 }
 
-static int add_pam(struct sources *s, const char *path, const char *name, const uint8_t *bytes)
+static int add_pam(struct sources *s, const char *path, const char *name, const struct map *map)
 {
 	struct pam p;
 	int64_t from = s->n, labelled = 0;
 
 	if (pam_open(&p, path)) return -1;
-	int bad = pam_index(s, name, &p, bytes, &labelled);
+	int bad = pam_index(s, name, &p, map, &labelled);
 	pam_close(&p);
 	if (bad) return -1;
 	if (labelled && labelled != s->n - from)
@@ -328,7 +333,7 @@ static int add_pam(struct sources *s, const char *path, const char *name, const 
 
 /* Copies a pipe on standard input into an unnamed file and puts that in its place: archives are
  * counted and sorted before their first picture is packed. */
-static int spool(int to)
+static int spool(int to, const char *name)
 {
 	enum { PORTION = 1 << 16 };
 	char buf[PORTION];
@@ -339,9 +344,9 @@ static int spool(int to)
 		if (n < 0 && errno != EINTR) return fail("standard input:");
 		for (ssize_t at = 0, put; at < n; at += put)
 			if ((put = write(to, buf + at, (size_t)(n - at))) < 0)
-				return fail("temporary file:");
+				return fail("%s:", name);
 	}
-	return dup2(to, STDIN_FILENO) < 0 || lseek(to, 0, SEEK_SET) ? fail("temporary file:") : 0;
+	return dup2(to, STDIN_FILENO) < 0 || lseek(to, 0, SEEK_SET) ? fail("%s:", name) : 0;
 }
 
 static int seekable_stdin(void)
@@ -356,7 +361,7 @@ static int seekable_stdin(void)
 	int bad = fd < 0 ? fail("%s:", name) : 0;
 	if (fd >= 0) {
 		unlink(name);
-		bad = spool(fd);
+		bad = spool(fd, name);
 		close(fd);
 	}
 	free(name);
@@ -387,7 +392,7 @@ static int add_file(struct sources *s, const char *path, const char *labels)
 	s->file[s->files++].map = m;
 	if (idx_is(m.p, m.bytes)) return add_idx(s, name, m.p, m.bytes, labels);
 	if (labels) return fail("%s: found no IDX file, and labels were given for one", name);
-	if (is_pam_stream(m.p, m.bytes)) return add_pam(s, path, name, m.p);
+	if (is_pam_stream(m.p, m.bytes)) return add_pam(s, path, name, &m);
 	if (is_picture(m.p, m.bytes)) {
 		struct source_entry *e = add(s, mem_text("%s", name));
 		e->bytes = m.p;
@@ -480,9 +485,12 @@ static int read_file(const char *path, uint8_t **bytes, size_t *n)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0) return fail("%s:", path);
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
+	int bad = fstat(fd, &st) ? fail("%s: stat:", path) : 0;
+	if (!bad && (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES))
+		bad = fail("%s: found no regular file of at most %d bytes", path, FILE_MAX_BYTES);
+	if (bad) {
 		close(fd);
-		return fail("%s: found no regular file of at most %d bytes", path, FILE_MAX_BYTES);
+		return -1;
 	}
 	*bytes = mem_new((size_t)st.st_size, 1);
 	*n = 0;
@@ -490,7 +498,7 @@ static int read_file(const char *path, uint8_t **bytes, size_t *n)
 	while (*n < (size_t)st.st_size &&
 	       (got = read(fd, *bytes + *n, (size_t)st.st_size - *n)) > 0)
 		*n += (size_t)got;
-	int bad = got > 0 ? 0 : fail(got ? "%s:" : "%s: became shorter while it was read", path);
+	bad = got > 0 ? 0 : fail(got ? "%s:" : "%s: became shorter while it was read", path);
 	close(fd);
 	if (bad) free(*bytes);
 	return bad;

@@ -91,7 +91,8 @@ static int sniff(const char **path)
 	FILE *f = in ? stdin : fopen(*path, "rb");
 	if (!f) return fail("%s:", *path);
 	int c = getc(f);
-	if (c == EOF && ferror(f)) return stop_check() ? -1 : fail("%s:", *path);
+	if (c == EOF && ferror(f))
+		return stop_check() ? -1 : fail("%s:", in ? "standard input" : *path);
 	if (in && c != EOF) ungetc(c, f);
 	if (!in) fclose(f);
 	if (c == 0xff || c == 0x89)          /* as JPEG and PNG begin, and no rows do */
