@@ -1,5 +1,6 @@
 /* ic-train: images, features and neighbours -> checkpoint. */
 #include "formats/lock.h"
+#include "formats/part.h"
 #include "kernels/cpu/blas.h"
 #include "lib/base/beside.h"
 #include "lib/base/fail.h"
@@ -230,9 +231,10 @@ static int take_up_part(struct gan *g, const struct ring *r)
 	struct gan left;
 
 	if (!gan_load(&left, r->part)) return take_up(g, &left, r->part);
-	int64_t step = r->keep ? ring_newest(r, INT64_MAX) : -1;
 	char *what = mem_text("%s", why());
-	if (step >= 0)
+	int64_t step = r->keep ? ring_newest(r, INT64_MAX) : -1;
+	if (step < 0) fail("%s", what);
+	else
 		fail("%s; %s.%" PRId64 " is an earlier state: moved to %s the run goes on from it",
 		     what, r->name, step, r->part);
 	free(what);
@@ -292,11 +294,13 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	g->options = options_text(g, d);
 	if (d->instance_cond) g->features_meta = mem_text("%s", d->features.info.meta);
 	if (dry_run) return 0;
-	if (!access(out, F_OK)) {
+	int ended = part_exists(out), left = part_exists(r->part);
+	if (ended < 0 || left < 0) return -1;
+	if (ended) {
 		if (!take_up_end(g)) from = out;
 		else if (refuse()) return -1;
 	}
-	if (!access(r->part, F_OK)) {
+	if (left) {
 		if (!take_up_part(g, r)) from = r->part;
 		else if (refuse()) return -1;
 	}
@@ -387,11 +391,11 @@ static int rehearse(const struct gan *g, const struct recipe *r, const struct bu
 
 static int dump(const struct tape *t)
 {
-	FILE *f = fopen(tape_file, "w");
+	struct part to;
 
-	if (!f) return fail("%s:", tape_file);
-	tape_dump(t, f);
-	return fclose(f) ? fail("%s:", tape_file) : 0;
+	if (part_open(&to, tape_file, true)) return -1;
+	tape_dump(t, to.f);
+	return part_close(&to);
 }
 
 static void tell(const char *line)
