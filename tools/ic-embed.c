@@ -28,7 +28,7 @@ static int which, protocol, layer, device, precision, batch = 32;
 static bool by_instance, classify;
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR,
+	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_OUT,
 		&out, 0, 0 },
 	{ 'n', "net", NETS, "the network", OPT_WORD, &which, 0, 0 },
 	{ 'w', "weights", "FILE",
@@ -41,7 +41,7 @@ static const struct opt opts[] = {
 		&classify, 0, 0 },
 	{ 0, "by-instance", NULL, "rows of generated pictures have the keys of their instances",
 		OPT_FLAG, &by_instance, 0, 0 },
-	{ 0, "flipped", "FILE", "also write the features of the mirrored pictures here", OPT_STR,
+	{ 0, "flipped", "FILE", "also write the features of the mirrored pictures here", OPT_OUT,
 		&flipped, 0, 0 },
 	{ 0, "rows", "A:B", "only pictures A to B-1 of a store, counted from 0", OPT_STR, &range,
 		0, 0 },
@@ -510,8 +510,6 @@ int main(int argc, char **argv)
 		LEN(opts));
 	on.batch = batch;
 	if (argc - i > 1) misuse("one source of pictures, found %d", argc - i);
-	if (flipped && out && !strcmp(flipped, out))
-		misuse("--output and --flipped name the same file");
 	if (flipped && (!out || !strcmp(flipped, "-") || !strcmp(out, "-")))
 		misuse("--flipped wants two named files: give --output too");
 	if (classify && (out || flipped || layer))

@@ -40,7 +40,7 @@ static const struct opt opts[] = {
 	{ 0, "keys", "LIST", "apart by keys: NAME:FILE,... with one key a line", OPT_STR, &lists, 0,
 	  0 },
 	{ 0, "save-stats", "FILE", "write the statistics of one set as .npz, compare nothing",
-	  OPT_STR, &save, 0, 0 },
+	  OPT_OUT, &save, 0, 0 },
 	{ 0, "any", NULL, "compare features of different extractors, protocols or handling too",
 	  OPT_FLAG, &any, 0, 0 },
 	OPT_COMMON

@@ -18,7 +18,7 @@ static int columns, rows, scale, gap = 2;
 static bool labels;
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE", "PNG file to write; - is stdout", OPT_STR, &out, 0, 0 },
+	{ 'o', "output", "FILE", "PNG file to write; - is stdout", OPT_OUT, &out, 0, 0 },
 	{ 'c', "columns", "N", "pictures of each stream in a row (0: see the page)", OPT_INT,
 	  &columns, 0, 10000 },
 	{ 'r', "rows", "N", "at most N rows (0: all)", OPT_INT, &rows, 0, 1000000 },

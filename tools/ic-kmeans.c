@@ -34,7 +34,7 @@ static bool distinct, spherical;
 static const struct opt opts[] = {
 	{ 'k', "clusters", "N", "number of centres", OPT_INT, &k, 1, 1 << 20 },
 	{ 'o', "output", "FILE", "store of the nearest rows; without it a row stream on stdout",
-		OPT_STR, &out, 0, 0 },
+		OPT_OUT, &out, 0, 0 },
 	{ 's', "seed", "N", "seed of the random choices", OPT_LONG, &seed, 0, UINT32_MAX },
 	{ 0, "method", METHODS, "which rows stand for all", OPT_WORD, &method, 0, 0 },
 	{ 0, "iterations", "N", "rounds at most", OPT_INT, &iterations, 1, 1000000 },
@@ -47,9 +47,9 @@ static const struct opt opts[] = {
 	{ 0, "distinct", NULL, "no row twice: later centres take their nearest free row",
 		OPT_FLAG, &distinct, 0, 0 },
 	{ 0, "centres", "FILE", "also write the centres, as a store of rows",
-		OPT_STR, &centres_path, 0, 0 },
+		OPT_OUT, &centres_path, 0, 0 },
 	{ 0, "assign", "FILE", "also write each row's centre, as a store of labels",
-		OPT_STR, &assign_path, 0, 0 },
+		OPT_OUT, &assign_path, 0, 0 },
 	{ 'd', "device", DEVICES, "where to multiply; the results are the same", OPT_WORD,
 		&device, 0, 0 },
 	OPT_COMMON

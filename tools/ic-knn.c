@@ -24,7 +24,7 @@ static int k = 50, metric, approx, device, memory = 4096;
 
 static const struct opt opts[] = {
 	{ 'k', "neighbours", "N", "neighbours of each row", OPT_INT, &k, 1, 4096 },
-	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR, &out,
+	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_OUT, &out,
 		0, 0 },
 	{ 0, "metric", METRICS, "what is near", OPT_WORD, &metric, 0, 0 },
 	{ 0, "rows", "A:B", "only the neighbours of rows A to B-1, counted from 0", OPT_STR, &range,

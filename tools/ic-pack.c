@@ -26,7 +26,7 @@ static int64_t most;
 static bool squash, strict, orient;
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_STR,
+	{ 'o', "output", "FILE", "store to write; without it a row stream on stdout", OPT_OUT,
 		&out, 0, 0 },
 	{ 0, "size", "N", "side of the packed pictures in pixels (0: as they are, a PAM stream)",
 		OPT_INT, &size, 0, 4096 },

@@ -23,7 +23,7 @@ static const char *out, *net, *keys;
 static int64_t head_rows = HEAD_ROWS;
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE", "cat, load, export: write here", OPT_STR, &out, 0, 0 },
+	{ 'o', "output", "FILE", "cat, load, export: write here", OPT_OUT, &out, 0, 0 },
 	{ 'n', "rows", "N", "head: this many rows", OPT_LONG, &head_rows, 0, 1e15 },
 	{ 0, "net", "PREFIX", "export: the tensors PREFIX.*, without that prefix",
 		OPT_STR, &net, 0, 0 },

@@ -30,7 +30,7 @@ static struct diffaug_policy policy;
 static struct watch_plan plan = { .samples = 1024 };
 
 static const struct opt opts[] = {
-	{ 'o', "output", "FILE", "the checkpoint", OPT_STR, &out, 0, 0 },
+	{ 'o', "output", "FILE", "the checkpoint", OPT_OUT, &out, 0, 0 },
 	{ 0, "preset", "NAME|FILE",
 	  "options of a published run, or of a file; those given as well count more", OPT_STR,
 	  &preset, 0, 0 },
@@ -70,9 +70,9 @@ static const struct opt opts[] = {
 	{ 's', "seed", "N", "seed of weights, noise and order", OPT_LONG, &seed, 0, 9e15 },
 	{ 0, "every", "N", "images between checkpoints, pictures and scores", OPT_LONG, &every, 1,
 	  1e15 },
-	{ 0, "log", "FILE", "losses and scores, JSON lines", OPT_STR, &plan.trail.log, 0, 0 },
+	{ 0, "log", "FILE", "losses and scores, JSON lines", OPT_OUT, &plan.trail.log, 0, 0 },
 	{ 0, "pictures", "FILE", "samples of fixed noise through time, a PAM stream of 16 a row",
-	  OPT_STR, &plan.trail.pictures, 0, 0 },
+	  OPT_OUT, &plan.trail.pictures, 0, 0 },
 	{ 0, "tb", "DIR", "losses, scores and pictures for TensorBoard", OPT_STR, &plan.trail.board,
 	  0, 0 },
 	{ 0, "instances", "FILE",
@@ -95,7 +95,7 @@ static const struct opt opts[] = {
 	  OPT_SIZE, &memory, 0, 0 },
 	{ 0, "profile", NULL, "at the end print the time of each kind of step", OPT_FLAG, &profile,
 	  0, 0 },
-	{ 0, "dump-tape", "FILE", "write the generator step's program as TSV", OPT_STR, &tape_file,
+	{ 0, "dump-tape", "FILE", "write the generator step's program as TSV", OPT_OUT, &tape_file,
 	  0, 0 },
 	{ 0, "recompute", NULL,
 	  "a third or more less memory for activations, a sixth more work, the same result",
@@ -271,6 +271,16 @@ static int refuse(void)
 	return 0;
 }
 
+/* A log, or pictures, of another run; one that was killed before its first state left none yet. */
+static int check_left(const char *path)
+{
+	struct stat st;
+
+	if (common.force || !path || stat(path, &st) || !S_ISREG(st.st_mode) || !st.st_size)
+		return 0;
+	return fail("%s: exists, -f overwrites it", path);
+}
+
 /* What an earlier run of the same command left, else fresh weights; a dry run has none. */
 static int start(struct gan *g, struct data *d, const struct ring *r)
 {
@@ -304,7 +314,9 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 		if (!take_up_part(g, r)) from = r->part;
 		else if (refuse()) return -1;
 	}
-	if (!from) return ring_begin(r, common.force);
+	if (!from)
+		return check_left(plan.trail.log) || check_left(plan.trail.pictures) ||
+		       ring_begin(r, common.force) ? -1 : 0;
 	note("%s: going on after step %" PRId64, from, g->step);
 	return ring_resume(r, g->step);
 }

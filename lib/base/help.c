@@ -81,7 +81,7 @@ static void completion_values(const struct opt *o)
 		printf("COMPREPLY=($(compgen -W '");
 		for (const char *c = o->arg; *c; c++) putchar(*c == '|' ? ' ' : *c);
 		printf("' -- \"$cur\")); ");
-	} else if (o->kind == OPT_STR) {
+	} else if (o->kind == OPT_STR || o->kind == OPT_OUT) {
 		printf("COMPREPLY=($(compgen -f -- \"$cur\")); ");
 	}
 	printf("return ;;\n");

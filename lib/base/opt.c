@@ -135,7 +135,8 @@ static int set(const struct opt *o, const char *value)
 	case OPT_REAL: return set_real(o, value);
 	case OPT_SIZE: return set_size(o, value);
 	case OPT_WORD: return set_word(o, value);
-	case OPT_STR:  return set_string(o, value);
+	case OPT_STR:
+	case OPT_OUT:  return set_string(o, value);
 	}
 	return fail("--%s: an option of unknown kind", o->name);
 }
@@ -211,20 +212,25 @@ static bool same_file(const char *a, const char *b)
 	return !stat(a, &s) && !stat(b, &t) && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
 }
 
-/* What --output replaces cannot be another file of the same command. */
-static void check_output(char **operand, int operands, const struct opt *opts, int count)
+static bool is_text(const struct opt *o)
 {
-	const struct opt *o = find(opts, count, "output", strlen("output"));
-	const char *out = o ? *(const char *const *)o->at : NULL;
+	return o->kind == OPT_STR || o->kind == OPT_OUT;
+}
+
+/* What an option replaces cannot be another file of the same command. */
+static void check_output(const struct opt *o, char **operand, int operands, const struct opt *opts,
+			 int count)
+{
+	const char *out = *(const char *const *)o->at;
 	struct stat st;
 
 	if (!out || !strcmp(out, "-") || (!stat(out, &st) && !S_ISREG(st.st_mode))) return;
 	for (int i = 0; i < operands; i++)
-		if (same_file(out, operand[i])) misuse("--output: found %s, which is read", out);
+		if (same_file(out, operand[i])) misuse("--%s: found %s, which is read", o->name, out);
 	for (int i = 0; i < count; i++) {
-		const char *other = opts[i].kind == OPT_STR ? *(const char *const *)opts[i].at : "";
+		const char *other = is_text(&opts[i]) ? *(const char *const *)opts[i].at : NULL;
 		if (&opts[i] != o && other && same_file(out, other))
-			misuse("--output: found %s, which is --%s", out, opts[i].name);
+			misuse("--%s: found %s, which is --%s", o->name, out, opts[i].name);
 	}
 }
 
@@ -254,7 +260,8 @@ int opt_parse(int argc, char **argv, const char *usage, const char *summary, con
 		}
 	}
 	for (int i = 0; i < n; i++) argv[argc - n + i] = operand[i];
-	check_output(operand, n, opts, count);
+	for (int i = 0; i < count; i++)
+		if (opts[i].kind == OPT_OUT) check_output(&opts[i], operand, n, opts, count);
 	free(operand);
 	par_set_threads(common.threads);
 	return argc - n;
@@ -265,7 +272,7 @@ int opt_set(const struct opt *opts, int count, const char *name, const char *val
 	const struct opt *o = find(opts, count, name, strlen(name));
 
 	if (!o) return fail("'%s' is no option", name);
-	if (o->kind != OPT_STR) return set(o, value);
+	if (!is_text(o)) return set(o, value);
 	char *copy = mem_text("%s", value);
 	texts = mem_grow(texts, texts_count + 1, sizeof *texts);
 	texts[texts_count++] = copy;
@@ -341,6 +348,7 @@ int opt_text(const struct opt *o, char *buf, size_t size)
 		n = word_length(o, &word);
 		return snprintf(buf, size, "%.*s", n, word);
 	case OPT_STR:
+	case OPT_OUT:
 		if (*(const char *const *)o->at)
 			return snprintf(buf, size, "%s", *(const char *const *)o->at);
 		return -1;

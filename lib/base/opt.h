@@ -13,6 +13,7 @@ enum opt_kind {
 	OPT_REAL,                            /* double at; min..max */
 	OPT_SIZE,                            /* int64_t at: bytes, as 512M or 2G (of 1024) */
 	OPT_STR,                             /* const char * at */
+	OPT_OUT,                             /* the same, a file that is written */
 	OPT_WORD,                            /* int at: index into arg, the words "a|b|c" */
 };
 
@@ -46,8 +47,8 @@ extern struct common common;
  * operands mix.  Operands are moved to the end of argv, in order; returns the index of the first.
  * usage: the operands, as "[rows]"; summary: one line.  --help prints to stdout and exits 0,
  * --version likewise, --completion prints a bash completion script and exits 0; misuse prints one
- * line with a hint and exits 2: also when --output names a file that another option or an operand
- * names.  Installs the signal handlers of say.h and sets the number of threads. */
+ * line with a hint and exits 2: also when a file that is written is one that another option or an
+ * operand names.  Installs the signal handlers of say.h and sets the number of threads. */
 int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *,
 	      int count);
 

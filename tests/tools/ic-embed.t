@@ -121,6 +121,7 @@ check_same "what of the file was left out, when asked for" "ic-embed -v a.mdb 2>
 # Refusals.
 fails_with "nothing.mdb" "no such file" ic-embed nothing.mdb -o x.mdb
 fails_with "exists" "an existing output" ic-embed a.mdb -o f.mdb
+fails_with "a.mdb, which is read" "mirrored features over the pictures" ic-embed a.mdb -o g.mdb --flipped a.mdb -f
 ok "replaced by force" ic-embed -f a.mdb -o f.mdb
 echo "no pictures here" >text
 fails_with "text" "a text file" ic-embed text -o x.mdb

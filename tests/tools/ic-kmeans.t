@@ -95,6 +95,8 @@ exits 2 "no centres" ic-kmeans -k 0 f.mdb
 exits 2 "an unknown option" ic-kmeans --centers 3 f.mdb
 exits 2 "two operands" ic-kmeans f.mdb f.mdb
 fails_with "p.mdb: exists" "an output that exists" ic-kmeans -k 4 f.mdb -o p.mdb
+fails_with "f.mdb, which is read" "labels over the rows" ic-kmeans -k 4 f.mdb -o y.mdb -f --assign ./f.mdb
+fails_with "y.mdb, which is --centres" "two outputs of one name" ic-kmeans -k 4 f.mdb -o y.mdb --centres y.mdb
 fails_with "a.mdb: exists" "labels that exist" ic-kmeans -k 4 f.mdb -o y.mdb --assign a.mdb
 ok "before anything is written" test ! -e y.mdb -a ! -e y.mdb.part
 fails_with "expected features" "labels are no features" ic-kmeans -k 4 a.mdb
