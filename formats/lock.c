@@ -23,7 +23,7 @@ static int hold(const char *path, bool *busy)
 	bool made = fd >= 0, gone;
 
 	*busy = false;
-	if (!made) fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (!made && errno == EEXIST) fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (fd < 0) return fail("%s:", path);
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		*busy = errno == EWOULDBLOCK;

@@ -70,12 +70,11 @@ int part_sync_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *folder = slash ? mem_text("%.*s/", (int)(slash - path), path) : mem_text(".");
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), bad = 0;
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* a folder may be written to and not be read, a file system may have nothing to sync */
+	int bad = fd < 0 ? errno != EACCES : fsync(fd) && errno != EINVAL && errno != EROFS;
 
-	if (fd >= 0) {
-		bad = fsync(fd) && errno != EINVAL && errno != EROFS;
-		close(fd);
-	}
+	if (fd >= 0) close(fd);
 	free(folder);
 	return bad ? fail("%s: folder:", path) : 0;
 }

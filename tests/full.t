@@ -50,15 +50,15 @@ awk 'BEGIN { printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t1024\n#ke
 ok "wide rows" ic-store load wide.tsv -o wide.mdb
 head -n 560 wide.tsv >cut.tsv
 exits 1 "a text that is cut" ic-store load cut.tsv -o o.mdb
-cp o.mdb.part left.part
 
 # files_run_out: with ever more files that may be open, the rows left behind stay as they are until they are all there.
 files_run_out()
 {
 	local n
+	cp o.mdb.part left
 	for n in $(seq 3 30); do
-		(ulimit -n "$n" && exec ic-store load -o o.mdb) <wide.tsv && break
-		cmp o.mdb.part left.part || return
+		(ulimit -n "$n" && exec ic-store load wide.tsv -o o.mdb) && break
+		cmp o.mdb.part left || return
 	done
 	[ "$n" -gt 3 ] && cmp o.mdb wide.mdb && [ ! -e o.mdb.part ]
 }

@@ -263,10 +263,11 @@ static int take_up_end(struct gan *g)
 	return -1;
 }
 
-/* With -f what cannot be taken up is none of this run's. */
+/* With -f what cannot be taken up is none of this run's; what the machine cannot read now may be. */
 static int refuse(void)
 {
-	if (!common.force) return -1;
+	if (!common.force || errno == EIO || errno == ENOMEM || errno == EMFILE || errno == ENFILE)
+		return -1;
 	note("%s; starting afresh", why());
 	return 0;
 }
@@ -306,6 +307,7 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	if (dry_run) return 0;
 	int ended = part_exists(out), left = part_exists(r->part);
 	if (ended < 0 || left < 0) return -1;
+	errno = 0;
 	if (ended) {
 		if (!take_up_end(g)) from = out;
 		else if (refuse()) return -1;
