@@ -5,6 +5,7 @@
 #include "formats/tar.h"
 #include "lib/base/fail.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,7 +41,7 @@ int known_first(const char *path, unsigned char first[KNOWN_BYTES])
 	if (stat(path, &st)) return fail("%s:", path);
 	if (!S_ISREG(st.st_mode)) return 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, first, KNOWN_BYTES);
+	ssize_t n = fd < 0 ? -1 : TEMP_FAILURE_RETRY(read(fd, first, KNOWN_BYTES));
 	if (n < 0) fail("%s:", path);
 	if (fd >= 0) close(fd);
 	return (int)n;

@@ -343,7 +343,7 @@ static int spool(int to, const char *name)
 		if (stop_check()) return -1;
 		if (n < 0 && errno != EINTR) return fail("standard input:");
 		for (ssize_t at = 0, put; at < n; at += put)
-			if ((put = write(to, buf + at, (size_t)(n - at))) < 0)
+			if ((put = TEMP_FAILURE_RETRY(write(to, buf + at, (size_t)(n - at)))) < 0)
 				return fail("%s:", name);
 	}
 	return dup2(to, STDIN_FILENO) < 0 || lseek(to, 0, SEEK_SET) ? fail("%s:", name) : 0;
@@ -477,7 +477,8 @@ static int grey(const struct source_entry *e, struct image *image)
 }
 
 /* The whole of a regular file, owned by the caller.  Read and not mapped: a file cut while it is
- * read is an error, a map would end the program. */
+ * read is an error, a map would end the program.  A signal that interrupts does not make it a bad
+ * picture. */
 static int read_file(const char *path, uint8_t **bytes, size_t *n)
 {
 	struct stat st;
@@ -496,7 +497,7 @@ static int read_file(const char *path, uint8_t **bytes, size_t *n)
 	*n = 0;
 	ssize_t got = 1;
 	while (*n < (size_t)st.st_size &&
-	       (got = read(fd, *bytes + *n, (size_t)st.st_size - *n)) > 0)
+	       (got = TEMP_FAILURE_RETRY(read(fd, *bytes + *n, (size_t)st.st_size - *n))) > 0)
 		*n += (size_t)got;
 	bad = got > 0 ? 0 : fail(got ? "%s:" : "%s: became shorter while it was read", path);
 	close(fd);

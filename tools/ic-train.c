@@ -263,7 +263,7 @@ static int take_up_end(struct gan *g)
 	return -1;
 }
 
-/* With -f what cannot be taken up is none of this run's; what the machine cannot read now may be. */
+/* With -f what cannot be taken up is none of this run's, unless the machine cannot read it now. */
 static int refuse(void)
 {
 	if (!common.force || errno == EIO || errno == ENOMEM || errno == EMFILE || errno == ENFILE)
