@@ -113,7 +113,7 @@ int ring_begin(const struct ring *r, bool force)
 	int taken = r->scored ? part_exists(best) : 0;
 	int bad = newest < -1 || taken < 0 ? -1 : 0;
 
-	if (taken > 0 && force && unlink(best)) bad = fail("%s:", best);
+	if (!bad && taken && force && unlink(best)) bad = fail("%s:", best);
 	if (taken > 0 && !force) bad = fail("%s: exists, -f overwrites it", best);
 	if (newest >= 0 && !force)
 		bad = fail("%s.%" PRId64 ": a state of another run; a run goes on from it when it "
