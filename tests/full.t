@@ -64,6 +64,11 @@ files_run_out()
 }
 ok "rows left behind outlive a want of files" files_run_out
 
+# A name that cannot be looked at is not free.
+ln -s loop.mdb loop.mdb && ln -s k.mdb.part-rounds k.mdb.part-rounds
+fails_with "loop.mdb: Too many levels" "an output that is a loop of links" ic-knn -k 3 f.mdb -o loop.mdb
+fails_with "k.mdb.part-rounds: Too many levels" "rounds that are one" ic-kmeans -k 3 f.mdb -o k.mdb
+
 # cut_while_read: the store is emptied while a reader that waits for its pipe has most of it before it.
 cut_while_read()
 {
