@@ -129,6 +129,17 @@ static bool same_head(const struct rows_info *a, const struct rows_info *b)
 	return frame_head_put(other, b) == bytes && !memcmp(head, other, bytes);
 }
 
+bool append_is_same(const char *path, const struct rows_info *info)
+{
+	struct rows_info there, want = *info;
+	struct store *s;
+
+	if (store_open(&s, path, &there, false)) return false;
+	store_close(s);
+	there.count = want.count = -1;
+	return same_head(&there, &want);
+}
+
 /* Names the first meta line in which the part is another command's. */
 static int fail_other(const struct append *a, const struct rows_info *left)
 {

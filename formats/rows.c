@@ -3,6 +3,7 @@
 #include "formats/append.h"
 #include "formats/known.h"
 #include "formats/pages.h"
+#include "formats/part.h"
 #include "formats/store.h"
 #include "formats/stream.h"
 #include "lib/base/fail.h"
@@ -237,6 +238,15 @@ int rows_create(struct rows *r, const char *path, const struct rows_info *info, 
 fail:
 	rows_close(r);
 	return -1;
+}
+
+bool rows_again(const char *path, const struct rows_info *info, const char *last)
+{
+	char *part = mem_text("%s.part", last ? last : "-");
+	bool unfinished = part_exists(part) > 0;
+
+	free(part);
+	return unfinished && part_exists(path) > 0 && append_is_same(path, info);
 }
 
 static int flush(struct rows *r)
