@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BLOCKS_A_COMMIT = 4 };
@@ -23,7 +24,8 @@ struct append {
 	char *path, *part;
 	struct rows_info info;
 	int lock;                            /* of the part, as long as this exists */
-	bool force, sealed, renamed;
+	bool force, resume, sealed, renamed;
+	bool ours;                           /* what the part holds */
 	MDB_env *env;                        /* open only while txn is */
 	MDB_txn *txn;
 	MDB_dbi meta, data;
@@ -126,6 +128,17 @@ static bool same_head(const struct rows_info *a, const struct rows_info *b)
 	return frame_head_put(other, b) == bytes && !memcmp(head, other, bytes);
 }
 
+bool append_is_same(const char *path, const struct rows_info *info)
+{
+	struct rows_info there, want = *info;
+	struct store *s;
+
+	if (store_open(&s, path, &there, false)) return false;
+	store_close(s);
+	there.count = want.count = -1;
+	return same_head(&there, &want);
+}
+
 /* Names the first meta line in which the part is another command's. */
 static int fail_other(const struct append *a, const struct rows_info *left)
 {
@@ -142,15 +155,19 @@ static int fail_other(const struct append *a, const struct rows_info *left)
 		(int)n, was, (int)m, now);
 }
 
-/* What a writer left behind: 1 taken up, 0 of no use, -1 rows of another command, which are worth
- * their time. */
+/* What a writer left behind: 1 taken up, 0 of no use, -1 rows that are worth their time: of another
+ * command, or not to be read now because a call of the system failed. */
 static int take_up(struct append *a, bool resume, int64_t *held, struct hash *hash)
 {
 	struct rows_info info, plain;
 	struct store *s;
+	struct stat st;
 	int got = 0;
 
-	if (store_open(&s, a->part, &info, true)) return 0;
+	if (fstat(a->lock, &st)) return fail("%s: stat:", a->part);
+	if (!st.st_size) return 0;
+	errno = 0;
+	if (store_open(&s, a->part, &info, true)) return errno ? -1 : 0;
 	plain = info;
 	plain.count = -1;
 	if (same_head(&plain, &a->info)) {
@@ -158,8 +175,8 @@ static int take_up(struct append *a, bool resume, int64_t *held, struct hash *ha
 	} else if (store_blocks(s) && !a->force) {
 		got = fail_other(a, &info);
 	}
-	if (got) a->blocks = a->committed = store_blocks(s);
-	a->sealed = got && info.count >= 0;
+	if (got > 0) a->blocks = a->committed = store_blocks(s);
+	a->sealed = got > 0 && info.count >= 0;
 	store_close(s);
 	return got;
 }
@@ -183,12 +200,14 @@ int append_create(struct append **out, const char *path, const struct rows_info 
 	*held = 0;
 	hash_start(hash);
 	*a = (struct append){ .path = mem_text("%s", path), .part = mem_text("%s.part", path),
-		.info = *info, .lock = -1, .force = force };
+		.info = *info, .lock = -1, .force = force,
+		.resume = resume };
 	a->info.count = -1;
 	if (!part_check(path, force)) a->lock = lock_open(a->part);
 	if (a->lock < 0) goto fail;
 	int got = take_up(a, resume, held, hash);
 	if (got < 0) goto fail;
+	a->ours = true;
 	if (!got) {
 		*held = 0;
 		hash_start(hash);
@@ -209,8 +228,7 @@ static int finish(struct append *a)
 
 	if (bytes < 0) return -1;
 	if (ftruncate(a->lock, bytes) || fsync(a->lock)) return store_fail(a->part, "write", errno);
-	if (!a->force && !access(a->path, F_OK))
-		return fail("%s: exists by now (-f overwrites)", a->path);
+	if (part_check(a->path, a->force)) return -1;
 	if (rename(a->part, a->path)) return fail("%s: rename:", a->path);
 	a->renamed = true;
 	return 0;
@@ -230,7 +248,7 @@ void append_close(struct append *a)
 	if (!a) return;
 	end_txn(a);
 	if (a->lock >= 0) {
-		if (!a->renamed && !a->committed) unlink(a->part);
+		if (a->ours && !a->renamed && !(a->resume && a->committed)) unlink(a->part);
 		close(a->lock);
 	}
 	free(a->path);

@@ -10,9 +10,11 @@ struct append;
  * 0 or -1 after fail(). */
 int append_create(struct append **, const char *path, const struct rows_info *, bool force,
 	bool resume, int64_t *held, struct hash *);
+/* Is path the finished store of the same command: with the same head? */
+bool append_is_same(const char *path, const struct rows_info *);
 /* Full blocks, and a shorter one at the end. */
 int append_put(struct append *, const struct block *, uint64_t id);
 int append_seal(struct append *, int64_t total, uint64_t id);
-void append_close(struct append *);          /* leaves the part when it has blocks */
+void append_close(struct append *);          /* leaves a part of blocks to resume */
 
 #endif

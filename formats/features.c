@@ -48,7 +48,9 @@ static int open_store(struct features *f, const char *path)
 
 	if (!strcmp(path, "-")) return 0;
 	if (stat(path, &st)) return fail("%s:", path);
-	if (!S_ISREG(st.st_mode) || npy_rows_is(path)) return 0;
+	if (!S_ISREG(st.st_mode)) return 0;
+	int npy = npy_rows_is(path);
+	if (npy) return npy < 0 ? -1 : 0;
 	if (rows_open(&f->rows, path)) return -1;
 	if (rows_is_store(&f->rows)) return 1;
 	rows_close(&f->rows);

@@ -54,7 +54,8 @@ failed:
 
 int64_t keys_read(const char *path, uint64_t **list)
 {
-	if (npy_rows_is(path)) return npy_rows_keys(path, list);
+	int npy = npy_rows_is(path);
+	if (npy) return npy < 0 ? -1 : npy_rows_keys(path, list);
 	bool in = !strcmp(path, "-");
 	FILE *f = in ? stdin : fopen(path, "r");
 

@@ -5,9 +5,13 @@
 #include "formats/tar.h"
 #include "lib/base/fail.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const struct { const char *first, *name; } kinds[] = {
 	{ FRAME_MAGIC, "a row stream" },
@@ -28,6 +32,20 @@ static const struct { const char *first, *name; } kinds[] = {
 	{ "PYTORCH1", "a program of an early PyTorch" },
 	{ "version https://git-lfs", "a pointer of Git LFS: fetch the file itself" },
 };
+
+int known_first(const char *path, unsigned char first[KNOWN_BYTES])
+{
+	struct stat st;
+
+	if (!strcmp(path, "-")) return 0;
+	if (stat(path, &st)) return fail("%s:", path);
+	if (!S_ISREG(st.st_mode)) return 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : TEMP_FAILURE_RETRY(read(fd, first, KNOWN_BYTES));
+	if (n < 0) fail("%s:", path);
+	if (fd >= 0) close(fd);
+	return (int)n;
+}
 
 bool known_text(const void *first, size_t n)
 {

@@ -7,6 +7,9 @@
 
 enum { KNOWN_BYTES = 512 };                  /* so many first bytes are enough */
 
+/* Reads them: how many there are; 0 also of what is no regular file, which is not touched; -1
+ * after fail(). */
+int known_first(const char *path, unsigned char first[KNOWN_BYTES]);
 /* "PNG", "a row store", "an empty file", "text", else "a file beginning with 7f 45 4c 46".  Valid
  * until the next call of this thread. */
 const char *known_as(const void *first, size_t n);

@@ -63,6 +63,12 @@ static int read_folder(struct list *l, struct queue *q, const char *folder, int 
 		if (d->d_name[0] == '.') continue;
 		char *path = mem_text("%s%s%s", folder, between, d->d_name);
 		bool known = !stat(path, &st);
+		if (!known && errno != ENOENT && errno != ELOOP) {
+			fail("%s:", path);
+			free(path);
+			closedir(dir);
+			return -1;
+		}
 		if (known && S_ISDIR(st.st_mode)) push(q, path, depth + 1);
 		/* a dangling link too: reading it says why */
 		else if (list_is_picture(path)) add(l, path, 0);

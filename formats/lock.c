@@ -19,18 +19,23 @@
 static int hold(const char *path, bool *busy)
 {
 	struct stat held, there;
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	bool made = fd >= 0, gone;
 
 	*busy = false;
+	if (!made && errno == EEXIST) fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (fd < 0) return fail("%s:", path);
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		*busy = errno == EWOULDBLOCK;
 		if (*busy) fail("%s: another program is writing it", path);
 		else fail("%s: lock:", path);
-	} else if (fstat(fd, &held) || !S_ISREG(held.st_mode)) {
+		if (made && !*busy) unlink(path);
+	} else if (fstat(fd, &held) || ((gone = stat(path, &there)) && errno != ENOENT)) {
+		fail("%s: stat:", path);
+		if (made) unlink(path);
+	} else if (!S_ISREG(held.st_mode)) {
 		fail("%s: not a regular file", path);
-	} else if (stat(path, &there) || there.st_ino != held.st_ino ||
-		there.st_dev != held.st_dev) {
+	} else if (gone || there.st_ino != held.st_ino || there.st_dev != held.st_dev) {
 		fail("%s: another program has just finished it", path);
 	} else {
 		return fd;

@@ -1,26 +1,20 @@
 /* npy_rows: feature rows, or keys of rows, out of an npy file. */
 #include "formats/npy_rows.h"
 #include "formats/frame.h"
+#include "formats/known.h"
 #include "formats/weights.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-bool npy_rows_is(const char *path)
+int npy_rows_is(const char *path)
 {
-	char first[6];
-	struct stat st;
+	unsigned char first[KNOWN_BYTES];
+	int n = known_first(path, first);
 
-	if (!strcmp(path, "-") || stat(path, &st) || !S_ISREG(st.st_mode)) return false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, first, sizeof first);
-	if (fd >= 0) close(fd);
-	return n == sizeof first && !memcmp(first, "\x93NUMPY", sizeof first);
+	return n < 0 ? -1 : n >= 6 && !memcmp(first, "\x93NUMPY", 6);
 }
 
 /* The whole numbers of a tensor that lie in 0..most; NULL after fail(). */

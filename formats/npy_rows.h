@@ -4,7 +4,7 @@
 
 #include "formats/rows.h"
 
-bool npy_rows_is(const char *path);          /* a regular file that begins as npy does */
+int npy_rows_is(const char *path);           /* 1 a regular file that begins as npy does, 0, -1 */
 
 /* Floats as f32, by keys 0, 1, ...; labels when a dictionary has them.  0, or -1 after fail(). */
 int npy_rows(struct table *, const char *path);

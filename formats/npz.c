@@ -1,6 +1,7 @@
 /* npz: reads and writes statistics of features.  The receipt is lines of name=value: rows, id,
  * from and root of the features, then their meta lines. */
 #include "formats/npz.h"
+#include "formats/known.h"
 #include "formats/map.h"
 #include "formats/npy.h"
 #include "formats/part.h"
@@ -12,21 +13,17 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+
 #include <zlib.h>
 
 enum { WIDTH_MAX = 16384 };                  /* 2 GiB of covariance */
 
-bool npz_is(const char *path)
+int npz_is(const char *path)
 {
-	struct stat st;
-	char head[4];
+	unsigned char first[KNOWN_BYTES];
+	int n = known_first(path, first);
 
-	if (stat(path, &st) || !S_ISREG(st.st_mode)) return false;
-	FILE *f = fopen(path, "rb");
-	bool is = f && fread(head, 1, sizeof head, f) == sizeof head && zip_is(head, sizeof head);
-	if (f) fclose(f);
-	return is;
+	return n < 0 ? -1 : zip_is(first, (size_t)n);
 }
 
 /* 1, or 0 when there is no such member, or -1; t->data is owned. */

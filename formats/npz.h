@@ -11,7 +11,7 @@ struct npz {
 	double *mean, *cov;                  /* [width], [width][width] symmetric; owned */
 };
 
-bool npz_is(const char *path);               /* a regular file that begins as a zip does */
+int npz_is(const char *path);                /* 1 a regular file that begins as a zip does, 0, -1 */
 /* Members of other names are not looked at.  0, or -1 after fail() with the struct closed. */
 int npz_read(struct npz *, const char *path);
 int npz_parse(struct npz *, const char *name, const void *bytes, size_t n);

@@ -20,15 +20,25 @@ static FILE *temp_open(const char *path)
 
 	if (f || fd < 0) return f;
 	fail("%s:", path);
+	unlink(path);
 	close(fd);
 	return NULL;
+}
+
+int part_exists(const char *path)
+{
+	struct stat st;
+
+	if (!stat(path, &st)) return 1;
+	return errno == ENOENT ? 0 : fail("%s:", path);
 }
 
 int part_check(const char *path, bool force)
 {
 	struct stat st;
 
-	if (!strcmp(path, "-") || stat(path, &st)) return 0;
+	if (!strcmp(path, "-")) return 0;
+	if (stat(path, &st)) return errno == ENOENT ? 0 : fail("%s:", path);
 	if (S_ISDIR(st.st_mode))
 		return fail("%s: found a folder, expected a file or none", path);
 	return S_ISREG(st.st_mode) && !force ? fail("%s: exists (-f overwrites)", path) : 0;
@@ -45,6 +55,7 @@ int part_open(struct part *p, const char *path, bool force)
 	}
 	if (part_check(path, force)) return -1;
 	bool special = !stat(path, &st) && !S_ISREG(st.st_mode);
+	p->force = force;
 	p->temp = special ? NULL : mem_text("%s.part", path);
 	p->path = mem_text("%s", path);
 	p->f = special ? fopen(path, "wb") : temp_open(p->temp);
@@ -59,12 +70,11 @@ int part_sync_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *folder = slash ? mem_text("%.*s/", (int)(slash - path), path) : mem_text(".");
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), bad = 0;
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* a folder may be written to and not be read, a file system may have nothing to sync */
+	int bad = fd < 0 ? errno != EACCES : fsync(fd) && errno != EINVAL && errno != EROFS;
 
-	if (fd >= 0) {
-		bad = fsync(fd) && errno != EINVAL && errno != EROFS;
-		close(fd);
-	}
+	if (fd >= 0) close(fd);
 	free(folder);
 	return bad ? fail("%s: folder:", path) : 0;
 }
@@ -75,6 +85,7 @@ int part_close(struct part *p)
 	int bad = ferror(p->f) || fflush(p->f) ? fail("%s:", name) : 0;
 
 	if (!bad && p->temp && fsync(fileno(p->f))) bad = fail("%s:", p->temp);
+	if (!bad && p->temp && part_check(p->path, p->force)) bad = -1;
 	if (!bad && p->temp && rename(p->temp, p->path)) bad = fail("%s: rename:", p->temp);
 	if (bad && p->temp) unlink(p->temp);
 	if (p->path && fclose(p->f) && !bad) bad = fail("%s:", name);

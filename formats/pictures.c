@@ -29,7 +29,7 @@ static int sniff(const char **path)
 	FILE *f = in ? stdin : fopen(*path, "rb");
 	if (!f) return fail("%s:", *path);
 	int c = getc(f);
-	int bad = c == EOF && ferror(f) ? (stop_check() ? -1 : fail("%s:", *path)) : 0;
+	int bad = c == EOF && ferror(f) ? (stop_check() ? -1 : fail("%s:", in ? "standard input" : *path)) : 0;
 	if (in && c != EOF) ungetc(c, f);
 	if (!in) fclose(f);
 	if (bad) return -1;

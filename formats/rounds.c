@@ -1,6 +1,7 @@
 /* rounds: a k-means run in a safetensors file; one that was damaged is refused, since nothing else
  * would notice. */
 #include "formats/rounds.h"
+#include "formats/part.h"
 #include "formats/safetensors.h"
 #include "lib/base/fail.h"
 #include "lib/base/hash.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { STEPS, BEST, CENTRES, BEST_CENTRES, ASSIGN, PARTS };
 static const char *const part_name[] = { "steps", "best", "centres", "best_centres", "assign" };
@@ -101,7 +101,8 @@ int rounds_load(struct rounds *r, const char *path, const char *command, bool fo
 	char hash[20];
 	int got = -1;
 
-	if (access(path, F_OK)) return 0;
+	int there = part_exists(path);
+	if (there <= 0) return there;
 	if (tensors_open(&t, path)) return remove_it();
 	const char *of = tensors_meta(&t, "command"), *want = tensors_meta(&t, "hash");
 	if (!of || strcmp(of, command)) {

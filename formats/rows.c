@@ -1,19 +1,20 @@
 /* rows: one interface to row streams and row stores. */
 #include "formats/rows.h"
 #include "formats/append.h"
+#include "formats/known.h"
 #include "formats/pages.h"
+#include "formats/part.h"
 #include "formats/store.h"
 #include "formats/stream.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/say.h"
 
-#include <fcntl.h>
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct rows_state {
 	char *path;
@@ -117,23 +118,19 @@ void rows_close(struct rows *r)
  * failed. */
 static int looks_like_store(const char *path)
 {
-	unsigned char first[PAGES_SNIFF];
+	unsigned char first[KNOWN_BYTES];
 	struct stat st;
 
-	if (stat(path, &st)) return fail("%s:", path);
-	if (!S_ISREG(st.st_mode))
-		return S_ISDIR(st.st_mode) ? fail("%s: found a folder, expected rows", path) : 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) return fail("%s:", path);
-	ssize_t n = read(fd, first, sizeof first);
-	close(fd);
-	return pages_sniff(first, (int)n);
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		return fail("%s: found a folder, expected rows", path);
+	int n = known_first(path, first);
+	return n < 0 ? -1 : pages_sniff(first, n);
 }
 
 int rows_open(struct rows *r, const char *path)
 {
 	*r = (struct rows){ .s = state_new(path, false) };
-	int store = strcmp(path, "-") ? looks_like_store(path) : 0;
+	int store = looks_like_store(path);
 	if (store > 0 && !store_open(&r->s->store, path, &r->info, false)) return 0;
 	if (!store && !stream_open(&r->s->stream, path, &r->info)) return 0;
 	rows_close(r);
@@ -234,6 +231,15 @@ int rows_create(struct rows *r, const char *path, const struct rows_info *info, 
 fail:
 	rows_close(r);
 	return -1;
+}
+
+bool rows_again(const char *path, const struct rows_info *info, const char *last)
+{
+	char *part = mem_text("%s.part", last ? last : "-");
+	bool unfinished = part_exists(part) > 0;
+
+	free(part);
+	return unfinished && part_exists(path) > 0 && append_is_same(path, info);
 }
 
 static int flush(struct rows *r)

@@ -84,6 +84,9 @@ int64_t rows_load_labels(uint32_t **labels, const char *path);
  * written afresh.  A part of another command is refused unless force. */
 int rows_create(struct rows *, const char *path, const struct rows_info *, bool force,
 	int64_t *resume_at);
+/* Of a command with several outputs: was path finished by a run of it that was killed before `last`
+ * was?  Then it is written again, with the same bytes. */
+bool rows_again(const char *path, const struct rows_info *, const char *last);
 int rows_put(struct rows *, uint64_t key, uint32_t label, const void *row);
 int rows_seal(struct rows *);                   /* writes count and id; flushes; renames */
 void rows_close(struct rows *);                 /* frees, never seals; accepts a zeroed struct */

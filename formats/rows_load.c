@@ -69,9 +69,10 @@ int rows_load(struct table *t, const char *path)
 {
 	struct rows r;
 
-	if (npy_rows_is(path)) return npy_rows(t, path);
+	int npy = npy_rows_is(path);
+	if (npy > 0) return npy_rows(t, path);
 	*t = (struct table){ 0 };
-	if (rows_open(&r, path)) return -1;
+	if (npy < 0 || rows_open(&r, path)) return -1;
 	t->info = r.info;
 	int bad = read_all(t, &r);
 	rows_close(&r);

@@ -328,7 +328,7 @@ static int add_pam(struct sources *s, const char *path, void *bytes, size_t n)
 
 /* Copies what is left of standard input into an unnamed file and puts that in its place: archives
  * are counted and sorted before their first picture is packed. */
-static int spool(int to)
+static int spool(int to, const char *name)
 {
 	enum { PORTION = 1 << 16 };
 	char buf[PORTION];
@@ -338,10 +338,10 @@ static int spool(int to)
 		if (stop_check()) return -1;
 		if (n < 0 && errno != EINTR) return fail("standard input:");
 		for (ssize_t at = 0, put; at < n; at += put)
-			if ((put = write(to, buf + at, (size_t)(n - at))) < 0)
-				return fail("temporary file:");
+			if ((put = TEMP_FAILURE_RETRY(write(to, buf + at, (size_t)(n - at)))) < 0)
+				return fail("%s:", name);
 	}
-	return dup2(to, STDIN_FILENO) < 0 || lseek(to, 0, SEEK_SET) ? fail("temporary file:") : 0;
+	return dup2(to, STDIN_FILENO) < 0 || lseek(to, 0, SEEK_SET) ? fail("%s:", name) : 0;
 }
 
 static int seekable_stdin(void)
@@ -357,7 +357,7 @@ static int seekable_stdin(void)
 	int bad = fd < 0 ? fail("%s:", name) : 0;
 	if (fd >= 0) {
 		unlink(name);
-		bad = spool(fd);
+		bad = spool(fd, name);
 		close(fd);
 	}
 	free(name);
@@ -473,7 +473,8 @@ static int grey(const struct source_entry *e, struct image *image)
 }
 
 /* The whole of a regular file, owned by the caller.  Read and not mapped: a file cut while it is
- * read is an error, a map would end the program. */
+ * read is an error, a map would end the program.  A signal that interrupts does not make it a bad
+ * picture. */
 static int read_file(const char *path, uint8_t **bytes, size_t *n)
 {
 	struct stat st;
@@ -481,17 +482,20 @@ static int read_file(const char *path, uint8_t **bytes, size_t *n)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0) return fail("%s:", path);
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
+	int bad = fstat(fd, &st) ? fail("%s: stat:", path) : 0;
+	if (!bad && (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES))
+		bad = fail("%s: found no regular file of at most %d bytes", path, FILE_MAX_BYTES);
+	if (bad) {
 		close(fd);
-		return fail("%s: found no regular file of at most %d bytes", path, FILE_MAX_BYTES);
+		return -1;
 	}
 	*bytes = mem_new((size_t)st.st_size, 1);
 	*n = 0;
 	ssize_t got = 1;
 	while (*n < (size_t)st.st_size &&
-	       (got = read(fd, *bytes + *n, (size_t)st.st_size - *n)) > 0)
+	       (got = TEMP_FAILURE_RETRY(read(fd, *bytes + *n, (size_t)st.st_size - *n))) > 0)
 		*n += (size_t)got;
-	int bad = got > 0 ? 0 : fail(got ? "%s:" : "%s: became shorter while it was read", path);
+	bad = got > 0 ? 0 : fail(got ? "%s:" : "%s: became shorter while it was read", path);
 	close(fd);
 	if (bad) free(*bytes);
 	return bad;

@@ -179,7 +179,7 @@ static const struct opt table[] = {
 	{ 0,   "rows",       "N",            "rows to read",           OPT_LONG, &rows,   0, 1e15 },
 	{ 'r', "rate",       "X",            "learning rate",          OPT_REAL, &rate,   0, 1 },
 	{ 'd', "deep",       NULL,           "look deeper",            OPT_FLAG, &deep,   0, 0 },
-	{ 'o', "output",     "FILE",         "write here",             OPT_STR,  &out,    0, 0 },
+	{ 'o', "output",     "FILE",         "write here",             OPT_OUT,  &out,    0, 0 },
 	{ 0,   "metric",     "cosine|l2|ip", "distance",               OPT_WORD, &metric, 0, 0 },
 	{ 0,   "memory",     "SIZE",         "take no more",           OPT_SIZE, &memory, 0, 0 },
 	OPT_COMMON

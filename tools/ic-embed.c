@@ -71,7 +71,8 @@ static int sink_open(struct sink *k, const char *path, bool mirrored, const stru
 		(range && rows_meta_add(&info, "rows", "%" PRId64 ":%" PRId64, s->first_row,
 				 s->last_row)))
 		return -1;
-	return rows_create(&k->rows, path, &info, common.force, &k->held);
+	bool force = common.force || (flipped && !mirrored && rows_again(path, &info, flipped));
+	return rows_create(&k->rows, path, &info, force, &k->held);
 }
 
 struct group {

@@ -99,8 +99,9 @@ static int open_stats(struct side *s)
 
 static int side_open(struct side *s, int wanted)
 {
-	if (strcmp(s->path, "-") && npz_is(s->path)) return open_stats(s);
-	if (features_open(&s->rows, s->path)) return -1;
+	int npz = npz_is(s->path);
+	if (npz > 0) return open_stats(s);
+	if (npz < 0 || features_open(&s->rows, s->path)) return -1;
 	s->info = s->rows.info;
 	s->set = (struct knn_set){ .name = s->path, .count = s->info.count, .width = s->info.width,
 		.keys = s->rows.keys, .fetch = fetch, .ctx = &s->rows };

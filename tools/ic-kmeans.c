@@ -164,10 +164,10 @@ static int outputs_open(struct job *j)
 	info.count = k;
 	if (describe(&info) || describe(&centres) || describe(&labels)) return -1;
 	name_rounds(j, &info);
-	if (centres_path && rows_create(&j->to_centres, centres_path, &centres, common.force, NULL))
-		return -1;
-	if (assign_path && rows_create(&j->to_assign, assign_path, &labels, common.force, NULL))
-		return -1;
+	if (centres_path && rows_create(&j->to_centres, centres_path, &centres,
+		common.force || rows_again(centres_path, &centres, out), NULL)) return -1;
+	if (assign_path && rows_create(&j->to_assign, assign_path, &labels,
+		common.force || rows_again(assign_path, &labels, out), NULL)) return -1;
 	return rows_create(&j->to, out, &info, common.force, NULL);
 }
 

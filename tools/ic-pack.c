@@ -10,6 +10,7 @@
 #include "lib/base/say.h"
 #include "lib/stat/resize.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,7 @@ struct pack {
 	uint8_t *pixels;                     /* [BATCH][size][size][3] */
 	struct image whole[BATCH_WHOLE];     /* instead, with --size 0 */
 	char *reason[BATCH];                 /* why a picture of the batch is bad, or NULL */
+	bool fatal[BATCH];                   /* it is not: the machine can open no more files */
 };
 
 /* Chosen picture i: all of them, or `total` at even distances. */
@@ -86,7 +88,9 @@ static void pack_one(void *context, int64_t i, int worker)
 	(void)worker;
 
 	p->reason[i] = NULL;
+	errno = 0;
 	if (sources_decode(&p->from, chosen(p, p->done + i), &m, alpha, orient)) {
+		p->fatal[i] = errno == EMFILE || errno == ENFILE;
 		p->reason[i] = mem_text("%s", why());
 		return;
 	}
@@ -156,7 +160,7 @@ static int write_batch(struct pack *p, int n)
 		const struct source_entry *e = &p->from.entry[chosen(p, p->done + i)];
 		if (!p->reason[i]) {
 			bad = write_one(p, i, e);
-		} else if (strict) {
+		} else if (strict || p->fatal[i]) {
 			bad = fail("%s", p->reason[i]);
 		} else {
 			warn("skipped: %s", p->reason[i]);

@@ -1,5 +1,6 @@
 /* ic-store: looks into row stores, row streams and checkpoints, and turns them into other files. */
 #include "formats/keys.h"
+#include "formats/known.h"
 #include "formats/npy_rows.h"
 #include "formats/pam.h"
 #include "formats/rows_export.h"
@@ -10,12 +11,9 @@
 #include "lib/base/opt.h"
 #include "lib/base/say.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { HEAD_ROWS = 10 };
 
@@ -32,18 +30,13 @@ static const struct opt opts[] = {
 	OPT_COMMON,
 };
 
-/* Weights by their first bytes, which for a tar are its first block. */
-static bool is_tensors(const char *path)
+/* Weights by their first bytes, which for a tar are its first block: 1, 0, or -1 after fail(). */
+static int is_tensors(const char *path)
 {
-	char first[512] = "";
-	struct stat st;
+	unsigned char first[KNOWN_BYTES] = "";
+	int n = known_first(path, first);
 
-	if (!strcmp(path, "-") || stat(path, &st) || !S_ISREG(st.st_mode)) return false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) return false;
-	ssize_t n = read(fd, first, sizeof first);
-	close(fd);
-	return n > 0 && weights_is(first, (size_t)n);
+	return n > 0 ? weights_is(first, (size_t)n) : n;
 }
 
 static void hex_field(struct record *r, const char *name, uint64_t id)
@@ -126,8 +119,10 @@ static int list_rows(const char *path)
 
 static int64_t list(int n, char **files)
 {
-	for (int i = 0; i < n; i++)
-		if (is_tensors(files[i]) ? list_tensors(files[i]) : list_rows(files[i])) return -1;
+	for (int i = 0; i < n; i++) {
+		int tensors = is_tensors(files[i]);
+		if (tensors < 0 || (tensors ? list_tensors : list_rows)(files[i])) return -1;
+	}
 	return n;
 }
 
@@ -201,7 +196,8 @@ static int64_t load(int n, char **files)
 	struct rows to = { 0 };
 	int64_t at;
 
-	if (n && npy_rows_is(files[0])) return load_npy(files[0]);
+	int npy = n ? npy_rows_is(files[0]) : 0;
+	if (npy) return npy < 0 ? -1 : load_npy(files[0]);
 	if (text_open(&t, n ? files[0] : "-", &info)) return -1;
 	int bad = rows_create(&to, out, &info, common.force, &at) || load_rows(&t, &to, at) ||
 		rows_seal(&to);
@@ -399,7 +395,9 @@ static int64_t export(int n, char **files)
 		misuse("export needs -o NAME.npy or -o NAME.safetensors");
 	if (net && npy) misuse("export --net writes .safetensors");
 	if (net) return export_net(files[0]);
-	if (is_tensors(files[0]))
+	int tensors = is_tensors(files[0]);
+	if (tensors < 0) return -1;
+	if (tensors)
 		return fail("%s: found a checkpoint, expected --net, as G_ema", files[0]);
 	if (rows_load(&t, files[0])) return -1;
 	int64_t count = t.info.count;

@@ -13,6 +13,7 @@
 #include "lib/gan/train.h"
 #include "lib/tape/device.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -338,9 +339,10 @@ static int take_up_part(struct gan *g, const struct ring *r)
 	struct gan left;
 
 	if (!gan_load(&left, r->part)) return take_up(g, &left, r->part);
-	int64_t step = r->keep ? ring_newest(r, INT64_MAX) : -1;
 	char *what = mem_text("%s", why());
-	if (step >= 0)
+	int64_t step = r->keep ? ring_newest(r, INT64_MAX) : -1;
+	if (step < 0) fail("%s", what);
+	else
 		fail("%s; %s.%" PRId64 " is an earlier state: moved to %s the run goes on from it",
 		     what, r->name, step, r->part);
 	free(what);
@@ -369,10 +371,11 @@ static int take_up_end(struct gan *g)
 	return -1;
 }
 
-/* With -f what cannot be taken up is none of this run's. */
+/* With -f what cannot be taken up is none of this run's, unless the machine cannot read it now. */
 static int refuse(void)
 {
-	if (!common.force) return -1;
+	if (!common.force || errno == EIO || errno == ENOMEM || errno == EMFILE || errno == ENFILE)
+		return -1;
 	note("%s; starting afresh", why());
 	return 0;
 }
@@ -404,11 +407,14 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	g->options = options_text(g, d);
 	if (d->instance_cond) g->features_meta = mem_text("%s", d->features.info.meta);
 	if (dry_run) return 0;
-	if (!access(out, F_OK)) {
+	int ended = part_exists(out), left = part_exists(r->part);
+	if (ended < 0 || left < 0) return -1;
+	errno = 0;
+	if (ended) {
 		if (!take_up_end(g)) from = out;
 		else if (refuse()) return -1;
 	}
-	if (!access(r->part, F_OK)) {
+	if (left) {
 		if (!take_up_part(g, r)) from = r->part;
 		else if (refuse()) return -1;
 	}

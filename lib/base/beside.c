@@ -2,6 +2,7 @@
 #include "lib/base/beside.h"
 #include "lib/base/fail.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,7 +21,9 @@ int beside_find(const char *kind, const char *file, char path[PATH_MAX])
 	for (size_t i = 0; i < LEN(folder); i++) {
 		int len = snprintf(path, PATH_MAX, "%.*s%s/%s/%s", (int)n, self, folder[i], kind,
 				   file);
-		if (len < PATH_MAX && !access(path, R_OK)) return 0;
+		if (len >= PATH_MAX) continue;
+		if (!access(path, R_OK)) return 0;
+		if (errno != ENOENT && errno != ENOTDIR) return fail("%s:", path);
 	}
 	return fail("%s: not found in %.*s%s/%s: give its path", file, (int)n, self, folder[0],
 		    kind);

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static _Thread_local char line[1024] = "no reason recorded";
+static _Thread_local char line[8192] = "no reason recorded";   /* room for the longest path */
 
 int fail(const char *fmt, ...)
 {
@@ -36,4 +37,11 @@ _Noreturn void must_failed(const char *cond, const char *file, int lineno)
 {
 	fprintf(stderr, "%s:%d: must hold: %s\n", file, lineno, cond);
 	abort();
+}
+
+/* At once: what exit() would do may want memory as well. */
+_Noreturn void no_memory(size_t bytes)
+{
+	fprintf(stderr, "%s: no memory for %zu bytes\n", program_invocation_short_name, bytes);
+	_exit(1);
 }

@@ -4,6 +4,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/say.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -115,11 +116,9 @@ static void wait_to_write(struct ring *r)
 	if (!r->ended && (r->stopped || stop_asked())) pthread_kill(r->reader, SIGURG);
 }
 
-/* Writes what is done, in order.  0, or -1 after fail(). */
-static int write_all(struct ring *r, double *waiting)
+/* Writes what is done, in order, unless it is bad already.  0, or -1 after fail(). */
+static int write_all(struct ring *r, double *waiting, int bad)
 {
-	int bad = 0;
-
 	pthread_mutex_lock(&r->lock);
 	for (int64_t number = 0; !bad; number++) {
 		struct item *i = item_at(r, number);
@@ -149,15 +148,17 @@ int flow_run(const struct flow *flow, double *waiting)
 	};
 	pthread_t *thread = mem_new((size_t)flow->workers, sizeof *thread);
 	struct sigaction act = { .sa_handler = nothing }, old;
+	int started = 0;
 
 	must(flow->workers > 0 && flow->items > 0);
 	sigaction(SIGURG, &act, &old);
-	must(!pthread_create(&r.reader, NULL, reader, &r));
-	for (int i = 0; i < flow->workers; i++)
-		must(!pthread_create(&thread[i], NULL, worker, &r));
-	int bad = write_all(&r, waiting);
-	pthread_join(r.reader, NULL);
-	for (int i = 0; i < flow->workers; i++) pthread_join(thread[i], NULL);
+	bool reads = !(errno = pthread_create(&r.reader, NULL, reader, &r));
+	if (!reads) r.ended = true;
+	while (!errno && started < flow->workers)
+		if (!(errno = pthread_create(&thread[started], NULL, worker, &r))) started++;
+	int bad = write_all(&r, waiting, errno ? fail("a thread could not be started:") : 0);
+	if (reads) pthread_join(r.reader, NULL);
+	for (int i = 0; i < started; i++) pthread_join(thread[i], NULL);
 	sigaction(SIGURG, &old, NULL);
 	for (int i = 0; i < flow->items; i++) free(r.item[i].failed);
 	free(r.item);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 bool mem_mul(size_t a, size_t b, size_t *out)
@@ -15,7 +16,7 @@ bool mem_mul(size_t a, size_t b, size_t *out)
 void *mem_new(size_t count, size_t size)
 {
 	void *p = calloc(count ? count : 1, size ? size : 1);
-	must(p);
+	if (!p) no_memory(count * size);
 	return p;
 }
 
@@ -24,7 +25,7 @@ void *mem_grow(void *p, size_t count, size_t size)
 	size_t bytes;
 	must(mem_mul(count, size, &bytes));
 	p = realloc(p, bytes ? bytes : 1);
-	must(p);
+	if (!p) no_memory(bytes);
 	return p;
 }
 
@@ -36,7 +37,7 @@ char *mem_text(const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vasprintf(&text, fmt, ap);
 	va_end(ap);
-	must(n >= 0);
+	if (n < 0) no_memory(strlen(fmt));
 	return text;
 }
 

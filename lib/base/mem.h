@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Small host allocations: zeroed, abort when there is no memory.  Free with free(). */
+/* Small host allocations: zeroed; the program ends when there is no memory.  Free with free(). */
 void *mem_new(size_t count, size_t size);
 void *mem_grow(void *p, size_t count, size_t size);   /* realloc; new bytes are not zeroed */
 /* owned by the caller */

@@ -5,6 +5,7 @@
 #include "lib/base/opt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -41,19 +42,54 @@ static void on_alarm(int sig)
 	alarm(1);
 }
 
+/* A page of a mapped file cannot be had: the file was cut while it was read, or its disk fails.
+ * The access that met it cannot go on, and says where: the kernel knows which file is there. */
+static void on_lost_page(int sig, siginfo_t *lost, void *context)
+{
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+	while (atomic_flag_test_and_set(&told)) pause();   /* another thread met it first */
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char *line = NULL, *name = NULL;
+	size_t room = 0;
+	unsigned long first, end, at = (unsigned long)lost->si_addr;
+	int skip = 0;
+
+	(void)sig, (void)context;
+	while (!name && maps && getline(&line, &room, maps) > 0)
+		if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &first, &end, &skip) == 2 &&
+		    at >= first && at < end)
+			name = line + skip;
+	if (name) name[strcspn(name, "\n")] = 0;
+	progress_end();
+	fprintf(stderr, "%s: %s: became shorter while it was read, or its disk fails\n",
+		common.program, name && *name ? name : "a file");
+	_exit(EXIT_FAILED);
+}
+
+/* A standard stream that is closed stays one that cannot be used: no file that is opened gets its
+ * number, and with it what is meant for the stream. */
+static void hold_standard(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0) open("/", O_PATH);
+}
+
 /* No SA_RESTART: a read that waits for a silent pipe ends too, by the alarm each second afterwards
  * if it began just after the signal.  SA_RESETHAND: a second signal ends at once. */
 void say_start(void)
 {
 	struct sigaction act = { .sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND };
 	struct sigaction again = { .sa_handler = on_alarm };
+	struct sigaction lost = { .sa_sigaction = on_lost_page, .sa_flags = SA_SIGINFO };
 
+	hold_standard();
 	started = say_seconds();
 	sigemptyset(&act.sa_mask);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGUSR1, &act, NULL);
 	sigaction(SIGALRM, &again, NULL);
+	sigaction(SIGBUS, &lost, NULL);
 	signal(SIGXFSZ, SIG_IGN);            /* a file that may not grow is a failed write */
 }
 
@@ -79,12 +115,14 @@ int write_failed(const char *name)
 	return stop_check() ? -1 : fail("%s:", name);
 }
 
+/* In one piece: programs of a pipe share the place it goes to. */
 static void print_line(const char *fmt, va_list ap)
 {
+	char text[8192];
+
 	progress_end();
-	fprintf(stderr, "%s: ", common.program);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	vsnprintf(text, sizeof text, fmt, ap);
+	fprintf(stderr, "%s: %s\n", common.program, text);
 }
 
 void die(void)
@@ -96,13 +134,13 @@ void die(void)
 
 void misuse(const char *fmt, ...)
 {
+	char text[8192];
 	va_list ap;
 
-	fprintf(stderr, "%s: ", common.program);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, " (try '%s --help')\n", common.program);
+	fprintf(stderr, "%s: %s (try '%s --help')\n", common.program, text, common.program);
 	exit(EXIT_MISUSED);
 }
 

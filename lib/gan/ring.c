@@ -5,6 +5,7 @@
 #include "lib/base/mem.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,10 +32,11 @@ int64_t ring_newest(const struct ring *r, int64_t below)
 	DIR *d = opendir(folder);
 	int64_t newest = -1;
 
-	for (struct dirent *e; d && (e = readdir(d)); ) {
+	for (struct dirent *e; d && (errno = 0, e = readdir(d)); ) {
 		int64_t step = step_of(e->d_name, base, strlen(base));
 		if (step < below && step > newest) newest = step;
 	}
+	if (!d || errno) newest = fail("%s:", folder) - 1;
 	if (d) closedir(d);
 	free(folder);
 	return newest;
@@ -61,7 +63,7 @@ static int trim(const struct ring *r, int64_t step, int keep)
 
 	while ((at = ring_newest(r, at)) >= 0)
 		if ((at > step || keep-- <= 0) && drop(r, at)) return -1;
-	return 0;
+	return at < -1 ? -1 : 0;
 }
 
 /* The file `from` under another name as well, in place of what had it. */
@@ -71,6 +73,7 @@ static int link_as(const char *from, const char *to)
 
 	unlink(temp);                        /* of a run that was killed here */
 	int bad = link(from, temp) || rename(temp, to) ? fail("%s: a link to %s:", to, from) : 0;
+	if (bad) unlink(temp);
 	free(temp);
 	return bad ? -1 : part_sync_folder(to);
 }
@@ -85,14 +88,14 @@ static int put(const struct gan *g, char **written, char *name)
 	return bad;
 }
 
-int ring_save(const struct ring *r, const struct gan *g, bool best, const char *as)
+int ring_save(const struct ring *r, const struct gan *g, bool best)
 {
 	char *written = NULL;
 	int bad = 0;
 
 	if (r->keep) bad = put(g, &written, kept_name(r, g->step));
 	if (!bad && best) bad = put(g, &written, mem_text("%s.best", r->name));
-	if (!bad) bad = put(g, &written, mem_text("%s", as));
+	if (!bad) bad = put(g, &written, mem_text("%s", r->part));
 	free(written);
 	if (!bad && r->keep) bad = trim(r, g->step, r->keep);
 	return bad;
@@ -107,10 +110,11 @@ int ring_begin(const struct ring *r, bool force)
 {
 	int64_t newest = r->keep ? ring_newest(r, INT64_MAX) : -1;
 	char *best = mem_text("%s.best", r->name);
-	bool taken = r->scored && !access(best, F_OK);
-	int bad = taken && force && unlink(best) ? fail("%s:", best) : 0;
+	int taken = r->scored ? part_exists(best) : 0;
+	int bad = newest < -1 || taken < 0 ? -1 : 0;
 
-	if (taken && !force) bad = fail("%s: exists, -f overwrites it", best);
+	if (!bad && taken && force && unlink(best)) bad = fail("%s:", best);
+	if (taken > 0 && !force) bad = fail("%s: exists, -f overwrites it", best);
 	if (newest >= 0 && !force)
 		bad = fail("%s.%" PRId64 ": a state of another run; a run goes on from it when it "
 			   "is moved to %s, -f starts afresh",
@@ -132,6 +136,7 @@ int ring_return(const struct ring *r, struct gan *g, int64_t from, int how)
 	int64_t at = target(r, &g->setback);
 	struct gan earlier;
 
+	if (at < -1) return -1;
 	if (at < 0) return fail("%s.STEP: none is left to go back to", r->name);
 	char *path = kept_name(r, at);
 	int bad = gan_load(&earlier, path);

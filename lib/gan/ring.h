@@ -13,12 +13,12 @@ struct ring {
 	bool scored;                         /* there is a best */
 };
 
-/* The largest STEP below a bound, or -1. */
+/* The largest STEP below a bound, -1 when there is none, -2 after fail(). */
 int64_t ring_newest(const struct ring *, int64_t below);
 
 /* Writes a state under NAME.STEP when some are kept, as the best too when it is, and at last under
- * `as`, NAME.part or NAME; removes all but the last few.  0, or -1 after fail(). */
-int ring_save(const struct ring *, const struct gan *, bool best, const char *as);
+ * NAME.part; removes all but the last few.  0, or -1 after fail(). */
+int ring_save(const struct ring *, const struct gan *, bool best);
 
 /* Before the first step from a state: removes what is beyond it.  Before the first of all, refuses
  * names that are taken, or removes them when force.  0, or -1 after fail(). */

@@ -5,7 +5,6 @@
 #include "lib/base/mem.h"
 #include "lib/base/say.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -93,13 +92,13 @@ static void reseed(struct train *r)
 	data_seed(r->d, g->seed + (uint64_t)g->setback.count * 0x9e3779b97f4a7c15);
 }
 
-/* A look, and the state after it under the name `as`. */
-static int look(struct train *r, const char *as)
+/* A look, and the state after it as the one to go on from. */
+static int look(struct train *r)
 {
 	bool better;
 
 	if (phase_fetch(r->p) || watch_look(r->w, &better)) return -1;
-	return ring_save(&r->ring, r->p->s, better, as);
+	return ring_save(&r->ring, r->p->s, better);
 }
 
 static void tell(struct train *r, int64_t step, const char *what)
@@ -165,7 +164,7 @@ static int attend(struct train *r)
 	sentinel_say(&v, how, what);
 	if (how == COLLAPSE_NONE) r->ill = how;
 	else if (collapsed(r, now, how, what)) return -1;
-	return r->p->s->step == now && watch_due(r->w) ? look(r, r->ring.part) : 0;
+	return r->p->s->step == now && watch_due(r->w) ? look(r) : 0;
 }
 
 /* One step, or back to before it. */
@@ -177,16 +176,17 @@ static int advance(struct train *r)
 /* The output: the state of the last look, or of one more. */
 static int finish(struct train *r)
 {
-	const char *part = r->ring.part, *name = r->ring.name;
+	const char *name = r->ring.name;
 
 	progress_end();
 	if (watch_enough(r->w)) tell(r, r->p->s->step, "the score has not become better for long");
-	if (watch_due(r->w)) return rename(part, name) ? fail("%s:", name) : part_sync_folder(name);
-	if (phase_fetch(r->p)) return -1;
-	if (!sentinel_finite(r->p->s))
-		return fail("step %" PRId64 ": a weight is not finite", r->p->s->step);
-	if (look(r, name)) return -1;
-	return unlink(part) && errno != ENOENT ? fail("%s:", part) : 0;
+	if (!watch_due(r->w)) {
+		if (phase_fetch(r->p)) return -1;
+		if (!sentinel_finite(r->p->s))
+			return fail("step %" PRId64 ": a weight is not finite", r->p->s->step);
+		if (look(r)) return -1;
+	}
+	return rename(r->ring.part, name) ? fail("%s: rename:", name) : part_sync_folder(name);
 }
 
 /* Where the same command goes on: here, or at the state before when this one is of no use. */
@@ -223,7 +223,7 @@ static int run(struct train *r)
 	double begin = say_seconds(), spent = 0;
 
 	reseed(r);
-	if (watch_fresh(r->w) && (gan_save(g, r->ring.part) || look(r, r->ring.part))) return -1;
+	if (watch_fresh(r->w) && (gan_save(g, r->ring.part) || look(r))) return -1;
 	while ((r->steps < 0 || g->step < r->steps) && !watch_enough(r->w) &&
 	       (r->minutes < 0 || spent < 60 * r->minutes)) {
 		if (stop_asked()) return leave(r);

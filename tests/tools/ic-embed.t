@@ -60,6 +60,9 @@ ok "told how long the network waited" eval 'ic-embed -v -d ref -b 1 a.mdb --rows
 
 # Shards of a store.
 ok "a shard, and its mirror images" ic-embed a.mdb --rows :2 -o s1.mdb --flipped m1.mdb
+cp m1.mdb once.mdb && mv m1.mdb m1.mdb.part
+ok "killed between them, it is ended by the same command" ic-embed a.mdb --rows :2 -o s1.mdb --flipped m1.mdb
+ok "with the same bytes" cmp m1.mdb once.mdb
 ok "another" ic-embed a.mdb --rows 2:5 -o s2.mdb
 ok "the rest" ic-embed a.mdb --rows 5: -o s3.mdb
 ok "the rest of the mirror images" ic-embed a.mdb --rows 2:6 -o rest.mdb --flipped m2.mdb
@@ -124,6 +127,7 @@ check_same "what of the file was left out, when asked for" "ic-embed -v a.mdb 2>
 # Refusals.
 fails_with "nothing.mdb" "no such file" ic-embed nothing.mdb -o x.mdb
 fails_with "exists" "an existing output" ic-embed a.mdb -o f.mdb
+fails_with "a.mdb, which is read" "mirrored features over the pictures" ic-embed a.mdb -o g.mdb --flipped a.mdb -f
 ok "replaced by force" ic-embed -f a.mdb -o f.mdb
 echo "no pictures here" >text
 fails_with "text" "a text file" ic-embed text -o x.mdb

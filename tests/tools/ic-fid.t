@@ -83,6 +83,7 @@ check_same "the same as of the rows" "ic-fid f.npz g.npz | cut -f 3-" "ic-fid f.
 ok "nothing is said of them" test -z "$(ic-fid f.npz g.mdb 2>&1 >/dev/null)"
 ok "nothing is printed" test -z "$(ic-fid -f --save-stats again.npz f.mdb)"
 ok "the same bytes" cmp f.npz again.npz
+fails_with "g.mdb, which is read" "statistics over their rows" ic-fid --save-stats g.mdb g.mdb -f
 fails_with "f.npz: exists" "an existing file is kept" ic-fid --save-stats f.npz g.mdb
 fails_with "f.npz: found statistics" "statistics of statistics" ic-fid --save-stats h.npz f.npz
 exits 2 "statistics of two sets" ic-fid --save-stats h.npz f.mdb g.mdb

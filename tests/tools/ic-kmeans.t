@@ -101,8 +101,17 @@ exits 2 "no centres" ic-kmeans -k 0 f.mdb
 exits 2 "an unknown option" ic-kmeans --centers 3 f.mdb
 exits 2 "two operands" ic-kmeans f.mdb f.mdb
 fails_with "p.mdb: exists" "an output that exists" ic-kmeans -k 4 f.mdb -o p.mdb
+fails_with "f.mdb, which is read" "labels over the rows" ic-kmeans -k 4 f.mdb -o y.mdb -f --assign ./f.mdb
+fails_with "y.mdb, which is --centres" "two outputs of one name" ic-kmeans -k 4 f.mdb -o y.mdb --centres y.mdb
 fails_with "a.mdb: exists" "labels that exist" ic-kmeans -k 4 f.mdb -o y.mdb --assign a.mdb
 ok "before anything is written" test ! -e y.mdb -a ! -e y.mdb.part
+# A kill between two outputs leaves the second under the name of an unfinished one.
+both="f.mdb -o both.mdb --assign both-a.mdb"
+ok "two outputs" ic-kmeans -k 4 $both
+cp both.mdb once.mdb && cp both-a.mdb once-a.mdb && mv both.mdb both.mdb.part
+fails_with "both-a.mdb: exists" "the labels of a finished one are not another command's" ic-kmeans -k 5 $both
+ok "the same command ends what it began" ic-kmeans -k 4 $both
+ok "with the same bytes" eval 'cmp both.mdb once.mdb && cmp both-a.mdb once-a.mdb && [ ! -e both.mdb.part ]'
 fails_with "expected features" "labels are no features" ic-kmeans -k 4 a.mdb
 sed 's/^31\t\([0-9]\)\t[^\t]*/31\t\1\t0x7fc00000/' f.txt | ic-store load - -o nan.mdb 2>/dev/null
 fails_with "nan.mdb: key 31:" "a row with NaN" ic-kmeans -k 4 nan.mdb -o x.mdb

@@ -140,6 +140,14 @@ ok "and named" says "skipped: bad/j_bad_trunc60.jpg: damaged JPEG: Premature end
 ok "and named" says "skipped: bad/empty.png: found an empty file"
 ok "and named" says "skipped: bad/pipe.png: found no regular file"
 ok "and counted" says "6 of 7 pictures skipped"
+# A folder whose name, with those above it, is longer than the system takes.
+deep=$(printf '%0250d' 0)
+(
+	mkdir deep && cp "$golden/p_rgb8.png" deep && cd deep
+	for i in $(seq 16); do mkdir $deep && cd $deep || exit; done
+	mkdir ${deep:150} && cp "$golden/p_rgb8.png" ${deep:150}
+)
+fails_with "/${deep:150}: File name too long" "no folder is left out" ic-pack deep -o deep.mdb --size 16
 fails_with "bad/b_24.bmp" "with --strict the first one ends it" ic-pack bad --strict -o strict.mdb
 printf '%s\n' flat/p_pillow.png bad/text.jpg >late.txt
 fails_with "bad/text.jpg" "also after good ones" ic-pack --list late.txt --strict -o strict.mdb

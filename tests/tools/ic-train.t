@@ -175,6 +175,9 @@ exits 2 "two operands" ic-train a.mdb a.feats.mdb -o x.st --steps 1
 exits 2 "an unknown option" ic-train $A -o x.st --stepz 1
 fails_with "not a regular file" "a device as output" ic-train $A -o /dev/full $small --steps 1 -f
 fails_with "No such file" "no such folder" ic-train $A -o no/such.st $small --steps 1
+fails_with "whole.jsonl: exists" "the log of another run" ic-train $A -o x.st $small --steps 1 --log whole.jsonl
+fails_with "whole.pam: exists" "or its pictures" ic-train $A -o x.st $small --steps 1 --pictures whole.pam
+exits 2 "a log over what is read" ic-train $A -o x.st $small --steps 1 -f --log a.feats.mdb
 fails_with "No space" "a log that cannot be written" ic-train $A -o x.st $small --steps 10 --log /dev/full
 echo kept >kept
 cp a.feats.mdb feats.kept
