@@ -9,15 +9,15 @@
 
 enum { STREAM_NOISE = 0x5A, STREAM_INSTANCE = 0x1A };
 
-/* The program, with a plan and without memory. */
-static int build(struct sampler *p, struct gan *s, int batch, struct backend *b, bool training)
+/* The program, with a plan and without memory.  ema: see sampler_open_training; NULL: not so. */
+static int build(struct sampler *p, struct gan *s, real *ema, int batch, struct backend *b)
 {
 	struct biggan *c = &s->c;
 
 	*p = (struct sampler){
 		.t = tape_new(), .batch = batch, .dim_z = biggan_dim_z(c), .side = c->resolution
 	};
-	p->g = scope_open(p->t, &s->gp, s->ema, training);
+	p->g = scope_open(p->t, &s->gp, ema ? ema : s->ema, ema != NULL);
 	p->z = mem_new((size_t)(batch * p->dim_z), sizeof *p->z);
 	if (c->class_cond) p->y = mem_new((size_t)batch, sizeof *p->y);
 	p->pixels = mem_new((size_t)batch * (size_t)(3 * p->side * p->side), sizeof *p->pixels);
@@ -30,28 +30,27 @@ static int build(struct sampler *p, struct gan *s, int batch, struct backend *b,
 	return tape_measure(p->t, b, true);
 }
 
-static int open_sampler(struct sampler *p, struct gan *s, int batch, struct backend *b,
-			bool training)
+static int open_sampler(struct sampler *p, struct gan *s, real *ema, int batch, struct backend *b)
 {
-	if (!build(p, s, batch, b, training) && !tape_place(p->t, NULL)) return 0;
+	if (!build(p, s, ema, batch, b) && !tape_place(p->t, NULL)) return 0;
 	sampler_close(p);
 	return -1;
 }
 
 int sampler_open(struct sampler *p, struct gan *s, int batch, struct backend *b)
 {
-	return open_sampler(p, s, batch, b, false);
+	return open_sampler(p, s, NULL, batch, b);
 }
 
-int sampler_open_training(struct sampler *p, struct gan *s, int batch, struct backend *b)
+int sampler_open_training(struct sampler *p, struct gan *s, real *ema, int batch, struct backend *b)
 {
-	return open_sampler(p, s, batch, b, true);
+	return open_sampler(p, s, ema, batch, b);
 }
 
 int sampler_bytes(size_t *bytes, struct gan *s, int batch, struct backend *b)
 {
 	struct sampler p;
-	int bad = build(&p, s, batch, b, false);
+	int bad = build(&p, s, NULL, batch, b);
 
 	*bytes = tape_arena_bytes(p.t) + tape_scratch_bytes(p.t);
 	sampler_close(&p);
