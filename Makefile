@@ -74,12 +74,14 @@ $B/cuda/%.o: kernels/cuda/%.cu $(wildcard kernels/*.h kernels/cuda/*.h) kernels/
 $B/lib/libic-cuda.so: $(CU:kernels/cuda/%.cu=$B/cuda/%.o) $B/host/kernels/ops.o
 	@mkdir -p $(@D)
 	$(NVCC) -shared -o $@ $^
+# Variables begin as a pattern: no kernel works by luck, nor do old addresses lie among its arguments.
+PATTERN   = -ftrivial-auto-var-init=pattern
 $B/host/%.o: %.cu | $B/found
 	@mkdir -p $(@D)
-	$(COMPILE) -x c -fPIC -c -o $@ $<
+	$(COMPILE) $(PATTERN) -x c -fPIC -c -o $@ $<
 $B/host/%.o: %.c | $B/found
 	@mkdir -p $(@D)
-	$(COMPILE) -fPIC -c -o $@ $<
+	$(COMPILE) $(PATTERN) -fPIC -c -o $@ $<
 $B/tests/libic-cuda-host.so: $(CU:%.cu=$B/host/%.o) $(HOST:%=$B/host/tests/%.o) $B/host/kernels/ops.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -shared -o $@ $^ -lm
@@ -92,13 +94,13 @@ $B/tests/check-emulated $B/tests/check-group: $B/tests/%: $B/obj/tests/%.o $(HOS
 RACES     = $(CC) $(STD) -O1 -g -fPIC -DIC_RACES -MMD -MP -c -o $@
 $B/race/kernels/cuda/%.o: kernels/cuda/%.cu | $B/found
 	@mkdir -p $(@D)
-	$(RACES) -fsanitize=thread -x c $<
+	$(RACES) -fsanitize=thread $(PATTERN) -x c $<
 $B/race/tests/check-emulated.o: tests/check-emulated.c | $B/found
 	@mkdir -p $(@D)
 	$(RACES) -fsanitize=thread $<
 $B/race/%.o: %.c | $B/found
 	@mkdir -p $(@D)
-	$(RACES) $<
+	$(RACES) $(PATTERN) $<
 $B/tests/libic-cuda-race.so: $(CU:%.cu=$B/race/%.o) $(HOST:%=$B/race/tests/%.o) $B/race/kernels/ops.o
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=thread -shared -o $@ $^ -lm

@@ -79,6 +79,7 @@ KERNEL(unwritten, struct job)
 }
 
 static struct job job;
+static float here[N];                        /* of the host */
 
 static void run_apart(void) { LAUNCH(NULL, apart, 1, 1, 1, job); }
 static void run_warp_apart(void) { LAUNCH(NULL, warp_apart, 1, 1, 1, job); }
@@ -88,6 +89,10 @@ static void run_unwaited(void) { LAUNCH(NULL, unwaited, 1, 1, 1, job); }
 static void run_nothing(void) { LAUNCH(NULL, sound, 0, 1, 1, job); }
 static void run_too_deep(void) { LAUNCH(NULL, sound, 1, 1, 65536, job); }
 static void touch(void) { job.x[0] = 1; }
+static void lend(void) { LAUNCH(NULL, sound, 1, 1, 1, ((struct job){ here })); }
+static void copy_lent(void) { host_copy(job.x, here, 4); }
+static void fetch_own(void) { host_fetch(here, here, 4); }
+static void send_own(void) { host_send(here, here, 4); }
 static void record_take(void) { host_record(), host_take(4); }
 static void record_give(void) { host_record(), host_give(job.x); }
 static void record_send(void) { host_record(), host_send(job.x, &job, 4); }
@@ -116,7 +121,7 @@ static bool all_nan(void)
 	float got[THREADS];
 	bool all = true;
 
-	host_copy(got, job.x, sizeof got);
+	host_fetch(got, job.x, sizeof got);
 	for (int i = 0; i < THREADS; i++) all &= isnan(got[i]);
 	return all;
 }
@@ -126,7 +131,8 @@ static void fill(void)
 	float x[N];
 
 	for (int i = 0; i < N; i++) x[i] = (float)i;
-	host_copy(job.x, x, sizeof x);
+	host_send(job.x, x, sizeof x);
+	host_settle();
 }
 
 static void check_reads(void)
@@ -146,7 +152,7 @@ static bool sound_turns(void)
 
 	fill();
 	LAUNCH(NULL, sound, 1, 1, 1, job);
-	host_copy(got, job.x, sizeof got);
+	host_fetch(got, job.x, sizeof got);
 	for (int i = 0; i < THREADS; i++) same &= got[i] == (float)(THREADS - 1 - i);
 	return same;
 }
@@ -169,6 +175,10 @@ int main(int argc, char **argv)
 	ok(signal_of(run_nothing) == SIGABRT, "a launch of no blocks");
 	ok(signal_of(run_too_deep) == SIGABRT, "a grid that is too deep");
 	ok(signal_of(touch) == SIGSEGV, "the host touching the device's memory");
+	ok(SHADOWS || signal_of(lend) == SIGABRT, "a kernel that is given the host's memory");
+	ok(signal_of(copy_lent) == SIGABRT, "the host's memory copied as the device's");
+	ok(signal_of(fetch_own) == SIGABRT, "the host's memory fetched from the device");
+	ok(signal_of(send_own) == SIGABRT, "the host's memory sent to");
 	ok(signal_of(record_take) == SIGABRT, "recording: memory is taken");
 	ok(signal_of(record_give) == SIGABRT, "recording: memory is given back");
 	ok(signal_of(record_send) == SIGABRT, "recording: a transfer");

@@ -76,7 +76,8 @@ static void fill(const uint16_t *to, int along, int (*of)(int, int))
 		for (int k = 0; k < DEPTH; k++)
 			bits[along ? x * DEPTH + k : k * TILE + x] =
 				(uint16_t)round_bf16((float)of(x, k));
-	host_copy((void *)to, bits, sizeof bits);
+	host_send((void *)to, bits, sizeof bits);
+	host_settle();
 }
 
 static void check_sums(int half, int a_along, int b_along)
@@ -90,7 +91,7 @@ static void check_sums(int half, int a_along, int b_along)
 	fill(job.a, a_along, a_of);
 	fill(job.b, b_along, b_of);
 	run();
-	host_copy(got, job.c, sizeof got);
+	host_fetch(got, job.c, sizeof got);
 	for (int m = 0; m < TILE; m++)
 		for (int n = 0; n < TILE; n++) {
 			int sum = 0;
@@ -147,7 +148,7 @@ static void check_early(void)
 
 	job.fault = EARLY;
 	run();
-	host_copy(got, job.c, sizeof got);
+	host_fetch(got, job.c, sizeof got);
 	for (int i = 0; i < TILE * TILE; i++) all &= isnan(got[i]);
 	ok(all, "sums that are read before they are waited for are NaN");
 }

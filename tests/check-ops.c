@@ -327,9 +327,22 @@ static const char *title(const struct sample *s, unsigned bf16)
 	return text;
 }
 
-static void check(struct backend *ref, const char *name, const struct sample *s, unsigned bf16)
+/* A backend with each of several numbers of threads; opened once, for a device takes its time. */
+enum { RUNS = 3 };
+struct opened { const char *name; struct backend *b[RUNS]; };
+
+/* One that has failed is no use any more.  NULL: see backend_why(). */
+static struct backend *working(struct opened *o, int i)
 {
-	static const int threads[] = { 1, 2, 5 };
+	static const int threads[RUNS] = { 1, 2, 5 };
+
+	if (o->b[i] && !backend_fault(o->b[i])) return o->b[i];
+	backend_free(o->b[i]);
+	return o->b[i] = backend_new(o->name, threads[i]);
+}
+
+static void check(struct backend *ref, struct opened *o, const struct sample *s, unsigned bf16)
+{
 	size_t n = shape_count(s->y);
 	struct held h;
 	bool whole = true, same = true;
@@ -342,10 +355,10 @@ static void check(struct backend *ref, const char *name, const struct sample *s,
 	float *want = guarded(n), *size = guarded(n), *first = guarded(n);
 	call(ref, s, 0, h.x, want);
 	sizes(ref, s, &h, size);
-	for (size_t i = 0; i < (bf16 ? 1 : LEN(threads)); i++) {
-		struct backend *b = backend_new(name, threads[i]);
+	for (int i = 0; i < (bf16 ? 1 : RUNS); i++) {
+		struct backend *b = working(o, i);
 		if (!b) {
-			ok(false, "%s: %s", name, backend_why());
+			ok(false, "%s: %s", o->name, backend_why());
 			break;
 		}
 		whole &= call(b, s, bf16, h.x, h.y);
@@ -353,23 +366,22 @@ static void check(struct backend *ref, const char *name, const struct sample *s,
 		if (i == 0) memcpy(first, h.y, n * sizeof *first);
 		same &= !memcmp(first, h.y, n * sizeof *first);
 		most = ulps(b, s, bf16);
-		backend_free(b);
 	}
-	ok(far <= most && whole && same, "%s %s: off by %.2f of %g%s%s", name, title(s, bf16),
+	ok(far <= most && whole && same, "%s %s: off by %.2f of %g%s%s", o->name, title(s, bf16),
 	   far, most, whole ? "" : ", wrote outside", same ? "" : ", depends on threads");
 	guarded_free(want), guarded_free(size), guarded_free(first);
 	let_go(&h);
 }
 
 /* All views of bf16, which sums are not, and those of f32 among them. */
-static void check_bf16(struct backend *ref, const char *name, const struct sample *s)
+static void check_bf16(struct backend *ref, struct opened *o, const struct sample *s)
 {
 	unsigned all = (1u << op_inputs[s->op]) - 1;
 	bool sums = s->op == OP_sum_to || s->op == OP_moments || s->op == OP_power;
 
-	check(ref, name, s, sums ? all : all | Y);
-	if (!sums) check(ref, name, s, all > 1 ? (all & ~2u) | Y : Y);
-	if (op_klass[s->op] == LINEAR) check(ref, name, s, all);
+	check(ref, o, s, sums ? all : all | Y);
+	if (!sums) check(ref, o, s, all > 1 ? (all & ~2u) | Y : Y);
+	if (op_klass[s->op] == LINEAR) check(ref, o, s, all);
 }
 
 /* Products of matrices: what cuBLASLt may be asked for. */
@@ -418,16 +430,18 @@ static int check_all(char **names, int n)
 	n = take_ops(names, n, wanted);
 	if (!n) names = everywhere, n = LEN(everywhere);
 	for (int k = 0; k < n; k++) {
-		struct backend *b = backend_new(names[k], 1);
+		struct opened o = { .name = names[k] };
 		for (size_t i = 0; i < LEN(samples); i++) {
 			const struct sample *s = &samples[i];
+			const struct backend *b = working(&o, 0);
 			if (!wanted[s->op]) continue;
-			if (is_own(b, s)) check(ref, names[k], s, 0);
+			if (is_own(b, s)) check(ref, &o, s, 0);
 			if (b && b->bf16 && (!by_cublas(b) || of_matrices(s)))
-				check_bf16(ref, names[k], s);
+				check_bf16(ref, &o, s);
 		}
-		if (b && b->engine) printf("# %s: products by %s\n", b->name, b->engine);
-		backend_free(b);
+		if (o.b[0] && o.b[0]->engine)
+			printf("# %s: products by %s\n", o.name, o.b[0]->engine);
+		for (int i = 0; i < RUNS; i++) backend_free(o.b[i]);
 	}
 	for (size_t i = 0; i < LEN(samples); i++) sampled[samples[i].op] = true;
 	for (int op = 0; op < OP_COUNT; op++)

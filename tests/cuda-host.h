@@ -5,6 +5,13 @@
 
 #include "kernels/cuda/cuda.h"
 
+/* A sanitizer has memory of its own, where numbers may seem to point. */
+#if defined IC_RACES || defined __SANITIZE_ADDRESS__
+enum { SHADOWS = 1 };
+#else
+enum { SHADOWS = 0 };
+#endif
+
 /* The block of host_at, by threads that are fibers. */
 void host_block(void (*kernel)(const void *), const void *args, int threads);
 void host_grid_done(void);

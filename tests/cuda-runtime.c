@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { PAGE = 4096, ALIGNED = 256, GRID_YZ = 65535, ARGS = 4096, KERNELS = 128 };
+enum { PAGE = 4096, ALIGNED = 256, GRID_YZ = 65535, ARGS = 4096, KERNELS = 128, HOST = 0x5500 };
 
 /* Kernels in the order of their launches, with copies of their arguments. */
 struct launch { void (*kernel)(const void *); void *args; int threads, grid[3]; };
@@ -40,6 +40,26 @@ static void each_area(int how)
 {
 	for (size_t i = 0; i < areas; i++)
 		if (mprotect(area[i].pages, area[i].bytes, how)) host_broken("mprotect");
+}
+
+/* p is in it, or right behind a piece. */
+static bool of_device(const void *p)
+{
+	const char *at = p;
+
+	for (size_t i = 0; i < areas; i++)
+		if (at >= area[i].p && at <= area[i].pages + area[i].bytes) return true;
+	return false;
+}
+
+static void expect_device(const void *p)
+{
+	if (!of_device(p)) host_broken("memory of the host taken for the device's");
+}
+
+static void expect_host(const void *p)
+{
+	if (of_device(p)) host_broken("memory of the device taken for the host's");
 }
 
 /* Filled with NaN: who reads what was never written shall see it. */
@@ -80,6 +100,8 @@ static size_t transfers;
 void host_send(void *to, const void *from, size_t bytes)
 {
 	not_recorded("a transfer is recorded");
+	expect_device(to);
+	expect_host(from);
 	transfer = more(transfer, transfers + 1, sizeof *transfer);
 	transfer[transfers++] = (struct transfer){ to, from, bytes };
 }
@@ -95,13 +117,29 @@ void host_settle(void)
 	each_area(PROT_NONE);
 }
 
+static void move(void *to, const void *from, size_t bytes)
+{
+	host_settle();
+	each_area(PROT_READ | PROT_WRITE);
+	memmove(to, from, bytes);
+	each_area(PROT_NONE);
+}
+
 void host_copy(void *to, const void *from, size_t bytes)
 {
 	not_recorded("a copy is recorded");
+	expect_device(to);
+	expect_device(from);
+	move(to, from, bytes);
+}
+
+void host_fetch(void *to, const void *from, size_t bytes)
+{
 	host_settle();
-	each_area(PROT_READ | PROT_WRITE);
-	if (bytes) memmove(to, from, bytes);
-	each_area(PROT_NONE);
+	if (!bytes) return;
+	expect_host(to);
+	expect_device(from);
+	move(to, from, bytes);
 }
 
 /* Blocks forwards or backwards from any of them on. */
@@ -147,6 +185,22 @@ static bool loaded(void (*kernel)(const void *), const char *name)
 	return was;
 }
 
+/* Words among the arguments that are addresses of what the host has; numbers are seldom so large. */
+static void check_args(const char *name, const void *args, size_t bytes)
+{
+	const uint64_t *word = args;
+	unsigned char there;
+
+	for (size_t i = 0; i < bytes / sizeof *word && !SHADOWS; i++) {
+		uint64_t high = word[i] >> 32, page = word[i] / PAGE * PAGE;
+		if (high < HOST || high > UINT16_MAX || of_device((const void *)word[i]) ||
+		    mincore((void *)page, 1, &there))
+			continue;
+		fprintf(stderr, "emulated device: %s: word %zu of its arguments\n", name, i);
+		host_broken("a kernel is given memory of the host");
+	}
+}
+
 void host_run(void (*kernel)(const void *), const char *name, const void *args, size_t bytes,
 	      int threads, int gx, int gy, int gz)
 {
@@ -156,6 +210,7 @@ void host_run(void (*kernel)(const void *), const char *name, const void *args, 
 	if (gx < 1 || gy < 1 || gz < 1 || gy > GRID_YZ || gz > GRID_YZ)
 		host_broken("a grid that a GPU does not have");
 	if (bytes > ARGS) host_broken("more arguments than a kernel takes");
+	check_args(name, args, bytes);
 	if (!recording) {
 		run_grid(&l);
 		return;

@@ -39,11 +39,16 @@ ok "a step of bf16" eval 'train -o bf16.st -d cuda --precision bf16 --steps 1 2>
 ok "told what multiplies" grep -q "^ic-train: products by " told
 near()
 {
-	paste <(ic-sample cpu.st f.mdb -n 4 | sed 1,8d | od -An -v -tu1 -w1) \
-		<(ic-sample gpu.st f.mdb -n 4 | sed 1,8d | od -An -v -tu1 -w1) | awk '
+	paste <(ic-sample "$1" f.mdb -n 4 | sed 1,8d | od -An -v -tu1 -w1) \
+		<(ic-sample "$2" f.mdb -n 4 | sed 1,8d | od -An -v -tu1 -w1) | awk '
 		{ d = $1 - $2; d = d < 0 ? -d : d; if (d > 2) far++; n++ } END { exit !(n && far * 100 < n) }'
 }
-ok "the trained generators give the same pictures" near
+ok "the trained generators give the same pictures" near cpu.st gpu.st
+# A score that moves what it scores, where that lies.
+moved() { ic-train a.mdb f.mdb n.mdb --ch 2 -b 2 --steps 1 --every 2 --compat --score f.mdb --score-samples 2 "$@"; }
+ok "a score that moves the state on the processor" moved -o cpu.moved.st
+ok "and on a GPU" moved -o gpu.moved.st -d cuda
+ok "moves it to the same place" near cpu.moved.st gpu.moved.st
 ok "a state with a NaN" eval 'cp gpu.st mad.st.part && nan_at mad.st.part G.linear.weight'
 fails_with "step 3: the discriminator's loss is not finite" "a loss that is not finite is noticed" \
 	train -o mad.st -d cuda --steps 3

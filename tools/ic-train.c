@@ -519,12 +519,12 @@ static void tell(const char *line)
 }
 
 /* From the state in place to the end; the number of images that it took. */
-static int whole_run(struct train *r, struct backend *b, int64_t *images)
+static int whole_run(struct train *r, int64_t *images)
 {
 	struct phases *p = r->p;
 	struct watch w = { 0 };
 	int64_t first = p->s->step;
-	int bad = watch_open(&w, p->s, b, &plan);
+	int bad = watch_open(&w, p, &plan);
 
 	r->w = &w;
 	for (int i = 0; i < PHASES; i++)
@@ -567,7 +567,7 @@ static int run(char **operand, int n, const char *part, int64_t *images)
 	bad = bad || (!dry_run && check_memory(&g.c, &recipe, &m, b)) ||
 	      (dry_run ? phase_plan : phase_open)(&p, &g, &recipe, b);
 	if (!bad && tape_file) bad = dump(p.g.t);
-	bad = bad || (dry_run ? rehearse(&g, &recipe, &m, &d, b) : whole_run(&r, b, images));
+	bad = bad || (dry_run ? rehearse(&g, &recipe, &m, &d, b) : whole_run(&r, images));
 	phase_close(&p);
 	gan_free(&g);
 	data_close(&d);

@@ -159,12 +159,27 @@ static void forget(struct backend *b, void *whole)
 	note(b, "cudaGraphExecDestroy", cudaGraphExecDestroy((cudaGraphExec_t)whole));
 }
 
+/* With the CUDA that the driver is of: 0.0 where there is none. */
+static int no_gpu(struct backend *b, cudaError_t e)
+{
+	int has = 0, wants = 0;
+	char why[160];
+
+	if (e == cudaSuccess) return 0;
+	cudaDriverGetVersion(&has);
+	cudaRuntimeGetVersion(&wants);
+	snprintf(why, sizeof why, "%s (the driver has CUDA %d.%d, expected %d.%d)",
+		 cudaGetErrorString(e), has / 1000, has % 1000 / 10, wants / 1000,
+		 wants % 1000 / 10);
+	cuda_failed(b, "no GPU", why);
+	return -1;
+}
+
 static int start(struct backend *b)
 {
 	struct device *d = device_of(b);
 
-	if (note(b, "no GPU", cudaSetDevice(0)) || note(b, "no GPU", cudaStreamCreate(&d->stream)))
-		return -1;
+	if (no_gpu(b, cudaSetDevice(0)) || no_gpu(b, cudaStreamCreate(&d->stream))) return -1;
 	for (int i = 0; i < 2; i++)
 		if (note(b, "cudaHostAlloc", cudaHostAlloc((void **)&d->half[i].p, HALF, 0)) ||
 		    note(b, "cudaEventCreate",
@@ -213,7 +228,8 @@ static void copy(struct backend *b, void *to, const void *from, size_t bytes)
 
 static void get(struct backend *b, void *to, const void *from, size_t bytes)
 {
-	copy(b, to, from, bytes);
+	(void)b;
+	host_fetch(to, from, bytes);
 }
 
 static int start(struct backend *b)

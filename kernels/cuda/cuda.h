@@ -157,7 +157,9 @@ void host_run(void (*kernel)(const void *), const char *name, const void *args, 
 /* memory of the device: for kernels and copies only */
 void *host_take(size_t bytes);
 void host_give(void *);
-void host_copy(void *to, const void *from, size_t bytes);   /* after all that was begun */
+/* within the device, and from there to the host: after all that was begun */
+void host_copy(void *to, const void *from, size_t bytes);
+void host_fetch(void *to, const void *from, size_t bytes);
 /* begun: at the next kernel, copy or settle `from` is read */
 void host_send(void *to, const void *from, size_t bytes);
 void host_settle(void);

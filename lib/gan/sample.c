@@ -32,9 +32,9 @@ static val stylegan2(struct sampler *p, const struct stylegan2 *c, val z, val y,
 	return stylegan2_synthesis(&p->g, c, w, how->stored ? NULL : noise);
 }
 
-/* The program, with a plan and without memory. */
-static int build(struct sampler *p, struct gan *s, int batch, const struct styling *how,
-		 struct backend *b, bool training)
+/* The program, with a plan and without memory.  ema: see sampler_open_training; NULL: not so. */
+static int build(struct sampler *p, struct gan *s, real *ema, int batch, const struct styling *how,
+		 struct backend *b)
 {
 	static const struct styling plain = { 1, false };
 	struct model *c = &s->c;
@@ -42,7 +42,7 @@ static int build(struct sampler *p, struct gan *s, int batch, const struct styli
 	*p = (struct sampler){
 		.t = tape_new(), .batch = batch, .dim_z = model_dim_z(c), .side = c->resolution
 	};
-	p->g = scope_open(p->t, &s->gp, s->ema, training);
+	p->g = scope_open(p->t, &s->gp, ema ? ema : s->ema, ema != NULL);
 	p->z = mem_new((size_t)batch, (size_t)p->dim_z * sizeof *p->z);
 	if (c->class_cond) p->y = mem_new((size_t)batch, sizeof *p->y);
 	p->pixels = mem_new((size_t)batch * (size_t)(3 * p->side * p->side), sizeof *p->pixels);
@@ -56,10 +56,10 @@ static int build(struct sampler *p, struct gan *s, int batch, const struct styli
 	return tape_measure(p->t, b, true);
 }
 
-static int open_sampler(struct sampler *p, struct gan *s, int batch, const struct styling *how,
-			struct backend *b, bool training)
+static int open_sampler(struct sampler *p, struct gan *s, real *ema, int batch,
+			const struct styling *how, struct backend *b)
 {
-	if (!build(p, s, batch, how, b, training) && !tape_place(p->t, NULL)) return 0;
+	if (!build(p, s, ema, batch, how, b) && !tape_place(p->t, NULL)) return 0;
 	sampler_close(p);
 	return -1;
 }
@@ -67,18 +67,18 @@ static int open_sampler(struct sampler *p, struct gan *s, int batch, const struc
 int sampler_open(struct sampler *p, struct gan *s, int batch, const struct styling *how,
 		 struct backend *b)
 {
-	return open_sampler(p, s, batch, how, b, false);
+	return open_sampler(p, s, NULL, batch, how, b);
 }
 
-int sampler_open_training(struct sampler *p, struct gan *s, int batch, struct backend *b)
+int sampler_open_training(struct sampler *p, struct gan *s, real *ema, int batch, struct backend *b)
 {
-	return open_sampler(p, s, batch, NULL, b, true);
+	return open_sampler(p, s, ema, batch, NULL, b);
 }
 
 int sampler_bytes(size_t *bytes, struct gan *s, int batch, struct backend *b)
 {
 	struct sampler p;
-	int bad = build(&p, s, batch, NULL, b, false);
+	int bad = build(&p, s, NULL, batch, NULL, b);
 
 	*bytes = tape_arena_bytes(p.t) + tape_scratch_bytes(p.t);
 	sampler_close(&p);

@@ -30,9 +30,10 @@ struct sampler {
 /* styling NULL: psi 1, planes of each picture's own.  0, or -1 after fail(). */
 int sampler_open(struct sampler *, struct gan *, int batch, const struct styling *,
 		 struct backend *);
-/* The same in training mode: images depend on their batch, and each run moves the buffers of
- * s->ema, as in the reference's evaluation while it trains (spec biggan 9, trap 16). */
-int sampler_open_training(struct sampler *, struct gan *s, int batch, struct backend *);
+/* The same in training mode: images depend on their batch, and each run moves the buffers of ema,
+ * which is s->ema where the ops compute, as in the reference's evaluation while it trains (spec
+ * biggan 9, trap 16). */
+int sampler_open_training(struct sampler *, struct gan *s, real *ema, int batch, struct backend *);
 /* What that takes; the gan may be one of gan_shape. */
 int sampler_bytes(size_t *bytes, struct gan *, int batch, struct backend *);
 int sampler_run(struct sampler *);           /* 0; -1 after fail() when a device failed */

@@ -98,6 +98,7 @@ static int look(struct train *r)
 	bool better;
 
 	if (phase_fetch(r->p) || watch_look(r->w, &better)) return -1;
+	if (r->w->scorer.t && phase_fetch(r->p)) return -1;
 	return ring_save(&r->ring, r->p->s, better);
 }
 

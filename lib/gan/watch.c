@@ -128,16 +128,18 @@ static int open_instances(struct watch *w)
 	return label_instances(w);
 }
 
-int watch_open(struct watch *w, struct gan *s, struct backend *b, const struct watch_plan *plan)
+int watch_open(struct watch *w, const struct phases *p, const struct watch_plan *plan)
 {
 	bool shown = plan->trail.pictures || plan->trail.board;
+	struct gan *s = p->s;
 
 	*w = (struct watch){ .plan = *plan, .s = s, .last_score = NAN };
 	if (plan->instances && open_instances(w)) goto fail;
 	if (plan->score && plan->training_batch &&
-	    sampler_open_training(&w->scorer, s, plan->training_batch, b))
+	    sampler_open_training(&w->scorer, s, p->at.ema, plan->training_batch, p->b))
 		goto fail;
-	if ((shown || plan->score) && sampler_open(&w->sampler, s, TRAIL_PICTURES, NULL, b)) goto fail;
+	if ((shown || plan->score) && sampler_open(&w->sampler, s, TRAIL_PICTURES, NULL, p->b))
+		goto fail;
 	if (trail_open(&w->trail, &plan->trail, watch_fresh(w))) goto fail;
 	if (watch_fresh(w) ? trail_rewind(&w->trail, 0, 0, "") : watch_rewind(w)) goto fail;
 	if (plan->score && open_score(w)) goto fail;

@@ -41,7 +41,7 @@ struct watch {
 
 /* Takes up the files of the run at the state's step, or empties them when it is fresh.  0, or -1
  * after fail(). */
-int watch_open(struct watch *, struct gan *, struct backend *, const struct watch_plan *);
+int watch_open(struct watch *, const struct phases *, const struct watch_plan *);
 /* Nothing is done yet that counts: a run that is killed before its first step begins once more. */
 bool watch_fresh(const struct watch *);
 int watch_rewind(struct watch *);            /* the state is an earlier one: records the return */
@@ -49,7 +49,9 @@ bool watch_due(const struct watch *);        /* a look: at step 0, and after eac
 /* After a step: its values, when they are due; a collapse. */
 int watch_step(struct watch *, const struct phases *, const struct vitals *);
 int watch_collapse(struct watch *, int64_t step, enum collapse);
-int watch_look(struct watch *, bool *better);   /* pictures and score; better: the lowest so far */
+/* Pictures and score; better: the lowest so far.  Where the scorer is open it moves the state where
+ * the ops compute. */
+int watch_look(struct watch *, bool *better);
 bool watch_enough(const struct watch *);     /* patience is at its end */
 void watch_close(struct watch *);            /* accepts a zeroed struct */
 

@@ -182,8 +182,9 @@ static bool leaves(struct folded *f, const struct source *s, struct shape shape,
 	bool fresh = f->at == f->n_held;
 
 	if (fresh && !f->failed) f->failed = fold(f, s);
-	leaf_of[0] = leaf(f->t, shape, f->failed ? NULL : f->held[f->at]);
-	leaf_of[1] = leaf(f->t, shape4(1, 1, 1, shape.d[3]), f->failed ? NULL : f->held[f->at + 1]);
+	leaf_of[0] = weight(f->t, shape, f->failed ? NULL : f->held[f->at]);
+	leaf_of[1] = weight(f->t, shape4(1, 1, 1, shape.d[3]),
+			    f->failed ? NULL : f->held[f->at + 1]);
 	f->at += 2;
 	return fresh;
 }
@@ -257,7 +258,7 @@ val folded_values(struct folded *f, const char *name, int rank, const int64_t *s
 		else if (to) for (size_t i = 0; i < shape_count(as); i++) to[i] = (real)x[i];
 		free(x);
 	}
-	return leaf(f->t, as, f->failed ? NULL : f->held[f->at++]);
+	return weight(f->t, as, f->failed ? NULL : f->held[f->at++]);
 }
 
 val folded_mean(struct folded *f, val x)

@@ -69,7 +69,7 @@ limited()
 
 lacks() { echo "gpu.sh: $*" >&2; exit 1; }
 
-measures() { echo "$B"/tests/{check-ops,check-bf16,check-device,check-sweep} "$B"/bench/{device,train,stat,embed}; }
+measures() { echo "$B"/tests/{check-ops,check-bf16,check-chain,check-device,check-recompute,check-sweep} "$B"/bench/{device,train,stat,embed}; }
 programs() { echo "$B"/bin/ic-* $(measures); }
 
 build()
@@ -162,7 +162,7 @@ check()
 	local by_cublas=tests/ops-cublas.t
 	case $engine in *"by cuBLASLt"*) ;; *) by_cublas= && echo "# left out: ops-cublas.t" ;; esac
 	[ "$(left)" -gt 0 ] || { echo "# no time left"; return 1; }
-	TEST_SECONDS=$(left) BIN=$B/bin tests/run.sh tests/ops-cuda.t $by_cublas "$B"/tests/check-{bf16,device,sweep} tests/cuda.t
+	TEST_SECONDS=$(left) BIN=$B/bin tests/run.sh tests/ops-cuda.t $by_cublas "$B"/tests/check-{bf16,chain,device,recompute,sweep} tests/cuda.t
 }
 
 # measured FILE LABEL COMMAND...: what the command says last, told and kept in FILE behind the label; or why it says nothing.

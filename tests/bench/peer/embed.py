@@ -8,7 +8,6 @@ import time
 import warnings
 
 import torch
-import torchvision
 from torch import nn
 from torch.nn import functional
 
@@ -16,6 +15,7 @@ net, batch, threads, repeats = sys.argv[1], *(int(a) for a in sys.argv[2:5])
 torch.set_num_threads(threads)
 device, amp = os.environ.get("DEVICE", "cpu"), os.environ.get("AMP", "f32")
 torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = amp == "tf32"
+torch.backends.cudnn.benchmark = True
 warnings.filterwarnings("ignore")
 
 # kernel, stride, expansion, channels, blocks of each stage
@@ -110,27 +110,38 @@ def normed(into, out, kernel, stride=1, bounded=True):
 
 
 class Bottleneck(nn.Module):
-    def __init__(self, into, width, stride):
+    """Where the side halves, CLIP's takes means and ResNet-50's a stride."""
+
+    def __init__(self, into, width, side, means):
         super().__init__()
-        mean = [nn.AvgPool2d(stride)] if stride > 1 else []
-        self.layers = nn.Sequential(*normed(into, width, 1), *normed(width, width, 3), *mean, *normed(width, 4 * width, 1, bounded=False))
+        mean, stride = ([nn.AvgPool2d(side)] * (side > 1), 1) if means else ([], side)
+        self.layers = nn.Sequential(*normed(into, width, 1), *normed(width, width, 3, stride), *mean, *normed(width, 4 * width, 1, bounded=False))
         same = into == 4 * width
-        self.shortcut = nn.Identity() if same else nn.Sequential(*mean, *normed(into, 4 * width, 1, bounded=False))
+        self.shortcut = nn.Identity() if same else nn.Sequential(*mean, *normed(into, 4 * width, 1, stride, bounded=False))
 
     def forward(self, x):
         return torch.relu(self.layers(x) + self.shortcut(x))
 
 
+def bottlenecks(means):
+    layers, into = [], 64
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        for i in range(blocks):
+            layers.append(Bottleneck(into, 64 << stage, 2 if stage and not i else 1, means))
+            into = 256 << stage
+    return layers
+
+
+def resnet50():
+    return nn.Sequential(*normed(3, 64, 7, 2), nn.MaxPool2d(3, 2, 1), *bottlenecks(False), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
 class ClipResNet(nn.Module):
     def __init__(self):
         super().__init__()
-        layers, into = [*normed(3, 32, 3, 2), *normed(32, 32, 3), *normed(32, 64, 3), nn.AvgPool2d(2)], 64
-        for stage, blocks in enumerate((3, 4, 6, 3)):
-            for i in range(blocks):
-                layers.append(Bottleneck(into, 64 << stage, 2 if stage and not i else 1))
-                into = 256 << stage
-        self.layers, self.places = nn.Sequential(*layers), nn.Parameter(torch.randn(1, 50, into))
-        self.q, self.k, self.v, self.out = (nn.Linear(into, n) for n in (into, into, into, 1024))
+        stem = *normed(3, 32, 3, 2), *normed(32, 32, 3), *normed(32, 64, 3), nn.AvgPool2d(2)
+        self.layers, self.places = nn.Sequential(*stem, *bottlenecks(True)), nn.Parameter(torch.randn(1, 50, 2048))
+        self.q, self.k, self.v, self.out = (nn.Linear(2048, n) for n in (2048, 2048, 2048, 1024))
 
     def forward(self, x):
         x = self.layers(x).flatten(2).transpose(1, 2)
@@ -138,14 +149,17 @@ class ClipResNet(nn.Module):
         return self.out(attention(self.q(x[:, :1]), self.k(x), self.v(x), 32))[:, 0]
 
 
-def published(model):
+def inception():
+    """torchvision's: no other is."""
+    import torchvision
+    model = torchvision.models.inception_v3(weights=None, init_weights=False)
     model.fc = nn.Identity()
     return model
 
 
 MAKE = {
-    "resnet50": lambda: published(torchvision.models.resnet50()),
-    "inception-torchvision": lambda: published(torchvision.models.inception_v3(weights=None, init_weights=False)),
+    "resnet50": resnet50,
+    "inception-torchvision": inception,
     "efficientnet-lite0": lite0,
     "clip-rn50": ClipResNet,
     "clip-vitb32": lambda: Vit(32, 768, True),
@@ -174,7 +188,7 @@ def way(name):
 
 
 side = 299 if net.startswith("inception") else 224
-x = torch.randn(batch, 3, side, side).to(device)
+x, ran = torch.randn(batch, 3, side, side).to(device), False
 for name in os.environ.get("WAYS", "eager nhwc jit compile").split():
     y = x if name in ("eager", "jit") else x.contiguous(memory_format=torch.channels_last)
     wall, cpu = [], []
@@ -188,6 +202,8 @@ for name in os.environ.get("WAYS", "eager nhwc jit compile").split():
                 wall.append(time.perf_counter() - a)
                 cpu.append(time.process_time() - b)
     except Exception as e:
-        print(f"{name}: {type(e).__name__}", file=sys.stderr)
+        print(f"{name}: {type(e).__name__}: {e}", file=sys.stderr)
         continue
+    ran = True
     print(f"{net}\t{name}\t{min(wall[2:]):.4f}\t{min(cpu[2:]):.4f}\ttorch {torch.__version__}", flush=True)
+sys.exit(not ran)
