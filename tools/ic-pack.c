@@ -124,7 +124,9 @@ static int skips_open(struct skips *k, int64_t rows, int64_t *next)
 	*next = rows;
 	if (!k->path) return 0;
 	k->f = fopen(k->path, rows ? "r+" : "w+");
-	if (!k->f) return fail("%s: remove the .part file to begin again:", k->path);
+	if (!k->f)
+		return fail(errno == ENOENT ? "%s: remove the .part file to begin again:" : "%s:",
+			k->path);
 	while (fscanf(k->f, "%lld%c", &number, &end) == 2 && end == '\n' && number < *next) {
 		++*next;
 		k->n++;
