@@ -18,8 +18,14 @@ LIBS     := $(filter -l% -L%,$(PC)) -lm
 COMPILE   = $(CC) $(STD) $(CFLAGS) $(SIMD) -MMD -MP
 
 SRC      := $(wildcard lib/*/*.c formats/*.c kernels/*.c kernels/ref/*.c kernels/cpu/*.c)
-ifneq ($(shell uname -m),x86_64)
+# What the compiler builds for.
+MACHINE  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+ifneq ($(MACHINE),x86_64)
 SRC      := $(filter-out %_avx512.c %_avx512vnni.c %_avx2.c,$(SRC))
+endif
+ifeq ($(MACHINE),aarch64)
+# gcc 12 ends with an internal error where it makes vectors of the largest of widened floats.
+STD      += -fno-builtin-fmax -fno-builtin-fmin
 endif
 # What a tape needs, with real = double, for tests/check-*-f64.c.
 SRC64    := $(filter-out lib/stat/% lib/nets/% lib/gan/watch.c kernels/cpu/%,$(SRC)) \
