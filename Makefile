@@ -26,6 +26,8 @@ endif
 ifeq ($(MACHINE),aarch64)
 # gcc 12 ends with an internal error where it makes vectors of the largest of widened floats.
 STD      += -fno-builtin-fmax -fno-builtin-fmin
+else
+SRC      := $(filter-out %_dotprod.c,$(SRC))
 endif
 # What a tape needs, with real = double, for tests/check-*-f64.c.
 SRC64    := $(filter-out lib/stat/% lib/nets/% lib/gan/watch.c kernels/cpu/%,$(SRC)) \
@@ -66,6 +68,12 @@ $B/found:
 $B/obj/%_avx512.o $B/f64/obj/%_avx512.o: SIMD = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 $B/obj/%_avx512vnni.o: SIMD = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma
 $B/obj/%_avx2.o $B/f64/obj/%_avx2.o: SIMD = -mavx2 -mfma -mf16c
+ifeq ($(MACHINE),aarch64)
+# gcc fetches operands so early that it runs out of registers, clang does not (and says so).
+EARLY    := -fno-schedule-insns -Wno-ignored-optimization-argument
+$B/obj/%_base.o: SIMD = $(EARLY)
+$B/obj/%_dotprod.o: SIMD = -march=armv8.2-a+dotprod $(EARLY)
+endif
 $B/obj/lib/stat/pair.o: SIMD = -ffp-contract=off
 $B/obj/%.o: %.c | $B/found
 	@mkdir -p $(@D)

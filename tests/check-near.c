@@ -126,6 +126,8 @@ int main(void)
 #ifdef __x86_64__
 	if (near_best() != &near_base) check(&near_avx2);
 	if (near_best() == &near_avx512vnni) check(&near_avx512vnni);
+#elif defined __aarch64__
+	if (near_best() != &near_base) check(&near_dotprod);
 #endif
 	return done_testing();
 }
