@@ -69,9 +69,9 @@ $B/obj/%_avx512.o $B/f64/obj/%_avx512.o: SIMD = -mavx512f -mavx512bw -mavx512dq 
 $B/obj/%_avx512vnni.o: SIMD = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma
 $B/obj/%_avx2.o $B/f64/obj/%_avx2.o: SIMD = -mavx2 -mfma -mf16c
 ifeq ($(MACHINE),aarch64)
-# gcc fetches operands so early that it runs out of registers, clang does not (and says so).
+# gcc fetches operands so early that registers run out; clang, which does not, would say so.
 EARLY    := -fno-schedule-insns -Wno-ignored-optimization-argument
-$B/obj/%_base.o: SIMD = $(EARLY)
+$B/obj/kernels/cpu/tile_base.o: SIMD = $(EARLY)
 $B/obj/%_dotprod.o: SIMD = -march=armv8.2-a+dotprod $(EARLY)
 endif
 $B/obj/lib/stat/pair.o: SIMD = -ffp-contract=off
