@@ -20,7 +20,7 @@ COMPILE   = $(CC) $(STD) $(CFLAGS) $(SIMD) -MMD -MP
 
 SRC      := $(wildcard lib/*/*.c formats/*.c kernels/*.c kernels/ref/*.c kernels/cpu/*.c)
 # What the compiler builds for.
-MACHINE  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+MACHINE  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 ifneq ($(MACHINE),x86_64)
 SRC      := $(filter-out %_avx512.c %_avx512vnni.c %_avx2.c,$(SRC))
 endif
