@@ -13,13 +13,22 @@ CLANG_PACKAGES := clang libclang-rt-14-dev libomp-dev
 MODULES  := openblas:libopenblas-dev lmdb:liblmdb-dev libpng:libpng-dev libjpeg:libjpeg-dev zlib:zlib1g-dev
 PC       := $(shell pkg-config --cflags --libs $(foreach m,$(MODULES),$(firstword $(subst :, ,$m))) 2>/dev/null)
 
-STD      := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -fopenmp -fno-math-errno -fno-trapping-math -I. $(filter -I%,$(PC))
+STD      := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -fopenmp -fno-math-errno -fno-trapping-math \
+	-ffp-contract=off -I. $(filter -I%,$(PC))
 LIBS     := $(filter -l% -L%,$(PC)) -lm
 COMPILE   = $(CC) $(STD) $(CFLAGS) $(SIMD) -MMD -MP
 
 SRC      := $(wildcard lib/*/*.c formats/*.c kernels/*.c kernels/ref/*.c kernels/cpu/*.c)
-ifneq ($(shell uname -m),x86_64)
+# What the compiler builds for.
+MACHINE  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+ifneq ($(MACHINE),x86_64)
 SRC      := $(filter-out %_avx512.c %_avx512vnni.c %_avx2.c,$(SRC))
+endif
+ifeq ($(MACHINE),aarch64)
+# gcc 12 ends with an internal error where it makes vectors of the largest of widened floats.
+STD      += -fno-builtin-fmax -fno-builtin-fmin
+else
+SRC      := $(filter-out %_dotprod.c,$(SRC))
 endif
 # What a tape needs, with real = double, for tests/check-*-f64.c.
 SRC64    := $(filter-out lib/stat/% lib/nets/% lib/gan/watch.c kernels/cpu/%,$(SRC)) \
@@ -57,10 +66,18 @@ $B/found:
 	@[ -n "$(NVCC)" ] || echo "no nvcc: the programs are built without CUDA"
 	@touch $@
 
-$B/obj/%_avx512.o $B/f64/obj/%_avx512.o: SIMD = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
+# Products are fused with sums in these loops alone: all else rounds alike on every machine.
+FUSED    := -ffp-contract=fast
+$B/obj/%_avx512.o $B/f64/obj/%_avx512.o: SIMD = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c $(FUSED)
 $B/obj/%_avx512vnni.o: SIMD = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma
-$B/obj/%_avx2.o $B/f64/obj/%_avx2.o: SIMD = -mavx2 -mfma -mf16c
-$B/obj/lib/stat/pair.o: SIMD = -ffp-contract=off
+$B/obj/%_avx2.o $B/f64/obj/%_avx2.o: SIMD = -mavx2 -mfma -mf16c $(FUSED)
+$B/obj/kernels/cpu/rows_base.o: SIMD = $(FUSED)
+ifeq ($(MACHINE),aarch64)
+# gcc fetches operands so early that registers run out; clang, which does not, would say so.
+EARLY    := -fno-schedule-insns -Wno-ignored-optimization-argument
+$B/obj/kernels/cpu/tile_base.o: SIMD = $(FUSED) $(EARLY)
+$B/obj/%_dotprod.o: SIMD = -march=armv8.2-a+dotprod $(EARLY)
+endif
 $B/obj/%.o: %.c | $B/found
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<

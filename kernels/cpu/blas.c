@@ -40,6 +40,7 @@ const char *blas_core(void)
 	return openblas_get_corename();
 }
 
+#ifdef __x86_64__
 static bool core_is_one_of(const char *const *names)
 {
 	for (; *names; names++)
@@ -52,7 +53,6 @@ static bool core_is_one_of(const char *const *names)
  * builtin asks xgetbv). */
 static const char *better_core(void)
 {
-#if defined __x86_64__
 	static const char *const avx512[] = { "SkylakeX", "Cooperlake", "SapphireRapids", NULL };
 	static const char *const avx2[] = { "Haswell", "Zen", "Excavator", NULL };
 
@@ -63,9 +63,14 @@ static const char *better_core(void)
 		&& __builtin_cpu_supports("avx512cd")) return "SkylakeX";
 	if (core_is_one_of(avx2)) return NULL;
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
-#endif
 	return NULL;
 }
+#else
+static const char *better_core(void)
+{
+	return NULL;
+}
+#endif
 
 /* What is set from outside is somebody's choice, ours of a moment ago included. */
 void blas_start(char **argv)

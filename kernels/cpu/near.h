@@ -41,7 +41,7 @@ struct near_set {
 		uint32_t *hit);
 };
 
-extern const struct near_set near_base, near_avx2, near_avx512vnni;
+extern const struct near_set near_base, near_avx2, near_avx512vnni, near_dotprod;
 const struct near_set *near_best(void);      /* what this CPU has */
 
 #endif
