@@ -1,11 +1,10 @@
 /* fir: resampling with a small filter: each output pixel is a blend of the input pixels under the
- * filter's taps that do not meet a zero, one vector of channels each. */
+ * filter's taps that do not meet a zero: a vector of channels, or those of many pixels in a row. */
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/rows.h"
 
 #include <omp.h>
 #include <string.h>
-
 
 /* A thread's list of the pixels to blend. */
 struct taps { const float **x; float *f; };
@@ -52,6 +51,15 @@ static int gather(struct taps t, const struct view *x, const struct attr *a, int
 	return count;
 }
 
+/* How many pixels of a row from q on are blends of neighbours in turn under the same taps, so that
+ * one blend makes them all: those whose taps meet no zero, when nothing is inserted or left out. */
+static int alike(const struct view *x, const struct attr *a, int q)
+{
+	int first = a->i[4], end = first + x[0].s.d[2] - x[1].s.d[2] + 1;
+
+	return a->i[0] == 1 && a->i[1] == 1 && q >= first && q < end ? end - q : 1;
+}
+
 void cpu_fir(struct backend *b, struct view y, const struct view *x, const struct attr *a)
 {
 	const struct rows *r = cpu_rows();
@@ -62,7 +70,11 @@ void cpu_fir(struct backend *b, struct view y, const struct view *x, const struc
 		for (int p = 0; p < y.s.d[1]; p++) {
 			struct taps t = taps_of(b, x[1].s);
 			float *to = y.p + ((size_t)n * (size_t)y.s.d[1] + (size_t)p) * row;
-			for (int q = 0; q < y.s.d[2]; q++, to += channels)
-				r->blend(to, t.x, t.f, gather(t, x, a, n, p, q), channels);
+			for (int q = 0, k; q < y.s.d[2]; q += k, to += (size_t)k * channels) {
+				k = alike(x, a, q);
+				if (k > y.s.d[2] - q) k = y.s.d[2] - q;
+				r->blend(to, t.x, t.f, gather(t, x, a, n, p, q),
+					 (size_t)k * channels);
+			}
 		}
 }
