@@ -5,6 +5,7 @@
 . tests/pictures.sh
 host=$(cd "$(dirname "$(command -v ic-sample)")/.." && pwd)/tests/libic-cuda-host.so
 [ -n "$IC_CUDA" ] || export IC_CUDA=$host IC_CUBLAS=$host
+styles=$PWD/tests/golden/stylegan2/styles_none.safetensors
 cd "$TMP" || exit 1
 
 ok "fixture" model 2
@@ -30,6 +31,14 @@ done
 ok "f32: within a level" within 1 cpu.pam f32.pam
 ok "tf32: within two levels" within 2 cpu.pam tf32.pam
 ok "bf16: within eight levels" within 8 cpu.pam bf16.pam
+ok "bf16 is not f32" eval '! cmp -s f32.pam bf16.pam'
+style() { ic-sample -m "$styles" -n 4 -b 2 "$@"; }
+ok "a StyleGAN2 on the processor" eval 'style >cpu2.pam'
+for kind in f32 bf16; do
+	ok "on a GPU in $kind" eval "style -d cuda --precision $kind >$kind.pam"
+done
+ok "f32: within a level" within 1 cpu2.pam f32.pam
+ok "bf16: within eight levels" within 8 cpu2.pam bf16.pam
 ok "bf16 is not f32" eval '! cmp -s f32.pam bf16.pam'
 # What training steps leave on either.
 train() { ic-train a.mdb f.mdb n.mdb --ch 2 -b 4 --steps 2 --accumulate 2 --diffaug color,cutout "$@"; }
