@@ -35,7 +35,10 @@ check_same "and what the weights do not tell" \
 ok "one layer of a file from which much is left out" \
 	ic-store export --net conv1 tests/fuzz/corpus/weights/zip_moco.pth -o "$TMP/moco.safetensors"
 check_same "is a file of weights" "ic-store ls $TMP/moco.safetensors | tail -n 1 | cut -f 2-4" "printf 'weight\tF32\t4x3x3x3\n'"
-fails_with "generator blocks" "a generator of StyleGAN2 in place of BigGAN's" ic-sample tests/golden/snapshot.pkl -n 1
+ok "instances for a snapshot" ic-store load tests/golden/stylegan2/styles_instances.npy -o "$TMP/seven.mdb"
+check_same "samples of a snapshot" "ic-sample tests/golden/snapshot.pkl $TMP/seven.mdb -n 3" \
+	"ic-sample $TMP/G_ema-safetensors.safetensors $TMP/seven.mdb -n 3"
+check_same "three of them" "ic-sample tests/golden/snapshot.pkl $TMP/seven.mdb -n 3 | grep -ao TUPLTYPE | wc -l" "echo 3"
 
 corpus=tests/fuzz/corpus/weights
 fails_with "found os.system, expected a tensor" "a call in place of a tensor" \
