@@ -8,7 +8,7 @@ import time
 
 import torch
 import torch.nn.functional as F
-from stylegan2 import FILTER, Dense, Generator, Mapping, blur
+from stylegan2 import Dense, Generator, Mapping, blur, filter4, up2
 from torch import nn
 
 resolution, ch, batch, threads, steps = map(int, sys.argv[1:6])
@@ -23,7 +23,7 @@ class Conv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out, into, k, k))
         self.bias = nn.Parameter(torch.zeros(out)) if active else None
-        self.register_buffer("resample_filter", FILTER.clone())
+        self.register_buffer("resample_filter", filter4())
         self.gain, self.down = gain, down
 
     def forward(self, x):
@@ -100,7 +100,6 @@ def image(ws):
 
 def block(b, x_, y, ws, i):
     """Each layer with the style of its own: two convolutions, and the picture with that of the next."""
-    from stylegan2 import up2
     first = max(2 * i - 1, 0)
     x_ = b.const.expand(len(ws), -1, -1, -1) if x_ is None else b.conv0(x_, ws[:, first], 256.0)
     x_ = b.conv1(x_, ws[:, 2 * i], 256.0)
