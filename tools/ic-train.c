@@ -151,8 +151,8 @@ static bool is_stylegan2(void)
 	return backbone == STYLEGAN2;
 }
 
-/* What --ch means: of StyleGAN2, 256 times as many channels by the side, at most 32 times and 512; 64
- * is the published network. */
+/* What --ch means: of StyleGAN2, 256 times as many channels by the side, at most 32 times and 512;
+ * 64 is the published network. */
 static int multiplier(void) { return ch ? ch : is_stylegan2() ? 8 : 16; }
 static int channel_base(void) { return 256 * multiplier(); }
 static int channel_max(void) { return multiplier() < 16 ? 32 * multiplier() : 512; }

@@ -1,5 +1,5 @@
-/* again: a command that is given again goes on from what an earlier run of it has left, its state or
- * its end (ic-train(1), "Interruption"). */
+/* again: a command that is given again goes on from what an earlier run of it has left, its state
+ * or its end (ic-train(1), "Interruption"). */
 #ifndef IC_AGAIN_H
 #define IC_AGAIN_H
 

@@ -25,25 +25,6 @@ static size_t largest_tensor(const struct params *ps)
 	return most * sizeof(real);
 }
 
-/* Multiply-adds of a step without regularisers. */
-static double plain_work(const struct phases *p)
-{
-	return (double)p->r.d_steps * (double)tape_multiply_adds(p->d.t) + (double)tape_multiply_adds(p->g.t);
-}
-
-static double each(const struct phase *f, int every)
-{
-	return f->t ? (double)tape_multiply_adds(f->t) / every : 0;
-}
-
-/* How much more it is with them, on the average. */
-static double work_share(const struct phases *p)
-{
-	double plain = plain_work(p);
-	return (plain + each(&p->r1, p->r.style.r1_every) +
-		each(&p->path, p->r.style.path_every)) / plain;
-}
-
 static void count(struct budget *m, const struct gan *g, struct phases *p)
 {
 	size_t both = (g->gp.total + g->dp.total) * sizeof(real);
@@ -58,7 +39,7 @@ static void count(struct budget *m, const struct gan *g, struct phases *p)
 		.activations = n.activations,
 		.workspace = n.workspace,
 		.other = n.inputs + (g_tensor > d_tensor ? g_tensor : d_tensor),
-		.work = (int64_t)(plain_work(p) * work_share(p)),
+		.work = (int64_t)phase_work(p, true),
 	};
 }
 
@@ -157,7 +138,7 @@ static int time_step(double *seconds, const struct model *c, const struct recipe
 		bad = train_step(&p, d);
 		*seconds = say_seconds() - begin;
 	}
-	if (!bad) *seconds *= work_share(&p);
+	if (!bad) *seconds *= phase_work(&p, true) / phase_work(&p, false);
 	phase_close(&p);
 	gan_free(&g);
 	return bad ? -1 : 0;

@@ -234,6 +234,19 @@ int phase_plan(struct phases *p, struct gan *s, const struct recipe *r, struct b
 	return open_phases(p, s, r, b, false);
 }
 
+static double each(const struct phase *f, int every)
+{
+	return f->t ? (double)tape_multiply_adds(f->t) / every : 0;
+}
+
+double phase_work(const struct phases *p, bool regularised)
+{
+	double work = p->r.d_steps * each(&p->d, 1) + each(&p->g, 1);
+
+	if (!regularised) return work;
+	return work + each(&p->r1, p->r.style.r1_every) + each(&p->path, p->r.style.path_every);
+}
+
 struct phase_bytes phase_bytes(struct phases *p)
 {
 	struct phase_bytes n = { .activations = arena_bytes(p) };

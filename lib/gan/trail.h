@@ -21,8 +21,8 @@ struct trail {
 	struct tfevents board;
 };
 
-/* Refuses what writing them would lose: files that are there and not empty, of a run that is resumed
- * those that are no log or pictures.  0, or -1 after fail(). */
+/* Refuses what writing them would lose: files that are there and not empty, of a run that is
+ * resumed those that are no log or pictures.  0, or -1 after fail(). */
 int trail_check(const struct trail_plan *, bool resumed);
 int trail_open(struct trail *, const struct trail_plan *, bool fresh);   /* fresh: empties them */
 /* Cuts off what is beyond a step, and beyond so many rows of pictures; the log then ends in a line,
