@@ -159,18 +159,20 @@ static void forget(struct backend *b, void *whole)
 	note(b, "cudaGraphExecDestroy", cudaGraphExecDestroy((cudaGraphExec_t)whole));
 }
 
-/* With the CUDA that the driver is of: 0.0 where there is none. */
+/* With the CUDA that the driver is of and that the library was built by: one of the same first
+ * number or a later one runs it. */
 static int no_gpu(struct backend *b, cudaError_t e)
 {
-	int has = 0, wants = 0;
-	char why[160];
+	int has = 0;
+	char driver[40] = "no driver was found", why[160];
 
 	if (e == cudaSuccess) return 0;
 	cudaDriverGetVersion(&has);
-	cudaRuntimeGetVersion(&wants);
-	snprintf(why, sizeof why, "%s (the driver has CUDA %d.%d, expected %d.%d)",
-		 cudaGetErrorString(e), has / 1000, has % 1000 / 10, wants / 1000,
-		 wants % 1000 / 10);
+	if (has)
+		snprintf(driver, sizeof driver, "the driver has CUDA %d.%d", has / 1000,
+			 has % 1000 / 10);
+	snprintf(why, sizeof why, "%s (%s, expected one of CUDA %d or later)",
+		 cudaGetErrorString(e), driver, CUDART_VERSION / 1000);
 	cuda_failed(b, "no GPU", why);
 	return -1;
 }
