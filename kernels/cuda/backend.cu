@@ -177,11 +177,31 @@ static int no_gpu(struct backend *b, cudaError_t e)
 	return -1;
 }
 
+static __global__ void any_kernel(void) { }
+
+/* Older GPUs lack what kernels are made of: found now, before somebody relies on this one. */
+static int no_code(struct backend *b)
+{
+	struct cudaFuncAttributes of;
+	cudaError_t e = cudaFuncGetAttributes(&of, any_kernel);
+	int major = 0, minor = 0;
+	char why[160];
+
+	if (e == cudaSuccess) return 0;
+	cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
+	cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0);
+	snprintf(why, sizeof why, "%s (its compute capability is %d.%d; they need 8.0 or later)",
+		 cudaGetErrorString(e), major, minor);
+	cuda_failed(b, "a GPU that runs no kernels", why);
+	return -1;
+}
+
 static int start(struct backend *b)
 {
 	struct device *d = device_of(b);
 
 	if (no_gpu(b, cudaSetDevice(0)) || no_gpu(b, cudaStreamCreate(&d->stream))) return -1;
+	if (no_code(b)) return -1;
 	for (int i = 0; i < 2; i++)
 		if (note(b, "cudaHostAlloc", cudaHostAlloc((void **)&d->half[i].p, HALF, 0)) ||
 		    note(b, "cudaEventCreate",
