@@ -179,6 +179,18 @@ fails_with "whole.jsonl: exists" "the log of another run" ic-train $A -o x.st $s
 fails_with "whole.pam: exists" "or its pictures" ic-train $A -o x.st $small --steps 1 --pictures whole.pam
 exits 2 "a log over what is read" ic-train $A -o x.st $small --steps 1 -f --log a.feats.mdb
 fails_with "No space" "a log that cannot be written" ic-train $A -o x.st $small --steps 10 --log /dev/full
+ok "log and pictures to standard output" eval 'ic-train $A -o s.st $small --steps 9 --every 24 --score a.feats.mdb \
+	--score-samples 20 --log - >s.jsonl && ic-train $A -o t.st $small --steps 3 --every 24 --pictures - | cat >t.pam &&
+	ic-train $A -o t.st $small --steps 9 --every 24 --pictures - >>t.pam && [ ! -e - ]'
+check_same "are those of files, of a run that was gone on with too" "cat s.jsonl t.pam" "cat whole.jsonl whole.pam"
+exits 2 "both there" ic-train $A -o y.st $small --steps 1 --log - --pictures -
+fails_with "No space" "pictures that cannot be written" ic-train $A -o y.st $small --steps 1 --pictures /dev/full
+if command -v script >/dev/null; then
+	script -qec "ic-train $A -o y.st -f $small --steps 1 --pictures -" said >/dev/null 2>&1 </dev/null
+	ok "pictures to a terminal" eval 'grep -q "standard output: found a terminal" said && [ ! -e y.st ]'
+else
+	tap_result 0 "pictures to a terminal # skip no script"
+fi
 echo kept >kept
 cp a.feats.mdb feats.kept
 fails_with "kept: exists, not of this run (-f" "a run that goes on with a log that is none" \
