@@ -41,21 +41,27 @@ static bool begins(const char *path, const char *mark)
 	return n == strlen(mark) && !memcmp(head, mark, n);
 }
 
-/* mark: how the file of a run that goes on begins. */
+/* mark: how the file of a run that goes on begins; NULL when its reader looks. */
 static int check(const char *path, const char *mark, bool resumed)
 {
 	struct stat st;
 
 	if (!path || !strcmp(path, "-") || stat(path, &st)) return 0;
 	if (!S_ISREG(st.st_mode) || !st.st_size) return 0;
-	if (resumed && begins(path, mark)) return 0;
+	if (resumed && (!mark || begins(path, mark))) return 0;
 	return fail("%s: exists%s (-f overwrites)", path, resumed ? ", not of this run" : "");
 }
 
 int trail_check(const struct trail_plan *plan, bool resumed)
 {
 	if (check(plan->log, "{\"step\":", resumed)) return -1;
-	return check(plan->pictures, "P7\n", resumed);
+	if (check(plan->pictures, "P7\n", resumed)) return -1;
+	if (!plan->board) return 0;
+	char *events = tfevents_path(plan->board);
+	int bad = check(events, NULL, resumed);
+
+	free(events);
+	return bad;
 }
 
 /* *path becomes the name for messages; mode: that of a file. */

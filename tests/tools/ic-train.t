@@ -177,6 +177,17 @@ fails_with "not a regular file" "a device as output" ic-train $A -o /dev/full $s
 fails_with "No such file" "no such folder" ic-train $A -o no/such.st $small --steps 1
 fails_with "whole.jsonl: exists" "the log of another run" ic-train $A -o x.st $small --steps 1 --log whole.jsonl
 fails_with "whole.pam: exists" "or its pictures" ic-train $A -o x.st $small --steps 1 --pictures whole.pam
+ok "events" ic-train $A -o w.st $small --every 8 --steps 1 --tb w.tb
+cp -r w.tb kept.tb
+fails_with "w.tb/events.out.tfevents.ic-train: exists (-f" "or its events" ic-train $A -o y.st $small --steps 1 --tb w.tb
+ok "they are as they were, and gone on with by their run alone" eval 'cmp w.tb/* kept.tb/* &&
+	ic-train $A -o w.st $small --every 8 --steps 3 --tb w.tb &&
+	ic-train $A -o y.st $small --every 8 --steps 3 --tb y.tb && cmp w.tb/* y.tb/*'
+ok "-f overwrites them" eval 'ic-train $A -o y.st $small --every 8 --steps 1 -f --tb w.tb && cmp w.tb/* kept.tb/*'
+echo kept >y.tb/events.out.tfevents.ic-train
+fails_with "does not begin with an event" "a file of something else" ic-train $A -o w.st $small --every 8 --steps 4 --tb y.tb
+check_same "which is kept" "cat y.tb/*" "echo kept"
+rm y.st
 exits 2 "a log over what is read" ic-train $A -o x.st $small --steps 1 -f --log a.feats.mdb
 fails_with "No space" "a log that cannot be written" ic-train $A -o x.st $small --steps 10 --log /dev/full
 ok "log and pictures to standard output" eval 'ic-train $A -o s.st $small --steps 9 --every 24 --score a.feats.mdb \
