@@ -155,6 +155,7 @@ int trail_log(struct trail *t, int64_t step, const char *fmt, ...)
 	va_list ap;
 
 	if (!t->log) return 0;
+	if (isatty(fileno(t->log))) progress_end();  /* the line is its */
 	fprintf(t->log, "{\"step\":%" PRId64 ",\"images\":%" PRId64 ",", step,
 		step * t->plan.a_step);
 	va_start(ap, fmt);

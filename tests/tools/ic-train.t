@@ -199,8 +199,11 @@ fails_with "No space" "pictures that cannot be written" ic-train $A -o y.st $sma
 if command -v script >/dev/null; then
 	script -qec "ic-train $A -o y.st -f $small --steps 1 --pictures -" said >/dev/null 2>&1 </dev/null
 	ok "pictures to a terminal" eval 'grep -q "standard output: found a terminal" said && [ ! -e y.st ]'
+	script -qec "IC_PROGRESS=1 ic-train $A -o tty.st $small --steps 40 --log -" tty.txt >/dev/null 2>&1 </dev/null
+	check_same "log lines on a terminal, progress erased" "tr -s '\r' '\n' <tty.txt | sed 's/^\x1b\[K//' | grep -o '^{.*'" \
+		"ic-train $A -o tty.st -f $small --steps 40 --log -; rm tty.st"
 else
-	tap_result 0 "pictures to a terminal # skip no script"
+	tap_result 0 "on a terminal # skip no script"
 fi
 echo kept >kept
 cp a.feats.mdb feats.kept
