@@ -96,6 +96,7 @@ $B/lib/libic-cuda.so: $(CU:kernels/cuda/%.cu=$B/cuda/%.o) $B/host/kernels/ops.o
 	@mkdir -p $(@D)
 	$(NVCC) -shared -o $@ $^
 # Variables begin as a pattern: no kernel works by luck, nor do old addresses lie among its arguments.
+# With it gcc 12 zeroes bytes behind the padding of a struct that begins another one with an initialiser.
 PATTERN   = -ftrivial-auto-var-init=pattern
 $B/host/%.o: %.cu | $B/found
 	@mkdir -p $(@D)

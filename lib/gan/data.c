@@ -3,7 +3,7 @@
 #include "formats/features.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
-#include "lib/base/rng.h"
+#include "lib/gan/sample.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -275,16 +275,11 @@ int data_fake(struct data *d, int64_t draw, int batch, int dim_z, real *z, real 
 
 	for (int k = 0; k < batch; k++) {
 		real *label = y ? y + k : NULL;
-		for (int j = 0; j < dim_z; j++) z[k * dim_z + j] = (real)rng_normal(&r);
+		sampler_normal(&r, (size_t)dim_z, z + k * dim_z);
 		if (f && fake_instance(d, &r, f + (size_t)k * width, label)) return -1;
 		if (!f && y) *label = d->label ? (real)balance_draw(&d->classes, &r) : 0;
 	}
 	return 0;
-}
-
-static void fill_normal(struct rng *r, real *x, size_t n)
-{
-	for (size_t i = 0; i < n; i++) x[i] = (real)rng_normal(r);
 }
 
 void data_style(const struct data *d, int64_t draw, const struct phases *p, bool probe)
@@ -297,13 +292,13 @@ void data_style(const struct data *d, int64_t draw, const struct phases *p, bool
 
 	if (rng_uniform(&r) >= p->r.style.mixing) cutoff = styles;
 	for (int k = 0; k < styles; k++) p->in.mix[k] = k >= cutoff;
-	fill_normal(&r, p->in.z2, n * (size_t)c->dim_z);
+	sampler_normal(&r, n * (size_t)c->dim_z, p->in.z2);
 	for (int k = 0; k < styles - 1; k++) {
 		size_t plane = (size_t)stylegan2_noise_side(k);
-		fill_normal(&r, p->in.plane[k], n * plane * plane);
+		sampler_normal(&r, n * plane * plane, p->in.plane[k]);
 	}
 	if (probe)
-		fill_normal(&r, p->in.probe, (size_t)phase_path_batch(&p->r) * side * side * 3);
+		sampler_normal(&r, (size_t)phase_path_batch(&p->r) * side * side * 3, p->in.probe);
 }
 
 void data_augment(const struct data *d, int64_t draw, struct diffaug *a)
