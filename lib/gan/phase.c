@@ -87,10 +87,26 @@ static real *sums(struct phases *p, const struct params *ps)
 	return sum;
 }
 
-/* Of the last batches, where the ops compute: [2 batch] scores, the losses of all phases. */
+/* Of the last batches, where the ops compute: [2 batch] scores, the losses of all phases, of which
+ * the last are StyleGAN2's regularisers'. */
 static size_t told_count(const struct phases *p)
 {
 	return 2 * (size_t)p->r.batch + PHASES;
+}
+
+static real *told_penalty(const struct phases *p)
+{
+	return p->told + told_count(p) - LEN(p->s->penalty);
+}
+
+/* Before the first step from a state: regularisers may be due later than the next log line. */
+static void begin_told(struct phases *p)
+{
+	real *zero = mem_new(told_count(p), sizeof *zero);
+
+	backend_put(p->b, p->told, zero, told_count(p) * sizeof *zero);
+	backend_put(p->b, told_penalty(p), p->s->penalty, sizeof p->s->penalty);
+	free(zero);
 }
 
 /* Inputs and draws of the augmentation, which the programs read where they are. */
@@ -115,7 +131,7 @@ static int reserve_results(struct phases *p)
 	}
 	if (!(p->told = backend_take(p->b, told_count(p) * sizeof(real))))
 		return fail("no memory for scores");
-	backend_put(p->b, p->told + 2 * p->r.batch, (real[PHASES]){ 0 }, PHASES * sizeof(real));
+	begin_told(p);
 	return 0;
 }
 
@@ -179,6 +195,7 @@ int phase_fetch(struct phases *p)
 	list_state(p, held);
 	for (int i = 0; i < HELD && p->b->take; i++)
 		backend_get(p->b, held[i].here, *held[i].there, held[i].n * sizeof(real));
+	backend_get(p->b, p->s->penalty, told_penalty(p), sizeof p->s->penalty);
 	return backend_fault(p->b) ? fail("%s: %s", p->b->name, backend_fault(p->b)) : 0;
 }
 
@@ -293,6 +310,7 @@ void phase_restart(struct phases *p)
 	p->d_moves = 0;
 	p->lost = false;
 	put_state(p);
+	begin_told(p);
 }
 
 /* After a loss that is not finite: again, to name the first such value. */
@@ -316,7 +334,7 @@ static double blame(const struct phases *p, double score)
 	return fmax(0, score) + log1p(exp(-fabs(score)));
 }
 
-/* Scores and losses, zeros while a phase has yet to run. */
+/* Scores and losses; of a phase that has yet to run begin_told's. */
 static void read_told(struct phases *p)
 {
 	int n = p->r.batch;
@@ -452,7 +470,8 @@ static double decay(const struct phases *p)
 	double ramp = p->r.style.ema_ramp, d = p->r.ema_decay;
 
 	if (p->s->c.backbone == STYLEGAN2 && ramp > 0 && d > 0) {
-		double span = fmin(images * log(0.5) / log(d), (double)p->s->step * images * ramp);
+		double whole = d < 1 ? images * log(0.5) / log(d) : INFINITY;
+		double span = fmin(whole, (double)p->s->step * images * ramp);
 		d = pow(0.5, images / fmax(span, 1e-8));
 	}
 	return p->s->step + 1 < p->r.ema_start ? 0 : d;
