@@ -45,6 +45,15 @@ check_same "each has its conditions" "for f in class both none; do ic-store ls \
 ok "goes on from the weights of another" ic-train $A -o init.st --init whole.st --steps 1
 fails_with "networks of the other backbone" "not with those of BigGAN" \
 	ic-train b.mdb --minutes 0 --init whole.st -o x.st
+sed 's/"group":"4"/"group":"3"/' whole.st >threes.st
+fails_with "found 4, expected a multiple of 3" "nor with groups that do not fit" ic-train $A --init threes.st --steps 1 -o x.st
+ok "a discriminator of its own file" eval 'ic-store export --net G whole.st -o g.safetensors &&
+	sed "s/\"group\":\"4\"/\"group\":\"2\"/; s/\"clamp_d\":\"256\"/\"clamp_d\":\"128\"/" whole.st >twos.st &&
+	ic-store export --net D twos.st -o d.safetensors && ic-train $A --init g.safetensors,d.safetensors --steps 1 -o pair.st'
+check_same "brings its groups and clamp" "ic-store ls pair.st | grep -c -e group=2 -e clamp_d=128 -e clamp_g=256" "echo 3"
+fails_with "32 channels at 4 pixels, expected 128 by --ch" "another multiplier" \
+	ic-train $A --init whole.st --ch 4 --steps 1 -o x.st
+fails_with "2 layers, expected 3 by --layers" "another mapping" ic-train $A --init whole.st --layers 3 --steps 1 -o x.st
 fails_with "left by a run with" "nor with other options" ic-train $A --mixing 0.5 -o whole.st --steps 12
 B="--ch 2 -b 4 --lr-g 0.001 --lr-d 0.001 --ema 0.99 --ema-start 0"
 ok "a run of BigGAN" ic-train b.mdb $B -o big.st --steps 1
@@ -52,7 +61,7 @@ fails_with "left by a run without backbone = stylegan2" "does not go on as one o
 	ic-train b.mdb $B -o big.st --steps 2 --backbone stylegan2
 ok "a dry run" eval "ic-train $A --dry-run --json >dry && grep -q '\"largest_batch\":[0-9]*[02468],*' dry"
 exits 2 "BigGAN's options are refused" ic-train $A --compat --steps 1 -o x.st
-exits 2 "batches without groups" ic-train $A -b 6 --steps 1 -o x.st
+fails_with "found 6, expected a multiple of 4" "batches without groups" ic-train $A -b 6 --steps 1 -o x.st
 ok "images of another side" ic-pack --size 24 p -o odd.mdb
 fails_with "24 pixels, expected a side of 8, 16, 32" "are refused" ic-train odd.mdb --backbone stylegan2 --steps 1 -o x.st
 done_testing
