@@ -39,7 +39,7 @@ static void count(struct budget *m, const struct gan *g, struct phases *p)
 		.activations = n.activations,
 		.workspace = n.workspace,
 		.other = n.inputs + (g_tensor > d_tensor ? g_tensor : d_tensor),
-		.work = (int64_t)phase_work(p, true),
+		.work = (int64_t)phase_work(p),
 	};
 }
 
@@ -132,13 +132,15 @@ static int time_step(double *seconds, const struct model *c, const struct recipe
 	struct gan g;
 	struct phases p = { 0 };
 	int bad = gan_new(&g, c, 0) || phase_open(&p, &g, r, b);
+	double work = 0;
 
 	for (int round = 0; round < 2 && !bad; round++) {
+		work = phase_step_work(&p);
 		double begin = say_seconds();
 		bad = train_step(&p, d);
 		*seconds = say_seconds() - begin;
 	}
-	if (!bad) *seconds *= phase_work(&p, true) / phase_work(&p, false);
+	if (!bad) *seconds *= phase_work(&p) / work;
 	phase_close(&p);
 	gan_free(&g);
 	return bad ? -1 : 0;

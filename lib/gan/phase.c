@@ -251,17 +251,27 @@ int phase_plan(struct phases *p, struct gan *s, const struct recipe *r, struct b
 	return open_phases(p, s, r, b, false);
 }
 
-static double each(const struct phase *f, int every)
+static double each(const struct phase *f)
 {
-	return f->t ? (double)tape_multiply_adds(f->t) / every : 0;
+	return f->t ? (double)tape_multiply_adds(f->t) : 0;
 }
 
-double phase_work(const struct phases *p, bool regularised)
+double phase_work(const struct phases *p)
 {
-	double work = p->r.d_steps * each(&p->d, 1) + each(&p->g, 1);
+	double work = p->r.d_steps * each(&p->d) + each(&p->g);
 
-	if (!regularised) return work;
-	return work + each(&p->r1, p->r.style.r1_every) + each(&p->path, p->r.style.path_every);
+	if (p->r1.t) work += each(&p->r1) / p->r.style.r1_every;
+	if (p->path.t) work += each(&p->path) / p->r.style.path_every;
+	return work;
+}
+
+double phase_step_work(const struct phases *p)
+{
+	double work = p->r.d_steps * each(&p->d) + each(&p->g);
+
+	if (phase_due(p, &p->r1)) work += each(&p->r1);
+	if (phase_due(p, &p->path)) work += each(&p->path);
+	return work;
 }
 
 struct phase_bytes phase_bytes(struct phases *p)

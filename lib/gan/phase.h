@@ -89,9 +89,10 @@ int phase_plan(struct phases *, struct gan *, const struct recipe *, struct back
 /* Pictures that the path length looks at. */
 int phase_path_batch(const struct recipe *);
 
-/* Multiply-adds of one batch of each move of a step: with StyleGAN2's regularisers, as often as
- * they come, or without.  Once planned. */
-double phase_work(const struct phases *, bool regularised);
+/* Multiply-adds of one batch of each move of a step, with StyleGAN2's regularisers as often as they
+ * come; and of the step that comes next, with those that are due.  Once planned. */
+double phase_work(const struct phases *);
+double phase_step_work(const struct phases *);
 
 /* What a step takes beside weights and optimiser. */
 struct phase_bytes { size_t activations, workspace, inputs; };
