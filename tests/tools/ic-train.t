@@ -139,7 +139,9 @@ case $(ldd "$(command -v ic-train)") in
 *libasan*) echo "ok $((++tap_ran)) - the plan is what a run takes # skip: a sanitizer takes its own" ;;
 *) for more in "" "--recompute" "--class --accumulate 2 --diffaug color,translation"; do
 	ok "the plan is what a run takes $more" agrees $A --ch 16 -b 48 $more
-done ;;
+done
+ok "and one of StyleGAN2 that shows large pictures" eval 'shapes 9 | ic-pack --size 256 - -o large.mdb &&
+	agrees large.mdb --backbone stylegan2 --ch 1 -b 4 --pictures large.pam' ;;
 esac
 
 # field NAME: of the one line of a dry run.
