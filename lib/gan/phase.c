@@ -73,12 +73,6 @@ static void list_rooms(struct phases *p, struct room room[ROOMS])
 	if (c->backbone == STYLEGAN2) list_style_rooms(p, room + LEN(all));
 }
 
-/* The parameters that a phase moves. */
-static const struct params *moved(const struct phases *p, const struct phase *f)
-{
-	return f == &p->d || f == &p->r1 ? &p->s->dp : &p->s->gp;
-}
-
 static real *sums(struct phases *p, const struct params *ps)
 {
 	real *sum = backend_take(p->b, ps->total * sizeof *sum);
@@ -125,10 +119,9 @@ static int reserve_inputs(struct phases *p)
 /* Sums of gradients and what the steps tell. */
 static int reserve_results(struct phases *p)
 {
-	for (int i = 0; i < PHASES && p->r.accumulate > 1; i++) {
-		struct phase *f = &p->each[i];
-		if (f->t && !(f->sum = sums(p, moved(p, f)))) return -1;
-	}
+	if (p->r.accumulate > 1 && (!(p->d.sum = p->r1.sum = sums(p, &p->s->dp)) ||
+				    !(p->g.sum = p->path.sum = sums(p, &p->s->gp))))
+		return -1;
 	if (!(p->told = backend_take(p->b, told_count(p) * sizeof(real))))
 		return fail("no memory for scores");
 	begin_told(p);
@@ -299,7 +292,6 @@ void phase_close(struct phases *p)
 		scope_close(&f->d);
 		diffaug_close(&f->aug);
 		free(f->grad);
-		if (p->b) backend_give(p->b, f->sum);
 	}
 	struct room room[ROOMS];
 	if (p->s) list_rooms(p, room);
@@ -307,6 +299,8 @@ void phase_close(struct phases *p)
 		if (room[i].at) free(*room[i].at);
 	free(p->grads);
 	if (p->b) {
+		backend_give(p->b, p->d.sum);
+		backend_give(p->b, p->g.sum);
 		backend_give(p->b, p->told);
 		backend_give(p->b, p->arena);
 		unsettle(p);

@@ -141,7 +141,9 @@ case $(ldd "$(command -v ic-train)") in
 	ok "the plan is what a run takes $more" agrees $A --ch 16 -b 48 $more
 done
 ok "and one of StyleGAN2 that shows large pictures" eval 'shapes 9 | ic-pack --size 256 - -o large.mdb &&
-	agrees large.mdb --backbone stylegan2 --ch 1 -b 4 --pictures large.pam' ;;
+	agrees large.mdb --backbone stylegan2 --ch 1 -b 4 --pictures large.pam'
+ok "and one whose moves are of several batches" eval 'shapes 9 | ic-pack --size 16 - -o tiny.mdb &&
+	agrees tiny.mdb --backbone stylegan2 --ch 16 -b 4 --accumulate 2' ;;
 esac
 
 # field NAME: of the one line of a dry run.
