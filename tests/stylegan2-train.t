@@ -61,6 +61,9 @@ fails_with "left by a run without backbone = stylegan2" "does not go on as one o
 	ic-train b.mdb $B -o big.st --steps 2 --backbone stylegan2
 ok "a dry run" eval "ic-train $A --dry-run --json >dry && grep -q '\"largest_batch\":[0-9]*[02468],*' dry"
 exits 2 "BigGAN's options are refused" ic-train $A --compat --steps 1 -o x.st
+for option in "--r1 1" "--r1-every 8" "--path 1" "--path-every 8" "--mixing 0.5" "--ema-ramp 0.1" "--layers 8"; do
+	exits 2 "StyleGAN2's $option of a BigGAN" ic-train b.mdb $option --steps 1 -o x.st
+done
 fails_with "found 6, expected a multiple of 4" "batches without groups" ic-train $A -b 6 --steps 1 -o x.st
 ok "images of another side" ic-pack --size 24 p -o odd.mdb
 fails_with "24 pixels, expected a side of 8, 16, 32" "are refused" ic-train odd.mdb --backbone stylegan2 --steps 1 -o x.st

@@ -525,6 +525,20 @@ static int check_output(void)
 	return S_ISREG(st.st_mode) ? 0 : fail("%s: not a regular file, expected one or none", out);
 }
 
+/* Options that differ from their defaults. */
+static void check_biggan(void)
+{
+	const struct { const char *name; bool given; } others[] = {
+		{ "r1", r1 >= 0 },       { "r1-every", r1_every != 16 },
+		{ "path", path != 2 },   { "path-every", path_every != 4 },
+		{ "mixing", mixing != 0.9 }, { "ema-ramp", ema_ramp != 0.05 },
+		{ "layers", layers },
+	};
+
+	for (size_t i = 0; i < LEN(others); i++)
+		if (others[i].given) misuse("--%s: of --backbone stylegan2 alone", others[i].name);
+}
+
 /* Faults of BigGAN's published code, and what its losses alone know. */
 static void check_stylegan2(void)
 {
@@ -546,6 +560,7 @@ static void check_use(int operands)
 		misuse("--class-temperature: only with --class and without features, where labels "
 		       "are those of neighbours");
 	if (is_stylegan2()) check_stylegan2();
+	else check_biggan();
 	if (dry_run) return;
 	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
 	if (steps < 0 && minutes < 0 && !plan.patience)
