@@ -60,6 +60,10 @@ ok "a run of BigGAN" ic-train b.mdb $B -o big.st --steps 1
 fails_with "left by a run without backbone = stylegan2" "does not go on as one of StyleGAN2" \
 	ic-train b.mdb $B -o big.st --steps 2 --backbone stylegan2
 ok "a dry run" eval "ic-train $A --dry-run --json >dry && grep -q '\"largest_batch\":[0-9]*[02468],*' dry"
+field() { sed "s/.*\"$1\":\([0-9]*\).*/\1/"; }
+check_same "the largest batch is below a group where no group fits" \
+	"m=\$(ic-train $A -b 2 --dry-run --json | field total_bytes); for b in 2 4; do
+		ic-train $A -b \$b --memory \$m --dry-run --json | field largest_batch; done" "echo 2; echo 2"
 exits 2 "BigGAN's options are refused" ic-train $A --compat --steps 1 -o x.st
 for option in "--r1 1" "--r1-every 8" "--path 1" "--path-every 8" "--mixing 0.5" "--ema-ramp 0.1" "--layers 8"; do
 	exits 2 "StyleGAN2's $option of a BigGAN" ic-train b.mdb $option --steps 1 -o x.st

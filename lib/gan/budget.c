@@ -76,7 +76,7 @@ static bool fits(const struct model *c, const struct recipe *r, int batch, int p
 	return !budget_make(&m, c, &one, pictures, b) && budget_total(&m) <= memory;
 }
 
-/* Batches are multiples of it. */
+/* Batches are multiples of it, or below it. */
 static int unit(const struct model *c)
 {
 	return c->backbone == STYLEGAN2 ? c->stylegan2.group : 1;
@@ -90,7 +90,10 @@ int budget_batch(const struct model *c, const struct recipe *r, int pictures, si
 	int good = least - 1, bad = least;
 
 	while (bad <= most && fits(c, r, bad * each, pictures, memory, b)) good = bad, bad *= 2;
-	if (good < least) return 0;
+	if (good < least) {
+		for (good = each - 1; good > 1 && !fits(c, r, good, pictures, memory, b);) good--;
+		return good > 1 ? good : 0;
+	}
 	while (bad - good > 1) {
 		int middle = good + (bad - good) / 2;
 		if (middle <= most && fits(c, r, middle * each, pictures, memory, b)) good = middle;
