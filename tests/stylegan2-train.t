@@ -45,6 +45,9 @@ check_same "each has its conditions" "for f in class both none; do ic-store ls \
 ok "goes on from the weights of another" ic-train $A -o init.st --init whole.st --steps 1
 fails_with "networks of the other backbone" "not with those of BigGAN" \
 	ic-train b.mdb --minutes 0 --init whole.st -o x.st
+sed 's/"last_path":".../"last_path":"nan/' w.st >x.st.part
+fails_with "found last_path nan" "nor from a penalty that is no number" ic-train $R -o x.st --steps 12
+rm x.st.part
 sed 's/"group":"4"/"group":"3"/' whole.st >threes.st
 fails_with "found 4, expected a multiple of 3" "nor with groups that do not fit" ic-train $A --init threes.st --steps 1 -o x.st
 ok "a discriminator of its own file" eval 'ic-store export --net G whole.st -o g.safetensors &&
