@@ -23,7 +23,7 @@
 
 static const char *out, *init, *preset, *flipped, *labels, *tape_file, *augment;
 static int backbone, ch, batch = 16, accumulate = 1, d_steps = 1, device, precision, kept;
-static int on_collapse, r1_every = 16, path_every = 4, layers = 2;
+static int on_collapse, r1_every = 16, path_every = 4, layers;
 static int64_t steps = -1, seed, every = 10000, ema_start = -1, memory;
 static double minutes = -1, lr_g = -1, lr_d = -1, ema = -1, class_temperature = 1;
 static double r1 = -1, path = 2, mixing = 0.9, ema_ramp = 0.05;
@@ -77,8 +77,9 @@ static const struct opt opts[] = {
 	{ 0, "path-every", "N", "StyleGAN2: steps from one path length to the next", OPT_INT,
 	  &path_every, 1, 1 << 20 },
 	{ 0, "mixing", "P", "StyleGAN2: share of batches of two styles", OPT_REAL, &mixing, 0, 1 },
-	{ 0, "layers", "N", "StyleGAN2: dense layers of the generator's mapping", OPT_INT, &layers,
-	  1, 32 },
+	{ 0, "layers", "N",
+	  "StyleGAN2: dense layers of the generator's mapping (0: 2, or as --init has it)",
+	  OPT_INT, &layers, 0, 32 },
 	{ 0, "diffaug", "LIST",
 	  "augment what the discriminator sees: translation, color, cutout, with commas", OPT_STR,
 	  &augment, 0, 0 },
@@ -245,8 +246,7 @@ static struct model architecture(const struct data *d)
 		c.stylegan2 = stylegan2_default();
 		c.stylegan2.channel_base = channel_base();
 		c.stylegan2.channel_max = channel_max();
-		c.stylegan2.g_layers = layers;
-		c.stylegan2.group = batch < 4 ? batch : 4;
+		if (layers) c.stylegan2.g_layers = layers;
 	} else {
 		c.biggan = biggan_default();
 		c.biggan.g_ch = c.biggan.d_ch = multiplier();
@@ -258,6 +258,21 @@ static struct model architecture(const struct data *d)
 	c.n_classes = by_class ? d->classes.count : 1;
 	if (d->instance_cond) c.features = d->features.info.width;
 	return c;
+}
+
+/* Where --ch and --layers say something. */
+static int check_init_stylegan2(const struct stylegan2 *c, const struct stylegan2 *want)
+{
+	for (int r = 4; ch && r <= c->resolution; r *= 2) {
+		int n = stylegan2_channels(c, r), expected = stylegan2_channels(want, r);
+		if (n != expected)
+			return fail("--init: found networks of %d channels at %d pixels, expected %d "
+				    "by --ch", n, r, expected);
+	}
+	if (layers && c->g_layers != layers)
+		return fail("--init: found a generator of %d layers, expected %d by --layers",
+			    c->g_layers, layers);
+	return 0;
 }
 
 /* Can networks of --init be trained on these data and with these options?  want: what they ask for.
@@ -280,10 +295,21 @@ static int check_init(const struct model *c, const struct model *want, const str
 	if (c->class_cond && c->n_classes < want->n_classes)
 		return fail("--init: found networks of %d classes, expected %d as %s", c->n_classes,
 			    want->n_classes, rows_path(&d->images));
-	if (ch && !is_stylegan2() && c->biggan.g_ch != ch)
+	if (is_stylegan2()) return check_init_stylegan2(&c->stylegan2, &want->stylegan2);
+	if (ch && c->biggan.g_ch != ch)
 		return fail("--init: found a generator of ch %d, expected %d by --ch",
 			    c->biggan.g_ch, ch);
 	return 0;
+}
+
+/* Pictures whose deviation StyleGAN2's discriminator sees together are all of a batch, or parts. */
+static int check_groups(const struct model *c)
+{
+	int group = c->stylegan2.group;
+
+	if (!is_stylegan2() || batch <= group || batch % group == 0) return 0;
+	return fail("--batch: found %d, expected a multiple of %d, which StyleGAN2's discriminator "
+		    "looks at together", batch, group);
 }
 
 static int first_state(struct gan *g, const struct data *d)
@@ -315,6 +341,7 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	} else if (first_state(g, d)) {
 		return -1;
 	}
+	if (check_groups(&g->c)) return -1;
 	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
 	g->options = options_text(g, d);
 	if (d->instance_cond) g->features_meta = mem_text("%s", d->features.info.meta);
@@ -499,14 +526,25 @@ static int check_output(void)
 	return plan.trail.pictures && !strcmp(plan.trail.pictures, "-") ? binary_stdout() : 0;
 }
 
+/* Options that differ from their defaults. */
+static void check_biggan(void)
+{
+	const struct { const char *name; bool given; } others[] = {
+		{ "r1", r1 >= 0 },       { "r1-every", r1_every != 16 },
+		{ "path", path != 2 },   { "path-every", path_every != 4 },
+		{ "mixing", mixing != 0.9 }, { "ema-ramp", ema_ramp != 0.05 },
+		{ "layers", layers },
+	};
+
+	for (size_t i = 0; i < LEN(others); i++)
+		if (others[i].given) misuse("--%s: of --backbone stylegan2 alone", others[i].name);
+}
+
 /* Faults of BigGAN's published code, and what its losses alone know. */
 static void check_stylegan2(void)
 {
 	if (compat) misuse("--compat: of --backbone biggan alone");
 	if (d_steps != 1) misuse("--d-steps: of --backbone biggan alone");
-	if (batch > 4 && batch % 4)
-		misuse("--batch: found %d, expected a multiple of 4 for the minibatch deviation of "
-		       "StyleGAN2", batch);
 }
 
 static void check_use(int operands)
@@ -523,6 +561,7 @@ static void check_use(int operands)
 		misuse("--class-temperature: only with --class and without features, where labels "
 		       "are those of neighbours");
 	if (is_stylegan2()) check_stylegan2();
+	else check_biggan();
 	if (dry_run) return;
 	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
 	if (steps < 0 && minutes < 0 && !plan.patience)

@@ -21,6 +21,10 @@ static int same_options(const char *path, const char *left, const char *now)
 		left += n + (left[n] != 0);
 		now += m + (now[m] != 0);
 	}
+	if (*left || *now)
+		return fail("%s: left by a run %s %.*s, now %s (-f starts afresh)", path,
+			    *left ? "with" : "without", (int)strcspn(*left ? left : now, "\n"),
+			    *left ? left : now, *left ? "without" : "with");
 	return 0;
 }
 

@@ -36,6 +36,13 @@ static int open_store(struct rows *r, const char *path, const char *kind, enum r
 	return 0;
 }
 
+static int check_shape(const char *path, const struct rows_info *i)
+{
+	if (i->height == i->im_width && i->channels == 3) return 0;
+	return fail("%s: found pictures of %dx%d in %d channels, expected squares in 3 (ic-pack crops)",
+		    path, i->im_width, i->height, i->channels);
+}
+
 /* Derived rows belong to these images, one for one. */
 static int check_rows(struct data *d, struct rows *r)
 {
@@ -121,6 +128,7 @@ int data_open(struct data *d, const char *images, const char *features, const ch
 {
 	*d = (struct data){ .instance_cond = features, .epoch = -1 };
 	if (open_store(&d->images, images, "images", ROWS_U8)) goto fail;
+	if (check_shape(images, &d->images.info)) goto fail;
 	d->n = d->images.info.count;
 	if (d->n < 1 || d->n > UINT32_MAX) {
 		fail("%s: %" PRId64 " images, expected 1 to %" PRIu32, images, d->n, UINT32_MAX);
@@ -185,14 +193,14 @@ static real label_of(const struct data *d, int64_t i)
 static int take_image(struct data *d, int64_t i, bool mirrored, real *x)
 {
 	struct block b;
-	int R = d->images.info.height, W = d->images.info.im_width;
+	int R = d->images.info.height;
 
 	if (rows_at(&d->images, i, &b)) return -1;
 	const uint8_t *from = b.data;
 	for (int h = 0; h < R; h++)
-		for (int w = 0; w < W; w++)
+		for (int w = 0; w < R; w++)
 			for (int c = 0; c < 3; c++, x++) {
-				int v = from[(h * W + (mirrored ? W - 1 - w : w)) * 3 + c];
+				int v = from[(h * R + (mirrored ? R - 1 - w : w)) * 3 + c];
 				if (d->compat && v < 64 && v > 0) v--;
 				*x = (real)v / (real)127.5 - 1;
 			}

@@ -7,11 +7,17 @@
 
 enum { STREAM_NOISE = 0x5A, STREAM_INSTANCE = 0x1A, STREAM_PLANES = 0x91 };
 
+static size_t plane_size(int k)
+{
+	size_t side = (size_t)stylegan2_noise_side(k);
+	return side * side;
+}
+
 static val planes(struct sampler *p, int k)
 {
 	int r = stylegan2_noise_side(k);
 
-	p->plane[k] = mem_new((size_t)p->batch * (size_t)(r * r), sizeof *p->plane[k]);
+	p->plane[k] = mem_new((size_t)p->batch * plane_size(k), sizeof *p->plane[k]);
 	return input(p->t, shape4(p->batch, r, r, 1), p->plane[k]);
 }
 
@@ -74,12 +80,23 @@ int sampler_open_training(struct sampler *p, struct gan *s, real *ema, int batch
 	return open_sampler(p, s, ema, batch, NULL, b);
 }
 
+/* Numbers of a picture beside the program's: what it reads, and itself. */
+static size_t each(const struct sampler *p, const struct model *c)
+{
+	size_t side = (size_t)p->side, n = (size_t)p->dim_z + 3 * side * side + c->class_cond;
+
+	if (c->instance_cond) n += (size_t)c->features;
+	for (int k = 0; k < p->planes; k++) n += plane_size(k);
+	return n;
+}
+
 int sampler_bytes(size_t *bytes, struct gan *s, int batch, struct backend *b)
 {
 	struct sampler p;
 	int bad = build(&p, s, NULL, batch, NULL, b);
 
-	*bytes = tape_arena_bytes(p.t) + tape_scratch_bytes(p.t);
+	*bytes = tape_arena_bytes(p.t) + tape_scratch_bytes(p.t) +
+		 (size_t)batch * each(&p, &s->c) * sizeof(real);
 	sampler_close(&p);
 	return bad;
 }
@@ -117,12 +134,6 @@ void sampler_close(struct sampler *p)
 void sampler_normal(struct rng *r, size_t n, real *x)
 {
 	for (size_t i = 0; i < n; i++) x[i] = (real)rng_normal(r);
-}
-
-static size_t plane_size(int k)
-{
-	size_t side = (size_t)stylegan2_noise_side(k);
-	return side * side;
 }
 
 void sampler_planes(const struct sampler *p, int place, uint64_t seed, uint64_t number)

@@ -139,7 +139,11 @@ case $(ldd "$(command -v ic-train)") in
 *libasan*) echo "ok $((++tap_ran)) - the plan is what a run takes # skip: a sanitizer takes its own" ;;
 *) for more in "" "--recompute" "--class --accumulate 2 --diffaug color,translation"; do
 	ok "the plan is what a run takes $more" agrees $A --ch 16 -b 48 $more
-done ;;
+done
+ok "and one of StyleGAN2 that shows large pictures" eval 'shapes 9 | ic-pack --size 256 - -o large.mdb &&
+	agrees large.mdb --backbone stylegan2 --ch 1 -b 4 --pictures large.pam'
+ok "and one whose moves are of several batches" eval 'shapes 9 | ic-pack --size 16 - -o tiny.mdb &&
+	agrees tiny.mdb --backbone stylegan2 --ch 16 -b 4 --accumulate 2' ;;
 esac
 
 # field NAME: of the one line of a dry run.
@@ -173,6 +177,14 @@ exits 2 "no output" ic-train $A --steps 1
 exits 2 "no end" ic-train $A -o x.st
 exits 2 "two operands" ic-train a.mdb a.feats.mdb -o x.st --steps 1
 exits 2 "an unknown option" ic-train $A -o x.st --stepz 1
+# wide: the same pictures twice side by side; grey: one channel of them.
+ic-store dump l.mdb | awk -F '\t' -v OFS='\t' '/^#width/ { $2 *= 2 } /^#shape/ { $3 *= 2 } /^#/ { print; next }
+	{ row = $0; sub(/^[0-9]*\t/, "", row); print $0, row }' | ic-store load -o wide.mdb
+ic-store dump l.mdb | awk -F '\t' -v OFS='\t' '/^#width/ { $2 /= 3 } /^#shape/ { $4 = 1 } /^#/ { print; next } { NF = 1025; print }' |
+	ic-store load -o grey.mdb
+fails_with "wide.mdb: found pictures of 64x32 in 3 channels, expected squares in 3" "images that are not square" \
+	ic-train wide.mdb -o x.st --steps 1
+fails_with "grey.mdb: found pictures of 32x32 in 1 channels" "images without colours" ic-train grey.mdb -o x.st --steps 1
 fails_with "not a regular file" "a device as output" ic-train $A -o /dev/full $small --steps 1 -f
 fails_with "No such file" "no such folder" ic-train $A -o no/such.st $small --steps 1
 fails_with "whole.jsonl: exists" "the log of another run" ic-train $A -o x.st $small --steps 1 --log whole.jsonl
