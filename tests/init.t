@@ -85,7 +85,7 @@ fails_with "found an averaged generator, after" "three generators" \
 fails_with "neither a checkpoint nor" "no networks" ic-train $A \
 	--init "$golden/stat.safetensors" --steps 1 -o x.st
 fails_with "No such file" "no file" ic-train $A --init none.pth,new --steps 1 -o x.st
-fails_with "found networks conditioned on instances classes, expected on classes" \
+fails_with "found networks conditioned on instances and classes, expected on classes" \
 	"other conditions" \
 	ic-train a.mdb --class -b 4 --init r.st --steps 1 -o x.st
 fails_with "ch 2, expected 4 by --ch" "another --ch" \

@@ -35,9 +35,42 @@ ok "on nothing, without regularisers" ic-train a.mdb --backbone stylegan2 --ch 1
 check_same "each has its conditions" "for f in class both none; do ic-store ls \$f.st | grep -o 'G.mapping.embed[_a-z]*.weight' | sort; echo; done" \
 	"printf 'G.mapping.embed.weight\n\nG.mapping.embed.weight\nG.mapping.embed_feats.weight\n\n\n'"
 ok "goes on from the weights of another" ic-train $A -o init.st --init whole.st --steps 1
-fails_with "networks of the other backbone" "not with those of BigGAN" \
+fails_with "found networks of StyleGAN2, expected BigGAN's" "not with those of BigGAN" \
 	ic-train b.mdb --minutes 0 --init whole.st -o x.st
+fails_with "conditioned on instances, expected on nothing" "nor on other conditions" \
+	ic-train a.mdb --backbone stylegan2 -b 4 --init whole.st --minutes 0 -o x.st
+fails_with "other channels than --ch 2" "nor with other channels" ic-train $A --ch 2 --init whole.st --minutes 0 -o x.st
+ok "--ch as they are" ic-train $A --init whole.st --minutes 0 -o same.st
+fails_with "found a mapping of 2 layers, expected 3" "nor layers" ic-train $A --layers 3 --init whole.st --minutes 0 -o x.st
+ok "three pictures at a time" ic-train $A -b 3 --steps 1 -o three.st
+fails_with "looks at 3 pictures together" "not at four with their discriminator" ic-train $A --init three.st --steps 1 -o x.st
+ok "but with a fresh one" eval 'ic-store export --net G three.st -o g.safetensors &&
+	ic-train $A --init g.safetensors,new --steps 1 -o fresh.st'
 fails_with "left by a run with" "nor with other options" ic-train $A --mixing 0.5 -o whole.st --steps 12
+# Options of both backbones alike.
+B="b.mdb --class --ch 1 -b 4 --lr-g 1e-3 --lr-d 1e-3 --ema 0.99 --ema-start 0"
+ok "a run of BigGAN" ic-train $B --minutes 0 -o big.st
+fails_with "left by a run of BigGAN, now of StyleGAN2" "is not taken up as one of StyleGAN2" \
+	ic-train $B --backbone stylegan2 --steps 1 -o big.st
+ok "a run of StyleGAN2" ic-train $B --backbone stylegan2 --minutes 0 -o style.st
+fails_with "left by a run of StyleGAN2, now of BigGAN" "nor the reverse" ic-train $B --steps 1 -o style.st
+for option in "--r1 1" "--r1-every 8" "--path 1" "--path-every 8" "--mixing 0.5" "--layers 8" "--ema-ramp 0"; do
+	fails_with "${option% *}: of --backbone stylegan2 alone" "BigGAN has no $option" ic-train b.mdb --class $option --dry-run
+done
+for option in lr-g lr-d ema r1; do
+	fails_with "--$option: found -0.5, expected -1, or 0 and more" "--$option below 0" ic-train $A --$option -0.5 --dry-run
+done
+
+# What a run writes as it goes can be cut off at a step.
+fails_with "found '-', expected a file" "a log to a pipe" ic-train $A --steps 1 --log - -o x.st
+fails_with "found '-', expected a file" "pictures to a pipe" ic-train $A --steps 1 --pictures - -f -o x.st
+fails_with "/dev/null: not a regular file" "pictures to a device" ic-train $A --steps 1 --pictures /dev/null -o x.st
+check_same "nothing is left of these" "ls x.st*; true" true
+
+cp whole.st odd.st && nan_at odd.st G_ema.synthesis.b16.torgb.bias
+fails_with "odd.st: sample 0 is not finite" "pictures that are none" ic-sample odd.st f.mdb -n 2
+head -c 10000 whole.st >short.st.part
+fails_with "in a file of 10000; -f starts afresh" "a state cut short" ic-train $A --steps 12 -o short.st
 ok "a dry run" eval "ic-train $A --dry-run --json >dry && grep -q '\"largest_batch\":[0-9]*[02468],*' dry"
 exits 2 "BigGAN's options are refused" ic-train $A --compat --steps 1 -o x.st
 exits 2 "batches without groups" ic-train $A -b 6 --steps 1 -o x.st

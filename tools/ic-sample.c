@@ -269,6 +269,18 @@ static int write_batch(struct job *j, int64_t i, int n, const struct pam_head *h
 	return bad;
 }
 
+/* Samples i to i + n - 1 as bytes. */
+static int take_batch(struct job *j, int64_t i, int n, const struct image *picture)
+{
+	for (int k = 0; k < n; k++) {
+		if (!sampler_finite(&j->s, k))
+			return fail("%s: sample %" PRId64 " is not finite: weights are damaged, or "
+				    "too large", model, i + k);
+		sampler_rgb(&j->s, k, picture[k].rgb);
+	}
+	return 0;
+}
+
 /* The tape computes whole batches: the last one is filled up with its first sample again. */
 static int run(struct job *j)
 {
@@ -287,9 +299,8 @@ static int run(struct job *j)
 		for (int k = 0; k < batch && !bad; k++)
 			bad = fill(j, k < n ? i + k : i, k, &h[k]);
 		if (bad) break;
-		bad = sampler_run(&j->s);
-		for (int k = 0; k < n && !bad; k++) sampler_rgb(&j->s, k, picture[k].rgb);
-		bad = bad || write_batch(j, i, n, h, picture);
+		bad = sampler_run(&j->s) || take_batch(j, i, n, picture) ||
+		      write_batch(j, i, n, h, picture);
 		progress("sampling", i + n, count, "%s", "");
 	}
 	progress_end();

@@ -21,12 +21,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Defaults of what StyleGAN2 alone takes. */
+#define PATH 2
+#define MIXING 0.9
+#define EMA_RAMP 0.05
+enum { R1_EVERY = 16, PATH_EVERY = 4, LAYERS = 2 };
+
 static const char *out, *init, *preset, *flipped, *labels, *tape_file, *augment;
 static int backbone, ch, batch = 16, accumulate = 1, d_steps = 1, device, precision, kept;
-static int on_collapse, r1_every = 16, path_every = 4, layers = 2;
+static int on_collapse, r1_every = R1_EVERY, path_every = PATH_EVERY, layers = LAYERS;
 static int64_t steps = -1, seed, every = 10000, ema_start = -1, memory;
 static double minutes = -1, lr_g = -1, lr_d = -1, ema = -1, class_temperature = 1;
-static double r1 = -1, path = 2, mixing = 0.9, ema_ramp = 0.05;
+static double r1 = -1, path = PATH, mixing = MIXING, ema_ramp = EMA_RAMP;
 static bool by_class, flip, compat, dry_run, profile, recompute;
 static struct diffaug_policy policy;
 static struct watch_plan plan = { .samples = 1024 };
@@ -264,16 +270,17 @@ static struct model architecture(const struct data *d)
  */
 static int check_init(const struct model *c, const struct model *want, const struct data *d)
 {
+	const struct stylegan2 *s = &c->stylegan2;
+
 	if (c->backbone != want->backbone)
-		return fail("--init: found networks of the other backbone than --backbone says");
+		return fail("--init: found networks of %s, expected %s's as --backbone says",
+			    model_name(c), model_name(want));
 	if (c->resolution != want->resolution)
 		return fail("--init: found networks of %d pixels, expected %d as %s", c->resolution,
 			    want->resolution, rows_path(&d->images));
 	if (c->instance_cond != want->instance_cond || c->class_cond != want->class_cond)
-		return fail("--init: found networks conditioned on%s%s, expected on%s%s",
-			    c->instance_cond ? " instances" : "", c->class_cond ? " classes" : "",
-			    want->instance_cond ? " instances" : "",
-			    want->class_cond ? " classes" : "");
+		return fail("--init: found networks conditioned on %s, expected on %s",
+			    model_conditions(c), model_conditions(want));
 	if (c->instance_cond && c->features != want->features)
 		return fail("--init: found networks for rows of %d, expected %d as %s", c->features,
 			    want->features, rows_path(&d->features));
@@ -283,6 +290,15 @@ static int check_init(const struct model *c, const struct model *want, const str
 	if (ch && !is_stylegan2() && c->biggan.g_ch != ch)
 		return fail("--init: found a generator of ch %d, expected %d by --ch",
 			    c->biggan.g_ch, ch);
+	if (!is_stylegan2()) return 0;
+	if (ch && !stylegan2_as_wide(s, &want->stylegan2))
+		return fail("--init: found networks of other channels than --ch %d has", ch);
+	if (layers != LAYERS && s->g_layers != layers)
+		return fail("--init: found a mapping of %d layers, expected %d by --layers",
+			    s->g_layers, layers);
+	if (batch > s->group && batch % s->group)
+		return fail("--init: found a discriminator that looks at %d pictures together, "
+			    "expected a --batch of a multiple of these, not %d", s->group, batch);
 	return 0;
 }
 
@@ -498,11 +514,42 @@ static int check_output(void)
 	return S_ISREG(st.st_mode) ? 0 : fail("%s: not a regular file, expected one or none", out);
 }
 
-/* Faults of BigGAN's published code, and what its losses alone know. */
-static void check_stylegan2(void)
+/* What the networks and losses of one backbone alone know, and faults of its published code. */
+static void check_backbone(void)
 {
-	if (compat) misuse("--compat: of --backbone biggan alone");
-	if (d_steps != 1) misuse("--d-steps: of --backbone biggan alone");
+	bool style = is_stylegan2();
+	const struct { const char *name; bool set, style; } one[] = {
+		{ "compat", compat, false },
+		{ "d-steps", d_steps != 1, false },
+		{ "r1", r1 != -1, true },
+		{ "r1-every", r1_every != R1_EVERY, true },
+		{ "path", path != PATH, true },
+		{ "path-every", path_every != PATH_EVERY, true },
+		{ "mixing", mixing != MIXING, true },
+		{ "layers", layers != LAYERS, true },
+		{ "ema-ramp", ema_ramp != EMA_RAMP, true },
+	};
+
+	for (size_t i = 0; i < LEN(one); i++)
+		if (one[i].set && one[i].style != style)
+			misuse("--%s: of --backbone %s alone", one[i].name,
+			       style ? "biggan" : "stylegan2");
+}
+
+/* Below zero -1 alone means something. */
+static void check_rates(void)
+{
+	const struct { const char *name; double x; } one[] = {
+		{ "lr-g", lr_g }, { "lr-d", lr_d }, { "ema", ema }, { "r1", r1 }
+	};
+
+	for (size_t i = 0; i < LEN(one); i++)
+		if (one[i].x < 0 && one[i].x != -1)
+			misuse("--%s: found %g, expected -1, or 0 and more", one[i].name, one[i].x);
+}
+
+static void check_group(void)
+{
 	if (batch > 4 && batch % 4)
 		misuse("--batch: found %d, expected a multiple of 4 for the minibatch deviation of "
 		       "StyleGAN2", batch);
@@ -521,7 +568,9 @@ static void check_use(int operands)
 	if (class_temperature != 1 && (!by_class || operands > 1))
 		misuse("--class-temperature: only with --class and without features, where labels "
 		       "are those of neighbours");
-	if (is_stylegan2()) check_stylegan2();
+	check_backbone();
+	check_rates();
+	if (is_stylegan2()) check_group();
 	if (dry_run) return;
 	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
 	if (steps < 0 && minutes < 0 && !plan.patience)

@@ -10,14 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first line in which two option texts differ. */
+/* The first line in which two option texts differ; of one backbone they have the same lines. */
 static int same_options(const char *path, const char *left, const char *now)
 {
-	while (*left && *now) {
+	while (*left || *now) {
 		size_t n = strcspn(left, "\n"), m = strcspn(now, "\n");
 		if (n != m || strncmp(left, now, n))
 			return fail("%s: left by a run with %.*s, now %.*s (-f starts afresh)",
-				    path, (int)n, left, (int)m, now);
+				    path, n ? (int)n : 7, n ? left : "nothing", m ? (int)m : 7,
+				    m ? now : "nothing");
 		left += n + (left[n] != 0);
 		now += m + (now[m] != 0);
 	}
@@ -34,6 +35,9 @@ static int same_run(const char *path, const struct gan *left, const struct gan *
 		return fail("%s: left by a run with seed %" PRIu64 ", now %" PRIu64
 			    " (-f starts afresh)",
 			    path, left->seed, now->seed);
+	if (left->c.backbone != now->c.backbone)
+		return fail("%s: left by a run of %s, now of %s (-f starts afresh)", path,
+			    model_name(&left->c), model_name(&now->c));
 	return same_options(path, left->options ? left->options : "", now->options);
 }
 
@@ -58,7 +62,7 @@ static int take_up_part(const struct again *a, struct gan *g)
 	if (!gan_load(&left, r->part)) return take_up(g, &left, r->part);
 	char *what = mem_text("%s", why());
 	int64_t step = r->keep ? ring_newest(r, INT64_MAX) : -1;
-	if (step < 0) fail("%s", what);
+	if (step < 0) fail("%s; -f starts afresh", what);
 	else
 		fail("%s; %s.%" PRId64 " is an earlier state: moved to %s the run goes on from it",
 		     what, r->name, step, r->part);
@@ -114,7 +118,7 @@ int again_start(const struct again *a, struct gan *g)
 		if (!take_up_part(a, g)) from = r->part;
 		else if (refuse(a)) return -1;
 	}
-	if (!a->force && trail_check(&a->plan->trail, from != NULL)) return -1;
+	if (trail_check(&a->plan->trail, from != NULL, a->force)) return -1;
 	if (!from) return ring_begin(r, a->force);
 	note("%s: going on after step %" PRId64, from, g->step);
 	return ring_resume(r, g->step);

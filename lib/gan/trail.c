@@ -49,8 +49,24 @@ static int check(const char *path, const char *mark, bool resumed)
 	return fail("%s: exists%s (-f overwrites)", path, resumed ? ", not of this run" : "");
 }
 
-int trail_check(const struct trail_plan *plan, bool resumed)
+/* A stream cannot be cut off; a log does without, as on /dev/stderr. */
+static int check_kind(const struct trail_plan *plan)
 {
+	struct stat st;
+
+	if ((plan->log && !strcmp(plan->log, "-")) ||
+	    (plan->pictures && !strcmp(plan->pictures, "-")))
+		return fail("--log, --pictures: found '-', expected a file, which a run that goes "
+			    "on cuts off at its step");
+	if (plan->pictures && !stat(plan->pictures, &st) && !S_ISREG(st.st_mode))
+		return fail("%s: not a regular file, expected one or none", plan->pictures);
+	return 0;
+}
+
+int trail_check(const struct trail_plan *plan, bool resumed, bool force)
+{
+	if (check_kind(plan)) return -1;
+	if (force) return 0;
 	if (check(plan->log, "{\"step\":", resumed)) return -1;
 	return check(plan->pictures, "P7\n", resumed);
 }

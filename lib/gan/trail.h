@@ -21,9 +21,9 @@ struct trail {
 	struct tfevents board;
 };
 
-/* Refuses what writing them would lose: files that are there and not empty, of a run that is
- * resumed those that are no log or pictures.  0, or -1 after fail(). */
-int trail_check(const struct trail_plan *, bool resumed);
+/* Refuses what is no file, and without force what writing would lose: files that are there and not
+ * empty, of a run that is resumed those that are no log or pictures.  0, or -1 after fail(). */
+int trail_check(const struct trail_plan *, bool resumed, bool force);
 int trail_open(struct trail *, const struct trail_plan *, bool fresh);   /* fresh: empties them */
 /* Cuts off what is beyond a step, and beyond so many rows of pictures; the log then ends in a line,
  * which is not there twice.  Devices and pipes are only written to.  0, or -1 after fail(). */
