@@ -24,7 +24,9 @@ check_same "the same bytes" "cat cut.st" "cat whole.st"
 check_same "its log has no gap and no repeat" "cat cut.jsonl" "cat whole.jsonl"
 ok "in less memory" ic-train $A -o less.st --steps 4 --recompute
 ok "or not" ic-train $A -o more.st --steps 4
-check_same "the same weights" "ic-store export --net D less.st -o - | tail -c 4096" "ic-store export --net D more.st -o - | tail -c 4096"
+# The end of the weights of one network.
+weights() { ic-store export -f --net "$1" "$2" -o part.safetensors && tail -c 4096 part.safetensors; }
+check_same "the same weights" "weights D less.st" "weights D more.st"
 check_same "two batches to a step" "ic-train $A -o two.st --accumulate 2 --steps 2 && ic-store ls two.st | grep -c 'G_ema'" \
 	"ic-store ls more.st | grep -c 'G_ema'"
 check_same "the mean path length goes on with the run" "ic-store ls whole.st | grep -c path_mean=0.0" "echo 1"
@@ -35,6 +37,10 @@ ok "on nothing, without regularisers" ic-train a.mdb --backbone stylegan2 --ch 1
 check_same "each has its conditions" "for f in class both none; do ic-store ls \$f.st | grep -o 'G.mapping.embed[_a-z]*.weight' | sort; echo; done" \
 	"printf 'G.mapping.embed.weight\n\nG.mapping.embed.weight\nG.mapping.embed_feats.weight\n\n\n'"
 ok "goes on from the weights of another" ic-train $A -o init.st --init whole.st --steps 1
+weights G init.st >g.weights
+ok "whose average is not forgotten" eval 'weights G_ema init.st | cmp - g.weights; [ $? = 1 ] && [ -s g.weights ]'
+check_same "as it is by the ramp of a fresh run" "ic-train $A -o ramp.st --init whole.st --steps 1 --ema-ramp 0.05 && weights G ramp.st" \
+	"weights G_ema ramp.st"
 fails_with "found networks of StyleGAN2, expected BigGAN's" "not with those of BigGAN" \
 	ic-train b.mdb --minutes 0 --init whole.st -o x.st
 fails_with "conditioned on instances, expected on nothing" "nor on other conditions" \

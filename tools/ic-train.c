@@ -24,7 +24,6 @@
 /* Defaults of what StyleGAN2 alone takes. */
 #define PATH 2
 #define MIXING 0.9
-#define EMA_RAMP 0.05
 enum { R1_EVERY = 16, PATH_EVERY = 4, LAYERS = 2 };
 
 static const char *out, *init, *preset, *flipped, *labels, *tape_file, *augment;
@@ -32,7 +31,7 @@ static int backbone, ch, batch = 16, accumulate = 1, d_steps = 1, device, precis
 static int on_collapse, r1_every = R1_EVERY, path_every = PATH_EVERY, layers = LAYERS;
 static int64_t steps = -1, seed, every = 10000, ema_start = -1, memory;
 static double minutes = -1, lr_g = -1, lr_d = -1, ema = -1, class_temperature = 1;
-static double r1 = -1, path = PATH, mixing = MIXING, ema_ramp = EMA_RAMP;
+static double r1 = -1, path = PATH, mixing = MIXING, ema_ramp = -1;
 static bool by_class, flip, compat, dry_run, profile, recompute;
 static struct diffaug_policy policy;
 static struct watch_plan plan = { .samples = 1024 };
@@ -72,8 +71,8 @@ static const struct opt opts[] = {
 	  &ema, -1, 1 },
 	{ 0, "ema-start", "N", "steps before it averages (-1: 100, StyleGAN2 0)", OPT_LONG,
 	  &ema_start, -1, 1e12 },
-	{ 0, "ema-ramp", "X", "StyleGAN2: it looks back at most this share of the run (0: no bound)",
-	  OPT_REAL, &ema_ramp, 0, 1e6 },
+	{ 0, "ema-ramp", "X", "StyleGAN2: it looks back at most this share of the run (0: no bound, "
+	  "-1: 0.05, with --init 0)", OPT_REAL, &ema_ramp, -1, 1e6 },
 	{ 0, "r1", "X", "StyleGAN2: gamma of R1 (0: none, -1: 0.0002 side^2 / images of a step)",
 	  OPT_REAL, &r1, -1, 1e6 },
 	{ 0, "r1-every", "N", "StyleGAN2: steps from one R1 to the next", OPT_INT, &r1_every, 1,
@@ -180,6 +179,7 @@ static void settle(int side)
 	if (lr_d < 0) lr_d = style ? 2.5e-3 : 8e-4;
 	if (ema < 0) ema = style ? 0.9978 : 0.995;
 	if (ema_start < 0) ema_start = style ? 0 : 100;
+	if (ema_ramp < 0) ema_ramp = init ? 0 : 0.05;
 	if (r1 < 0) r1 = 2e-4 * side * side / batch / accumulate;
 }
 
@@ -527,32 +527,29 @@ static void check_backbone(void)
 		{ "path-every", path_every != PATH_EVERY, true },
 		{ "mixing", mixing != MIXING, true },
 		{ "layers", layers != LAYERS, true },
-		{ "ema-ramp", ema_ramp != EMA_RAMP, true },
+		{ "ema-ramp", ema_ramp != -1, true },
 	};
 
 	for (size_t i = 0; i < LEN(one); i++)
 		if (one[i].set && one[i].style != style)
 			misuse("--%s: of --backbone %s alone", one[i].name,
 			       style ? "biggan" : "stylegan2");
+	if (style && batch > 4 && batch % 4)
+		misuse("--batch: found %d, expected a multiple of 4 for the minibatch deviation of "
+		       "StyleGAN2", batch);
 }
 
 /* Below zero -1 alone means something. */
 static void check_rates(void)
 {
 	const struct { const char *name; double x; } one[] = {
-		{ "lr-g", lr_g }, { "lr-d", lr_d }, { "ema", ema }, { "r1", r1 }
+		{ "lr-g", lr_g }, { "lr-d", lr_d }, { "ema", ema }, { "r1", r1 },
+		{ "ema-ramp", ema_ramp }
 	};
 
 	for (size_t i = 0; i < LEN(one); i++)
 		if (one[i].x < 0 && one[i].x != -1)
 			misuse("--%s: found %g, expected -1, or 0 and more", one[i].name, one[i].x);
-}
-
-static void check_group(void)
-{
-	if (batch > 4 && batch % 4)
-		misuse("--batch: found %d, expected a multiple of 4 for the minibatch deviation of "
-		       "StyleGAN2", batch);
 }
 
 static void check_use(int operands)
@@ -570,7 +567,6 @@ static void check_use(int operands)
 		       "are those of neighbours");
 	check_backbone();
 	check_rates();
-	if (is_stylegan2()) check_group();
 	if (dry_run) return;
 	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
 	if (steps < 0 && minutes < 0 && !plan.patience)
