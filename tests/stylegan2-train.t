@@ -67,6 +67,10 @@ for option in lr-g lr-d ema r1; do
 	fails_with "--$option: found -0.5, expected -1, or 0 and more" "--$option below 0" ic-train $A --$option -0.5 --dry-run
 done
 
+ok "an average that forgets nothing but by its ramp" ic-train $A --ema 1 --ema-ramp 1 --steps 4 -o slow.st
+weights G slow.st >g.weights
+ok "is no copy" eval 'weights G_ema slow.st | cmp - g.weights; [ $? = 1 ] && [ -s g.weights ]'
+
 # What a run writes as it goes can be cut off at a step.
 fails_with "found '-', expected a file" "a log to a pipe" ic-train $A --steps 1 --log - -o x.st
 fails_with "found '-', expected a file" "pictures to a pipe" ic-train $A --steps 1 --pictures - -f -o x.st

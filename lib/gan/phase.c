@@ -452,7 +452,8 @@ static double decay(const struct phases *p)
 	double ramp = p->r.style.ema_ramp, d = p->r.ema_decay;
 
 	if (p->s->c.backbone == STYLEGAN2 && ramp > 0 && d > 0) {
-		double span = fmin(images * log(0.5) / log(d), (double)p->s->step * images * ramp);
+		double span = d < 1 ? images * log(0.5) / log(d) : INFINITY;
+		span = fmin(span, (double)p->s->step * images * ramp);
 		d = pow(0.5, images / fmax(span, 1e-8));
 	}
 	return p->s->step + 1 < p->r.ema_start ? 0 : d;
