@@ -45,7 +45,7 @@ static const struct opt opts[] = {
 	{ 0, "between-noises", "N", "N more between each seed or noise row and the next", OPT_INT,
 	  &between_noises, 0, 10000 },
 	{ 0, "truncation", "T", "draw noise outside +-T again; StyleGAN2: move styles to their mean",
-	  OPT_REAL, &truncation, 0.01, 100 },
+	  OPT_REAL, &truncation, 0, 100 },
 	{ 0, "clamp", NULL, "--truncation: move it to the nearer of -T and T instead", OPT_FLAG,
 	  &clamped, 0, 0 },
 	{ 0, "stored-planes", NULL, "StyleGAN2: every sample with the planes of the weights",
@@ -469,6 +469,9 @@ static void open_styling(struct job *j)
 		misuse("--stored-planes: %s has none, expected a StyleGAN2", model);
 	if (clamped && style)
 		misuse("--clamp: not with %s, a StyleGAN2, which truncates styles", model);
+	if (truncation < 0.01 && !style)
+		misuse("--truncation: found %g, expected 0.01 and more for %s, a BigGAN",
+		       truncation, model);
 	if (noise && isfinite(truncation) && !style)
 		misuse("--truncation: not with --noise, whose rows are used as they are");
 	j->bound = style ? INFINITY : truncation;
