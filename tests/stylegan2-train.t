@@ -1,8 +1,10 @@
 # stylegan2-train: training with the backbone of StyleGAN2: resumption to the same bytes, threads, conditions, refusals.
 . tests/tap.sh
 . tests/pictures.sh
+snapshot=$PWD/tests/golden/snapshot.pkl
 cd "$TMP" || exit 1
 
+pixels() { LC_ALL=C sed '/^# ic/d'; }
 # Discs and bars, in two classes.
 pictures()
 {
@@ -52,6 +54,12 @@ ok "three pictures at a time" ic-train $A -b 3 --steps 1 -o three.st
 fails_with "looks at 3 pictures together" "not at four with their discriminator" ic-train $A --init three.st --steps 1 -o x.st
 ok "but with a fresh one" eval 'ic-store export --net G three.st -o g.safetensors &&
 	ic-train $A --init g.safetensors,new --steps 1 -o fresh.st'
+ok "eight pixels, features of seven" eval 'ic-pack --size 8 p -o c.mdb && ic-embed c.mdb -o - | ic-store dump - |
+	awk -F "\t" -v OFS="\t" "/^#width/ { \$2 = 7 } !/^#/ { NF = 9 } 1" | ic-store load -o f7.mdb && ic-knn -k 3 f7.mdb -o n7.mdb'
+C="c.mdb f7.mdb n7.mdb --backbone stylegan2 -b 4"
+ok "goes on from a published snapshot" ic-train $C --init "$snapshot" --steps 2 -o on.st
+check_same "whose samples are the first" "ic-train $C --init $snapshot --minutes 0 -o zero.st &&
+	ic-sample zero.st f7.mdb -n 3 | pixels" "ic-sample $snapshot f7.mdb -n 3 | pixels"
 fails_with "left by a run with" "nor with other options" ic-train $A --mixing 0.5 -o whole.st --steps 12
 # Options of both backbones alike.
 B="b.mdb --class --ch 1 -b 4 --lr-g 1e-3 --lr-d 1e-3 --ema 0.99 --ema-start 0"

@@ -64,7 +64,7 @@ class Persistent(nn.Module):
         return sys.modules["torch_utils.persistence"]._reconstruct_persistent_obj, (meta,), None
 
 
-Z, W, H, COLOURS, SIDE, CHANNELS = 5, 6, 7, 3, 8, {4: 4, 8: 3}
+Z, W, H, COLOURS, SIDE, CHANNELS = 5, 6, 7, 3, 8, {4: 6, 8: 3}
 
 
 def dense(i, o, activation="linear", multiplier=1.0):
@@ -103,7 +103,7 @@ def mapping(z, layers, average):
 
 def generator():
     kwargs = EasyDict(mapping_kwargs=EasyDict(num_layers=2), synthesis_kwargs=EasyDict(
-        channel_base=24, channel_max=4, num_fp16_res=4, conv_clamp=256))
+        channel_base=24, channel_max=6, num_fp16_res=4, conv_clamp=256))
     synthesis = Persistent("SynthesisNetwork", kwargs["synthesis_kwargs"], dict(w_dim=W, img_resolution=SIDE, img_resolution_log2=3,
                            img_channels=COLOURS, block_resolutions=[4, 8], num_ws=4), modules={f"b{s}": synthesis_block(s) for s in (4, 8)})
     return Persistent("Generator", dict(z_dim=Z, w_dim=W, c_dim=0, h_dim=H, img_resolution=SIDE, img_channels=COLOURS, **kwargs),
