@@ -39,6 +39,9 @@ for net in G D G_ema; do
 done
 check_same "no step is done" "ic-store ls from.st | grep -o 'step=.*'" "echo step=0"
 check_same "the moments are zero" "part adam.G.v from.st | tr -d '\0' | wc -c" "echo 0"
+ok "a step on" ic-train $A --init r.st --steps 1 -o on.st
+part G on.st >g.weights
+ok "the average is not forgotten" eval 'part G_ema on.st | cmp - g.weights; [ $? = 1 ] && [ -s g.weights ]'
 for net in G D G_ema; do
 	ok "$net alone" ic-store export --net $net r.st -o $net.safetensors
 done

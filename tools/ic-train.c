@@ -69,7 +69,7 @@ static const struct opt opts[] = {
 	  100 },
 	{ 0, "ema", "X", "decay of the averaged generator (-1: 0.995, StyleGAN2 0.9978)", OPT_REAL,
 	  &ema, -1, 1 },
-	{ 0, "ema-start", "N", "steps before it averages (-1: 100, StyleGAN2 0)", OPT_LONG,
+	{ 0, "ema-start", "N", "steps before it averages (-1: 100, StyleGAN2 and --init 0)", OPT_LONG,
 	  &ema_start, -1, 1e12 },
 	{ 0, "ema-ramp", "X", "StyleGAN2: it looks back at most this share of the run (0: no bound, "
 	  "-1: 0.05, with --init 0)", OPT_REAL, &ema_ramp, -1, 1e6 },
@@ -178,7 +178,7 @@ static void settle(int side)
 	if (lr_g < 0) lr_g = style ? 2.5e-3 : 4e-4;
 	if (lr_d < 0) lr_d = style ? 2.5e-3 : 8e-4;
 	if (ema < 0) ema = style ? 0.9978 : 0.995;
-	if (ema_start < 0) ema_start = style ? 0 : 100;
+	if (ema_start < 0) ema_start = style || init ? 0 : 100;
 	if (ema_ramp < 0) ema_ramp = init ? 0 : 0.05;
 	if (r1 < 0) r1 = 2e-4 * side * side / batch / accumulate;
 }
