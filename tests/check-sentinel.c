@@ -94,10 +94,49 @@ static void check_networks(void)
 	ok(sentinel_judge(&v) == COLLAPSE_NOT_FINITE, "a weight that is not finite is found");
 }
 
+/* Of StyleGAN2: a run that goes back after a step of R1 that was not finite has forgotten it. */
+static void check_return(void)
+{
+	struct model c = { .backbone = STYLEGAN2, .stylegan2 = stylegan2_default() };
+	struct gan g;
+	struct phases p;
+	struct adam slow = { 2e-3, 0, 0.99, 1e-8 };
+	struct recipe r = { .batch = 4, .accumulate = 1, .d_steps = 1, .g = slow, .d = slow,
+			    .style = { .r1 = 1, .r1_every = 16, .path_every = 4 } };
+	struct backend *b = backend_new("cpu", 1);
+
+	c.resolution = 8;
+	c.stylegan2.channel_base = 64, c.stylegan2.channel_max = 8;
+	c.features = 16;
+	must(!gan_new(&g, &c, 5));
+	g.told.r1 = 0.5;
+	must(!phase_open(&p, &g, &r, b));
+	fill(p.in.z, 4 * (size_t)model_dim_z(&c), 1);
+	fill(p.in.z2, 4 * (size_t)model_dim_z(&c), 2);
+	fill(p.in.f, 4 * 16, 3);
+	fill(p.in.xf, 4 * 16, 4);
+	memset(p.in.mix, 0, (size_t)stylegan2_styles(&c.stylegan2) * sizeof *p.in.mix);
+	for (int k = 0; k < stylegan2_styles(&c.stylegan2) - 1; k++) {
+		size_t side = (size_t)stylegan2_noise_side(k);
+		fill(p.in.plane[k], 4 * side * side, 5);
+	}
+	fill(p.in.x, 4 * 8 * 8 * 3, 6);
+	p.in.x[0] = (real)NAN;
+	ok(phase_r1_step(&p) == -1 && p.lost, "%s", why());
+	phase_restart(&p);
+	fill(p.in.x, 4 * 8 * 8 * 3, 6);
+	ok(!phase_g_step(&p) && !phase_d_step(&p) && !phase_tell(&p) && p.r1.told == 0.5,
+	   "after a return R1 is that of the state");
+	phase_close(&p);
+	gan_free(&g);
+	backend_free(b);
+}
+
 int main(void)
 {
 	check_bounds();
 	check_words();
 	check_networks();
+	check_return();
 	return done_testing();
 }

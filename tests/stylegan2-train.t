@@ -13,14 +13,14 @@ pictures()
 }
 ok "fixture" eval 'pictures && ic-pack --size 16 p -o a.mdb && ic-embed a.mdb -o f.mdb && ic-knn -k 3 f.mdb -o n.mdb &&
 	ic-pack --size 32 p -o b.mdb'
-A="a.mdb f.mdb n.mdb --backbone stylegan2 --ch 1 -b 4 --r1-every 3 --path-every 2"
+A="a.mdb f.mdb n.mdb --backbone stylegan2 --ch 1 -b 4 --r1-every 5 --path-every 2"
 
-ok "ten steps" ic-train $A -o whole.st --steps 10 --every 16 --log whole.jsonl --score f.mdb --score-samples 20 --flip \
+ok "twelve steps" ic-train $A -o whole.st --steps 12 --every 16 --log whole.jsonl --score f.mdb --score-samples 20 --flip \
 	--diffaug translation
 ok "the log has both regularisers" grep -q '"step":10,.*"norm":0,"variance":[0-9.]*,"r1":[0-9.e-]*,"path":[0-9.]*}' whole.jsonl
-ok "four of them on one thread" ic-train $A -o cut.st --steps 4 --every 16 -t 1 --log cut.jsonl --score f.mdb \
+ok "eight of them on one thread, between two of R1" ic-train $A -o cut.st --steps 8 --every 16 -t 1 --log cut.jsonl --score f.mdb \
 	--score-samples 20 --flip --diffaug translation
-ok "and the rest on two" ic-train $A -o cut.st --steps 10 --every 16 -t 2 --log cut.jsonl --score f.mdb --score-samples 20 \
+ok "and the rest on two" ic-train $A -o cut.st --steps 12 --every 16 -t 2 --log cut.jsonl --score f.mdb --score-samples 20 \
 	--flip --diffaug translation
 check_same "the same bytes" "cat cut.st" "cat whole.st"
 check_same "its log has no gap and no repeat" "cat cut.jsonl" "cat whole.jsonl"
@@ -60,7 +60,7 @@ C="c.mdb f7.mdb n7.mdb --backbone stylegan2 -b 4"
 ok "goes on from a published snapshot" ic-train $C --init "$snapshot" --steps 2 -o on.st
 check_same "whose samples are the first" "ic-train $C --init $snapshot --minutes 0 -o zero.st &&
 	ic-sample zero.st f7.mdb -n 3 | pixels" "ic-sample $snapshot f7.mdb -n 3 | pixels"
-fails_with "left by a run with" "nor with other options" ic-train $A --mixing 0.5 -o whole.st --steps 12
+fails_with "left by a run with" "nor with other options" ic-train $A --mixing 0.5 -o whole.st --steps 14
 # Options of both backbones alike.
 B="b.mdb --class --ch 1 -b 4 --lr-g 1e-3 --lr-d 1e-3 --ema 0.99 --ema-start 0"
 ok "a run of BigGAN" ic-train $B --minutes 0 -o big.st
@@ -83,6 +83,9 @@ ok "is no copy" eval 'weights G_ema slow.st | cmp - g.weights; [ $? = 1 ] && [ -
 fails_with "found '-', expected a file" "a log to a pipe" ic-train $A --steps 1 --log - -o x.st
 fails_with "found '-', expected a file" "pictures to a pipe" ic-train $A --steps 1 --pictures - -f -o x.st
 fails_with "/dev/null: not a regular file" "pictures to a device" ic-train $A --steps 1 --pictures /dev/null -o x.st
+ok "a run without pictures" ic-train $A --steps 1 -o plain.st
+fails_with "t.pam: not there, expected the pictures this run had written" "has none when it goes on" \
+	ic-train $A --steps 2 --pictures t.pam -o plain.st
 check_same "nothing is left of these" "ls x.st*; true" true
 
 cp whole.st odd.st && nan_at odd.st G_ema.synthesis.b16.torgb.bias

@@ -92,6 +92,8 @@ static void add_stylegan2(struct tensors *t, const struct gan *s)
 	add_meta(t, "clamp_d", "%.17g", c->d_clamp);
 	add_meta(t, "group", "%d", c->group);
 	add_meta(t, "path_mean", "%.9g", (double)*s->path);
+	add_meta(t, "r1_told", "%.9g", (double)s->told.r1);
+	add_meta(t, "path_told", "%.9g", (double)s->told.path);
 }
 
 int gan_save(const struct gan *s, const char *path)
@@ -135,6 +137,12 @@ static uint64_t meta_number(const struct tensors *t, const char *name, int base)
 {
 	const char *s = tensors_meta(t, name);
 	return s ? strtoull(s, NULL, base) : 0;
+}
+
+static real meta_real(const struct tensors *t, const char *name)
+{
+	const char *s = tensors_meta(t, name);
+	return s ? (real)strtod(s, NULL) : 0;
 }
 
 static int64_t meta_step(const struct tensors *t, const char *name)
@@ -210,8 +218,9 @@ int gan_load(struct gan *s, const char *path)
 	    check_parts(&t, &c) || gan_alloc(s, &c))
 		goto fail;
 	read_meta(s, &t);
-	if (tensors_meta(&t, "path_mean"))
-		*s->path = (real)strtod(tensors_meta(&t, "path_mean"), NULL);
+	*s->path = meta_real(&t, "path_mean");
+	s->told.r1 = meta_real(&t, "r1_told");
+	s->told.path = meta_real(&t, "path_told");
 	list_parts(s, part);
 	for (int k = 0; k < PARTS; k++)
 		if (named_take(&t, &part[k].named, part[k].data)) goto fail;

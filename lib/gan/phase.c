@@ -93,6 +93,25 @@ static size_t told_count(const struct phases *p)
 	return 2 * (size_t)p->r.batch + PHASES;
 }
 
+/* What a log line has of phases that are not in every step outlives an interruption. */
+static void put_told(struct phases *p)
+{
+	real loss[PHASES] = { 0 };
+
+	loss[&p->r1 - p->each] = p->s->told.r1;
+	loss[&p->path - p->each] = p->s->told.path;
+	backend_put(p->b, p->told + 2 * p->r.batch, loss, sizeof loss);
+}
+
+static void get_told(struct phases *p)
+{
+	real loss[PHASES];
+
+	backend_get(p->b, loss, p->told + 2 * p->r.batch, sizeof loss);
+	p->s->told.r1 = loss[&p->r1 - p->each];
+	p->s->told.path = loss[&p->path - p->each];
+}
+
 /* Inputs and draws of the augmentation, which the programs read where they are. */
 static int reserve_inputs(struct phases *p)
 {
@@ -115,7 +134,7 @@ static int reserve_results(struct phases *p)
 	}
 	if (!(p->told = backend_take(p->b, told_count(p) * sizeof(real))))
 		return fail("no memory for scores");
-	backend_put(p->b, p->told + 2 * p->r.batch, (real[PHASES]){ 0 }, PHASES * sizeof(real));
+	put_told(p);
 	return 0;
 }
 
@@ -179,6 +198,7 @@ int phase_fetch(struct phases *p)
 	list_state(p, held);
 	for (int i = 0; i < HELD && p->b->take; i++)
 		backend_get(p->b, held[i].here, *held[i].there, held[i].n * sizeof(real));
+	get_told(p);
 	return backend_fault(p->b) ? fail("%s: %s", p->b->name, backend_fault(p->b)) : 0;
 }
 
@@ -293,6 +313,7 @@ void phase_restart(struct phases *p)
 	p->d_moves = 0;
 	p->lost = false;
 	put_state(p);
+	put_told(p);
 }
 
 /* After a loss that is not finite: again, to name the first such value. */

@@ -31,6 +31,7 @@ struct gan {
 	real *g, *d, *ema;                   /* weights and buffers of G, D and the averaged G */
 	real *gm, *gv, *dm, *dv;             /* Adam's moments */
 	real *path;                          /* StyleGAN2's mean path length, one number */
+	struct { real r1, path; } told;      /* StyleGAN2's regularisers, when last in a step */
 	int64_t step;                        /* steps done */
 	uint64_t seed;
 	struct lineage from;

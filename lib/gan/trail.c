@@ -4,6 +4,7 @@
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -82,7 +83,9 @@ int trail_open(struct trail *t, const struct trail_plan *plan, bool fresh)
 		goto fail;
 	}
 	if (plan->pictures && !(t->pictures = fopen(plan->pictures, fresh ? "w+" : "r+"))) {
-		fail("%s:", plan->pictures);
+		if (errno != ENOENT || fresh) fail("%s:", plan->pictures);
+		else fail("%s: not there, expected the pictures this run had written before it was "
+			  "taken up", plan->pictures);
 		goto fail;
 	}
 	if (plan->board && tfevents_open(&t->board, plan->board, fresh)) goto fail;
