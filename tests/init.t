@@ -39,6 +39,9 @@ for net in G D G_ema; do
 done
 check_same "no step is done" "ic-store ls from.st | grep -o 'step=.*'" "echo step=0"
 check_same "the moments are zero" "part adam.G.v from.st | tr -d '\0' | wc -c" "echo 0"
+ok "a step on" ic-train $A --init r.st --steps 1 -o on.st
+part G on.st >g.weights
+ok "the average is not forgotten" eval 'part G_ema on.st | cmp - g.weights; [ $? = 1 ] && [ -s g.weights ]'
 for net in G D G_ema; do
 	ok "$net alone" ic-store export --net $net r.st -o $net.safetensors
 done
@@ -104,7 +107,7 @@ fails_with "found an averaged generator, after" "three generators" \
 fails_with "neither a checkpoint nor" "no networks" ic-train $A \
 	--init "$golden/stat.safetensors" --steps 1 -o x.st
 fails_with "No such file" "no file" ic-train $A --init none.pth,new --steps 1 -o x.st
-fails_with "found networks conditioned on instances classes, expected on classes" \
+fails_with "found networks conditioned on instances and classes, expected on classes" \
 	"other conditions" \
 	ic-train a.mdb --class -b 4 --init r.st --steps 1 -o x.st
 fails_with "ch 2, expected 4 by --ch" "another --ch" \

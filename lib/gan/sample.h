@@ -38,6 +38,7 @@ int sampler_open_training(struct sampler *, struct gan *s, real *ema, int batch,
 /* What that takes; the gan may be one of gan_shape. */
 int sampler_bytes(size_t *bytes, struct gan *, int batch, struct backend *);
 int sampler_run(struct sampler *);           /* 0; -1 after fail() when a device failed */
+bool sampler_finite(const struct sampler *, int i);   /* all of image i? */
 /* Image i as bytes; [side][side][3]. */
 void sampler_rgb(const struct sampler *, int i, uint8_t *rgb);
 void sampler_close(struct sampler *);        /* accepts a zeroed struct */

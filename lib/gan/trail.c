@@ -5,6 +5,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/say.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -77,7 +78,10 @@ static int open_output(FILE **f, const char **path, const char *mode)
 	}
 	bool special = !stat(*path, &st) && !S_ISREG(st.st_mode);
 	*f = fopen(*path, special ? "w" : mode);
-	return *f ? 0 : fail("%s:", *path);
+	if (*f) return 0;
+	return errno == ENOENT && *mode == 'r'
+		? fail("%s: not there, expected the pictures this run had written", *path)
+		: fail("%s:", *path);
 }
 
 int trail_open(struct trail *t, const struct trail_plan *plan, bool fresh)
