@@ -102,10 +102,12 @@ check_same "the largest batch is below a group where no group fits" \
 	"m=\$(ic-train $A -b 2 --dry-run --json | field total_bytes); for b in 2 4; do
 		ic-train $A -b \$b --memory \$m --dry-run --json | field largest_batch; done" "echo 2; echo 2"
 exits 2 "BigGAN's options are refused" ic-train $A --compat --steps 1 -o x.st
-for option in "--r1 1" "--r1-every 8" "--path 1" "--path-every 8" "--mixing 0.5" "--ema-ramp 0.1" "--layers 8"; do
-	exits 2 "StyleGAN2's $option of a BigGAN" ic-train b.mdb $option --steps 1 -o x.st
-done
 fails_with "found 6, expected a multiple of 4" "batches without groups" ic-train $A -b 6 --steps 1 -o x.st
+fails_with "f16.mdb: holds features of f16, expected features of f32" "features of half precision" eval \
+	'ic-store dump f.mdb | sed "s/^\(#type.\)f32/\1f16/" | ic-store load -o f16.mdb && ic-train a.mdb f16.mdb n.mdb --dry-run'
+fails_with "ic-store cat" "a stream" eval 'ic-store cat a.mdb >a.rows; ic-train a.rows --backbone stylegan2 --dry-run'
+fails_with "expected at least 2 for images of 512 pixels" "no channel left at the last side" eval \
+	'shapes 1 | ic-pack --size 512 - -o wide.mdb && ic-train wide.mdb --backbone stylegan2 --ch 1 --dry-run'
 ok "images of another side" ic-pack --size 24 p -o odd.mdb
 fails_with "24 pixels, expected a side of 8, 16, 32" "are refused" ic-train odd.mdb --backbone stylegan2 --steps 1 -o x.st
 done_testing

@@ -337,6 +337,9 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	if (is_stylegan2() && (side < 8 || side > 1024 || side & (side - 1)))
 		return fail("%s: images of %d pixels, expected a side of 8, 16, 32 ... 1024",
 			    rows_path(&d->images), side);
+	if (is_stylegan2() && !init && channel_base() < side)
+		return fail("--ch: found %d, expected at least %d for images of %d pixels",
+			    multiplier(), side / 256, side);
 	if (!is_stylegan2() && !biggan_trains(side))
 		return fail("%s: images of %d pixels, expected a side of 32, 64, 128 or 256",
 			    rows_path(&d->images), side);

@@ -25,14 +25,19 @@ static int open_any_store(struct rows *r, const char *path)
 {
 	if (rows_open(r, path)) return -1;
 	if (rows_is_store(r)) return 0;
-	return fail("%s: a stream, expected a store (see ic-store load)", path);
+	return fail("%s: a stream, expected a store, as ic-store cat makes one of it", path);
 }
 
 static int open_store(struct rows *r, const char *path, const char *kind, enum rows_type type)
 {
+	static const char *const types[] = { [ROWS_U8] = "u8", [ROWS_F32] = "f32",
+					     [ROWS_F16] = "f16", [ROWS_U32] = "u32",
+					     [ROWS_NEAR] = "near" };
+
 	if (open_any_store(r, path)) return -1;
 	if (strcmp(r->info.kind, kind) || r->info.type != type)
-		return fail("%s: holds %s, expected %s", path, r->info.kind, kind);
+		return fail("%s: holds %s of %s, expected %s of %s", path, r->info.kind,
+			    types[r->info.type], kind, types[type]);
 	return 0;
 }
 
