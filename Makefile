@@ -130,8 +130,8 @@ $B/tests/check-emulated-race: $B/race/tests/check-emulated.o $(HOST:%=$B/race/te
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=thread -o $@ $^ -lm
 
-$B/tests/check-bf16 $B/tests/check-chain $B/tests/check-device $B/tests/check-recompute $B/tests/check-stylegan2 \
-	$B/tests/check-sweep: | $B/tests/libic-cuda-host.so
+$B/tests/check-bf16 $B/tests/check-chain $B/tests/check-device $B/tests/check-recompute $B/tests/check-sentinel \
+	$B/tests/check-stylegan2 $B/tests/check-sweep: | $B/tests/libic-cuda-host.so
 $B/libic.a: $(OBJ)
 $B/f64/libic-tape.a: $(OBJ64)
 %.a:
