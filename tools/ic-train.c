@@ -11,6 +11,7 @@
 #include "lib/base/say.h"
 #include "lib/gan/again.h"
 #include "lib/gan/budget.h"
+#include "lib/gan/init.h"
 #include "lib/gan/train.h"
 #include "lib/tape/device.h"
 
@@ -266,47 +267,6 @@ static struct model architecture(const struct data *d)
 	return c;
 }
 
-/* Where --ch and --layers say something. */
-static int check_init_stylegan2(const struct stylegan2 *c, const struct stylegan2 *want)
-{
-	for (int r = 4; ch && r <= c->resolution; r *= 2) {
-		int n = stylegan2_channels(c, r), expected = stylegan2_channels(want, r);
-		if (n != expected)
-			return fail("--init: found networks of %d channels at %d pixels, expected %d "
-				    "by --ch", n, r, expected);
-	}
-	if (layers && c->g_layers != layers)
-		return fail("--init: found a generator of %d layers, expected %d by --layers",
-			    c->g_layers, layers);
-	return 0;
-}
-
-/* Can networks of --init be trained on these data and with these options?  want: what they ask for.
- */
-static int check_init(const struct model *c, const struct model *want, const struct data *d)
-{
-	if (c->backbone != want->backbone)
-		return fail("--init: found networks of %s, expected %s's as --backbone says",
-			    model_name(c), model_name(want));
-	if (c->resolution != want->resolution)
-		return fail("--init: found networks of %d pixels, expected %d as %s", c->resolution,
-			    want->resolution, rows_path(&d->images));
-	if (c->instance_cond != want->instance_cond || c->class_cond != want->class_cond)
-		return fail("--init: found networks conditioned on %s, expected on %s",
-			    model_conditions(c), model_conditions(want));
-	if (c->instance_cond && c->features != want->features)
-		return fail("--init: found networks for rows of %d, expected %d as %s", c->features,
-			    want->features, rows_path(&d->features));
-	if (c->class_cond && c->n_classes < want->n_classes)
-		return fail("--init: found networks of %d classes, expected %d as %s", c->n_classes,
-			    want->n_classes, rows_path(&d->images));
-	if (is_stylegan2()) return check_init_stylegan2(&c->stylegan2, &want->stylegan2);
-	if (ch && c->biggan.g_ch != ch)
-		return fail("--init: found a generator of ch %d, expected %d by --ch",
-			    c->biggan.g_ch, ch);
-	return 0;
-}
-
 /* Pictures whose deviation StyleGAN2's discriminator sees together are all of a batch, or parts. */
 static int check_groups(const struct model *c)
 {
@@ -322,7 +282,8 @@ static int first_state(struct gan *g, const struct data *d)
 	struct model want = architecture(d);
 
 	if (!init) return gan_new(g, &want, (uint64_t)seed);
-	return gan_init(g, init, (uint64_t)seed) || check_init(&g->c, &want, d) ? -1 : 0;
+	return gan_init(g, init, (uint64_t)seed) ||
+	       init_check(&g->c, &want, d, ch != 0, layers != 0) ? -1 : 0;
 }
 
 /* What an earlier run of the same command left, else fresh weights; a dry run has none. */

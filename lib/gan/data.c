@@ -1,6 +1,7 @@
 /* data: real images and conditioning for training steps. */
 #include "lib/gan/data.h"
 #include "formats/features.h"
+#include "formats/text.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/gan/sample.h"
@@ -30,14 +31,10 @@ static int open_any_store(struct rows *r, const char *path)
 
 static int open_store(struct rows *r, const char *path, const char *kind, enum rows_type type)
 {
-	static const char *const types[] = { [ROWS_U8] = "u8", [ROWS_F32] = "f32",
-					     [ROWS_F16] = "f16", [ROWS_U32] = "u32",
-					     [ROWS_NEAR] = "near" };
-
 	if (open_any_store(r, path)) return -1;
 	if (strcmp(r->info.kind, kind) || r->info.type != type)
 		return fail("%s: holds %s of %s, expected %s of %s", path, r->info.kind,
-			    types[r->info.type], kind, types[type]);
+			    text_type(r->info.type), kind, text_type(type));
 	return 0;
 }
 
