@@ -30,7 +30,7 @@ RESULTS=${RESULTS:-build/gpu}
 if [ -n "$REHEARSE" ]; then
 	IC_CUDA=${IC_CUDA:-build/tests/libic-cuda-host.so} IC_CUBLAS=${IC_CUBLAS:-build/tests/libic-cuda-host.so}
 	export DEVICE=cpu IC_CUBLAS
-	LIMIT=${LIMIT:-900} REPEATS=1 STEPS=1 OPS='1 8' TRAIN='32 2 2' KNN='300 64 5' KNN_LARGE='500 64 5' KMEANS='300 64 10 2'
+	LIMIT=${LIMIT:-900} REPEATS=1 STEPS=1 OPS='1 8' TRAIN='32 2 2,stylegan2 32 1 4' KNN='300 64 5' KNN_LARGE='500 64 5' KMEANS='300 64 10 2'
 	NETS=efficientnet-lite0 BATCH=1 PICTURES=1 DRAWN=60 DEMO='--steps 2 --ch 2 -b 4' SAMPLES=12
 fi
 LIMIT=${LIMIT:-150}                      # seconds of one program
@@ -42,7 +42,7 @@ PRECISION=${PRECISION:-bf16}
 case $PRECISION in bf16) TFLOPS=${TFLOPS:-990} ;; tf32) TFLOPS=${TFLOPS:-495} ;; *) TFLOPS=${TFLOPS:-67} ;; esac
 BANDWIDTH=${BANDWIDTH:-3350}
 OPS=${OPS:-512 1}                        # pictures, and what their sides and channels are divided by
-TRAIN=${TRAIN:-64 64 256,128 96 64}      # side, ch, batch
+TRAIN=${TRAIN:-64 64 256,128 96 64,stylegan2 128 64 16}   # side, ch, batch; of StyleGAN2 where it says so, else of BigGAN
 KNN=${KNN:-20000 2048 50,100000 2048 50}
 KNN_LARGE=${KNN_LARGE:-1281167 2048 50}
 KMEANS=${KMEANS:-50000 2048 1000 10,256000 2048 1000 10}
@@ -200,19 +200,28 @@ row()
 			}'
 }
 
-# Ours; the peer in bf16, channels last, as it is and compiled: the faster of the two.
+# backbone JOB: sets BACKBONE, its peer, and size without it.
+backbone()
+{
+	size=${1#stylegan2 }
+	if [ "$size" = "$1" ]; then export BACKBONE=biggan by=train.py; else export BACKBONE=stylegan2 by=train_stylegan2.py; fi
+}
+
+# Ours; the peer in bf16, channels last, as it is and, of BigGAN, compiled: the fastest.
 train()
 {
-	local job jobs
+	local job jobs size by
 	printf '#side ch batch\tours_s\tpeer_s\tratio\tours: GFLOP/s\tpeer\n'
 	IFS=, read -ra jobs <<<"$TRAIN"
 	for job in "${jobs[@]}"; do
+		backbone "$job"
 		: >"$TMP/ours" >"$TMP/peer"
 		for _ in $(seq "$REPEATS"); do
-			measured "$TMP/ours" "$PRECISION" ours train $job 0 "$STEPS" "cuda-$PRECISION"
-			AMP=bf16 CHANNELS_LAST=1 measured "$TMP/peer" eager peer train.py $job 4 "$STEPS"
+			measured "$TMP/ours" "$PRECISION" ours train $size 0 "$STEPS" "cuda-$PRECISION"
+			AMP=bf16 CHANNELS_LAST=1 measured "$TMP/peer" eager peer $by $size 4 "$STEPS"
 		done
-		COMPILE=1 AMP=bf16 CHANNELS_LAST=1 measured "$TMP/peer" compiled peer train.py $job 4 "$STEPS"
+		[ $by != train.py ] ||
+			COMPILE=1 AMP=bf16 CHANNELS_LAST=1 measured "$TMP/peer" compiled peer $by $size 4 "$STEPS"
 		row "$job" 6 9 9
 	done
 }
@@ -280,11 +289,12 @@ ops()
 
 steps()
 {
-	local job jobs
+	local job jobs size by
 	IFS=, read -ra jobs <<<"$TRAIN"
 	for job in "${jobs[@]}"; do
+		backbone "$job"
 		echo "# $job"
-		tried ours train $job 0 "$STEPS" "cuda-$PRECISION" steps "$TFLOPS" "$BANDWIDTH"
+		tried ours train $size 0 "$STEPS" "cuda-$PRECISION" steps "$TFLOPS" "$BANDWIDTH"
 	done
 }
 

@@ -118,9 +118,11 @@ def cast():
 
 
 def main_step():
+    D.requires_grad_(False)
     with cast():
         loss = F.softplus(-D(image(styles(batch)), f)).mean()
     move(opt_g, loss)
+    D.requires_grad_(True)
     with cast():
         with torch.no_grad():
             fake = image(styles(batch))
