@@ -61,6 +61,9 @@ ok "goes on from a published snapshot" ic-train $C --init "$snapshot" --steps 2 
 check_same "whose samples are the first" "ic-train $C --init $snapshot --minutes 0 -o zero.st &&
 	ic-sample zero.st f7.mdb -n 3 | pixels" "ic-sample $snapshot f7.mdb -n 3 | pixels"
 fails_with "left by a run with" "nor with other options" ic-train $A --mixing 0.5 -o whole.st --steps 14
+ok "clusters as classes" ic-kmeans -k 3 f.mdb --assign clusters.mdb -o k.mdb
+fails_with "found networks of 2 classes, expected 3 as clusters.mdb" "are more than its classes" \
+	ic-train $A --class --labels clusters.mdb --init both.st --steps 1 -o x.st
 # Options of both backbones alike.
 B="b.mdb --class --ch 1 -b 4 --lr-g 1e-3 --lr-d 1e-3 --ema 0.99 --ema-start 0"
 ok "a run of BigGAN" ic-train $B --minutes 0 -o big.st

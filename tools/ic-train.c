@@ -286,7 +286,7 @@ static int check_init(const struct model *c, const struct model *want, const str
 			    want->features, rows_path(&d->features));
 	if (c->class_cond && c->n_classes < want->n_classes)
 		return fail("--init: found networks of %d classes, expected %d as %s", c->n_classes,
-			    want->n_classes, rows_path(&d->images));
+			    want->n_classes, labels ? labels : rows_path(&d->images));
 	if (ch && !is_stylegan2() && c->biggan.g_ch != ch)
 		return fail("--init: found a generator of ch %d, expected %d by --ch",
 			    c->biggan.g_ch, ch);
