@@ -52,7 +52,8 @@ ok "--ch as they are" ic-train $A --init whole.st --minutes 0 -o same.st
 fails_with "found a mapping of 2 layers, expected 3" "nor layers" ic-train $A --layers 3 --init whole.st --minutes 0 -o x.st
 ok "three pictures at a time" ic-train $A -b 3 --steps 1 -o three.st
 fails_with "looks at 3 pictures together" "not at four with their discriminator" ic-train $A --init three.st --steps 1 -o x.st
-ok "but with a fresh one" eval 'ic-store export --net G three.st -o g.safetensors &&
+ok "but at six" ic-train $A -b 6 --init three.st --steps 1 -o six.st
+ok "or with a fresh one" eval 'ic-store export --net G three.st -o g.safetensors &&
 	ic-train $A --init g.safetensors,new --steps 1 -o fresh.st'
 ok "eight pixels, features of seven" eval 'ic-pack --size 8 p -o c.mdb && ic-embed c.mdb -o - | ic-store dump - |
 	awk -F "\t" -v OFS="\t" "/^#width/ { \$2 = 7 } !/^#/ { NF = 9 } 1" | ic-store load -o f7.mdb && ic-knn -k 3 f7.mdb -o n7.mdb'

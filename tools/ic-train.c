@@ -537,9 +537,10 @@ static void check_backbone(void)
 		if (one[i].set && one[i].style != style)
 			misuse("--%s: of --backbone %s alone", one[i].name,
 			       style ? "biggan" : "stylegan2");
-	if (style && batch > 4 && batch % 4)
-		misuse("--batch: found %d, expected a multiple of 4 for the minibatch deviation of "
-		       "StyleGAN2", batch);
+	/* with --init the files say how many are a group */
+	if (style && !init && batch > 4 && batch % 4)
+		misuse("--batch: found %d, expected a multiple of 4, or 2 or 3, for StyleGAN2's "
+		       "minibatch standard deviation", batch);
 }
 
 /* Below zero -1 alone means something. */
