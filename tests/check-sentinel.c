@@ -1,7 +1,9 @@
 /* check-sentinel: each kind of collapse, in numbers and in networks made to show it. */
+#include "lib/gan/data.h"
 #include "lib/gan/sentinel.h"
 #include "lib/base/fail.h"
 #include "lib/base/rng.h"
+#include "tests/library.h"
 #include "tests/tap.h"
 
 #include <string.h>
@@ -37,6 +39,11 @@ static void check_words(void)
 	sentinel_say(&v, COLLAPSE_NORM, text);
 	ok(!strcmp(text, "linear.sv0: the spectral norm is 1234, expected at most 1000"),
 	   "what is said names the layer");
+}
+
+static bool is_same(double a, double b)
+{
+	return !memcmp(&a, &b, sizeof a);
 }
 
 static void fill(real *x, size_t n, uint64_t stream)
@@ -94,41 +101,42 @@ static void check_networks(void)
 	ok(sentinel_judge(&v) == COLLAPSE_NOT_FINITE, "a weight that is not finite is found");
 }
 
-/* Of StyleGAN2: a run that goes back after a step of R1 that was not finite has forgotten it. */
-static void check_return(void)
+/* A penalty that is not finite is that of the state gone back from, not of the one gone back to,
+ * which a step without regularisers follows. */
+static void check_return(const char *backend)
 {
 	struct model c = { .backbone = STYLEGAN2, .stylegan2 = stylegan2_default() };
-	struct gan g;
+	struct gan g, old;
 	struct phases p;
-	struct adam slow = { 2e-3, 0, 0.99, 1e-8 };
-	struct recipe r = { .batch = 4, .accumulate = 1, .d_steps = 1, .g = slow, .d = slow,
-			    .style = { .r1 = 1, .r1_every = 16, .path_every = 4 } };
-	struct backend *b = backend_new("cpu", 1);
+	struct recipe r = { .batch = 4, .accumulate = 1, .d_steps = 1,
+			    .g = { 1e-3, 0, 0.99, 1e-8 }, .d = { 1e-3, 0, 0.99, 1e-8 },
+			    .style = { .r1 = 1, .r1_every = 16 } };
+	struct backend *b = backend_new(backend, 1);
 
-	c.resolution = 8;
-	c.stylegan2.channel_base = 64, c.stylegan2.channel_max = 8;
-	c.features = 16;
-	must(!gan_new(&g, &c, 5));
-	g.told.r1 = 0.5;
-	must(!phase_open(&p, &g, &r, b));
-	fill(p.in.z, 4 * (size_t)model_dim_z(&c), 1);
-	fill(p.in.z2, 4 * (size_t)model_dim_z(&c), 2);
-	fill(p.in.f, 4 * 16, 3);
-	fill(p.in.xf, 4 * 16, 4);
-	memset(p.in.mix, 0, (size_t)stylegan2_styles(&c.stylegan2) * sizeof *p.in.mix);
-	for (int k = 0; k < stylegan2_styles(&c.stylegan2) - 1; k++) {
-		size_t side = (size_t)stylegan2_noise_side(k);
-		fill(p.in.plane[k], 4 * side * side, 5);
-	}
-	fill(p.in.x, 4 * 8 * 8 * 3, 6);
-	p.in.x[0] = (real)NAN;
-	ok(phase_r1_step(&p) == -1 && p.lost, "%s", why());
+	c.resolution = 8, c.instance_cond = false;
+	c.stylegan2.channel_base = 64, c.stylegan2.channel_max = 16;
+	must(!gan_new(&g, &c, 5) && !gan_new(&old, &c, 5) && !phase_open(&p, &g, &r, b));
+	fill(p.in.x, 4 * 8 * 8 * 3, 1);
+	fill(p.in.z, 4 * 512, 2);
+	data_style(&(struct data){ .seed = 3 }, 0, &p, false);
+	must(!phase_g_step(&p) && !phase_d_step(&p) && !phase_r1_step(&p) && !phase_tell(&p));
+	must(!phase_fetch(&p));
+	double penalty = p.r1.told;
+	ok(penalty > 0 && is_same(penalty, (double)g.penalty[0]),
+	   "%s: the state has the penalty, %.3g", backend, penalty);
+	phase_end(&p);
+	old.step = 1, old.penalty[0] = g.penalty[0];
+	p.in.x[7] = NAN;
+	ok((phase_r1_step(&p) || phase_tell(&p)) && p.lost && strstr(why(), "R1"),
+	   "%s: one that is not finite is lost", backend);
+	p.in.x[7] = 0;
+	must(!gan_restore(&g, &old));
 	phase_restart(&p);
-	fill(p.in.x, 4 * 8 * 8 * 3, 6);
-	ok(!phase_g_step(&p) && !phase_d_step(&p) && !phase_tell(&p) && p.r1.told == 0.5,
-	   "after a return R1 is that of the state");
+	must(!phase_g_step(&p) && !phase_d_step(&p));
+	ok(!phase_tell(&p) && !p.lost && is_same(p.r1.told, penalty),
+	   "%s: a step after the return is sound, and tells of the penalty before it", backend);
 	phase_close(&p);
-	gan_free(&g);
+	gan_free(&g), gan_free(&old);
 	backend_free(b);
 }
 
@@ -137,6 +145,8 @@ int main(void)
 	check_bounds();
 	check_words();
 	check_networks();
-	check_return();
+	check_return("cpu");
+	use_library();
+	check_return("cuda-f32");
 	return done_testing();
 }

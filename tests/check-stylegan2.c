@@ -3,7 +3,7 @@
  * largest number, scores 1.6e-6, gradients 1.3e-5, those of noise strengths 6e-5. */
 #include "lib/gan/named.h"
 #include "tests/library.h"
-#include "tests/stylegan2-golden.h"
+#include "tests/stylegan2-golden-train.h"
 
 static const struct limits limits = { 2e-5, 2e-4, 1e-3 };
 
@@ -62,8 +62,8 @@ static void check_full(void)
 	struct tape *t = tape_new();
 
 	golden_open(&g, "full128", "cpu");
-	check_shapes(&g, &g.gp, 'G');
-	check_shapes(&g, &g.dp, 'D');
+	golden_shapes(&g.t, g.name, &g.gp, 'G', true);
+	golden_shapes(&g.t, g.name, &g.dp, 'D', true);
 	struct scope s = scope_open(t, &g.gp, g.g, false), d = scope_open(t, &g.dp, g.d, false);
 	val f = given(&g, t, "", "h"), x = given(&g, t, "", "x");
 	val w = stylegan2_map(&s, &g.c, given(&g, t, "", "z"), -1, f, false);
@@ -109,6 +109,28 @@ static void check_file(const char *path, const char *prefix, bool classes, bool 
 	tensors_close(&t);
 }
 
+/* What a probe of time goes by: regularisers of every step are in each, others in the first. */
+static void check_work(int every)
+{
+	struct model c = { .backbone = STYLEGAN2, .stylegan2 = stylegan2_default() };
+	struct recipe r = { .batch = 4, .accumulate = 1, .d_steps = 1,
+			    .style = { .r1 = 1, .path = 2, .r1_every = every, .path_every = every } };
+	struct backend *b = backend_new("cpu", 1);
+	struct gan g;
+	struct phases p;
+
+	c.resolution = 8, c.stylegan2.channel_base = 64;
+	must(!gan_shape(&g, &c) && !phase_plan(&p, &g, &r, b));
+	double mean = phase_work(&p), first = phase_step_work(&p), sum = first;
+	for (g.step = 1; g.step < every; g.step++) sum += phase_step_work(&p);
+	ok(sum == mean * every && (every == 1 || first > mean),
+	   "work of steps with regularisers every %d: the first %.4g, the mean %.4g", every, first,
+	   mean);
+	phase_close(&p);
+	gan_free(&g);
+	backend_free(b);
+}
+
 int main(void)
 {
 	static const char *const name[] = { "tiny_h", "tiny_ch", "tiny_h4", "tiny_u" };
@@ -123,5 +145,7 @@ int main(void)
 	check_file("tests/golden/stylegan2/styles_none.safetensors", "", false, false);
 	check_file("tests/golden/stylegan2/styles_both.safetensors", "G_ema.", true, true);
 	check_full();
+	check_work(1);
+	check_work(4);
 	return done_testing();
 }

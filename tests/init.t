@@ -79,6 +79,25 @@ check_same "before the first step they are the published ones" \
 	ic-sample zero.st -n 3 --class 2 | sed 's/ from=[0-9a-f]*//'" \
 	"ic-sample $golden/generator.pth -n 3 --class 2"
 
+# seven: the pictures at 8 pixels, with features of seven numbers.
+seven()
+{
+	ic-pack --size 8 a -o a8.mdb && ic-embed a8.mdb -o f8.mdb && ic-store dump f8.mdb |
+		awk -F '\t' -v OFS='\t' '$1 == "#width" { $2 = 7 }
+			!/^#/ { for (i = 3; i < 10; i++) $i = $1 * i % 11 - 5; NF = 9 } 1' |
+		ic-store load -o f7.mdb && ic-knn -k 3 f7.mdb -o n7.mdb
+}
+ok "pictures for a snapshot" seven
+B="--backbone stylegan2 -b 4 a8.mdb f7.mdb n7.mdb"
+ok "from a snapshot" eval 'ic-train $B --init "$golden/snapshot.pkl" --steps 0 -o pkl.st &&
+	ic-train $B --init "$golden/snapshot.pkl" --steps 2 -o pkl2.st'
+for net in G D G_ema; do
+	check_same "$net is the published one" "part $net pkl.st" \
+		"cp $golden/snapshot.pkl . && part $net snapshot.pkl"
+done
+check_same "as from safetensors" "cat pkl2.st" \
+	"ic-train $B --init $golden/snapshot.safetensors --steps 2 -o st2.st && cat st2.st"
+
 fails_with "found no discriminator" "no discriminator" \
 	ic-train $A --init G_ema.safetensors --steps 1 -o x.st
 fails_with "found no generator" "no generator" ic-train $A --init D.safetensors --steps 1 -o x.st

@@ -33,6 +33,14 @@ check_same "two batches to a step" "ic-train $A -o two.st --accumulate 2 --steps
 	"ic-store ls more.st | grep -c 'G_ema'"
 check_same "the mean path length goes on with the run" "ic-store ls whole.st | grep -c path_mean=0.0" "echo 1"
 
+R="a.mdb f.mdb n.mdb --backbone stylegan2 --ch 1 -b 4 --r1-every 8 --path-every 9"
+ok "regularisers before an end, a line of the log after it" eval "ic-train $R -o w.st --steps 10 --log w.jsonl &&
+	ic-train $R -o c.st --steps 9 --log c.jsonl && ic-train $R -o c.st --steps 10 --log c.jsonl"
+check_same "the line has them" "cat c.jsonl c.st" "cat w.jsonl w.st"
+average() { ic-train $A --ema "$1" --steps 3 -o e"$1".st && ic-store export --net G_ema e"$1".st -o e"$1".safetensors &&
+	tail -c 4096 e"$1".safetensors; }
+check_same "an average that forgets nothing by itself looks back as far as the ramp" "average 1" "average 0.9999999999"
+
 ok "on classes" ic-train a.mdb --class --backbone stylegan2 --ch 1 -b 4 --steps 1 -o class.st
 ok "on classes and instances" ic-train $A --class --steps 1 -o both.st
 ok "on nothing, without regularisers" ic-train a.mdb --backbone stylegan2 --ch 1 -b 4 --r1 0 --path 0 --steps 2 -o none.st
@@ -45,26 +53,28 @@ check_same "as it is by the ramp of a fresh run" "ic-train $A -o ramp.st --init 
 	"weights G_ema ramp.st"
 fails_with "found networks of StyleGAN2, expected BigGAN's" "not with those of BigGAN" \
 	ic-train b.mdb --minutes 0 --init whole.st -o x.st
+sed 's/"last_path":".../"last_path":"nan/' w.st >x.st.part
+fails_with "found last_path nan" "nor from a penalty that is no number" ic-train $R -o x.st --steps 12
+rm x.st.part
+sed 's/"group":"4"/"group":"3"/' whole.st >threes.st
+fails_with "found 4, expected a multiple of 3" "nor with groups that do not fit" ic-train $A --init threes.st --steps 1 -o x.st
+ok "a discriminator of its own file" eval 'ic-store export --net G whole.st -o g.safetensors &&
+	sed "s/\"group\":\"4\"/\"group\":\"2\"/; s/\"clamp_d\":\"256\"/\"clamp_d\":\"128\"/" whole.st >twos.st &&
+	ic-store export --net D twos.st -o d.safetensors && ic-train $A --init g.safetensors,d.safetensors --steps 1 -o pair.st'
+check_same "brings its groups and clamp" "ic-store ls pair.st | grep -c -e group=2 -e clamp_d=128 -e clamp_g=256" "echo 3"
+fails_with "32 channels at 4 pixels, expected 128 by --ch" "another multiplier" \
+	ic-train $A --init whole.st --ch 4 --steps 1 -o x.st
+fails_with "2 layers, expected 3 by --layers" "another mapping" ic-train $A --init whole.st --layers 3 --steps 1 -o x.st
+fails_with "left by a run with" "nor with other options" ic-train $A --mixing 0.5 -o whole.st --steps 12
 fails_with "conditioned on instances, expected on nothing" "nor on other conditions" \
 	ic-train a.mdb --backbone stylegan2 -b 4 --init whole.st --minutes 0 -o x.st
-fails_with "other channels than --ch 2" "nor with other channels" ic-train $A --ch 2 --init whole.st --minutes 0 -o x.st
 ok "--ch as they are" ic-train $A --init whole.st --minutes 0 -o same.st
-fails_with "found a mapping of 2 layers, expected 3" "nor layers" ic-train $A --layers 3 --init whole.st --minutes 0 -o x.st
-ok "three pictures at a time" ic-train $A -b 3 --steps 1 -o three.st
-fails_with "looks at 3 pictures together" "not at four with their discriminator" ic-train $A --init three.st --steps 1 -o x.st
-ok "but at six" ic-train $A -b 6 --init three.st --steps 1 -o six.st
-ok "or with a fresh one" eval 'ic-store export --net G three.st -o g.safetensors &&
-	ic-train $A --init g.safetensors,new --steps 1 -o fresh.st'
-ok "eight pixels, features of seven" eval 'ic-pack --size 8 p -o c.mdb && ic-embed c.mdb -o - | ic-store dump - |
-	awk -F "\t" -v OFS="\t" "/^#width/ { \$2 = 7 } !/^#/ { NF = 9 } 1" | ic-store load -o f7.mdb && ic-knn -k 3 f7.mdb -o n7.mdb'
-C="c.mdb f7.mdb n7.mdb --backbone stylegan2 -b 4"
-ok "goes on from a published snapshot" ic-train $C --init "$snapshot" --steps 2 -o on.st
-check_same "whose samples are the first" "ic-train $C --init $snapshot --minutes 0 -o zero.st &&
-	ic-sample zero.st f7.mdb -n 3 | pixels" "ic-sample $snapshot f7.mdb -n 3 | pixels"
-fails_with "left by a run with" "nor with other options" ic-train $A --mixing 0.5 -o whole.st --steps 14
 ok "clusters as classes" ic-kmeans -k 3 f.mdb --assign clusters.mdb -o k.mdb
-fails_with "found networks of 2 classes, expected 3 as clusters.mdb" "are more than its classes" \
+fails_with "found networks of 2 classes, expected 3 as --labels" "are more than its classes" \
 	ic-train $A --class --labels clusters.mdb --init both.st --steps 1 -o x.st
+fails_with "found networks of 2 classes, expected 3 as three.mdb" "or those of the images" eval \
+	'mkdir q && for c in 1 2 3; do mkdir q/$c && cp p/disc/*.ppm q/$c; done && ic-pack --size 16 q -o three.mdb &&
+	ic-train three.mdb --class --backbone stylegan2 --ch 1 -b 4 --init class.st --minutes 0 -o x.st'
 # Options of both backbones alike.
 B="b.mdb --class --ch 1 -b 4 --lr-g 1e-3 --lr-d 1e-3 --ema 0.99 --ema-start 0"
 ok "a run of BigGAN" ic-train $B --minutes 0 -o big.st
@@ -83,10 +93,6 @@ ok "an average that forgets nothing but by its ramp" ic-train $A --ema 1 --ema-r
 weights G slow.st >g.weights
 ok "is no copy" eval 'weights G_ema slow.st | cmp - g.weights; [ $? = 1 ] && [ -s g.weights ]'
 
-# What a run writes as it goes can be cut off at a step.
-fails_with "found '-', expected a file" "a log to a pipe" ic-train $A --steps 1 --log - -o x.st
-fails_with "found '-', expected a file" "pictures to a pipe" ic-train $A --steps 1 --pictures - -f -o x.st
-fails_with "/dev/null: not a regular file" "pictures to a device" ic-train $A --steps 1 --pictures /dev/null -o x.st
 ok "a run without pictures" ic-train $A --steps 1 -o plain.st
 fails_with "t.pam: not there, expected the pictures this run had written" "has none when it goes on" \
 	ic-train $A --steps 2 --pictures t.pam -o plain.st
@@ -97,8 +103,12 @@ fails_with "odd.st: sample 0 is not finite" "pictures that are none" ic-sample o
 head -c 10000 whole.st >short.st.part
 fails_with "in a file of 10000; -f starts afresh" "a state cut short" ic-train $A --steps 12 -o short.st
 ok "a dry run" eval "ic-train $A --dry-run --json >dry && grep -q '\"largest_batch\":[0-9]*[02468],*' dry"
+field() { sed "s/.*\"$1\":\([0-9]*\).*/\1/"; }
+check_same "the largest batch is below a group where no group fits" \
+	"m=\$(ic-train $A -b 2 --dry-run --json | field total_bytes); for b in 2 4; do
+		ic-train $A -b \$b --memory \$m --dry-run --json | field largest_batch; done" "echo 2; echo 2"
 exits 2 "BigGAN's options are refused" ic-train $A --compat --steps 1 -o x.st
-exits 2 "batches without groups" ic-train $A -b 6 --steps 1 -o x.st
+fails_with "found 6, expected a multiple of 4" "batches without groups" ic-train $A -b 6 --steps 1 -o x.st
 fails_with "f16.mdb: holds features of f16, expected features of f32" "features of half precision" eval \
 	'ic-store dump f.mdb | sed "s/^\(#type.\)f32/\1f16/" | ic-store load -o f16.mdb && ic-train a.mdb f16.mdb n.mdb --dry-run'
 fails_with "ic-store cat" "a stream" eval 'ic-store cat a.mdb >a.rows; ic-train a.rows --backbone stylegan2 --dry-run'

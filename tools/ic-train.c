@@ -11,6 +11,7 @@
 #include "lib/base/say.h"
 #include "lib/gan/again.h"
 #include "lib/gan/budget.h"
+#include "lib/gan/init.h"
 #include "lib/gan/train.h"
 #include "lib/tape/device.h"
 
@@ -24,11 +25,11 @@
 /* Defaults of what StyleGAN2 alone takes. */
 #define PATH 2
 #define MIXING 0.9
-enum { R1_EVERY = 16, PATH_EVERY = 4, LAYERS = 2 };
+enum { R1_EVERY = 16, PATH_EVERY = 4 };
 
 static const char *out, *init, *preset, *flipped, *labels, *tape_file, *augment;
 static int backbone, ch, batch = 16, accumulate = 1, d_steps = 1, device, precision, kept;
-static int on_collapse, r1_every = R1_EVERY, path_every = PATH_EVERY, layers = LAYERS;
+static int on_collapse, r1_every = R1_EVERY, path_every = PATH_EVERY, layers;
 static int64_t steps = -1, seed, every = 10000, ema_start = -1, memory;
 static double minutes = -1, lr_g = -1, lr_d = -1, ema = -1, class_temperature = 1;
 static double r1 = -1, path = PATH, mixing = MIXING, ema_ramp = -1;
@@ -82,8 +83,9 @@ static const struct opt opts[] = {
 	{ 0, "path-every", "N", "StyleGAN2: steps from one path length to the next", OPT_INT,
 	  &path_every, 1, 1 << 20 },
 	{ 0, "mixing", "P", "StyleGAN2: share of batches of two styles", OPT_REAL, &mixing, 0, 1 },
-	{ 0, "layers", "N", "StyleGAN2: dense layers of the generator's mapping", OPT_INT, &layers,
-	  1, 32 },
+	{ 0, "layers", "N",
+	  "StyleGAN2: dense layers of the generator's mapping (0: 2, or as --init has it)",
+	  OPT_INT, &layers, 0, 32 },
 	{ 0, "diffaug", "LIST",
 	  "augment what the discriminator sees: translation, color, cutout, with commas", OPT_STR,
 	  &augment, 0, 0 },
@@ -251,8 +253,7 @@ static struct model architecture(const struct data *d)
 		c.stylegan2 = stylegan2_default();
 		c.stylegan2.channel_base = channel_base();
 		c.stylegan2.channel_max = channel_max();
-		c.stylegan2.g_layers = layers;
-		c.stylegan2.group = batch < 4 ? batch : 4;
+		if (layers) c.stylegan2.g_layers = layers;
 	} else {
 		c.biggan = biggan_default();
 		c.biggan.g_ch = c.biggan.d_ch = multiplier();
@@ -266,40 +267,14 @@ static struct model architecture(const struct data *d)
 	return c;
 }
 
-/* Can networks of --init be trained on these data and with these options?  want: what they ask for.
- */
-static int check_init(const struct model *c, const struct model *want, const struct data *d)
+/* Pictures whose deviation StyleGAN2's discriminator sees together are all of a batch, or parts. */
+static int check_groups(const struct model *c)
 {
-	const struct stylegan2 *s = &c->stylegan2;
+	int group = c->stylegan2.group;
 
-	if (c->backbone != want->backbone)
-		return fail("--init: found networks of %s, expected %s's as --backbone says",
-			    model_name(c), model_name(want));
-	if (c->resolution != want->resolution)
-		return fail("--init: found networks of %d pixels, expected %d as %s", c->resolution,
-			    want->resolution, rows_path(&d->images));
-	if (c->instance_cond != want->instance_cond || c->class_cond != want->class_cond)
-		return fail("--init: found networks conditioned on %s, expected on %s",
-			    model_conditions(c), model_conditions(want));
-	if (c->instance_cond && c->features != want->features)
-		return fail("--init: found networks for rows of %d, expected %d as %s", c->features,
-			    want->features, rows_path(&d->features));
-	if (c->class_cond && c->n_classes < want->n_classes)
-		return fail("--init: found networks of %d classes, expected %d as %s", c->n_classes,
-			    want->n_classes, labels ? labels : rows_path(&d->images));
-	if (ch && !is_stylegan2() && c->biggan.g_ch != ch)
-		return fail("--init: found a generator of ch %d, expected %d by --ch",
-			    c->biggan.g_ch, ch);
-	if (!is_stylegan2()) return 0;
-	if (ch && !stylegan2_as_wide(s, &want->stylegan2))
-		return fail("--init: found networks of other channels than --ch %d has", ch);
-	if (layers != LAYERS && s->g_layers != layers)
-		return fail("--init: found a mapping of %d layers, expected %d by --layers",
-			    s->g_layers, layers);
-	if (batch > s->group && batch % s->group)
-		return fail("--init: found a discriminator that looks at %d pictures together, "
-			    "expected a --batch of a multiple of these, not %d", s->group, batch);
-	return 0;
+	if (!is_stylegan2() || batch <= group || batch % group == 0) return 0;
+	return fail("--batch: found %d, expected a multiple of %d, which StyleGAN2's discriminator "
+		    "looks at together", batch, group);
 }
 
 static int first_state(struct gan *g, const struct data *d)
@@ -307,7 +282,8 @@ static int first_state(struct gan *g, const struct data *d)
 	struct model want = architecture(d);
 
 	if (!init) return gan_new(g, &want, (uint64_t)seed);
-	return gan_init(g, init, (uint64_t)seed) || check_init(&g->c, &want, d) ? -1 : 0;
+	return gan_init(g, init, (uint64_t)seed) ||
+	       init_check(&g->c, &want, d, ch != 0, layers != 0) ? -1 : 0;
 }
 
 /* What an earlier run of the same command left, else fresh weights; a dry run has none. */
@@ -334,6 +310,7 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	} else if (first_state(g, d)) {
 		return -1;
 	}
+	if (check_groups(&g->c)) return -1;
 	g->from = (struct lineage){ d->images.info.id, d->features.info.id, d->near.info.id };
 	g->options = options_text(g, d);
 	if (d->instance_cond) g->features_meta = mem_text("%s", d->features.info.meta);
@@ -513,8 +490,9 @@ static int check_output(void)
 {
 	struct stat st;
 
-	if (stat(out, &st)) return 0;
-	return S_ISREG(st.st_mode) ? 0 : fail("%s: not a regular file, expected one or none", out);
+	if (!stat(out, &st) && !S_ISREG(st.st_mode))
+		return fail("%s: not a regular file, expected one or none", out);
+	return plan.trail.pictures && !strcmp(plan.trail.pictures, "-") ? binary_stdout() : 0;
 }
 
 /* What the networks and losses of one backbone alone know, and faults of its published code. */
@@ -529,7 +507,7 @@ static void check_backbone(void)
 		{ "path", path != PATH, true },
 		{ "path-every", path_every != PATH_EVERY, true },
 		{ "mixing", mixing != MIXING, true },
-		{ "layers", layers != LAYERS, true },
+		{ "layers", layers, true },
 		{ "ema-ramp", ema_ramp != -1, true },
 	};
 
@@ -537,10 +515,6 @@ static void check_backbone(void)
 		if (one[i].set && one[i].style != style)
 			misuse("--%s: of --backbone %s alone", one[i].name,
 			       style ? "biggan" : "stylegan2");
-	/* with --init the files say how many are a group */
-	if (style && !init && batch > 4 && batch % 4)
-		misuse("--batch: found %d, expected a multiple of 4, or 2 or 3, for StyleGAN2's "
-		       "minibatch standard deviation", batch);
 }
 
 /* Below zero -1 alone means something. */

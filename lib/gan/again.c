@@ -10,18 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first line in which two option texts differ; of one backbone they have the same lines. */
+/* The first line in which two option texts differ. */
 static int same_options(const char *path, const char *left, const char *now)
 {
-	while (*left || *now) {
+	while (*left && *now) {
 		size_t n = strcspn(left, "\n"), m = strcspn(now, "\n");
 		if (n != m || strncmp(left, now, n))
 			return fail("%s: left by a run with %.*s, now %.*s (-f starts afresh)",
-				    path, n ? (int)n : 7, n ? left : "nothing", m ? (int)m : 7,
-				    m ? now : "nothing");
+				    path, (int)n, left, (int)m, now);
 		left += n + (left[n] != 0);
 		now += m + (now[m] != 0);
 	}
+	if (*left || *now)
+		return fail("%s: left by a run %s %.*s, now %s (-f starts afresh)", path,
+			    *left ? "with" : "without", (int)strcspn(*left ? left : now, "\n"),
+			    *left ? left : now, *left ? "without" : "with");
 	return 0;
 }
 
@@ -118,7 +121,7 @@ int again_start(const struct again *a, struct gan *g)
 		if (!take_up_part(a, g)) from = r->part;
 		else if (refuse(a)) return -1;
 	}
-	if (trail_check(&a->plan->trail, from != NULL, a->force)) return -1;
+	if (!a->force && trail_check(&a->plan->trail, from != NULL)) return -1;
 	if (!from) return ring_begin(r, a->force);
 	note("%s: going on after step %" PRId64, from, g->step);
 	return ring_resume(r, g->step);

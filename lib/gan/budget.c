@@ -39,7 +39,7 @@ static void count(struct budget *m, const struct gan *g, struct phases *p)
 		.activations = n.activations,
 		.workspace = n.workspace,
 		.other = n.inputs + (g_tensor > d_tensor ? g_tensor : d_tensor),
-		.work = (int64_t)phase_work(p, true),
+		.work = (int64_t)phase_work(p),
 	};
 }
 
@@ -76,7 +76,7 @@ static bool fits(const struct model *c, const struct recipe *r, int batch, int p
 	return !budget_make(&m, c, &one, pictures, b) && budget_total(&m) <= memory;
 }
 
-/* Batches are multiples of it. */
+/* Batches are multiples of it, or below it. */
 static int unit(const struct model *c)
 {
 	return c->backbone == STYLEGAN2 ? c->stylegan2.group : 1;
@@ -90,7 +90,10 @@ int budget_batch(const struct model *c, const struct recipe *r, int pictures, si
 	int good = least - 1, bad = least;
 
 	while (bad <= most && fits(c, r, bad * each, pictures, memory, b)) good = bad, bad *= 2;
-	if (good < least) return 0;
+	if (good < least) {
+		for (good = each - 1; good > 1 && !fits(c, r, good, pictures, memory, b);) good--;
+		return good > 1 ? good : 0;
+	}
 	while (bad - good > 1) {
 		int middle = good + (bad - good) / 2;
 		if (middle <= most && fits(c, r, middle * each, pictures, memory, b)) good = middle;
@@ -132,13 +135,15 @@ static int time_step(double *seconds, const struct model *c, const struct recipe
 	struct gan g;
 	struct phases p = { 0 };
 	int bad = gan_new(&g, c, 0) || phase_open(&p, &g, r, b);
+	double work = 0;
 
 	for (int round = 0; round < 2 && !bad; round++) {
+		work = phase_step_work(&p);
 		double begin = say_seconds();
 		bad = train_step(&p, d);
 		*seconds = say_seconds() - begin;
 	}
-	if (!bad) *seconds *= phase_work(&p, true) / phase_work(&p, false);
+	if (!bad) *seconds *= phase_work(&p) / work;
 	phase_close(&p);
 	gan_free(&g);
 	return bad ? -1 : 0;

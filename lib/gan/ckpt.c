@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,8 +93,8 @@ static void add_stylegan2(struct tensors *t, const struct gan *s)
 	add_meta(t, "clamp_d", "%.17g", c->d_clamp);
 	add_meta(t, "group", "%d", c->group);
 	add_meta(t, "path_mean", "%.9g", (double)*s->path);
-	add_meta(t, "r1_told", "%.9g", (double)s->told.r1);
-	add_meta(t, "path_told", "%.9g", (double)s->told.path);
+	add_meta(t, "last_r1", "%.9g", (double)s->penalty[0]);
+	add_meta(t, "last_path", "%.9g", (double)s->penalty[1]);
 }
 
 int gan_save(const struct gan *s, const char *path)
@@ -139,10 +140,14 @@ static uint64_t meta_number(const struct tensors *t, const char *name, int base)
 	return s ? strtoull(s, NULL, base) : 0;
 }
 
-static real meta_real(const struct tensors *t, const char *name)
+/* What is not there stays as it is. */
+static int take_real(const struct tensors *t, const char *name, real *to)
 {
 	const char *s = tensors_meta(t, name);
-	return s ? (real)strtod(s, NULL) : 0;
+
+	if (s) *to = (real)strtod(s, NULL);
+	return isfinite(*to) ? 0 : fail("%s: found %s %.40s, expected a finite number", t->path,
+					name, s);
 }
 
 static int64_t meta_step(const struct tensors *t, const char *name)
@@ -218,9 +223,9 @@ int gan_load(struct gan *s, const char *path)
 	    check_parts(&t, &c) || gan_alloc(s, &c))
 		goto fail;
 	read_meta(s, &t);
-	*s->path = meta_real(&t, "path_mean");
-	s->told.r1 = meta_real(&t, "r1_told");
-	s->told.path = meta_real(&t, "path_told");
+	if (take_real(&t, "path_mean", s->path) || take_real(&t, "last_r1", &s->penalty[0]) ||
+	    take_real(&t, "last_path", &s->penalty[1]))
+		goto fail;
 	list_parts(s, part);
 	for (int k = 0; k < PARTS; k++)
 		if (named_take(&t, &part[k].named, part[k].data)) goto fail;

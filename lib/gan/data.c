@@ -1,9 +1,10 @@
 /* data: real images and conditioning for training steps. */
 #include "lib/gan/data.h"
 #include "formats/features.h"
+#include "formats/text.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
-#include "lib/base/rng.h"
+#include "lib/gan/sample.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -30,15 +31,18 @@ static int open_any_store(struct rows *r, const char *path)
 
 static int open_store(struct rows *r, const char *path, const char *kind, enum rows_type type)
 {
-	static const char *const types[] = { [ROWS_U8] = "u8", [ROWS_F32] = "f32",
-					     [ROWS_F16] = "f16", [ROWS_U32] = "u32",
-					     [ROWS_NEAR] = "near" };
-
 	if (open_any_store(r, path)) return -1;
 	if (strcmp(r->info.kind, kind) || r->info.type != type)
 		return fail("%s: holds %s of %s, expected %s of %s", path, r->info.kind,
-			    types[r->info.type], kind, types[type]);
+			    text_type(r->info.type), kind, text_type(type));
 	return 0;
+}
+
+static int check_shape(const char *path, const struct rows_info *i)
+{
+	if (i->height == i->im_width && i->channels == 3) return 0;
+	return fail("%s: found pictures of %dx%d in %d channels, expected squares in 3 (ic-pack crops)",
+		    path, i->im_width, i->height, i->channels);
 }
 
 /* Derived rows belong to these images, one for one. */
@@ -126,6 +130,7 @@ int data_open(struct data *d, const char *images, const char *features, const ch
 {
 	*d = (struct data){ .instance_cond = features, .epoch = -1 };
 	if (open_store(&d->images, images, "images", ROWS_U8)) goto fail;
+	if (check_shape(images, &d->images.info)) goto fail;
 	d->n = d->images.info.count;
 	if (d->n < 1 || d->n > UINT32_MAX) {
 		fail("%s: %" PRId64 " images, expected 1 to %" PRIu32, images, d->n, UINT32_MAX);
@@ -190,14 +195,14 @@ static real label_of(const struct data *d, int64_t i)
 static int take_image(struct data *d, int64_t i, bool mirrored, real *x)
 {
 	struct block b;
-	int R = d->images.info.height, W = d->images.info.im_width;
+	int R = d->images.info.height;
 
 	if (rows_at(&d->images, i, &b)) return -1;
 	const uint8_t *from = b.data;
 	for (int h = 0; h < R; h++)
-		for (int w = 0; w < W; w++)
+		for (int w = 0; w < R; w++)
 			for (int c = 0; c < 3; c++, x++) {
-				int v = from[(h * W + (mirrored ? W - 1 - w : w)) * 3 + c];
+				int v = from[(h * R + (mirrored ? R - 1 - w : w)) * 3 + c];
 				if (d->compat && v < 64 && v > 0) v--;
 				*x = (real)v / (real)127.5 - 1;
 			}
@@ -280,16 +285,11 @@ int data_fake(struct data *d, int64_t draw, int batch, int dim_z, real *z, real 
 
 	for (int k = 0; k < batch; k++) {
 		real *label = y ? y + k : NULL;
-		for (int j = 0; j < dim_z; j++) z[k * dim_z + j] = (real)rng_normal(&r);
+		sampler_normal(&r, (size_t)dim_z, z + k * dim_z);
 		if (f && fake_instance(d, &r, f + (size_t)k * width, label)) return -1;
 		if (!f && y) *label = d->label ? (real)balance_draw(&d->classes, &r) : 0;
 	}
 	return 0;
-}
-
-static void fill_normal(struct rng *r, real *x, size_t n)
-{
-	for (size_t i = 0; i < n; i++) x[i] = (real)rng_normal(r);
 }
 
 void data_style(const struct data *d, int64_t draw, const struct phases *p, bool probe)
@@ -302,13 +302,13 @@ void data_style(const struct data *d, int64_t draw, const struct phases *p, bool
 
 	if (rng_uniform(&r) >= p->r.style.mixing) cutoff = styles;
 	for (int k = 0; k < styles; k++) p->in.mix[k] = k >= cutoff;
-	fill_normal(&r, p->in.z2, n * (size_t)c->dim_z);
+	sampler_normal(&r, n * (size_t)c->dim_z, p->in.z2);
 	for (int k = 0; k < styles - 1; k++) {
 		size_t plane = (size_t)stylegan2_noise_side(k);
-		fill_normal(&r, p->in.plane[k], n * plane * plane);
+		sampler_normal(&r, n * plane * plane, p->in.plane[k]);
 	}
 	if (probe)
-		fill_normal(&r, p->in.probe, (size_t)phase_path_batch(&p->r) * side * side * 3);
+		sampler_normal(&r, (size_t)phase_path_batch(&p->r) * side * side * 3, p->in.probe);
 }
 
 void data_augment(const struct data *d, int64_t draw, struct diffaug *a)

@@ -193,16 +193,24 @@ static void take_number(const struct tensors *t, const char *name, double *to)
 
 /* What shapes do not say, where a file does: a snapshot, what was exported from one, a
  * checkpoint. */
-static void take_meta(const struct tensors *t, const char *prefix, struct stylegan2 *c)
+static void take_g_meta(const struct tensors *t, const char *prefix, struct stylegan2 *c)
 {
 	const char *const of[] = { "G.", "G_ema.", prefix };
-	double group = c->group;
 
 	for (size_t i = 0; i < LEN(of); i++)
 		take_attribute(t, of[i], "synthesis.b4.conv1", "conv_clamp", &c->g_clamp);
-	take_attribute(t, "D.", "b4.conv", "conv_clamp", &c->d_clamp);
-	take_attribute(t, "D.", "b4.mbstd", "group_size", &group);
 	take_number(t, "clamp_g", &c->g_clamp);
+}
+
+static void take_d_meta(const struct tensors *t, const char *prefix, struct stylegan2 *c)
+{
+	const char *const of[] = { "D.", prefix };
+	double group = c->group;
+
+	for (size_t i = 0; i < LEN(of); i++) {
+		take_attribute(t, of[i], "b4.conv", "conv_clamp", &c->d_clamp);
+		take_attribute(t, of[i], "b4.mbstd", "group_size", &group);
+	}
 	take_number(t, "clamp_d", &c->d_clamp);
 	take_number(t, "group", &group);
 	c->group = group >= 1 && group < 1 << 24 ? (int)group : 0;
@@ -239,7 +247,7 @@ static int stylegan2_of(const struct tensors *t, const char *prefix, struct styl
 	c->instance_cond = c->features > 0;
 	embedded = (c->class_cond + c->instance_cond) * c->dim_w;
 	c->dim_z = layer_dim(t, prefix, fc, 0, 1) - embedded;
-	take_meta(t, prefix, c);
+	take_g_meta(t, prefix, c);
 	if (channels_of(t, prefix, c) < 1 || c->g_layers < 1 || c->dim_w < 1 || c->dim_z < 1)
 		return not_a_generator(t, prefix);
 	return 0;
@@ -272,5 +280,6 @@ int named_discriminator(const struct tensors *t, const char *prefix, struct mode
 	if (m->backbone == BIGGAN)
 		m->biggan.d_ch = (int)dim(t, prefix, BIGGAN_D, 0) /
 				 (m->resolution == 32 ? 4 : 1);
+	else take_d_meta(t, prefix, &m->stylegan2);
 	return model_check_d(m) ? fail("%s: %s", t->path, why()) : 0;
 }

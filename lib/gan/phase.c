@@ -73,12 +73,6 @@ static void list_rooms(struct phases *p, struct room room[ROOMS])
 	if (c->backbone == STYLEGAN2) list_style_rooms(p, room + LEN(all));
 }
 
-/* The parameters that a phase moves. */
-static const struct params *moved(const struct phases *p, const struct phase *f)
-{
-	return f == &p->d || f == &p->r1 ? &p->s->dp : &p->s->gp;
-}
-
 static real *sums(struct phases *p, const struct params *ps)
 {
 	real *sum = backend_take(p->b, ps->total * sizeof *sum);
@@ -87,29 +81,26 @@ static real *sums(struct phases *p, const struct params *ps)
 	return sum;
 }
 
-/* Of the last batches, where the ops compute: [2 batch] scores, the losses of all phases. */
+/* Of the last batches, where the ops compute: [2 batch] scores, the losses of all phases, of which
+ * the last are StyleGAN2's regularisers'. */
 static size_t told_count(const struct phases *p)
 {
 	return 2 * (size_t)p->r.batch + PHASES;
 }
 
-/* What a log line has of phases that are not in every step outlives an interruption. */
-static void put_told(struct phases *p)
+static real *told_penalty(const struct phases *p)
 {
-	real loss[PHASES] = { 0 };
-
-	loss[&p->r1 - p->each] = p->s->told.r1;
-	loss[&p->path - p->each] = p->s->told.path;
-	backend_put(p->b, p->told + 2 * p->r.batch, loss, sizeof loss);
+	return p->told + told_count(p) - LEN(p->s->penalty);
 }
 
-static void get_told(struct phases *p)
+/* Before the first step from a state: regularisers may be due later than the next log line. */
+static void begin_told(struct phases *p)
 {
-	real loss[PHASES];
+	real *zero = mem_new(told_count(p), sizeof *zero);
 
-	backend_get(p->b, loss, p->told + 2 * p->r.batch, sizeof loss);
-	p->s->told.r1 = loss[&p->r1 - p->each];
-	p->s->told.path = loss[&p->path - p->each];
+	backend_put(p->b, p->told, zero, told_count(p) * sizeof *zero);
+	backend_put(p->b, told_penalty(p), p->s->penalty, sizeof p->s->penalty);
+	free(zero);
 }
 
 /* Inputs and draws of the augmentation, which the programs read where they are. */
@@ -128,13 +119,12 @@ static int reserve_inputs(struct phases *p)
 /* Sums of gradients and what the steps tell. */
 static int reserve_results(struct phases *p)
 {
-	for (int i = 0; i < PHASES && p->r.accumulate > 1; i++) {
-		struct phase *f = &p->each[i];
-		if (f->t && !(f->sum = sums(p, moved(p, f)))) return -1;
-	}
+	if (p->r.accumulate > 1 && (!(p->d.sum = p->r1.sum = sums(p, &p->s->dp)) ||
+				    !(p->g.sum = p->path.sum = sums(p, &p->s->gp))))
+		return -1;
 	if (!(p->told = backend_take(p->b, told_count(p) * sizeof(real))))
 		return fail("no memory for scores");
-	put_told(p);
+	begin_told(p);
 	return 0;
 }
 
@@ -198,7 +188,7 @@ int phase_fetch(struct phases *p)
 	list_state(p, held);
 	for (int i = 0; i < HELD && p->b->take; i++)
 		backend_get(p->b, held[i].here, *held[i].there, held[i].n * sizeof(real));
-	get_told(p);
+	backend_get(p->b, p->s->penalty, told_penalty(p), sizeof p->s->penalty);
 	return backend_fault(p->b) ? fail("%s: %s", p->b->name, backend_fault(p->b)) : 0;
 }
 
@@ -254,17 +244,27 @@ int phase_plan(struct phases *p, struct gan *s, const struct recipe *r, struct b
 	return open_phases(p, s, r, b, false);
 }
 
-static double each(const struct phase *f, int every)
+static double each(const struct phase *f)
 {
-	return f->t ? (double)tape_multiply_adds(f->t) / every : 0;
+	return f->t ? (double)tape_multiply_adds(f->t) : 0;
 }
 
-double phase_work(const struct phases *p, bool regularised)
+double phase_work(const struct phases *p)
 {
-	double work = p->r.d_steps * each(&p->d, 1) + each(&p->g, 1);
+	double work = p->r.d_steps * each(&p->d) + each(&p->g);
 
-	if (!regularised) return work;
-	return work + each(&p->r1, p->r.style.r1_every) + each(&p->path, p->r.style.path_every);
+	if (p->r1.t) work += each(&p->r1) / p->r.style.r1_every;
+	if (p->path.t) work += each(&p->path) / p->r.style.path_every;
+	return work;
+}
+
+double phase_step_work(const struct phases *p)
+{
+	double work = p->r.d_steps * each(&p->d) + each(&p->g);
+
+	if (phase_due(p, &p->r1)) work += each(&p->r1);
+	if (phase_due(p, &p->path)) work += each(&p->path);
+	return work;
 }
 
 struct phase_bytes phase_bytes(struct phases *p)
@@ -292,7 +292,6 @@ void phase_close(struct phases *p)
 		scope_close(&f->d);
 		diffaug_close(&f->aug);
 		free(f->grad);
-		if (p->b) backend_give(p->b, f->sum);
 	}
 	struct room room[ROOMS];
 	if (p->s) list_rooms(p, room);
@@ -300,6 +299,8 @@ void phase_close(struct phases *p)
 		if (room[i].at) free(*room[i].at);
 	free(p->grads);
 	if (p->b) {
+		backend_give(p->b, p->d.sum);
+		backend_give(p->b, p->g.sum);
 		backend_give(p->b, p->told);
 		backend_give(p->b, p->arena);
 		unsettle(p);
@@ -313,7 +314,7 @@ void phase_restart(struct phases *p)
 	p->d_moves = 0;
 	p->lost = false;
 	put_state(p);
-	put_told(p);
+	begin_told(p);
 }
 
 /* After a loss that is not finite: again, to name the first such value. */
@@ -337,7 +338,7 @@ static double blame(const struct phases *p, double score)
 	return fmax(0, score) + log1p(exp(-fabs(score)));
 }
 
-/* Scores and losses, zeros while a phase has yet to run. */
+/* Scores and losses; of a phase that has yet to run begin_told's. */
 static void read_told(struct phases *p)
 {
 	int n = p->r.batch;
@@ -473,8 +474,8 @@ static double decay(const struct phases *p)
 	double ramp = p->r.style.ema_ramp, d = p->r.ema_decay;
 
 	if (p->s->c.backbone == STYLEGAN2 && ramp > 0 && d > 0) {
-		double span = d < 1 ? images * log(0.5) / log(d) : INFINITY;
-		span = fmin(span, (double)p->s->step * images * ramp);
+		double whole = d < 1 ? images * log(0.5) / log(d) : INFINITY;
+		double span = fmin(whole, (double)p->s->step * images * ramp);
 		d = pow(0.5, images / fmax(span, 1e-8));
 	}
 	return p->s->step + 1 < p->r.ema_start ? 0 : d;

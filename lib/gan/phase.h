@@ -52,7 +52,8 @@ struct phase {
 	val fake, score, loss;
 	val *grad;                           /* of each parameter, or -1 */
 	struct diffaug aug;                  /* of D's pictures; drawn before each batch */
-	/* of gradients, laid out as parameters; NULL: no need */
+	/* of gradients, laid out as parameters; one for the phases of a network, none of which begins
+	 * before another's move is made; NULL: no need */
 	real *sum;
 	int batches;                         /* in sum */
 	double told;                         /* loss of the last batch that was told of */
@@ -89,9 +90,10 @@ int phase_plan(struct phases *, struct gan *, const struct recipe *, struct back
 /* Pictures that the path length looks at. */
 int phase_path_batch(const struct recipe *);
 
-/* Multiply-adds of one batch of each move of a step: with StyleGAN2's regularisers, as often as
- * they come, or without.  Once planned. */
-double phase_work(const struct phases *, bool regularised);
+/* Multiply-adds of one batch of each move of a step, with StyleGAN2's regularisers as often as they
+ * come; and of the step that comes next, with those that are due.  Once planned. */
+double phase_work(const struct phases *);
+double phase_step_work(const struct phases *);
 
 /* What a step takes beside weights and optimiser. */
 struct phase_bytes { size_t activations, workspace, inputs; };

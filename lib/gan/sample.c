@@ -1,18 +1,23 @@
 /* sample: the averaged generator in evaluation mode. */
 #include "lib/gan/sample.h"
 #include "lib/base/mem.h"
-#include "lib/base/rng.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 enum { STREAM_NOISE = 0x5A, STREAM_INSTANCE = 0x1A, STREAM_PLANES = 0x91 };
 
+static size_t plane_size(int k)
+{
+	size_t side = (size_t)stylegan2_noise_side(k);
+	return side * side;
+}
+
 static val planes(struct sampler *p, int k)
 {
 	int r = stylegan2_noise_side(k);
 
-	p->plane[k] = mem_new((size_t)p->batch * (size_t)(r * r), sizeof *p->plane[k]);
+	p->plane[k] = mem_new((size_t)p->batch * plane_size(k), sizeof *p->plane[k]);
 	return input(p->t, shape4(p->batch, r, r, 1), p->plane[k]);
 }
 
@@ -75,12 +80,23 @@ int sampler_open_training(struct sampler *p, struct gan *s, real *ema, int batch
 	return open_sampler(p, s, ema, batch, NULL, b);
 }
 
+/* Numbers of a picture beside the program's: what it reads, and itself. */
+static size_t each(const struct sampler *p, const struct model *c)
+{
+	size_t side = (size_t)p->side, n = (size_t)p->dim_z + 3 * side * side + c->class_cond;
+
+	if (c->instance_cond) n += (size_t)c->features;
+	for (int k = 0; k < p->planes; k++) n += plane_size(k);
+	return n;
+}
+
 int sampler_bytes(size_t *bytes, struct gan *s, int batch, struct backend *b)
 {
 	struct sampler p;
 	int bad = build(&p, s, NULL, batch, NULL, b);
 
-	*bytes = tape_arena_bytes(p.t) + tape_scratch_bytes(p.t);
+	*bytes = tape_arena_bytes(p.t) + tape_scratch_bytes(p.t) +
+		 (size_t)batch * each(&p, &s->c) * sizeof(real);
 	sampler_close(&p);
 	return bad;
 }
@@ -125,15 +141,9 @@ void sampler_close(struct sampler *p)
 	*p = (struct sampler){ 0 };
 }
 
-static void normal(struct rng *r, size_t n, real *x)
+void sampler_normal(struct rng *r, size_t n, real *x)
 {
 	for (size_t i = 0; i < n; i++) x[i] = (real)rng_normal(r);
-}
-
-static size_t plane_size(int k)
-{
-	size_t side = (size_t)stylegan2_noise_side(k);
-	return side * side;
 }
 
 void sampler_planes(const struct sampler *p, int place, uint64_t seed, uint64_t number)
@@ -141,7 +151,7 @@ void sampler_planes(const struct sampler *p, int place, uint64_t seed, uint64_t 
 	struct rng r = rng_at(seed, number << 8 | STREAM_PLANES);
 
 	for (int k = 0; k < p->planes; k++)
-		normal(&r, plane_size(k), p->plane[k] + (size_t)place * plane_size(k));
+		sampler_normal(&r, plane_size(k), p->plane[k] + (size_t)place * plane_size(k));
 }
 
 void sampler_planes_towards(const struct sampler *p, int place, uint64_t seed, uint64_t number,
@@ -152,7 +162,7 @@ void sampler_planes_towards(const struct sampler *p, int place, uint64_t seed, u
 	for (int k = 0; k < p->planes; k++) {
 		size_t n = plane_size(k);
 		real *x = p->plane[k] + (size_t)place * n, *other = mem_new(n, sizeof *other);
-		normal(&r, n, other);
+		sampler_normal(&r, n, other);
 		sampler_between(x, other, t, (int)n, x);
 		free(other);
 	}
@@ -168,7 +178,7 @@ void sampler_noise_within(double bound, uint64_t seed, uint64_t number, int dim_
 {
 	struct rng r = rng_at(seed, number << 8 | STREAM_NOISE);
 
-	normal(&r, (size_t)dim_z, z);
+	sampler_normal(&r, (size_t)dim_z, z);
 	for (int i = 0; i < dim_z; i++)
 		while (fabs((double)z[i]) > bound) z[i] = (real)rng_normal(&r);
 }

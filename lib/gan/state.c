@@ -74,7 +74,7 @@ int gan_restore(struct gan *s, const struct gan *from)
 	for (size_t i = 0; i < LEN(to); i++)
 		memcpy(to[i], of[i], (i < 4 ? s->gp.total : s->dp.total) * sizeof **to);
 	*s->path = *from->path;
-	s->told = from->told;
+	memcpy(s->penalty, from->penalty, sizeof s->penalty);
 	s->step = from->step;
 	return 0;
 }

@@ -52,13 +52,6 @@ int stylegan2_channels(const struct stylegan2 *c, int side)
 	return n < c->channel_max ? n : c->channel_max;
 }
 
-bool stylegan2_as_wide(const struct stylegan2 *c, const struct stylegan2 *other)
-{
-	for (int side = 4; side <= c->resolution; side *= 2)
-		if (stylegan2_channels(c, side) != stylegan2_channels(other, side)) return false;
-	return true;
-}
-
 int stylegan2_styles(const struct stylegan2 *c)
 {
 	int n = 0;

@@ -24,8 +24,6 @@ struct stylegan2 {
 struct stylegan2 stylegan2_default(void);    /* spec stylegan2 2.1, auto; 128, instances */
 int stylegan2_check(const struct stylegan2 *);   /* 0, or -1 after fail() */
 int stylegan2_channels(const struct stylegan2 *, int side);
-/* Are the channels of one, at the sides it has, those of the other? */
-bool stylegan2_as_wide(const struct stylegan2 *, const struct stylegan2 *other);
 int stylegan2_styles(const struct stylegan2 *);  /* vectors that the synthesis takes */
 
 void stylegan2_g_params(const struct stylegan2 *, struct params *);

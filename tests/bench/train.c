@@ -173,7 +173,7 @@ int main(int argc, char **argv)
 	double wall, cpu;
 	time_steps(&p, steps, &wall, &cpu);
 	double peak = (double)mem_peak_bytes() / 1048576, sgemm = peak_sgemm(threads);
-	double work = 2e-9 * phase_work(&p, true);
+	double work = 2e-9 * phase_work(&p);
 	double rate = work / (threads == 1 ? cpu : wall);
 	printf("%s\t%s\t%d\t%d\t%.4f\t%.4f\t%.0f\t%.0f\t%.2f\t%.0f\n", argv[1], argv[2], batch,
 		threads, wall, cpu, peak, rate, rate / sgemm, sgemm);
