@@ -69,6 +69,12 @@ fails_with "left by a run with" "nor with other options" ic-train $A --mixing 0.
 fails_with "conditioned on instances, expected on nothing" "nor on other conditions" \
 	ic-train a.mdb --backbone stylegan2 -b 4 --init whole.st --minutes 0 -o x.st
 ok "--ch as they are" ic-train $A --init whole.st --minutes 0 -o same.st
+ok "clusters as classes" ic-kmeans -k 3 f.mdb --assign clusters.mdb -o k.mdb
+fails_with "found networks of 2 classes, expected 3 as --labels" "are more than its classes" \
+	ic-train $A --class --labels clusters.mdb --init both.st --steps 1 -o x.st
+fails_with "found networks of 2 classes, expected 3 as three.mdb" "or those of the images" eval \
+	'mkdir q && for c in 1 2 3; do mkdir q/$c && cp p/disc/*.ppm q/$c; done && ic-pack --size 16 q -o three.mdb &&
+	ic-train three.mdb --class --backbone stylegan2 --ch 1 -b 4 --init class.st --minutes 0 -o x.st'
 # Options of both backbones alike.
 B="b.mdb --class --ch 1 -b 4 --lr-g 1e-3 --lr-d 1e-3 --ema 0.99 --ema-start 0"
 ok "a run of BigGAN" ic-train $B --minutes 0 -o big.st

@@ -157,7 +157,8 @@ int init_check(const struct model *c, const struct model *want, const struct dat
 			    want->features, rows_path(&d->features));
 	if (c->class_cond && c->n_classes < want->n_classes)
 		return fail("--init: found networks of %d classes, expected %d as %s", c->n_classes,
-			    want->n_classes, rows_path(&d->images));
+			    want->n_classes,
+			    d->labels_id != d->images.info.id ? "--labels" : rows_path(&d->images));
 	if (by_ch && style && check_channels(&c->stylegan2, &want->stylegan2)) return -1;
 	if (by_ch && !style && c->biggan.g_ch != want->biggan.g_ch)
 		return fail("--init: found a generator of ch %d, expected %d by --ch",
