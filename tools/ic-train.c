@@ -266,8 +266,8 @@ static int check_init_stylegan2(const struct stylegan2 *c, const struct stylegan
 	for (int r = 4; ch && r <= c->resolution; r *= 2) {
 		int n = stylegan2_channels(c, r), expected = stylegan2_channels(want, r);
 		if (n != expected)
-			return fail("--init: found networks of %d channels at %d pixels, expected %d "
-				    "by --ch", n, r, expected);
+			return fail("--init: found networks of %d channels at %d pixels, expected "
+				    "%d by --ch", n, r, expected);
 	}
 	if (layers && c->g_layers != layers)
 		return fail("--init: found a generator of %d layers, expected %d by --layers",

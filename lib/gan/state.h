@@ -31,7 +31,7 @@ struct gan {
 	real *g, *d, *ema;                   /* weights and buffers of G, D and the averaged G */
 	real *gm, *gv, *dm, *dv;             /* Adam's moments */
 	real *path;                          /* StyleGAN2's mean path length, one number */
-	real penalty[2];                     /* its last R1 and path length, as weighted: to be told */
+	real penalty[2];                     /* the last of R1 and path length, as weighted */
 	int64_t step;                        /* steps done */
 	uint64_t seed;
 	struct lineage from;
