@@ -42,7 +42,8 @@ ok "on classes and instances" ic-train $A --class --steps 1 -o both.st
 ok "on nothing, without regularisers" ic-train a.mdb --backbone stylegan2 --ch 1 -b 4 --r1 0 --path 0 --steps 2 -o none.st
 check_same "each has its conditions" "for f in class both none; do ic-store ls \$f.st | grep -o 'G.mapping.embed[_a-z]*.weight' | sort; echo; done" \
 	"printf 'G.mapping.embed.weight\n\nG.mapping.embed.weight\nG.mapping.embed_feats.weight\n\n\n'"
-ok "goes on from the weights of another" ic-train $A -o init.st --init whole.st --steps 1
+ok "goes on from the weights of another" ic-train $A --ch 0 -o init.st --init whole.st --steps 1
+check_same "whose multiplier it says" "ic-store ls init.st | grep -c 'nch = 1.n'" "echo 1"
 fails_with "networks of the other backbone" "not with those of BigGAN" \
 	ic-train b.mdb --minutes 0 --init whole.st -o x.st
 sed 's/"last_path":".../"last_path":"nan/' w.st >x.st.part
