@@ -57,7 +57,7 @@ int gan_new(struct gan *, const struct model *, uint64_t seed);
  * architecture is theirs.  0, or -1 after fail(). */
 int gan_init(struct gan *, const char *list, uint64_t seed);
 void gan_free(struct gan *);                 /* accepts a zeroed struct */
-/* Weights, moments and step of another state, in place: tapes that read them stay valid.
+/* Weights, moments, penalties and step of another state, in place: tapes stay valid.
  * -1 after fail() when its networks have other sizes. */
 int gan_restore(struct gan *, const struct gan *from);
 
