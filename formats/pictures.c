@@ -29,7 +29,9 @@ static int sniff(const char **path)
 	FILE *f = in ? stdin : fopen(*path, "rb");
 	if (!f) return fail("%s:", *path);
 	int c = getc(f);
-	int bad = c == EOF && ferror(f) ? (stop_check() ? -1 : fail("%s:", in ? "standard input" : *path)) : 0;
+	int bad = 0;
+	if (c == EOF && ferror(f))
+		bad = stop_check() ? -1 : fail("%s:", in ? "standard input" : *path);
 	if (in && c != EOF) ungetc(c, f);
 	if (!in) fclose(f);
 	if (bad) return -1;

@@ -27,8 +27,8 @@ int store_fail(const char *path, const char *what, int rc)
 {
 	if (rc == EIO || rc == ENOSPC || rc == EDQUOT || rc == EFBIG)
 		/* LMDB says EIO for a short write */
-		return fail("%s: %s: the disk is full or failing, or the file may not grow (%s)", path, what,
-			mdb_strerror(rc));
+		return fail("%s: %s: the disk is full or failing, or the file may not grow (%s)",
+			path, what, mdb_strerror(rc));
 	return fail("%s: %s: %s", path, what, mdb_strerror(rc));
 }
 

@@ -129,6 +129,8 @@ static void check_return(const char *backend)
 	p.in.x[7] = NAN;
 	ok((phase_r1_step(&p) || phase_tell(&p)) && p.lost && strstr(why(), "R1"),
 	   "%s: one that is not finite is lost", backend);
+	must(!phase_fetch(&p));
+	ok(!sentinel_finite(&g), "%s: nor is the state", backend);
 	p.in.x[7] = 0;
 	must(!gan_restore(&g, &old));
 	phase_restart(&p);

@@ -114,7 +114,8 @@ static void check_work(int every)
 {
 	struct model c = { .backbone = STYLEGAN2, .stylegan2 = stylegan2_default() };
 	struct recipe r = { .batch = 4, .accumulate = 1, .d_steps = 1,
-			    .style = { .r1 = 1, .path = 2, .r1_every = every, .path_every = every } };
+			    .style = { .r1 = 1, .path = 2, .r1_every = every,
+				       .path_every = every } };
 	struct backend *b = backend_new("cpu", 1);
 	struct gan g;
 	struct phases p;

@@ -46,7 +46,8 @@ ok "on classes and instances" ic-train $A --class --steps 1 -o both.st
 ok "on nothing, without regularisers" ic-train a.mdb --backbone stylegan2 --ch 1 -b 4 --r1 0 --path 0 --steps 2 -o none.st
 check_same "each has its conditions" "for f in class both none; do ic-store ls \$f.st | grep -o 'G.mapping.embed[_a-z]*.weight' | sort; echo; done" \
 	"printf 'G.mapping.embed.weight\n\nG.mapping.embed.weight\nG.mapping.embed_feats.weight\n\n\n'"
-ok "goes on from the weights of another" ic-train $A -o init.st --init whole.st --steps 1
+ok "goes on from the weights of another" ic-train $A --ch 0 -o init.st --init whole.st --steps 1
+check_same "whose multiplier it says" "ic-store ls init.st | grep -c 'nch = 1.n'" "echo 1"
 weights G init.st >g.weights
 ok "whose average is not forgotten" eval 'weights G_ema init.st | cmp - g.weights; [ $? = 1 ] && [ -s g.weights ]'
 check_same "as it is by the ramp of a fresh run" "ic-train $A -o ramp.st --init whole.st --steps 1 --ema-ramp 0.05 && weights G ramp.st" \

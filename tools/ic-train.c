@@ -236,7 +236,7 @@ static char *options_text(const struct gan *g, const struct data *d)
 			"flip = %s\nflipped = %s\ncompat = %s\nevery = %" PRId64
 			"\nresolution = %d\n%s",
 			yes_no(by_class), d->labels_id, record_number(even, class_temperature),
-			is_stylegan2() ? multiplier() : g->c.biggan.g_ch,
+			is_stylegan2() ? g->c.stylegan2.channel_base / 256 : g->c.biggan.g_ch,
 			init_text(id, g), batch, accumulate, record_number(g_rate, lr_g),
 			record_number(d_rate, lr_d), d_steps, record_number(decay, ema), ema_start,
 			augment ? augment : "none", yes_no(flip), yes_no(flipped), yes_no(compat),

@@ -319,7 +319,7 @@ static const float *fetch(struct worker *w, const struct operand *o, const struc
 	size_t from = offset(j, o, r);
 	if (o->run >= r->len && r->at % o->run + r->len <= o->run) return o->p + from;
 	float *to = w->pool + (size_t)o->slot * j->tile;
-	if (o->steady && w->held[o->slot].from == from && w->held[o->slot].len >= r->len) return to;
+	if (o->steady && w->held[o->slot].len >= r->len && w->held[o->slot].from == from) return to;
 	spread(j, o, *r, to);
 	w->held[o->slot].from = from;
 	w->held[o->slot].len = r->len;

@@ -41,8 +41,8 @@ static int open_store(struct rows *r, const char *path, const char *kind, enum r
 static int check_shape(const char *path, const struct rows_info *i)
 {
 	if (i->height == i->im_width && i->channels == 3) return 0;
-	return fail("%s: found pictures of %dx%d in %d channels, expected squares in 3 (ic-pack crops)",
-		    path, i->im_width, i->height, i->channels);
+	return fail("%s: found pictures of %dx%d in %d channels, expected squares in 3 (ic-pack "
+		    "crops)", path, i->im_width, i->height, i->channels);
 }
 
 /* Derived rows belong to these images, one for one. */

@@ -52,8 +52,8 @@ struct phase {
 	val fake, score, loss;
 	val *grad;                           /* of each parameter, or -1 */
 	struct diffaug aug;                  /* of D's pictures; drawn before each batch */
-	/* of gradients, laid out as parameters; one for the phases of a network, none of which begins
-	 * before another's move is made; NULL: no need */
+	/* of gradients, laid out as parameters; one for the phases of a network, none of which
+	 * begins before another's move is made; NULL: no need */
 	real *sum;
 	int batches;                         /* in sum */
 	double told;                         /* loss of the last batch that was told of */

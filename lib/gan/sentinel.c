@@ -43,7 +43,8 @@ static double mean(const real *x, int n)
 bool sentinel_finite(const struct gan *s)
 {
 	return all_finite(s->g, s->gp.total) && all_finite(s->d, s->dp.total) &&
-	       all_finite(s->ema, s->gp.total);
+	       all_finite(s->ema, s->gp.total) && all_finite(s->path, 1) &&
+	       all_finite(s->penalty, LEN(s->penalty));
 }
 
 /* A number of the state, or all of a part of it: read in place. */

@@ -48,7 +48,8 @@ struct sentinel {
 int sentinel_open(struct sentinel *, const struct phases *);   /* 0, or -1 after fail() */
 int sentinel_read(struct sentinel *, struct vitals *);   /* after phase_tell; 0 or -1 */
 void sentinel_close(struct sentinel *);      /* accepts a zeroed struct */
-bool sentinel_finite(const struct gan *);    /* all weights of G, D and the average are */
+/* All weights of G, D and the average are, and what StyleGAN2's regularisers keep. */
+bool sentinel_finite(const struct gan *);
 enum collapse sentinel_judge(const struct vitals *);    /* the first of the above that holds */
 void sentinel_say(const struct vitals *, enum collapse, char text[160]);   /* found and expected */
 

@@ -31,7 +31,7 @@ struct gan {
 	real *g, *d, *ema;                   /* weights and buffers of G, D and the averaged G */
 	real *gm, *gv, *dm, *dv;             /* Adam's moments */
 	real *path;                          /* StyleGAN2's mean path length, one number */
-	real penalty[2];                     /* its last R1 and path length, as weighted: to be told */
+	real penalty[2];                     /* the last of R1 and path length, as weighted */
 	int64_t step;                        /* steps done */
 	uint64_t seed;
 	struct lineage from;
@@ -52,7 +52,7 @@ int gan_alloc(struct gan *, const struct model *);                /* all zero; -
 /* initialised weights; -1 after fail() */
 int gan_new(struct gan *, const struct model *, uint64_t seed);
 void gan_free(struct gan *);                 /* accepts a zeroed struct */
-/* Weights, moments and step of another state, in place: tapes that read them stay valid.
+/* Weights, moments, penalties and step of another state, in place: tapes stay valid.
  * -1 after fail() when its networks have other sizes. */
 int gan_restore(struct gan *, const struct gan *from);
 

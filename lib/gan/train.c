@@ -184,7 +184,8 @@ static int finish(struct train *r)
 	if (!watch_due(r->w)) {
 		if (phase_fetch(r->p)) return -1;
 		if (!sentinel_finite(r->p->s))
-			return fail("step %" PRId64 ": a weight is not finite", r->p->s->step);
+			return fail("step %" PRId64 ": a weight is not finite, or a penalty",
+				    r->p->s->step);
 		if (look(r)) return -1;
 	}
 	return rename(r->ring.part, name) ? fail("%s: rename:", name) : part_sync_folder(name);

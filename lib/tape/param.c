@@ -169,7 +169,8 @@ int param_init(const struct params *ps, real *data, uint64_t seed)
 		}
 		for (size_t j = 0; j < n && p->init != INIT_ORTHOGONAL; j++)
 			out[j] = p->init == INIT_ONE ? 1 : p->init == INIT_ZERO ? 0 :
-				 p->init == INIT_NORMAL ? (float)(rng_normal(&r) * (p->fan ? p->fan : 1)) :
+				 p->init == INIT_NORMAL ?
+				 (float)(rng_normal(&r) * (p->fan ? p->fan : 1)) :
 				 p->init == INIT_BLUR ? blur(j) :
 				 (float)((2 * rng_uniform(&r) - 1) / sqrt(p->fan));
 		param_import(p, out, data);
