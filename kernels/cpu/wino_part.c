@@ -59,23 +59,6 @@ struct wino_source wino_gradient(const struct wino_maps *maps, enum conv_scale s
 		scale == CONV_UP ? 2 : 1, scale == CONV_UP, grid, maps->out_t };
 }
 
-/* Fetches rows of pixels, of any memory or none: maps read and write so little of a row at a time
- * that the processor does not see what comes next.  Inline by force: gcc takes a function that
- * only fetches for one that does nothing, and drops its calls. */
-static inline __attribute__((always_inline)) void fetch(const float *from, ptrdiff_t ahead,
-	int rows, ptrdiff_t row, int pixels, ptrdiff_t pixel, int channels)
-{
-	uintptr_t first = (uintptr_t)from + sizeof(float) * (uintptr_t)ahead;
-
-	for (int i = 0; i < rows; i++)
-		for (int j = 0; j < pixels; j++)
-			for (int c = 0; c < channels; c += 16) {
-				ptrdiff_t at = i * row + j * pixel + c;
-
-				__builtin_prefetch((void *)(first + sizeof(float) * (uintptr_t)at));
-			}
-}
-
 void wino_load(const struct wino_source *s, int64_t tile, int phase, int first, int channels,
 	float *planes, ptrdiff_t plane, float *window)
 {
@@ -88,8 +71,8 @@ void wino_load(const struct wino_source *s, int64_t tile, int phase, int first, 
 	ptrdiff_t corner = ((ptrdiff_t)h * s->W + v) * s->C;
 
 	if (at % across < across - 1)        /* what the next tile does not share */
-		fetch(image, corner + s->side * pixel, s->side, row, 4, pixel, channels);
-	else fetch(image, corner - v * s->C + 4 * row, s->side, row, s->side, pixel, channels);
+		conv_fetch(image, corner + s->side * pixel, s->side, row, 4, pixel, channels);
+	else conv_fetch(image, corner - v * s->C + 4 * row, s->side, row, s->side, pixel, channels);
 	if (h >= 0 && v >= 0 && h + span < s->H && v + span < s->W) {
 		s->map(image + corner, pixel, row, planes, plane, channels);
 		return;
@@ -119,7 +102,7 @@ void wino_store(const struct wino_maps *maps, const struct corr *c, struct wino_
 	float *y = c->y + at * O + first;
 	bool whole = rows == 4 && cols == 4, last = q / 4 == grid.across - 1;
 
-	fetch(y, last ? 4 * row - q * pixel : 4 * pixel, 4, row, 4, pixel, channels);
+	conv_fetch(y, last ? 4 * row - q * pixel : 4 * pixel, 4, row, 4, pixel, channels);
 	if (whole) maps->out(planes, plane, y, pixel, row, channels);
 	else maps->out(planes, plane, window, channels, 4 * (ptrdiff_t)channels, channels);
 	for (int i = 0; i < rows && !whole; i++)
