@@ -9,7 +9,7 @@
 enum {
 	DEPTH = 256,                         /* of k at a time: 64 KiB of a panel of 64 columns */
 	ROWS = 240,                          /* of an item: with DEPTH, 240 KiB of a */
-	FEW_ROWS = 12,                       /* up to here packing b costs more than it saves */
+	FEW_ROWS = 24,                       /* up to here packing b costs more than it saves */
 };
 
 /* c[z][m][n] = sum over k of a[z] at m, k * b[z] at k, n; the elements by strides, c dense. */

@@ -67,10 +67,14 @@ void wino_load(const struct wino_source *s, int64_t tile, int phase, int first, 
 	int v = at % across * 4 * s->step - s->left + (s->moves ? phase % 2 : 0);
 	int span = (s->side - 1) * s->step;
 	const float *image = s->p + tile / per * s->H * s->W * s->C + first;
+	ptrdiff_t pixel = (ptrdiff_t)s->step * s->C, row = pixel * s->W;
+	ptrdiff_t corner = ((ptrdiff_t)h * s->W + v) * s->C;
 
+	if (at % across < across - 1)        /* what the next tile does not share */
+		conv_fetch(image, corner + s->side * pixel, s->side, row, 4, pixel, channels);
+	else conv_fetch(image, corner - v * s->C + 4 * row, s->side, row, s->side, pixel, channels);
 	if (h >= 0 && v >= 0 && h + span < s->H && v + span < s->W) {
-		s->map(image + ((ptrdiff_t)h * s->W + v) * s->C, (ptrdiff_t)s->step * s->C,
-			(ptrdiff_t)s->step * s->W * s->C, planes, plane, channels);
+		s->map(image + corner, pixel, row, planes, plane, channels);
 		return;
 	}
 	conv_window(window, image, s->H, s->W, s->C, channels, s->step, h, s->side, v, s->side);
@@ -96,8 +100,9 @@ void wino_store(const struct wino_maps *maps, const struct corr *c, struct wino_
 	ptrdiff_t at = (tile / per * c->P + p * step + phase / 2 * (step - 1)) * c->Q
 		+ q * step + phase % 2 * (step - 1);
 	float *y = c->y + at * O + first;
-	bool whole = rows == 4 && cols == 4;
+	bool whole = rows == 4 && cols == 4, last = q / 4 == grid.across - 1;
 
+	conv_fetch(y, last ? 4 * row - q * pixel : 4 * pixel, 4, row, 4, pixel, channels);
 	if (whole) maps->out(planes, plane, y, pixel, row, channels);
 	else maps->out(planes, plane, window, channels, 4 * (ptrdiff_t)channels, channels);
 	for (int i = 0; i < rows && !whole; i++)

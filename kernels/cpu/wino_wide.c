@@ -10,7 +10,7 @@
 enum {
 	WIDE = 16384,                        /* I O with planes of taps larger than 2 MiB */
 	BLOCK = 64,                          /* inputs at a time: 36 planes of taps of 576 KiB */
-	GROUP = 60,                          /* tiles at a time: 36 planes of 64 outputs: 540 KiB */
+	GROUP = 66,                          /* tiles at a time: 36 planes of 64 outputs: 594 KiB */
 };
 
 struct wide {
@@ -47,7 +47,8 @@ static struct wide wide_plan(const struct corr *c, struct room *r)
 	w.x = wino_input(w.maps, c->scale, corr_x(c), c->top, c->left, w.grid);
 	w.tiles = (int64_t)c->N * w.grid.down * w.grid.across;
 	int64_t share = (w.tiles * w.w.count + c->threads - 1) / c->threads;
-	w.group = share < GROUP ? (int)(share + 5) / 6 * 6 : GROUP;
+	int64_t fit = share < GROUP ? share : GROUP, all = (w.tiles + fit - 1) / fit;
+	w.group = (int)((w.tiles + all - 1) / all + 5) / 6 * 6;
 	w.groups = ceil_div(2 * c->threads, w.w.count);
 	w.chunk = w.group * w.groups;
 	w.width = panels_width(&w.w, 0);
@@ -95,6 +96,8 @@ static void products(const struct wide *w, int panel, int phase, int tiles, cons
 		taps_to_planes(w, panel, phase, i0, count, scratch, u);
 		for (int p = 0; p < w->planes; p++) {
 			t.b = u + p * w->u_plane;
+			/* the next plane's rows, which lie apart */
+			conv_fetch(in + i0, (p + 1) * w->in_plane, 1, 0, tiles, I, count);
 			tile_rows(w->w.set, &t, width, tiles, in + p * w->in_plane + i0, I,
 				out + p * w->out_plane, width);
 		}
