@@ -38,7 +38,11 @@ OBJ      := $(SRC:%.c=$B/obj/%.o)
 # the tests by gcc over an emulated device.
 NVCC     := $(shell command -v nvcc)
 CU       := $(wildcard kernels/cuda/*.cu)
-GPUS     ?= 80 90a
+# Those that this nvcc knows: CUDA 11 has no 90a, and one before it neither.
+KNOWN    := $(if $(NVCC),$(shell for g in 80 90a; do \
+	$(NVCC) --dryrun -arch=sm_$$g -c $(firstword $(CU)) >/dev/null 2>&1 && echo $$g; done))
+GPUS     ?= $(KNOWN)
+CUDA     := $(and $(NVCC),$(GPUS))
 # Machine code for each of them; for others the driver makes it from the first one's PTX.
 GENCODE   = $(foreach g,$(GPUS),-gencode arch=compute_$g,code=sm_$g) \
 	-gencode arch=compute_$(firstword $(GPUS)),code=compute_$(firstword $(GPUS))
@@ -54,7 +58,7 @@ TESTS     = $(CHECKS:%=$B/tests/%) $(wildcard tests/*.t tests/tools/*.t) \
 .PHONY: all help tests check check-now demo bench asan fuzz install uninstall deps deps-clang fuzz-now clean
 .DELETE_ON_ERROR:
 .SECONDARY:
-all: $(TOOLS:%=$B/bin/%) $(if $(NVCC),$B/lib/libic-cuda.so)
+all: $(TOOLS:%=$B/bin/%) $(if $(CUDA),$B/lib/libic-cuda.so)
 
 help:                   # this list
 	@sed -n 's/^\([a-z][a-z]*\):[^#]*# /\1	/p' Makefile
@@ -63,7 +67,7 @@ $B/found:
 	@mkdir -p $(@D)
 	@for m in $(MODULES); do pkg-config --exists $${m%:*} || { \
 		echo "$${m%:*} is missing: install the Debian package $${m#*:}, or run \`make deps'" >&2; exit 1; }; done
-	@[ -n "$(NVCC)" ] || echo "no nvcc: the programs are built without CUDA"
+	@[ -n "$(CUDA)" ] || echo "no nvcc of CUDA 11.4 or later: the programs are built without CUDA"
 	@touch $@
 
 # Products are fused with sums in these loops alone: all else rounds alike on every machine.
@@ -92,6 +96,7 @@ $B/lib/libic-cuda.so: $(CU:kernels/cuda/%.cu=$B/cuda/%.o) $B/host/kernels/ops.o
 	@mkdir -p $(@D)
 	$(NVCC) -shared -o $@ $^
 # Variables begin as a pattern: no kernel works by luck, nor do old addresses lie among its arguments.
+# With it gcc 12 zeroes bytes behind the padding of a struct that begins another one with an initialiser.
 PATTERN   = -ftrivial-auto-var-init=pattern
 $B/host/%.o: %.cu | $B/found
 	@mkdir -p $(@D)

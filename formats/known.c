@@ -69,6 +69,7 @@ const char *known_as(const void *first, size_t n)
 	if (n >= PAGES_SNIFF && pages_sniff(p, PAGES_SNIFF)) return "a row store";
 	if (n > 11 && !memcmp(p + 4, "ftyp", 4)) return "HEIF or AVIF";
 	if (n > 8 && p[8] == '{' && !p[6] && !p[7]) return "safetensors";
+	if (n > 1 && *p == 0x80 && p[1] >= 1 && p[1] <= 5) return "a pickle, as of PyTorch";
 	if (tar_is(p, n)) return "tar";
 	if (known_text(p, n)) return "text";
 	int at = snprintf(other, sizeof other, "a file beginning with");

@@ -101,11 +101,16 @@ static void begin_event(struct tfevents *t)
 	must((t->summary = open_memstream(&t->text, &t->n)));
 }
 
+char *tfevents_path(const char *folder)
+{
+	return mem_text("%s/events.out.tfevents.ic-train", folder);
+}
+
 int tfevents_open(struct tfevents *t, const char *folder, bool fresh)
 {
 	*t = (struct tfevents){ 0 };
 	if (mkdir(folder, 0777) && errno != EEXIST) return fail("%s:", folder);
-	t->path = mem_text("%s/events.out.tfevents.ic-train", folder);
+	t->path = tfevents_path(folder);
 	begin_event(t);
 	if ((t->f = fopen(t->path, fresh ? "w+b" : "a+b"))) return 0;
 	fail("%s:", t->path);
@@ -167,9 +172,9 @@ int tfevents_put(struct tfevents *t, int64_t step, double wall_time)
 	must(!fclose(m.f));
 	free(t->text);
 	begin_event(t);
-	int bad = put_frame(t, m.text, m.n);
+	int bad = (!ftell(t->f) && put_version(t)) || put_frame(t, m.text, m.n);
 	free(m.text);
-	return bad;
+	return bad ? -1 : 0;
 }
 
 /* A varint at *p, which moves behind it; false when there is none. */
@@ -252,5 +257,5 @@ int tfevents_rewind(struct tfevents *t, int64_t step)
 	if (fstat(fileno(t->f), &st)) return fail("%s:", t->path);
 	if (!at && st.st_size) return fail("%s: does not begin with an event", t->path);
 	if (ftruncate(fileno(t->f), at) || fseek(t->f, at, SEEK_SET)) return fail("%s:", t->path);
-	return at ? 0 : put_version(t);
+	return 0;
 }

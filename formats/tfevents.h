@@ -10,7 +10,7 @@
  *   1 wall_time double   2 step int64   3 file_version string   5 summary: Summary
  *   Summary: repeated 1 Value     Value: 1 tag   2 simple_value float   4 image: Image
  *   Image: 1 height   2 width   3 colorspace (3: RGB)   4 an encoded picture
- * of which the first Event of a file has only a version, "brain.Event:2". */
+ * of which the first Event of a file has only a version, "brain.Event:2", written with the next. */
 #ifndef IC_TFEVENTS_H
 #define IC_TFEVENTS_H
 
@@ -27,7 +27,8 @@ struct tfevents {
 	size_t n;
 };
 
-/* A file in a folder, which is made when it is not there.  fresh: empties it.  0, or -1 after
+char *tfevents_path(const char *folder);     /* the file in a folder; to be freed */
+/* The file in a folder, which is made when it is not there.  fresh: empties it.  0, or -1 after
  * fail(). */
 int tfevents_open(struct tfevents *, const char *folder, bool fresh);
 /* Cuts off what is beyond the last whole event in order with steps up to this one. */

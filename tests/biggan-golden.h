@@ -1,35 +1,13 @@
 /* biggan-golden: fills the networks with numbers made from names, trains the steps that a case has
  * and compares with what the reference implementation computed (tests/golden/make/biggan.py). */
-#include "tests/tap.h"
-#include "formats/safetensors.h"
-#include "lib/base/fail.h"
-#include "lib/base/mem.h"
+#include "tests/golden.h"
 #include "lib/gan/phase.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-/* u in [0,1): top 24 bits of splitmix64(fnv1a64(name) + (i + 1) * golden ratio). */
-static double from_name(const char *name, uint64_t i)
+static double fill_value(const struct param *p, uint64_t key, size_t i)
 {
-	uint64_t h = 0xcbf29ce484222325u;
-	for (; *name; name++) h = (h ^ (unsigned char)*name) * 0x100000001b3u;
-	uint64_t z = h + (i + 1) * 0x9E3779B97F4A7C15u;
-	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-	z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-	return (double)((z ^ z >> 31) >> 40) / 16777216;
-}
-
-static bool ends(const char *s, const char *tail)
-{
-	size_t n = strlen(s), m = strlen(tail);
-	return n >= m && !strcmp(s + n - m, tail);
-}
-
-static double fill_value(const struct param *p, const char *key, uint64_t i)
-{
-	double u = from_name(key, i), sym = 2 * u - 1;
+	double u = formula_u(key, (int64_t)i), sym = 2 * u - 1;
 
 	if (ends(p->name, "stored_var")) return 0.5 + u;
 	if (ends(p->name, "sv0")) return 1;
@@ -48,8 +26,7 @@ static void fill(const struct params *ps, const char *prefix, real *data)
 		const struct param *p = &ps->p[i];
 		size_t n = shape_count(p->s);
 		float *v = mem_new(n, sizeof *v);
-		char key[160];
-		snprintf(key, sizeof key, "%s%s", prefix, p->name);
+		uint64_t key = formula_name(prefix, p->name);
 		for (size_t j = 0; j < n; j++) v[j] = (float)fill_value(p, key, j);
 		param_import(p, v, data);
 		free(v);
@@ -111,36 +88,42 @@ static void fill_input(const struct golden *g, int s, const char *what, real *ou
 {
 	char key[96];
 	snprintf(key, sizeof key, "%s/step%d/%s", g->name, s, what);
-	for (size_t i = 0; i < n; i++) out[i] = (real)((2 * from_name(key, i) - 1) * scale);
+	uint64_t h = formula_name("", key);
+	for (size_t i = 0; i < n; i++)
+		out[i] = (real)((2 * formula_u(h, (int64_t)i) - 1) * scale);
 }
 
 static void fill_cond(const struct golden *g, int s, real *y, real *f)
 {
 	char key[96];
 	snprintf(key, sizeof key, "%s/step%d/y", g->name, s);
+	uint64_t h = formula_name("", key);
 	for (int i = 0; i < g->batch && y; i++)
-		y[i] = (real)(g->constant ? 0
-					  : floor(from_name(key, (uint64_t)i) * g->c.n_classes));
+		y[i] = (real)(g->constant ? 0 : floor(formula_u(h, i) * g->c.n_classes));
 	if (!f) return;
-	size_t w = (size_t)g->c.features;
+	int w = g->c.features;
 	snprintf(key, sizeof key, "%s/step%d/f", g->name, s);
-	for (size_t i = 0; i < (size_t)g->batch; i++) {
+	h = formula_name("", key);
+	for (int i = 0; i < g->batch; i++) {
 		double norm = 0;
-		for (size_t j = 0; j < w; j++) norm += pow(2 * from_name(key, i * w + j) - 1, 2);
-		for (size_t j = 0; j < w; j++)
-			f[i * w + j] = (real)((2 * from_name(key, i * w + j) - 1) / sqrt(norm));
+		for (int j = i * w; j < (i + 1) * w; j++) norm += pow(2 * formula_u(h, j) - 1, 2);
+		for (int j = i * w; j < (i + 1) * w; j++)
+			f[j] = (real)((2 * formula_u(h, j) - 1) / sqrt(norm));
 	}
+}
+
+static struct shape image_shape(const struct golden *g)
+{
+	return shape4(g->batch, g->c.resolution, g->c.resolution, 3);
 }
 
 static void fill_images(const struct golden *g, int s, real *x)
 {
-	size_t R = (size_t)g->c.resolution, n = (size_t)g->batch;
-	real *chw = mem_new(n * 3 * R * R, sizeof *chw);
-	fill_input(g, s, "x", chw, n * 3 * R * R, 1);
-	for (size_t i = 0; i < n * 3 * R * R; i++) {
-		size_t w = i % R, h = i / R % R, c = i / (R * R) % 3, b = i / (3 * R * R);
-		x[((b * R + h) * R + w) * 3 + c] = chw[i];
-	}
+	struct shape shape = image_shape(g);
+	size_t n = shape_count(shape);
+	real *chw = mem_new(n, sizeof *chw);
+	fill_input(g, s, "x", chw, n, 1);
+	for (size_t i = 0; i < n; i++) x[golden_spot(shape, i)] = chw[i];
 	free(chw);
 }
 
@@ -168,39 +151,23 @@ static double loss_error(const struct golden *g, int step, const char *name, dou
 
 static double image_error(const struct golden *g, const char *name, const real *nhwc)
 {
-	size_t R = (size_t)g->c.resolution, all = (size_t)g->batch * 3 * R * R,
-	       n = (all + (size_t)g->stride - 1) / (size_t)g->stride;
+	struct shape shape = image_shape(g);
+	size_t stride = (size_t)g->stride, n = (shape_count(shape) + stride - 1) / stride;
 	real *got = mem_new(n, sizeof *got);
-	for (size_t k = 0; k < n; k++) {
-		size_t i = k * (size_t)g->stride, w = i % R, h = i / R % R, c = i / (R * R) % 3,
-		       b = i / (3 * R * R);
-		got[k] = nhwc[((b * R + h) * R + w) * 3 + c];
-	}
+	for (size_t k = 0; k < n; k++) got[k] = nhwc[golden_spot(shape, k * stride)];
 	double e = list_error(g, name, got, n);
 	free(got);
 	return e;
 }
 
-/* A tensor (ours, at data) against [sum, norm, first four, middle, last] of the published order,
- * relative to its norm, or to `terms` where they are larger. */
+/* A tensor (ours, at data) against its golden, relative to its norm, or to `terms` where they are
+ * larger.  What is zero but for rounding must be so here: 1e-12 absolute at 1e-8. */
 static double tensor_error(const struct golden *g, const char *key, const struct param *p,
 			   const real *data, double terms)
 {
-	size_t n = shape_count(p->s), first = n < 4 ? n : 4;
-	const double *w = want(g, key, first + 4);
-	double sum = 0, norm = 0, worst = 0, *v = mem_new(n, sizeof *v);
-	if (!w) return INFINITY;
-	for (size_t i = 0; i < n; i++) v[i] = (double)data[param_place(p, i)];
-	for (size_t i = 0; i < n; i++) sum += v[i], norm += v[i] * v[i];
-	norm = sqrt(norm);
-	/* What is zero but for rounding must be so here: 1e-12 absolute at 1e-8. */
-	double scale = w[1] < 1e-12 ? 1e-4 : fmax(w[1], terms);
-	worst = fmax(fabs(norm - w[1]) / scale, fabs(sum - w[0]) / (scale * sqrt((double)n)));
-	for (size_t i = 0; i < first; i++) worst = fmax(worst, fabs(v[i] - w[2 + i]) / scale);
-	worst = fmax(worst, fabs(v[n / 2] - w[2 + first]) / scale);
-	worst = fmax(worst, fabs(v[n - 1] - w[3 + first]) / scale);
-	free(v);
-	return isnan(norm) ? INFINITY : worst;
+	size_t n = shape_count(p->s);
+	const double *w = want(g, key, (n < 4 ? n : 4) + 4);
+	return w ? golden_off(p, data, w, w[1] < 1e-12 ? 1e-4 : fmax(w[1], terms)) : INFINITY;
 }
 
 /* How far results may be off; for the biases that feed a batch norm (their gradient is zero in
@@ -346,31 +313,6 @@ static void check_step(struct golden *g, struct phases *p, const struct limits *
 	check_tensors(g, "EMA_after", step, &s->gp, s->ema, NULL, true, l->state, l->exact);
 }
 
-static void check_shapes(const struct golden *g, const struct params *ps, char net)
-{
-	int found = 0, listed = 0;
-	char prefix[16];
-
-	snprintf(prefix, sizeof prefix, "shape.%c.", net);
-	for (int i = 0; i < ps->n; i++) {
-		char key[96];
-		const struct param *p = &ps->p[i];
-		snprintf(key, sizeof key, "%s%s", prefix, p->name);
-		const struct tensor *t = tensors_find(&g->t, key);
-		bool same = t && t->count == p->rank && (p->rank > 0 || t->rank == 1);
-		for (int k = 0; same && k < p->rank; k++) {
-			double d;
-			memcpy(&d, (const char *)t->data + 8 * k, 8);
-			same = d == (double)p->shape[k];
-		}
-		if (same) found++;
-		else printf("# %s: no such tensor or another shape\n", key);
-	}
-	for (int i = 0; i < g->t.n; i++) listed += !strncmp(g->t.t[i].name, prefix, strlen(prefix));
-	ok(found == ps->n && found == listed,
-	   "%s: %d tensors of %c have published names and shapes", g->name, listed, net);
-}
-
 /* A checkpoint comes back the same, and its G_ema has the names, shapes and order of the published
  * file. */
 static void check_checkpoint(const struct golden *g, const struct gan *s)
@@ -429,8 +371,8 @@ static void check_case(const char *name, const char *backend, const struct limit
 	fill(&s.dp, prefix, s.d);
 	s.d[s.dp.p[param_find(&s.dp, "linear.bias")].at] = (real)g.d_bias;
 	memcpy(s.ema, s.g, s.gp.total * sizeof *s.g);
-	check_shapes(&g, &s.gp, 'G');
-	check_shapes(&g, &s.dp, 'D');
+	golden_shapes(&g.t, name, &s.gp, 'G', false);
+	golden_shapes(&g.t, name, &s.dp, 'D', false);
 	check_eval(&g, &s, b, l, 0, s.g, "eval_G", true);
 
 	struct adam a = { 1e-4, 0, 0.999, 1e-6 };

@@ -1,14 +1,14 @@
 /* StyleGAN2 in double on the ref kernels against float64 goldens of the reference implementation:
  * mappings, images, scores, the losses and regularisers with their gradients, training steps. */
-#include "tests/stylegan2-golden.h"
+#include "tests/stylegan2-golden-train.h"
 
 static void check_case(const char *name, const struct limits *l)
 {
 	struct golden g;
 
 	golden_open(&g, name, "ref");
-	check_shapes(&g, &g.gp, 'G');
-	check_shapes(&g, &g.dp, 'D');
+	golden_shapes(&g.t, g.name, &g.gp, 'G', true);
+	golden_shapes(&g.t, g.name, &g.dp, 'D', true);
 	if (has(&g, "g6", "z")) check_map(&g, l);
 	if (has(&g, "g7", "ws")) check_synthesis(&g, l);
 	check_d(&g, l);

@@ -3,7 +3,7 @@
  * largest number, scores 1.6e-6, gradients 1.3e-5, those of noise strengths 6e-5. */
 #include "lib/gan/named.h"
 #include "tests/library.h"
-#include "tests/stylegan2-golden.h"
+#include "tests/stylegan2-golden-train.h"
 
 static const struct limits limits = { 2e-5, 2e-4, 1e-3 };
 
@@ -62,8 +62,8 @@ static void check_full(void)
 	struct tape *t = tape_new();
 
 	golden_open(&g, "full128", "cpu");
-	check_shapes(&g, &g.gp, 'G');
-	check_shapes(&g, &g.dp, 'D');
+	golden_shapes(&g.t, g.name, &g.gp, 'G', true);
+	golden_shapes(&g.t, g.name, &g.dp, 'D', true);
 	struct scope s = scope_open(t, &g.gp, g.g, false), d = scope_open(t, &g.dp, g.d, false);
 	val f = given(&g, t, "", "h"), x = given(&g, t, "", "x");
 	val w = stylegan2_map(&s, &g.c, given(&g, t, "", "z"), -1, f, false);

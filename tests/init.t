@@ -39,6 +39,9 @@ for net in G D G_ema; do
 done
 check_same "no step is done" "ic-store ls from.st | grep -o 'step=.*'" "echo step=0"
 check_same "the moments are zero" "part adam.G.v from.st | tr -d '\0' | wc -c" "echo 0"
+ok "a step on" ic-train $A --init r.st --steps 1 -o on.st
+part G on.st >g.weights
+ok "the average is not forgotten" eval 'part G_ema on.st | cmp - g.weights; [ $? = 1 ] && [ -s g.weights ]'
 for net in G D G_ema; do
 	ok "$net alone" ic-store export --net $net r.st -o $net.safetensors
 done
@@ -76,6 +79,25 @@ check_same "before the first step they are the published ones" \
 	ic-sample zero.st -n 3 --class 2 | sed 's/ from=[0-9a-f]*//'" \
 	"ic-sample $golden/generator.pth -n 3 --class 2"
 
+# seven: the pictures at 8 pixels, with features of seven numbers.
+seven()
+{
+	ic-pack --size 8 a -o a8.mdb && ic-embed a8.mdb -o f8.mdb && ic-store dump f8.mdb |
+		awk -F '\t' -v OFS='\t' '$1 == "#width" { $2 = 7 }
+			!/^#/ { for (i = 3; i < 10; i++) $i = $1 * i % 11 - 5; NF = 9 } 1' |
+		ic-store load -o f7.mdb && ic-knn -k 3 f7.mdb -o n7.mdb
+}
+ok "pictures for a snapshot" seven
+B="--backbone stylegan2 -b 4 a8.mdb f7.mdb n7.mdb"
+ok "from a snapshot" eval 'ic-train $B --init "$golden/snapshot.pkl" --steps 0 -o pkl.st &&
+	ic-train $B --init "$golden/snapshot.pkl" --steps 2 -o pkl2.st'
+for net in G D G_ema; do
+	check_same "$net is the published one" "part $net pkl.st" \
+		"cp $golden/snapshot.pkl . && part $net snapshot.pkl"
+done
+check_same "as from safetensors" "cat pkl2.st" \
+	"ic-train $B --init $golden/snapshot.safetensors --steps 2 -o st2.st && cat st2.st"
+
 fails_with "found no discriminator" "no discriminator" \
 	ic-train $A --init G_ema.safetensors --steps 1 -o x.st
 fails_with "found no generator" "no generator" ic-train $A --init D.safetensors --steps 1 -o x.st
@@ -85,7 +107,7 @@ fails_with "found an averaged generator, after" "three generators" \
 fails_with "neither a checkpoint nor" "no networks" ic-train $A \
 	--init "$golden/stat.safetensors" --steps 1 -o x.st
 fails_with "No such file" "no file" ic-train $A --init none.pth,new --steps 1 -o x.st
-fails_with "found networks conditioned on instances classes, expected on classes" \
+fails_with "found networks conditioned on instances and classes, expected on classes" \
 	"other conditions" \
 	ic-train a.mdb --class -b 4 --init r.st --steps 1 -o x.st
 fails_with "ch 2, expected 4 by --ch" "another --ch" \

@@ -43,6 +43,8 @@ done
 ok "truncated: the pictures of PyTorch" eval \
 	'of both --noise "${styles}noise.npy" --truncation 0.6 >psi.pam && near psi.pam "${styles}both0.6.ppm"'
 ok "which are others" eval '! near psi.pam both.pam'
+check_same "T of 0 leaves the mean, the same for all conditions" "of both -n 1 --truncation 0 --stored-planes | pixels" \
+	"ic-sample -m ${styles}both.safetensors --class 1 ${styles}instances.npy -n 2 --truncation 0 --stored-planes | tail -c 768"
 check_same "T of 1 changes nothing" "of both -n 3 --truncation 1" "of both -n 3"
 
 # The length of noise is nothing.
@@ -103,5 +105,7 @@ fails_with "rows of 7, expected 6" "noise of another width" of none --noise "${s
 fails_with "rows of 6, expected 7" "instances of another width" \
 	ic-sample -m "${styles}instance.safetensors" "${styles}noise.npy" -n 1
 exits 2 "--clamp of styles" of none -n 1 --truncation 0.5 --clamp
+exits 2 "T of 0 of a BigGAN" ic-sample -m "$golden/generator.safetensors" -n 1 --truncation 0
+fails_with "found a pickle" "a snapshot in place of rows" ic-fid "$golden/snapshot.pkl" "${styles}noise.npy"
 exits 2 "--stored-planes of a BigGAN" ic-sample -m "$golden/generator.safetensors" -n 1 --stored-planes
 done_testing

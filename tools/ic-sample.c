@@ -45,7 +45,7 @@ static const struct opt opts[] = {
 	{ 0, "between-noises", "N", "N more between each seed or noise row and the next", OPT_INT,
 	  &between_noises, 0, 10000 },
 	{ 0, "truncation", "T", "draw noise outside +-T again; StyleGAN2: move styles to their mean",
-	  OPT_REAL, &truncation, 0.01, 100 },
+	  OPT_REAL, &truncation, 0, 100 },
 	{ 0, "clamp", NULL, "--truncation: move it to the nearer of -T and T instead", OPT_FLAG,
 	  &clamped, 0, 0 },
 	{ 0, "stored-planes", NULL, "StyleGAN2: every sample with the planes of the weights",
@@ -269,6 +269,18 @@ static int write_batch(struct job *j, int64_t i, int n, const struct pam_head *h
 	return bad;
 }
 
+/* Samples i to i + n - 1 as bytes. */
+static int take_batch(struct job *j, int64_t i, int n, const struct image *picture)
+{
+	for (int k = 0; k < n; k++) {
+		if (!sampler_finite(&j->s, k))
+			return fail("%s: sample %" PRId64 " is not finite: weights are damaged, or "
+				    "too large", model, i + k);
+		sampler_rgb(&j->s, k, picture[k].rgb);
+	}
+	return 0;
+}
+
 /* The tape computes whole batches: the last one is filled up with its first sample again. */
 static int run(struct job *j)
 {
@@ -287,9 +299,8 @@ static int run(struct job *j)
 		for (int k = 0; k < batch && !bad; k++)
 			bad = fill(j, k < n ? i + k : i, k, &h[k]);
 		if (bad) break;
-		bad = sampler_run(&j->s);
-		for (int k = 0; k < n && !bad; k++) sampler_rgb(&j->s, k, picture[k].rgb);
-		bad = bad || write_batch(j, i, n, h, picture);
+		bad = sampler_run(&j->s) || take_batch(j, i, n, picture) ||
+		      write_batch(j, i, n, h, picture);
 		progress("sampling", i + n, count, "%s", "");
 	}
 	progress_end();
@@ -458,6 +469,9 @@ static void open_styling(struct job *j)
 		misuse("--stored-planes: %s has none, expected a StyleGAN2", model);
 	if (clamped && style)
 		misuse("--clamp: not with %s, a StyleGAN2, which truncates styles", model);
+	if (truncation < 0.01 && !style)
+		misuse("--truncation: found %g, expected 0.01 and more for %s, a BigGAN",
+		       truncation, model);
 	if (noise && isfinite(truncation) && !style)
 		misuse("--truncation: not with --noise, whose rows are used as they are");
 	j->bound = style ? INFINITY : truncation;

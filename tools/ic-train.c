@@ -11,6 +11,7 @@
 #include "lib/base/say.h"
 #include "lib/gan/again.h"
 #include "lib/gan/budget.h"
+#include "lib/gan/init.h"
 #include "lib/gan/train.h"
 #include "lib/tape/device.h"
 
@@ -21,12 +22,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Defaults of what StyleGAN2 alone takes. */
+#define PATH 2
+#define MIXING 0.9
+enum { R1_EVERY = 16, PATH_EVERY = 4 };
+
 static const char *out, *init, *preset, *flipped, *labels, *tape_file, *augment;
 static int backbone, ch, batch = 16, accumulate = 1, d_steps = 1, device, precision, kept;
-static int on_collapse, r1_every = 16, path_every = 4, layers;
+static int on_collapse, r1_every = R1_EVERY, path_every = PATH_EVERY, layers;
 static int64_t steps = -1, seed, every = 10000, ema_start = -1, memory;
 static double minutes = -1, lr_g = -1, lr_d = -1, ema = -1, class_temperature = 1;
-static double r1 = -1, path = 2, mixing = 0.9, ema_ramp = 0.05;
+static double r1 = -1, path = PATH, mixing = MIXING, ema_ramp = -1;
 static bool by_class, flip, compat, dry_run, profile, recompute;
 static struct diffaug_policy policy;
 static struct watch_plan plan = { .samples = 1024 };
@@ -64,10 +70,10 @@ static const struct opt opts[] = {
 	  100 },
 	{ 0, "ema", "X", "decay of the averaged generator (-1: 0.995, StyleGAN2 0.9978)", OPT_REAL,
 	  &ema, -1, 1 },
-	{ 0, "ema-start", "N", "steps before it averages (-1: 100, StyleGAN2 0)", OPT_LONG,
+	{ 0, "ema-start", "N", "steps before it averages (-1: 100, StyleGAN2 and --init 0)", OPT_LONG,
 	  &ema_start, -1, 1e12 },
-	{ 0, "ema-ramp", "X", "StyleGAN2: it looks back at most this share of the run (0: no bound)",
-	  OPT_REAL, &ema_ramp, 0, 1e6 },
+	{ 0, "ema-ramp", "X", "StyleGAN2: it looks back at most this share of the run (0: no bound, "
+	  "-1: 0.05, with --init 0)", OPT_REAL, &ema_ramp, -1, 1e6 },
 	{ 0, "r1", "X", "StyleGAN2: gamma of R1 (0: none, -1: 0.0002 side^2 / images of a step)",
 	  OPT_REAL, &r1, -1, 1e6 },
 	{ 0, "r1-every", "N", "StyleGAN2: steps from one R1 to the next", OPT_INT, &r1_every, 1,
@@ -174,7 +180,8 @@ static void settle(int side)
 	if (lr_g < 0) lr_g = style ? 2.5e-3 : 4e-4;
 	if (lr_d < 0) lr_d = style ? 2.5e-3 : 8e-4;
 	if (ema < 0) ema = style ? 0.9978 : 0.995;
-	if (ema_start < 0) ema_start = style ? 0 : 100;
+	if (ema_start < 0) ema_start = style || init ? 0 : 100;
+	if (ema_ramp < 0) ema_ramp = init ? 0 : 0.05;
 	if (r1 < 0) r1 = 2e-4 * side * side / batch / accumulate;
 }
 
@@ -260,48 +267,6 @@ static struct model architecture(const struct data *d)
 	return c;
 }
 
-/* Where --ch and --layers say something. */
-static int check_init_stylegan2(const struct stylegan2 *c, const struct stylegan2 *want)
-{
-	for (int r = 4; ch && r <= c->resolution; r *= 2) {
-		int n = stylegan2_channels(c, r), expected = stylegan2_channels(want, r);
-		if (n != expected)
-			return fail("--init: found networks of %d channels at %d pixels, expected "
-				    "%d by --ch", n, r, expected);
-	}
-	if (layers && c->g_layers != layers)
-		return fail("--init: found a generator of %d layers, expected %d by --layers",
-			    c->g_layers, layers);
-	return 0;
-}
-
-/* Can networks of --init be trained on these data and with these options?  want: what they ask for.
- */
-static int check_init(const struct model *c, const struct model *want, const struct data *d)
-{
-	if (c->backbone != want->backbone)
-		return fail("--init: found networks of the other backbone than --backbone says");
-	if (c->resolution != want->resolution)
-		return fail("--init: found networks of %d pixels, expected %d as %s", c->resolution,
-			    want->resolution, rows_path(&d->images));
-	if (c->instance_cond != want->instance_cond || c->class_cond != want->class_cond)
-		return fail("--init: found networks conditioned on%s%s, expected on%s%s",
-			    c->instance_cond ? " instances" : "", c->class_cond ? " classes" : "",
-			    want->instance_cond ? " instances" : "",
-			    want->class_cond ? " classes" : "");
-	if (c->instance_cond && c->features != want->features)
-		return fail("--init: found networks for rows of %d, expected %d as %s", c->features,
-			    want->features, rows_path(&d->features));
-	if (c->class_cond && c->n_classes < want->n_classes)
-		return fail("--init: found networks of %d classes, expected %d as %s", c->n_classes,
-			    want->n_classes, rows_path(&d->images));
-	if (is_stylegan2()) return check_init_stylegan2(&c->stylegan2, &want->stylegan2);
-	if (ch && c->biggan.g_ch != ch)
-		return fail("--init: found a generator of ch %d, expected %d by --ch",
-			    c->biggan.g_ch, ch);
-	return 0;
-}
-
 /* Pictures whose deviation StyleGAN2's discriminator sees together are all of a batch, or parts. */
 static int check_groups(const struct model *c)
 {
@@ -317,7 +282,8 @@ static int first_state(struct gan *g, const struct data *d)
 	struct model want = architecture(d);
 
 	if (!init) return gan_new(g, &want, (uint64_t)seed);
-	return gan_init(g, init, (uint64_t)seed) || check_init(&g->c, &want, d) ? -1 : 0;
+	return gan_init(g, init, (uint64_t)seed) ||
+	       init_check(&g->c, &want, d, ch != 0, layers != 0) ? -1 : 0;
 }
 
 /* What an earlier run of the same command left, else fresh weights; a dry run has none. */
@@ -332,6 +298,9 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	if (is_stylegan2() && (side < 8 || side > 1024 || side & (side - 1)))
 		return fail("%s: images of %d pixels, expected a side of 8, 16, 32 ... 1024",
 			    rows_path(&d->images), side);
+	if (is_stylegan2() && !init && channel_base() < side)
+		return fail("--ch: found %d, expected at least %d for images of %d pixels",
+			    multiplier(), side / 256, side);
 	if (!is_stylegan2() && !biggan_trains(side))
 		return fail("%s: images of %d pixels, expected a side of 32, 64, 128 or 256",
 			    rows_path(&d->images), side);
@@ -521,29 +490,44 @@ static int check_output(void)
 {
 	struct stat st;
 
-	if (stat(out, &st)) return 0;
-	return S_ISREG(st.st_mode) ? 0 : fail("%s: not a regular file, expected one or none", out);
+	if (!stat(out, &st) && !S_ISREG(st.st_mode))
+		return fail("%s: not a regular file, expected one or none", out);
+	return plan.trail.pictures && !strcmp(plan.trail.pictures, "-") ? binary_stdout() : 0;
 }
 
-/* Options that differ from their defaults. */
-static void check_biggan(void)
+/* What the networks and losses of one backbone alone know, and faults of its published code. */
+static void check_backbone(void)
 {
-	const struct { const char *name; bool given; } others[] = {
-		{ "r1", r1 >= 0 },       { "r1-every", r1_every != 16 },
-		{ "path", path != 2 },   { "path-every", path_every != 4 },
-		{ "mixing", mixing != 0.9 }, { "ema-ramp", ema_ramp != 0.05 },
-		{ "layers", layers },
+	bool style = is_stylegan2();
+	const struct { const char *name; bool set, style; } one[] = {
+		{ "compat", compat, false },
+		{ "d-steps", d_steps != 1, false },
+		{ "r1", r1 != -1, true },
+		{ "r1-every", r1_every != R1_EVERY, true },
+		{ "path", path != PATH, true },
+		{ "path-every", path_every != PATH_EVERY, true },
+		{ "mixing", mixing != MIXING, true },
+		{ "layers", layers, true },
+		{ "ema-ramp", ema_ramp != -1, true },
 	};
 
-	for (size_t i = 0; i < LEN(others); i++)
-		if (others[i].given) misuse("--%s: of --backbone stylegan2 alone", others[i].name);
+	for (size_t i = 0; i < LEN(one); i++)
+		if (one[i].set && one[i].style != style)
+			misuse("--%s: of --backbone %s alone", one[i].name,
+			       style ? "biggan" : "stylegan2");
 }
 
-/* Faults of BigGAN's published code, and what its losses alone know. */
-static void check_stylegan2(void)
+/* Below zero -1 alone means something. */
+static void check_rates(void)
 {
-	if (compat) misuse("--compat: of --backbone biggan alone");
-	if (d_steps != 1) misuse("--d-steps: of --backbone biggan alone");
+	const struct { const char *name; double x; } one[] = {
+		{ "lr-g", lr_g }, { "lr-d", lr_d }, { "ema", ema }, { "r1", r1 },
+		{ "ema-ramp", ema_ramp }
+	};
+
+	for (size_t i = 0; i < LEN(one); i++)
+		if (one[i].x < 0 && one[i].x != -1)
+			misuse("--%s: found %g, expected -1, or 0 and more", one[i].name, one[i].x);
 }
 
 static void check_use(int operands)
@@ -559,8 +543,8 @@ static void check_use(int operands)
 	if (class_temperature != 1 && (!by_class || operands > 1))
 		misuse("--class-temperature: only with --class and without features, where labels "
 		       "are those of neighbours");
-	if (is_stylegan2()) check_stylegan2();
-	else check_biggan();
+	check_backbone();
+	check_rates();
 	if (dry_run) return;
 	if (!out || !strcmp(out, "-")) misuse("no output given: -o FILE");
 	if (steps < 0 && minutes < 0 && !plan.patience)

@@ -159,19 +159,40 @@ static void forget(struct backend *b, void *whole)
 	note(b, "cudaGraphExecDestroy", cudaGraphExecDestroy((cudaGraphExec_t)whole));
 }
 
-/* With the CUDA that the driver is of: 0.0 where there is none. */
+/* With the CUDA that the driver is of and that the library was built by: one of the same first
+ * number or a later one runs it. */
 static int no_gpu(struct backend *b, cudaError_t e)
 {
-	int has = 0, wants = 0;
-	char why[160];
+	int has = 0;
+	char driver[40] = "no driver was found", why[160];
 
 	if (e == cudaSuccess) return 0;
 	cudaDriverGetVersion(&has);
-	cudaRuntimeGetVersion(&wants);
-	snprintf(why, sizeof why, "%s (the driver has CUDA %d.%d, expected %d.%d)",
-		 cudaGetErrorString(e), has / 1000, has % 1000 / 10, wants / 1000,
-		 wants % 1000 / 10);
+	if (has)
+		snprintf(driver, sizeof driver, "the driver has CUDA %d.%d", has / 1000,
+			 has % 1000 / 10);
+	snprintf(why, sizeof why, "%s (%s, expected one of CUDA %d or later)",
+		 cudaGetErrorString(e), driver, CUDART_VERSION / 1000);
 	cuda_failed(b, "no GPU", why);
+	return -1;
+}
+
+static __global__ void any_kernel(void) { }
+
+/* Older GPUs lack what kernels are made of: found now, before somebody relies on this one. */
+static int no_code(struct backend *b)
+{
+	struct cudaFuncAttributes of;
+	cudaError_t e = cudaFuncGetAttributes(&of, any_kernel);
+	int major = 0, minor = 0;
+	char why[160];
+
+	if (e == cudaSuccess) return 0;
+	cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
+	cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0);
+	snprintf(why, sizeof why, "%s (its compute capability is %d.%d; they need 8.0 or later)",
+		 cudaGetErrorString(e), major, minor);
+	cuda_failed(b, "a GPU that runs no kernels", why);
 	return -1;
 }
 
@@ -180,6 +201,7 @@ static int start(struct backend *b)
 	struct device *d = device_of(b);
 
 	if (no_gpu(b, cudaSetDevice(0)) || no_gpu(b, cudaStreamCreate(&d->stream))) return -1;
+	if (no_code(b)) return -1;
 	for (int i = 0; i < 2; i++)
 		if (note(b, "cudaHostAlloc", cudaHostAlloc((void **)&d->half[i].p, HALF, 0)) ||
 		    note(b, "cudaEventCreate",

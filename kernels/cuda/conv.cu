@@ -37,44 +37,52 @@ static int enlarged(int kind, const struct product *p, const struct attr *at)
 	return (kind == CONV_DX) == (at->i[7] == CONV_UP) ? 2 : 0;
 }
 
-static size_t large_bytes(struct view v)
+/* A convolution as it is computed: v is x0, x1 and y of the op, of which one may lie enlarged in
+ * the first bytes of the scratch. */
+struct convolution {
+	struct product p;
+	struct view v[3];
+	int large;                           /* which one, as of enlarged() */
+	size_t bytes;
+};
+
+static struct convolution plan(struct backend *b, int kind, struct view y, const struct view *x,
+			       const struct attr *at)
 {
-	return scratch_bytes(v.bf16, shape_count(v.s));
+	struct convolution c;                /* assigned to: see PATTERN in the Makefile */
+
+	c.p = make_product(kind, y, x, at);
+	c.v[0] = x[0], c.v[1] = x[1], c.v[2] = y;
+	c.large = enlarged(kind, &c.p, at);
+	c.bytes = 0;
+	if (c.large < 0) return c;
+	struct view *v = &c.v[c.large];
+	v->s = doubled(v->s);
+	v->p = (float *)b->work;
+	c.bytes = scratch_bytes(v->bf16, shape_count(v->s));
+	c.p = make_product(kind, c.v[2], c.v, at);
+	return c;
 }
 
 static void convolve(struct backend *b, int kind, struct view y, const struct view *x,
 		     const struct attr *at, const struct finish *finish)
 {
-	struct product p = make_product(kind, y, x, at);
-	struct view v[3] = { x[0], x[1], y };
-	int which = enlarged(kind, &p, at);
+	struct convolution c = plan(b, kind, y, x, at);
 	void *work = b->work;
 
-	if (which < 0) {
-		cuda_gemm_run(b, &p, finish);
-		return;
-	}
-	v[which].s = doubled(v[which].s);
-	v[which].p = (float *)work;
-	b->work = (char *)work + large_bytes(v[which]);
-	if (which < 2) b->op[OP_up2](b, v[which], &x[which], at);
-	p = make_product(kind, v[2], v, at);
-	cuda_gemm_run(b, &p, finish);
+	b->work = (char *)work + c.bytes;
+	if (c.large == 0 || c.large == 1) b->op[OP_up2](b, c.v[c.large], &x[c.large], at);
+	cuda_gemm_run(b, &c.p, finish);
 	b->work = work;
-	if (which == 2) b->op[OP_sum2](b, y, &v[2], at);
+	if (c.large == 2) b->op[OP_sum2](b, y, &c.v[2], at);
 }
 
 static size_t convolve_scratch(struct backend *b, int kind, struct view y, const struct view *x,
 			       const struct attr *at, const struct finish *finish)
 {
-	struct product p = make_product(kind, y, x, at);
-	struct view v[3] = { x[0], x[1], y };
-	int which = enlarged(kind, &p, at);
+	struct convolution c = plan(b, kind, y, x, at);
 
-	if (which < 0) return cuda_gemm_scratch(b, &p, finish);
-	v[which].s = doubled(v[which].s);
-	p = make_product(kind, v[2], v, at);
-	return large_bytes(v[which]) + cuda_gemm_scratch(b, &p, finish);
+	return c.bytes + cuda_gemm_scratch(b, &c.p, finish);
 }
 
 #define DEFINE(name, kind) \

@@ -1,6 +1,7 @@
-/* cublaslt: the part of cuBLASLt's binary interface that lt.cu uses, the same in its versions 12
- * and 13: neither its headers nor the library are needed to build.  Where nvcc has the headers,
- * lt.cu compares the numbers (cublasLt.h, cublas_api.h, library_types.h of CUDA 13.0). */
+/* cublaslt: the part of cuBLASLt's binary interface that lt.cu uses, the same in its versions 11
+ * to 13: neither its headers nor the library are needed to build.  Where nvcc has the headers,
+ * lt.cu compares the numbers (cublasLt.h, cublas_api.h, library_types.h of CUDA 11.8, 12.4, 13.0).
+ */
 #ifndef IC_CUDA_CUBLASLT_H
 #define IC_CUDA_CUBLASLT_H
 

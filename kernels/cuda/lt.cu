@@ -21,7 +21,9 @@ struct lt_plan {
 };
 
 #ifdef __CUDACC__
-static const char *const known[] = { "libcublasLt.so.13", "libcublasLt.so.12" };
+static const char *const known[] = {
+	"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11"
+};
 static void *stream_of(struct backend *b) { return cuda_stream(b); }
 #else
 static const char *const known[] = { "none" };   /* a real one has nothing to do here */

@@ -217,20 +217,23 @@ static const char *text_of(const struct opt *o)
 	return text ? *(const char *const *)o->at : NULL;
 }
 
-/* A file that is written cannot be another file of the same command. */
+/* A file that is written cannot be another file of the same command; what is read from standard
+ * input and written to standard output are two. */
 static void check_output(const struct opt *o, char **operand, int operands, const struct opt *opts,
 			 int count)
 {
 	const char *out = o->kind == OPT_OUT ? text_of(o) : NULL;
+	bool standard = out && !strcmp(out, "-");
 	struct stat st;
 
-	if (!out || !strcmp(out, "-") || (!stat(out, &st) && !S_ISREG(st.st_mode))) return;
-	for (int i = 0; i < operands; i++)
+	if (!out || (!standard && !stat(out, &st) && !S_ISREG(st.st_mode))) return;
+	for (int i = 0; i < operands && !standard; i++)
 		if (same_file(out, operand[i]))
 			misuse("--%s: found %s, which is read", o->name, out);
 	for (int i = 0; i < count; i++) {
 		const char *other = text_of(&opts[i]);
-		if (&opts[i] != o && other && same_file(out, other))
+		if (&opts[i] == o || !other) continue;
+		if (standard ? opts[i].kind == OPT_OUT && !strcmp(other, "-") : same_file(out, other))
 			misuse("--%s: found %s, which is --%s", o->name, out, opts[i].name);
 	}
 }

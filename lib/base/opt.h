@@ -48,7 +48,8 @@ extern struct common common;
  * usage: the operands, as "[rows]"; summary: one line.  --help prints to stdout and exits 0,
  * --version likewise, --completion prints a bash completion script and exits 0; misuse prints one
  * line with a hint and exits 2: also when an OPT_OUT names a file that another option or an operand
- * names.  Installs the signal handlers of say.h and sets the number of threads. */
+ * names, or two name standard output.  Installs the signal handlers of say.h and sets the number of
+ * threads. */
 int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *,
 	      int count);
 

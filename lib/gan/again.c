@@ -38,6 +38,9 @@ static int same_run(const char *path, const struct gan *left, const struct gan *
 		return fail("%s: left by a run with seed %" PRIu64 ", now %" PRIu64
 			    " (-f starts afresh)",
 			    path, left->seed, now->seed);
+	if (left->c.backbone != now->c.backbone)
+		return fail("%s: left by a run of %s, now of %s (-f starts afresh)", path,
+			    model_name(&left->c), model_name(&now->c));
 	return same_options(path, left->options ? left->options : "", now->options);
 }
 
@@ -62,7 +65,7 @@ static int take_up_part(const struct again *a, struct gan *g)
 	if (!gan_load(&left, r->part)) return take_up(g, &left, r->part);
 	char *what = mem_text("%s", why());
 	int64_t step = r->keep ? ring_newest(r, INT64_MAX) : -1;
-	if (step < 0) fail("%s", what);
+	if (step < 0) fail("%s; -f starts afresh", what);
 	else
 		fail("%s; %s.%" PRId64 " is an earlier state: moved to %s the run goes on from it",
 		     what, r->name, step, r->part);

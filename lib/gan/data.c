@@ -1,9 +1,10 @@
 /* data: real images and conditioning for training steps. */
 #include "lib/gan/data.h"
 #include "formats/features.h"
+#include "formats/text.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
-#include "lib/base/rng.h"
+#include "lib/gan/sample.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -25,14 +26,15 @@ static int open_any_store(struct rows *r, const char *path)
 {
 	if (rows_open(r, path)) return -1;
 	if (rows_is_store(r)) return 0;
-	return fail("%s: a stream, expected a store (see ic-store load)", path);
+	return fail("%s: a stream, expected a store, as ic-store cat makes one of it", path);
 }
 
 static int open_store(struct rows *r, const char *path, const char *kind, enum rows_type type)
 {
 	if (open_any_store(r, path)) return -1;
 	if (strcmp(r->info.kind, kind) || r->info.type != type)
-		return fail("%s: holds %s, expected %s", path, r->info.kind, kind);
+		return fail("%s: holds %s of %s, expected %s of %s", path, r->info.kind,
+			    text_type(r->info.type), kind, text_type(type));
 	return 0;
 }
 
@@ -283,16 +285,11 @@ int data_fake(struct data *d, int64_t draw, int batch, int dim_z, real *z, real 
 
 	for (int k = 0; k < batch; k++) {
 		real *label = y ? y + k : NULL;
-		for (int j = 0; j < dim_z; j++) z[k * dim_z + j] = (real)rng_normal(&r);
+		sampler_normal(&r, (size_t)dim_z, z + k * dim_z);
 		if (f && fake_instance(d, &r, f + (size_t)k * width, label)) return -1;
 		if (!f && y) *label = d->label ? (real)balance_draw(&d->classes, &r) : 0;
 	}
 	return 0;
-}
-
-static void fill_normal(struct rng *r, real *x, size_t n)
-{
-	for (size_t i = 0; i < n; i++) x[i] = (real)rng_normal(r);
 }
 
 void data_style(const struct data *d, int64_t draw, const struct phases *p, bool probe)
@@ -305,13 +302,13 @@ void data_style(const struct data *d, int64_t draw, const struct phases *p, bool
 
 	if (rng_uniform(&r) >= p->r.style.mixing) cutoff = styles;
 	for (int k = 0; k < styles; k++) p->in.mix[k] = k >= cutoff;
-	fill_normal(&r, p->in.z2, n * (size_t)c->dim_z);
+	sampler_normal(&r, n * (size_t)c->dim_z, p->in.z2);
 	for (int k = 0; k < styles - 1; k++) {
 		size_t plane = (size_t)stylegan2_noise_side(k);
-		fill_normal(&r, p->in.plane[k], n * plane * plane);
+		sampler_normal(&r, n * plane * plane, p->in.plane[k]);
 	}
 	if (probe)
-		fill_normal(&r, p->in.probe, (size_t)phase_path_batch(&p->r) * side * side * 3);
+		sampler_normal(&r, (size_t)phase_path_batch(&p->r) * side * side * 3, p->in.probe);
 }
 
 void data_augment(const struct data *d, int64_t draw, struct diffaug *a)

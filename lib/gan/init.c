@@ -1,5 +1,5 @@
-/* init: a training run's first state from the weights of another: a checkpoint, or networks. */
-#include "lib/gan/state.h"
+/* init: where the networks are in the files that are given, and whether they fit. */
+#include "lib/gan/init.h"
 #include "formats/weights.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
@@ -124,4 +124,45 @@ int gan_init(struct gan *g, const char *list, uint64_t seed)
 	while (s.files) tensors_close(&s.file[--s.files]);
 	free(names);
 	return bad ? -1 : 0;
+}
+
+static int check_channels(const struct stylegan2 *c, const struct stylegan2 *want)
+{
+	for (int side = 4; side <= c->resolution; side *= 2) {
+		int n = stylegan2_channels(c, side), expected = stylegan2_channels(want, side);
+		if (n != expected)
+			return fail("--init: found networks of %d channels at %d pixels, expected "
+				    "%d by --ch", n, side, expected);
+	}
+	return 0;
+}
+
+int init_check(const struct model *c, const struct model *want, const struct data *d, bool by_ch,
+	bool by_layers)
+{
+	bool style = want->backbone == STYLEGAN2;
+
+	if (c->backbone != want->backbone)
+		return fail("--init: found networks of %s, expected %s's as --backbone says",
+			    model_name(c), model_name(want));
+	if (c->resolution != want->resolution)
+		return fail("--init: found networks of %d pixels, expected %d as %s", c->resolution,
+			    want->resolution, rows_path(&d->images));
+	if (c->instance_cond != want->instance_cond || c->class_cond != want->class_cond)
+		return fail("--init: found networks conditioned on %s, expected on %s",
+			    model_conditions(c), model_conditions(want));
+	if (c->instance_cond && c->features != want->features)
+		return fail("--init: found networks for rows of %d, expected %d as %s", c->features,
+			    want->features, rows_path(&d->features));
+	if (c->class_cond && c->n_classes < want->n_classes)
+		return fail("--init: found networks of %d classes, expected %d as %s", c->n_classes,
+			    want->n_classes, rows_path(&d->images));
+	if (by_ch && style && check_channels(&c->stylegan2, &want->stylegan2)) return -1;
+	if (by_ch && !style && c->biggan.g_ch != want->biggan.g_ch)
+		return fail("--init: found a generator of ch %d, expected %d by --ch",
+			    c->biggan.g_ch, want->biggan.g_ch);
+	if (by_layers && c->stylegan2.g_layers != want->stylegan2.g_layers)
+		return fail("--init: found a generator of %d layers, expected %d by --layers",
+			    c->stylegan2.g_layers, want->stylegan2.g_layers);
+	return 0;
 }

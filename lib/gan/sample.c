@@ -1,7 +1,6 @@
 /* sample: the averaged generator in evaluation mode. */
 #include "lib/gan/sample.h"
 #include "lib/base/mem.h"
-#include "lib/base/rng.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -110,6 +109,16 @@ int sampler_run(struct sampler *p)
 	return 0;
 }
 
+bool sampler_finite(const struct sampler *p, int i)
+{
+	size_t n = (size_t)p->side * (size_t)p->side * 3;
+	const real *x = p->pixels + (size_t)i * n;
+
+	for (size_t k = 0; k < n; k++)
+		if (!isfinite(x[k])) return false;
+	return true;
+}
+
 void sampler_rgb(const struct sampler *p, int i, uint8_t *rgb)
 {
 	size_t n = (size_t)p->side * (size_t)p->side * 3;
@@ -132,7 +141,7 @@ void sampler_close(struct sampler *p)
 	*p = (struct sampler){ 0 };
 }
 
-static void normal(struct rng *r, size_t n, real *x)
+void sampler_normal(struct rng *r, size_t n, real *x)
 {
 	for (size_t i = 0; i < n; i++) x[i] = (real)rng_normal(r);
 }
@@ -142,7 +151,7 @@ void sampler_planes(const struct sampler *p, int place, uint64_t seed, uint64_t 
 	struct rng r = rng_at(seed, number << 8 | STREAM_PLANES);
 
 	for (int k = 0; k < p->planes; k++)
-		normal(&r, plane_size(k), p->plane[k] + (size_t)place * plane_size(k));
+		sampler_normal(&r, plane_size(k), p->plane[k] + (size_t)place * plane_size(k));
 }
 
 void sampler_planes_towards(const struct sampler *p, int place, uint64_t seed, uint64_t number,
@@ -153,7 +162,7 @@ void sampler_planes_towards(const struct sampler *p, int place, uint64_t seed, u
 	for (int k = 0; k < p->planes; k++) {
 		size_t n = plane_size(k);
 		real *x = p->plane[k] + (size_t)place * n, *other = mem_new(n, sizeof *other);
-		normal(&r, n, other);
+		sampler_normal(&r, n, other);
 		sampler_between(x, other, t, (int)n, x);
 		free(other);
 	}
@@ -169,7 +178,7 @@ void sampler_noise_within(double bound, uint64_t seed, uint64_t number, int dim_
 {
 	struct rng r = rng_at(seed, number << 8 | STREAM_NOISE);
 
-	normal(&r, (size_t)dim_z, z);
+	sampler_normal(&r, (size_t)dim_z, z);
 	for (int i = 0; i < dim_z; i++)
 		while (fabs((double)z[i]) > bound) z[i] = (real)rng_normal(&r);
 }

@@ -2,6 +2,7 @@
 #ifndef IC_SAMPLE_H
 #define IC_SAMPLE_H
 
+#include "lib/base/rng.h"
 #include "lib/gan/balance.h"
 #include "lib/gan/state.h"
 
@@ -37,10 +38,12 @@ int sampler_open_training(struct sampler *, struct gan *s, real *ema, int batch,
 /* What that takes; the gan may be one of gan_shape. */
 int sampler_bytes(size_t *bytes, struct gan *, int batch, struct backend *);
 int sampler_run(struct sampler *);           /* 0; -1 after fail() when a device failed */
+bool sampler_finite(const struct sampler *, int i);   /* all of image i? */
 /* Image i as bytes; [side][side][3]. */
 void sampler_rgb(const struct sampler *, int i, uint8_t *rgb);
 void sampler_close(struct sampler *);        /* accepts a zeroed struct */
 
+void sampler_normal(struct rng *, size_t n, real *x);
 /* The planes of noise of sample `number` under `seed`, for the picture at `place` of the batch. */
 void sampler_planes(const struct sampler *, int place, uint64_t seed, uint64_t number);
 /* Each of them moved along the arc to that of another sample, as sampler_between does. */

@@ -51,11 +51,6 @@ int gan_shape(struct gan *, const struct model *);
 int gan_alloc(struct gan *, const struct model *);                /* all zero; -1 after fail() */
 /* initialised weights; -1 after fail() */
 int gan_new(struct gan *, const struct model *, uint64_t seed);
-/* Weights and buffers of other runs, the moments zero and no step done.  list, with commas between:
- * one checkpoint; or files of ic-weights(5) with a generator, a discriminator and, after the first
- * generator, its average (else a copy); "new" in place of the discriminator's is a fresh one.  The
- * architecture is theirs.  0, or -1 after fail(). */
-int gan_init(struct gan *, const char *list, uint64_t seed);
 void gan_free(struct gan *);                 /* accepts a zeroed struct */
 /* Weights, moments, penalties and step of another state, in place: tapes stay valid.
  * -1 after fail() when its networks have other sizes. */

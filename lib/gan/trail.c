@@ -3,7 +3,9 @@
 #include "formats/pam.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/base/say.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -11,10 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What can be cut off; standard output is never, where it leads to a file either. */
 static bool is_file(FILE *f)
 {
 	struct stat st;
-	return !fstat(fileno(f), &st) && S_ISREG(st.st_mode);
+	return f != stdout && !fstat(fileno(f), &st) && S_ISREG(st.st_mode);
 }
 
 static int cut(FILE *f, const char *path, long at)
@@ -26,7 +29,7 @@ static int cut(FILE *f, const char *path, long at)
 
 static int flush(FILE *f, const char *path)
 {
-	return fflush(f) || ferror(f) ? fail("%s:", path) : 0;
+	return fflush(f) || ferror(f) ? write_failed(path) : 0;
 }
 
 static bool begins(const char *path, const char *mark)
@@ -39,36 +42,53 @@ static bool begins(const char *path, const char *mark)
 	return n == strlen(mark) && !memcmp(head, mark, n);
 }
 
-/* mark: how the file of a run that goes on begins. */
+/* mark: how the file of a run that goes on begins; NULL when its reader looks. */
 static int check(const char *path, const char *mark, bool resumed)
 {
 	struct stat st;
 
-	if (!path || stat(path, &st) || !S_ISREG(st.st_mode) || !st.st_size) return 0;
-	if (resumed && begins(path, mark)) return 0;
+	if (!path || !strcmp(path, "-") || stat(path, &st)) return 0;
+	if (!S_ISREG(st.st_mode) || !st.st_size) return 0;
+	if (resumed && (!mark || begins(path, mark))) return 0;
 	return fail("%s: exists%s (-f overwrites)", path, resumed ? ", not of this run" : "");
 }
 
 int trail_check(const struct trail_plan *plan, bool resumed)
 {
 	if (check(plan->log, "{\"step\":", resumed)) return -1;
-	return check(plan->pictures, "P7\n", resumed);
+	if (check(plan->pictures, "P7\n", resumed)) return -1;
+	if (!plan->board) return 0;
+	char *events = tfevents_path(plan->board);
+	int bad = check(events, NULL, resumed);
+
+	free(events);
+	return bad;
+}
+
+/* *path becomes the name for messages; mode: that of a file. */
+static int open_output(FILE **f, const char **path, const char *mode)
+{
+	struct stat st;
+
+	if (!*path) return 0;
+	if (!strcmp(*path, "-")) {
+		*f = stdout;
+		*path = "standard output";
+		return 0;
+	}
+	bool special = !stat(*path, &st) && !S_ISREG(st.st_mode);
+	*f = fopen(*path, special ? "w" : mode);
+	if (*f) return 0;
+	return errno == ENOENT && *mode == 'r'
+		? fail("%s: not there, expected the pictures this run had written", *path)
+		: fail("%s:", *path);
 }
 
 int trail_open(struct trail *t, const struct trail_plan *plan, bool fresh)
 {
-	struct stat st;
-	bool special = plan->log && !stat(plan->log, &st) && !S_ISREG(st.st_mode);
-
 	*t = (struct trail){ .plan = *plan };
-	if (plan->log && !(t->log = fopen(plan->log, special ? "w" : fresh ? "w+" : "a+"))) {
-		fail("%s:", plan->log);
-		goto fail;
-	}
-	if (plan->pictures && !(t->pictures = fopen(plan->pictures, fresh ? "w+" : "r+"))) {
-		fail("%s:", plan->pictures);
-		goto fail;
-	}
+	if (open_output(&t->log, &t->plan.log, fresh ? "w+" : "a+")) goto fail;
+	if (open_output(&t->pictures, &t->plan.pictures, fresh ? "w+" : "r+")) goto fail;
 	if (plan->board && tfevents_open(&t->board, plan->board, fresh)) goto fail;
 	return 0;
 fail:
@@ -76,10 +96,15 @@ fail:
 	return -1;
 }
 
+static void close_output(FILE *f)
+{
+	if (f && f != stdout) fclose(f);
+}
+
 void trail_close(struct trail *t)
 {
-	if (t->log) fclose(t->log);
-	if (t->pictures) fclose(t->pictures);
+	close_output(t->log);
+	close_output(t->pictures);
 	tfevents_close(&t->board);
 	*t = (struct trail){ 0 };
 }
@@ -125,7 +150,7 @@ static int rewind_pictures(struct trail *t, int64_t rows)
 int trail_rewind(struct trail *t, int64_t step, int64_t rows, const char *line)
 {
 	if (t->log && rewind_log(t, step, line)) return -1;
-	if (t->pictures && rewind_pictures(t, rows)) return -1;
+	if (t->pictures && is_file(t->pictures) && rewind_pictures(t, rows)) return -1;
 	return t->board.f ? tfevents_rewind(&t->board, step) : 0;
 }
 
@@ -134,6 +159,7 @@ int trail_log(struct trail *t, int64_t step, const char *fmt, ...)
 	va_list ap;
 
 	if (!t->log) return 0;
+	if (isatty(fileno(t->log))) progress_end();  /* the line is its */
 	fprintf(t->log, "{\"step\":%" PRId64 ",\"images\":%" PRId64 ",", step,
 		step * t->plan.a_step);
 	va_start(ap, fmt);

@@ -7,7 +7,7 @@
 
 enum { TRAIL_PICTURES = 16 };                /* of a row */
 
-/* Paths; NULL is no such output. */
+/* Paths, "-" is standard output; NULL is no such output. */
 struct trail_plan {
 	const char *log;                     /* JSON lines that begin with the step */
 	const char *pictures;                /* a PAM stream, TRAIL_PICTURES a row */
@@ -26,7 +26,8 @@ struct trail {
 int trail_check(const struct trail_plan *, bool resumed);
 int trail_open(struct trail *, const struct trail_plan *, bool fresh);   /* fresh: empties them */
 /* Cuts off what is beyond a step, and beyond so many rows of pictures; the log then ends in a line,
- * which is not there twice.  Devices and pipes are only written to.  0, or -1 after fail(). */
+ * which is not there twice.  Devices, pipes and standard output are only written to.  0, or -1
+ * after fail(). */
 int trail_rewind(struct trail *, int64_t step, int64_t rows, const char *line);
 /* To the log, a line {"step":S,"images":I, and this; nothing without a log. */
 int trail_log(struct trail *, int64_t step, const char *fmt, ...)

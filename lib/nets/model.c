@@ -1,6 +1,18 @@
 /* model: what depends on the backbone alone. */
 #include "lib/nets/model.h"
 
+const char *model_name(const struct model *m)
+{
+	return m->backbone == BIGGAN ? "BigGAN" : "StyleGAN2";
+}
+
+const char *model_conditions(const struct model *m)
+{
+	static const char *const words[] = { "nothing", "classes", "instances",
+					     "instances and classes" };
+	return words[2 * m->instance_cond + m->class_cond];
+}
+
 int model_check(const struct model *m)
 {
 	return m->backbone == BIGGAN ? biggan_check(&m->biggan) : stylegan2_check(&m->stylegan2);

@@ -1,5 +1,5 @@
 /* fuzz-ckpt: any bytes as a checkpoint, an export of a network, and weights to begin with. */
-#include "lib/gan/state.h"
+#include "lib/gan/init.h"
 
 #include <stdio.h>
 #include <sys/mman.h>

@@ -161,6 +161,7 @@ ok "and the centres" cmp wc.mdb pc.mdb
 ok "and the rounds" cmp w.tsv part.tsv
 ok "nothing else is left" sh -c '! ls *.part*'
 exits 2 "one file for two results" ic-kmeans -k 3 f.mdb -o two.mdb --assign two.mdb
+exits 2 "nor standard output" ic-kmeans -k 3 f.mdb -o - --assign -
 # On a terminal results begin their lines: what is left of a progress line is erased first.
 if command -v script >/dev/null; then
 	ok "rounds on a terminal" script -qec "IC_PROGRESS=1 ic-kmeans -k 40 f.mdb -o tty.mdb" tty.txt

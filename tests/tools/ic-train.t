@@ -189,8 +189,34 @@ fails_with "not a regular file" "a device as output" ic-train $A -o /dev/full $s
 fails_with "No such file" "no such folder" ic-train $A -o no/such.st $small --steps 1
 fails_with "whole.jsonl: exists" "the log of another run" ic-train $A -o x.st $small --steps 1 --log whole.jsonl
 fails_with "whole.pam: exists" "or its pictures" ic-train $A -o x.st $small --steps 1 --pictures whole.pam
+ok "events" ic-train $A -o w.st $small --every 8 --steps 1 --tb w.tb
+cp -r w.tb kept.tb
+fails_with "w.tb/events.out.tfevents.ic-train: exists (-f" "or its events" ic-train $A -o y.st $small --steps 1 --tb w.tb
+ok "they are as they were, and gone on with by their run alone" eval 'cmp w.tb/* kept.tb/* &&
+	ic-train $A -o w.st $small --every 8 --steps 3 --tb w.tb &&
+	ic-train $A -o y.st $small --every 8 --steps 3 --tb y.tb && cmp w.tb/* y.tb/*'
+ok "-f overwrites them" eval 'ic-train $A -o y.st $small --every 8 --steps 1 -f --tb w.tb && cmp w.tb/* kept.tb/*'
+echo kept >y.tb/events.out.tfevents.ic-train
+fails_with "does not begin with an event" "a file of something else" ic-train $A -o w.st $small --every 8 --steps 4 --tb y.tb
+check_same "which is kept" "cat y.tb/*" "echo kept"
+rm y.st
 exits 2 "a log over what is read" ic-train $A -o x.st $small --steps 1 -f --log a.feats.mdb
 fails_with "No space" "a log that cannot be written" ic-train $A -o x.st $small --steps 10 --log /dev/full
+ok "log and pictures to standard output" eval 'ic-train $A -o s.st $small --steps 9 --every 24 --score a.feats.mdb \
+	--score-samples 20 --log - >s.jsonl && ic-train $A -o t.st $small --steps 3 --every 24 --pictures - | cat >t.pam &&
+	ic-train $A -o t.st $small --steps 9 --every 24 --pictures - >>t.pam && [ ! -e - ]'
+check_same "are those of files, of a run that was gone on with too" "cat s.jsonl t.pam" "cat whole.jsonl whole.pam"
+exits 2 "both there" ic-train $A -o y.st $small --steps 1 --log - --pictures -
+fails_with "No space" "pictures that cannot be written" ic-train $A -o y.st $small --steps 1 --pictures /dev/full
+if command -v script >/dev/null; then
+	script -qec "ic-train $A -o y.st -f $small --steps 1 --pictures -" said >/dev/null 2>&1 </dev/null
+	ok "pictures to a terminal" eval 'grep -q "standard output: found a terminal" said && [ ! -e y.st ]'
+	script -qec "IC_PROGRESS=1 ic-train $A -o tty.st $small --steps 40 --log -" tty.txt >/dev/null 2>&1 </dev/null
+	check_same "log lines on a terminal, progress erased" "tr -s '\r' '\n' <tty.txt | sed 's/^\x1b\[K//' | grep -o '^{.*'" \
+		"ic-train $A -o tty.st -f $small --steps 40 --log -; rm tty.st"
+else
+	tap_result 0 "on a terminal # skip no script"
+fi
 echo kept >kept
 cp a.feats.mdb feats.kept
 fails_with "kept: exists, not of this run (-f" "a run that goes on with a log that is none" \

@@ -1,24 +1,14 @@
 """Packs the BigGAN golden cases (computed with the reference PyTorch implementation in float64) into one small safetensors file a
 case: python3 biggan.py FOLDER_OF_CASES OUT CASE...  Needs numpy.  Images keep every STRIDE-th value of their flattened NCHW array.
 icgan256 is only there in float32."""
-import json, struct, sys
+import json, sys
+
 import numpy as np
+
+from safetensors import save
 
 CASES = {"icgan32": 3, "icgan64": 13, "cc_icgan64": 13, "biggan32": 3, "uncond32": 3, "icgan128": 29,
          "icgan256": 97}
-
-
-def save(path, tensors, meta):
-    head, data, at = {"__metadata__": meta}, [], 0
-    for name, a in tensors.items():
-        raw = np.ascontiguousarray(a).astype("<f8").tobytes()
-        head[name] = {"dtype": "F64", "shape": list(a.shape), "data_offsets": [at, at + len(raw)]}
-        data.append(raw)
-        at += len(raw)
-    text = json.dumps(head, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(data))
 
 
 for case in sys.argv[3:]:
@@ -40,4 +30,4 @@ for case in sys.argv[3:]:
                 t[f"step{s}.{k}"] = np.array(v, float).ravel()
     meta = {k: str(v) for k, v in j["meta"].items()}
     meta["stride"] = str(stride)
-    save(f"{sys.argv[2]}/{case}.safetensors", t, meta)
+    save(f"{sys.argv[2]}/{case}.safetensors", [(k, np.float64(x)) for k, x in t.items()], meta, align=8)

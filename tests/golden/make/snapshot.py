@@ -94,11 +94,11 @@ def synthesis_block(side):
                       {**convs, "conv1": layer(o, o, side), "torgb": to_rgb(o)})
 
 
-def mapping(z, layers, average):
-    fcs = {f"fc{k}": dense((z + W if z else W) if k == 0 else W, W, "lrelu", 0.01) for k in range(layers)}
-    return Persistent("MappingNetwork", EasyDict(num_layers=layers), dict(z_dim=z, c_dim=0, h_dim=H, w_dim=W, num_ws=4 if z else None,
-                      num_layers=layers, w_avg_beta=0.995 if average else None), buffers={"w_avg": (W,)} if average else {},
-                      modules={"embed_feats": dense(H, W), **fcs})
+def mapping(z, w, layers, average):
+    fcs = {f"fc{k}": dense(w if k else z + w, w, "lrelu", 0.01) for k in range(layers)}
+    return Persistent("MappingNetwork", EasyDict(num_layers=layers), dict(z_dim=z, c_dim=0, h_dim=H, w_dim=w, num_ws=4 if z else None,
+                      num_layers=layers, w_avg_beta=0.995 if average else None), buffers={"w_avg": (w,)} if average else {},
+                      modules={"embed_feats": dense(H, w), **fcs})
 
 
 def generator():
@@ -108,7 +108,7 @@ def generator():
                            img_channels=COLOURS, block_resolutions=[4, 8], num_ws=4), modules={f"b{s}": synthesis_block(s) for s in (4, 8)})
     return Persistent("Generator", dict(z_dim=Z, w_dim=W, c_dim=0, h_dim=H, img_resolution=SIDE, img_channels=COLOURS, **kwargs),
                       dict(z_dim=Z, c_dim=0, h_dim=H, w_dim=W, img_resolution=SIDE, img_channels=COLOURS, num_ws=4),
-                      modules={"synthesis": synthesis, "mapping": mapping(Z, 2, True)})
+                      modules={"synthesis": synthesis, "mapping": mapping(Z, W, 2, True)})
 
 
 def conv(i, o, k, bias=True, down=1):
@@ -122,14 +122,14 @@ def discriminator():
     first = Persistent("DiscriminatorBlock", dict(resolution=SIDE, conv_clamp=256), dict(in_channels=0, resolution=SIDE,
                        architecture="resnet", use_fp16=True, num_layers=4), buffers={"resample_filter": (4, 4)}, modules={"fromrgb": conv(COLOURS, 3, 1),
                        "conv0": conv(3, 3, 3), "conv1": conv(3, o, 3, down=2), "skip": conv(3, o, 1, bias=False, down=2)})
-    last = Persistent("DiscriminatorEpilogue", dict(cmap_dim=W, mbstd_group_size=None), dict(in_channels=o, cmap_dim=W, resolution=4,
+    last = Persistent("DiscriminatorEpilogue", dict(cmap_dim=o, mbstd_group_size=None), dict(in_channels=o, cmap_dim=o, resolution=4,
                       img_channels=COLOURS, architecture="resnet"), modules={
                       "mbstd": Persistent("MinibatchStdLayer", {}, dict(group_size=4, num_channels=1)), "conv": conv(o + 1, o, 3),
-                      "fc": dense(16 * o, o, "lrelu"), "out": dense(o, W)})
+                      "fc": dense(16 * o, o, "lrelu"), "out": dense(o, o)})
     kwargs = dict(c_dim=0, h_dim=H, img_resolution=SIDE, img_channels=COLOURS, block_kwargs=EasyDict(freeze_layers=0),
                   epilogue_kwargs=EasyDict(mbstd_group_size=4), num_fp16_res=4, conv_clamp=256)
     return Persistent("Discriminator", kwargs, dict(c_dim=0, h_dim=H, img_resolution=SIDE, img_resolution_log2=3, block_resolutions=[8]),
-                      modules={"b8": first, "mapping": mapping(0, 8, False), "b4": last})
+                      modules={"b8": first, "mapping": mapping(0, o, 8, False), "b4": last})
 
 
 def filled(key, net):

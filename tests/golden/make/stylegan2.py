@@ -1,23 +1,17 @@
 """Packs the StyleGAN2 golden cases (computed with the reference PyTorch implementation in float64) into one small safetensors file a
 network: python3 stylegan2.py FOLDER_OF_CASES OUT.  Needs numpy.  Metadata: the configuration, and of each input of a case its name, fill
 and shape.  Arrays are flat, of more than THIN numbers every STRIDE-th is kept; [sum, norm, dot] under NAME~ where the cases have no more."""
-import json, struct, sys
+import json, sys
+
 import numpy as np
+
+from safetensors import save
 
 THIN, STRIDE = 1024, 7
 
 
-def save(path, tensors, meta):
-    head, data, at = {"__metadata__": meta}, [], 0
-    for name, a in tensors.items():
-        raw = np.ascontiguousarray(a).astype("<f8").tobytes()
-        head[name] = {"dtype": "F64", "shape": list(np.shape(a)), "data_offsets": [at, at + len(raw)]}
-        data.append(raw)
-        at += len(raw)
-    text = json.dumps(head, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(data))
+def pack(path, tensors, meta):
+    save(path + ".safetensors", [(k, np.float64(x)) for k, x in tensors.items()], meta, align=8)
 
 
 def thin(a):
@@ -56,7 +50,7 @@ def tiny(folder, out):
                 else:
                     assert o["probe"]["name"] == f"probe/{c['id']}.{name}"
                     t[f"{group}.{name}~"] = np.array([o["sum"], o["norm"], o["probe"]["dot"]])
-        save(f"{out}/{net}.safetensors", t, meta)
+        pack(f"{out}/{net}", t, meta)
 
 
 def full(folder, out):
@@ -73,7 +67,7 @@ def full(folder, out):
     for name in "w", "img", "logit_img", "logit_x", "G.img.b4", "G.img.b8", "G.img.b16":
         a = np.ravel(z[name + "_fp64"])
         t[name] = a[::97] if a.size > 8192 else a
-    save(f"{out}/full128.safetensors", t, meta)
+    pack(f"{out}/full128", t, meta)
 
 
 def train(folder, out):
@@ -100,7 +94,7 @@ def train(folder, out):
             t[f"it{i}.EMA_after"] = rows("G", step["EMA_after"])
             t[f"it{i}.w_avg"] = np.ravel(step["w_avg"])
             t[f"it{i}.pl_mean"] = np.array([step["pl_mean"]])
-        save(f"{out}/{c['meta']['case']}.safetensors", t, meta)
+        pack(f"{out}/{c['meta']['case']}", t, meta)
 
 
 tiny(sys.argv[1], sys.argv[2])
