@@ -72,7 +72,6 @@ static int architecture(const struct sources *s, struct model *c)
 	if (named_generator(s->g.t, s->g.prefix, c)) return -1;
 	if (s->d.t) return named_discriminator(s->d.t, s->d.prefix, c);
 	if (c->backbone == BIGGAN) c->biggan.d_ch = c->biggan.g_ch;
-	else c->stylegan2.group = stylegan2_default().group;
 	return model_check_d(c);
 }
 
