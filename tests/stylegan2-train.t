@@ -1,10 +1,8 @@
 # stylegan2-train: training with the backbone of StyleGAN2: resumption to the same bytes, threads, conditions, refusals.
 . tests/tap.sh
 . tests/pictures.sh
-snapshot=$PWD/tests/golden/snapshot.pkl
 cd "$TMP" || exit 1
 
-pixels() { LC_ALL=C sed '/^# ic/d'; }
 # Discs and bars, in two classes.
 pictures()
 {

@@ -303,10 +303,8 @@ void data_style(const struct data *d, int64_t draw, const struct phases *p, bool
 	if (rng_uniform(&r) >= p->r.style.mixing) cutoff = styles;
 	for (int k = 0; k < styles; k++) p->in.mix[k] = k >= cutoff;
 	sampler_normal(&r, n * (size_t)c->dim_z, p->in.z2);
-	for (int k = 0; k < styles - 1; k++) {
-		size_t plane = (size_t)stylegan2_noise_side(k);
-		sampler_normal(&r, n * plane * plane, p->in.plane[k]);
-	}
+	for (int k = 0; k < styles - 1; k++)
+		sampler_normal(&r, n * stylegan2_noise_size(k), p->in.plane[k]);
 	if (probe)
 		sampler_normal(&r, (size_t)phase_path_batch(&p->r) * side * side * 3, p->in.probe);
 }

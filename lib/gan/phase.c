@@ -50,10 +50,8 @@ static void list_style_rooms(struct phases *p, struct room *room)
 	*room++ = (struct room){ &p->in.z2, n * (size_t)c->dim_z };
 	*room++ = (struct room){ &p->in.mix, (size_t)styles };
 	*room++ = (struct room){ &p->in.probe, (size_t)phase_path_batch(&p->r) * pixels * 3 };
-	for (int k = 0; k < styles - 1; k++) {
-		size_t r = (size_t)stylegan2_noise_side(k);
-		*room++ = (struct room){ &p->in.plane[k], n * r * r };
-	}
+	for (int k = 0; k < styles - 1; k++)
+		*room++ = (struct room){ &p->in.plane[k], n * stylegan2_noise_size(k) };
 }
 
 static void list_rooms(struct phases *p, struct room room[ROOMS])
@@ -249,9 +247,14 @@ static double each(const struct phase *f)
 	return f->t ? (double)tape_multiply_adds(f->t) : 0;
 }
 
+static double plain_work(const struct phases *p)
+{
+	return p->r.d_steps * each(&p->d) + each(&p->g);
+}
+
 double phase_work(const struct phases *p)
 {
-	double work = p->r.d_steps * each(&p->d) + each(&p->g);
+	double work = plain_work(p);
 
 	if (p->r1.t) work += each(&p->r1) / p->r.style.r1_every;
 	if (p->path.t) work += each(&p->path) / p->r.style.path_every;
@@ -260,7 +263,7 @@ double phase_work(const struct phases *p)
 
 double phase_step_work(const struct phases *p)
 {
-	double work = p->r.d_steps * each(&p->d) + each(&p->g);
+	double work = plain_work(p);
 
 	if (phase_due(p, &p->r1)) work += each(&p->r1);
 	if (phase_due(p, &p->path)) work += each(&p->path);

@@ -7,17 +7,11 @@
 
 enum { STREAM_NOISE = 0x5A, STREAM_INSTANCE = 0x1A, STREAM_PLANES = 0x91 };
 
-static size_t plane_size(int k)
-{
-	size_t side = (size_t)stylegan2_noise_side(k);
-	return side * side;
-}
-
 static val planes(struct sampler *p, int k)
 {
 	int r = stylegan2_noise_side(k);
 
-	p->plane[k] = mem_new((size_t)p->batch * plane_size(k), sizeof *p->plane[k]);
+	p->plane[k] = mem_new((size_t)p->batch * stylegan2_noise_size(k), sizeof *p->plane[k]);
 	return input(p->t, shape4(p->batch, r, r, 1), p->plane[k]);
 }
 
@@ -86,7 +80,7 @@ static size_t each(const struct sampler *p, const struct model *c)
 	size_t side = (size_t)p->side, n = (size_t)p->dim_z + 3 * side * side + c->class_cond;
 
 	if (c->instance_cond) n += (size_t)c->features;
-	for (int k = 0; k < p->planes; k++) n += plane_size(k);
+	for (int k = 0; k < p->planes; k++) n += stylegan2_noise_size(k);
 	return n;
 }
 
@@ -150,8 +144,10 @@ void sampler_planes(const struct sampler *p, int place, uint64_t seed, uint64_t 
 {
 	struct rng r = rng_at(seed, number << 8 | STREAM_PLANES);
 
-	for (int k = 0; k < p->planes; k++)
-		sampler_normal(&r, plane_size(k), p->plane[k] + (size_t)place * plane_size(k));
+	for (int k = 0; k < p->planes; k++) {
+		size_t n = stylegan2_noise_size(k);
+		sampler_normal(&r, n, p->plane[k] + (size_t)place * n);
+	}
 }
 
 void sampler_planes_towards(const struct sampler *p, int place, uint64_t seed, uint64_t number,
@@ -160,7 +156,7 @@ void sampler_planes_towards(const struct sampler *p, int place, uint64_t seed, u
 	struct rng r = rng_at(seed, number << 8 | STREAM_PLANES);
 
 	for (int k = 0; k < p->planes; k++) {
-		size_t n = plane_size(k);
+		size_t n = stylegan2_noise_size(k);
 		real *x = p->plane[k] + (size_t)place * n, *other = mem_new(n, sizeof *other);
 		sampler_normal(&r, n, other);
 		sampler_between(x, other, t, (int)n, x);

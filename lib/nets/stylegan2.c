@@ -65,6 +65,12 @@ int stylegan2_noise_side(int k)
 	return 4 << (k + 1) / 2;
 }
 
+size_t stylegan2_noise_size(int k)
+{
+	size_t side = (size_t)stylegan2_noise_side(k);
+	return side * side;
+}
+
 static bool conditioned(const struct stylegan2 *c)
 {
 	return c->class_cond || c->instance_cond;

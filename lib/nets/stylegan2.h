@@ -34,8 +34,10 @@ void stylegan2_d_params(const struct stylegan2 *, struct params *);
 val stylegan2_map(struct scope *, const struct stylegan2 *, val z, val y, val f, bool average);
 /* Truncation: psi[1,K,1,1] of each style -> [N,K,1,dim_w], on the line from w_avg (0) to w (1). */
 val stylegan2_truncate(struct scope *, const struct stylegan2 *, val w, val psi);
-/* Convolution k of the synthesis, of stylegan2_styles - 1, reads planes of this side. */
+/* Convolution k of the synthesis, of stylegan2_styles - 1, reads planes of this side, of so many
+ * numbers. */
 int stylegan2_noise_side(int k);
+size_t stylegan2_noise_size(int k);
 /* styles[N,K,1,dim_w]; noise: a plane [N or 1,r,r,1] for each convolution, -1 for none, or NULL for
  * those stored with the weights -> images[N,R,R,3], nominally in [-1,1]. */
 val stylegan2_synthesis(struct scope *, const struct stylegan2 *, val styles, const val *noise);

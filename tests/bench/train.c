@@ -47,10 +47,8 @@ static void fill_styles(struct phases *p)
 
 	fill(p->in.z2, n * (size_t)c->dim_z, 4);
 	for (int k = 0; k < styles; k++) p->in.mix[k] = k >= styles / 2;
-	for (int k = 0; k < styles - 1; k++) {
-		size_t r = (size_t)stylegan2_noise_side(k);
-		fill(p->in.plane[k], n * r * r, 5);
-	}
+	for (int k = 0; k < styles - 1; k++)
+		fill(p->in.plane[k], n * stylegan2_noise_size(k), 5);
 	fill(p->in.probe, (size_t)phase_path_batch(&p->r) * pixels * 3, 6);
 }
 
