@@ -26,6 +26,9 @@ static const struct problem {
 	{ 9, 4, 4, 64, 3, 3, 64, 1, 1, 1, 1, 1, CONV_SAME },
 	{ 3, 6, 7, 144, 3, 3, 160, 1, 1, 1, 1, 1, CONV_SAME },  /* wino_wide */
 	{ 9, 16, 16, 32, 3, 3, 32, 1, 1, 1, 1, 1, CONV_SAME },  /* several groups of tiles in dw */
+	{ 3, 8, 8, 20, 3, 3, 37, 1, 1, 1, 1, 1, CONV_SAME },  /* channels end inside of a vector */
+	{ 2, 9, 7, 145, 3, 3, 161, 1, 1, 0, 2, 1, CONV_SAME },
+	{ 9, 16, 16, 17, 3, 3, 33, 1, 1, 1, 1, 1, CONV_SAME },
 	{ 3, 9, 8, 24, 3, 3, 3, 1, 1, 1, 1, 1, CONV_SAME },  /* few, and few for dx of the next */
 	{ 2, 9, 8, 3, 3, 3, 24, 1, 1, 1, 1, 1, CONV_SAME },
 	{ 2, 7, 5, 20, 1, 1, 33, 1, 0, 0, 0, 0, CONV_SAME },  /* flat */
@@ -41,7 +44,10 @@ static const struct problem {
 	{ 2, 7, 9, 80, 3, 3, 144, 1, 1, 1, 1, 1, CONV_UP },     /* ragged, several panels */
 	{ 40, 8, 8, 32, 3, 3, 16, 1, 1, 1, 1, 1, CONV_UP },     /* several chunks, groups in dw */
 	{ 2, 3, 5, 160, 3, 3, 288, 1, 1, 1, 1, 1, CONV_UP },    /* one group in dw */
+	{ 2, 7, 9, 81, 3, 3, 133, 1, 1, 1, 1, 1, CONV_UP },     /* inside of a vector */
+	{ 2, 3, 5, 161, 3, 3, 291, 1, 1, 1, 1, 1, CONV_UP },
 	{ 3, 8, 16, 32, 3, 3, 16, 1, 1, 1, 1, 1, CONV_DOWN },
+	{ 2, 14, 18, 145, 3, 3, 85, 1, 1, 1, 1, 1, CONV_DOWN },
 	{ 2, 14, 18, 144, 3, 3, 80, 1, 1, 1, 1, 1, CONV_DOWN },
 	{ 40, 16, 16, 16, 3, 3, 32, 1, 1, 1, 1, 1, CONV_DOWN },
 	{ 2, 6, 10, 160, 3, 3, 288, 1, 1, 1, 1, 1, CONV_DOWN },

@@ -20,17 +20,17 @@ static int reaches(int at, int step, int bound)
 	return at >= bound ? 0 : ceil_div(bound - at, step);
 }
 
-void conv_window(float *to, const float *x, int H, int W, int C, int channels, int step, int h0,
-	int rows, int w0, int cols)
+void conv_window(float *to, int pitch, const float *x, int H, int W, int C, int channels, int step,
+	int h0, int rows, int w0, int cols)
 {
 	int from = least(cols, reaches(w0, step, 0));
 	int until = most(from, least(cols, reaches(w0, step, W)));
-	size_t pixel = sizeof(float) * (size_t)channels;
-	bool joined = channels == C && step == 1;
+	size_t pixel = sizeof(float) * (size_t)pitch, copied = sizeof(float) * (size_t)channels;
+	bool joined = channels == C && pitch == C && step == 1;
 	int pieces = joined ? until > from : until - from;
-	size_t bytes = joined ? pixel * (size_t)(until - from) : pixel;
+	size_t bytes = joined ? pixel * (size_t)(until - from) : copied;
 
-	for (int h = h0; h < h0 + rows * step; h += step, to += (ptrdiff_t)cols * channels) {
+	for (int h = h0; h < h0 + rows * step; h += step, to += (ptrdiff_t)cols * pitch) {
 		if (h < 0 || h >= H) {
 			memset(to, 0, pixel * (size_t)cols);
 			continue;
@@ -38,9 +38,11 @@ void conv_window(float *to, const float *x, int H, int W, int C, int channels, i
 		const float *row = x + ((ptrdiff_t)h * W + w0) * C;
 
 		memset(to, 0, pixel * (size_t)from);
-		for (int i = from; i < from + pieces; i++)
-			memcpy(to + (ptrdiff_t)i * channels, row + (ptrdiff_t)i * step * C, bytes);
-		memset(to + (ptrdiff_t)until * channels, 0, pixel * (size_t)(cols - until));
+		for (int i = from; i < from + pieces; i++) {
+			memcpy(to + (ptrdiff_t)i * pitch, row + (ptrdiff_t)i * step * C, bytes);
+			memset(to + (ptrdiff_t)i * pitch + channels, 0, pixel - copied);
+		}
+		memset(to + (ptrdiff_t)until * pitch, 0, pixel * (size_t)(cols - until));
 	}
 }
 

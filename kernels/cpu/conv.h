@@ -115,19 +115,19 @@ struct wino_source wino_input(const struct wino_maps *, enum conv_scale, struct 
 struct wino_source wino_gradient(const struct wino_maps *, enum conv_scale, struct view dy,
 	struct wino_grid);
 struct wino_grid wino_grid(enum conv_scale, struct shape x, struct shape y);
-/* Planes of `channels` channels from `first` of one tile, counted over all images, in a phase;
- * window[side][side][channels] is scratch. */
+/* Planes of `channels` channels from `first` of one tile, counted over all images, in a phase: of
+ * so many in whole vectors, the rest from zeros; window[side][side] of those is scratch. */
 void wino_load(const struct wino_source *, int64_t tile, int phase, int first, int channels,
 	float *planes, ptrdiff_t plane, float *window);
-/* The tile's 4x4 outputs of a phase, as far as they lie inside y, from planes;
- * window[4][4][channels] is scratch. */
+/* The tile's 4x4 outputs of a phase, as far as they lie inside y, from planes of `channels`, in
+ * whole vectors, of which y may have fewer; window[4][4][channels] is scratch. */
 void wino_store(const struct wino_maps *, const struct corr *, struct wino_grid, int64_t tile,
 	int phase, int first, int channels, const float *planes, ptrdiff_t plane, float *window);
 
 /* Copies rows h0, h0 + step, ... and columns w0, w0 + step, ... of the first `channels` of the
- * image x[H][W][C], zero outside it, to the dense `to`. */
-void conv_window(float *to, const float *x, int H, int W, int C, int channels, int step, int h0,
-	int rows, int w0, int cols);
+ * image x[H][W][C], zero outside it, to `to`, whose pixels are `pitch` channels, zeros behind. */
+void conv_window(float *to, int pitch, const float *x, int H, int W, int C, int channels, int step,
+	int h0, int rows, int w0, int cols);
 
 /* Fetches so many rows of so many pixels, of any memory or none: for what is read or written in
  * pieces so short that the processor does not see what comes next.  Inline by force: gcc takes a
@@ -147,6 +147,11 @@ static inline __attribute__((always_inline)) void conv_fetch(const float *from, 
 }
 
 static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
+/* Channels in whole vectors. */
+static inline int whole(const struct tile_set *set, int channels)
+{
+	return ceil_div(channels, set->lanes) * set->lanes;
+}
 static inline int least(int a, int b) { return a < b ? a : b; }
 static inline int most(int a, int b) { return a > b ? a : b; }
 

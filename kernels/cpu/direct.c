@@ -241,8 +241,8 @@ static struct walk walk_strip(const struct direct *d, int n, int images, int p, 
 
 		x = window;
 		for (int i = 0; i < images; i++) {
-			conv_window(window, c->x + (n + i) * image, c->H, c->W, C, C, 1, h,
-				in_rows, -c->left, d->in_cols);
+			conv_window(window, C, c->x + (n + i) * image, c->H, c->W, C, C, 1,
+				h, in_rows, -c->left, d->in_cols);
 			window += (ptrdiff_t)in_rows * d->in_cols * C;
 		}
 		row = (ptrdiff_t)d->in_cols * C;

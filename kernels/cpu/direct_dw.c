@@ -137,7 +137,7 @@ static void sum_unit(const struct direct_dw *d, int unit, int block, float *part
 	ptrdiff_t row = (ptrdiff_t)c->W * c->I;
 
 	if (d->padded) {
-		conv_window(window, image, c->H, c->W, c->I, c->I, 1, h,
+		conv_window(window, c->I, image, c->H, c->W, c->I, c->I, 1, h,
 			(rows - 1) * c->stride + c->K, -c->left, d->in_cols);
 		x = window;
 		row = (ptrdiff_t)d->in_cols * c->I;

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TILE_ROWS = 8, TILE_WIDE = 4 };       /* the largest tile, in rows and vectors */
+/* The largest tile, in rows and vectors, and the longest vector. */
+enum { TILE_ROWS = 8, TILE_WIDE = 4, TILE_LANES = 16 };
 
 /* c[m][n] = (add ? c[m][n] : 0) + sum over j < runs, t < run of
  * a[m][j as + t la] * b[j bs + t lb + n], in this order: a row depends on nothing but its own

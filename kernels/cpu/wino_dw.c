@@ -4,6 +4,7 @@
 #include "kernels/cpu/conv.h"
 
 #include <omp.h>
+#include <string.h>
 
 enum {
 	STRIP_FLOATS = 192 * 1024,           /* the planes of a strip of tiles, of x and dy */
@@ -43,8 +44,7 @@ bool wino_dw_suits(const struct corr_dw *c)
 static struct wino_dw dw_plan(const struct corr_dw *c, struct room *r)
 {
 	struct wino_dw w = { .c = c, .set = tile_best() };
-	int in = least(c->I, BLOCK_IN), out = least(c->O, BLOCK_OUT);
-
+	int in = whole(w.set, least(c->I, BLOCK_IN)), out = whole(w.set, least(c->O, BLOCK_OUT));
 	struct wino_grid grid = wino_grid(c->scale, dw_x(c).s, dw_y(c).s);
 
 	w.maps = wino_maps(w.set, c->scale);
@@ -68,32 +68,33 @@ static struct wino_dw dw_plan(const struct corr_dw *c, struct room *r)
 	return w;
 }
 
+/* Channels of a block, and those that its planes have, in whole vectors. */
+struct block { int i0, in, o0, out, x_wide, y_wide; };
+
 /* part[i][o] += sum over tiles of x[tile][i] dy[tile][o] for one plane of a block. */
-static void plane_product(const struct wino_dw *w, const float *x, int in, const float *dy, int out,
+static void plane_product(const struct wino_dw *w, struct block b, const float *x, const float *dy,
 	int tiles, float *part, bool add)
 {
 	struct panels cut;
 
-	panels_plan(&cut, &(struct room){ 0 }, 0, out);
+	panels_plan(&cut, &(struct room){ 0 }, 0, b.out);
 	for (int panel = 0; panel < cut.count; panel++) {
 		int first = panels_first(&cut, panel), width = panels_width(&cut, panel);
 		struct tile t = {
 			.b = dy + first, .cols = width, .runs = 1, .run = tiles,
-			.la = in, .lb = out, .add = add,
+			.la = b.x_wide, .lb = b.y_wide, .add = add,
 		};
 
-		tile_rows(w->set, &t, width, in, x, 1, part + first, out);
+		tile_rows(w->set, &t, width, b.in, x, 1, part + first, b.y_wide);
 	}
 }
-
-struct block { int i0, in, o0, out; };
 
 static struct block block_of(const struct wino_dw *w, int block)
 {
 	int i0 = block / w->across * BLOCK_IN, o0 = block % w->across * BLOCK_OUT;
 	int in = least(BLOCK_IN, w->c->I - i0), out = least(BLOCK_OUT, w->c->O - o0);
 
-	return (struct block){ i0, in, o0, out };
+	return (struct block){ i0, in, o0, out, whole(w->set, in), whole(w->set, out) };
 }
 
 static void sum_tiles(const struct wino_dw *w, struct block b, int phase, int64_t from,
@@ -106,14 +107,14 @@ static void sum_tiles(const struct wino_dw *w, struct block b, int phase, int64_
 		int tiles = until - at < w->strip ? (int)(until - at) : w->strip;
 
 		for (int s = 0; s < tiles; s++) {
-			float *xs = x + (ptrdiff_t)s * b.in, *dys = dy + (ptrdiff_t)s * b.out;
-
-			wino_load(&w->x, at + s, phase, b.i0, b.in, xs, w->x_plane, window);
-			wino_load(&w->dy, at + s, phase, b.o0, b.out, dys, w->y_plane, window);
+			wino_load(&w->x, at + s, phase, b.i0, b.in, x + (ptrdiff_t)s * b.x_wide,
+				w->x_plane, window);
+			wino_load(&w->dy, at + s, phase, b.o0, b.out,
+				dy + (ptrdiff_t)s * b.y_wide, w->y_plane, window);
 		}
 		for (int p = 0; p < w->planes; p++)
-			plane_product(w, x + p * w->x_plane, b.in, dy + p * w->y_plane, b.out,
-				tiles, part + p * w->part_plane, at > from);
+			plane_product(w, b, x + p * w->x_plane, dy + p * w->y_plane, tiles,
+				part + p * w->part_plane, at > from);
 	}
 }
 
@@ -122,10 +123,19 @@ static void sum_tiles(const struct wino_dw *w, struct block b, int phase, int64_
 static void finish(const struct wino_dw *w, struct block b, int phase, int i, const float *part)
 {
 	const struct corr_dw *c = w->c;
-	float *dw = c->dw + (ptrdiff_t)(b.i0 + i) * c->O + b.o0;
+	ptrdiff_t tap = (ptrdiff_t)c->I * c->O, all = w->planes * w->part_plane;
+	float *dw = c->dw + (ptrdiff_t)(b.i0 + i) * c->O + b.o0, last[9 * BLOCK_OUT];
+	size_t bytes = sizeof(float) * (size_t)b.out;
 
-	w->maps->taps_t(part + (ptrdiff_t)i * b.out, w->part_plane, w->groups,
-		w->planes * w->part_plane, dw, (ptrdiff_t)c->I * c->O, b.out, phase);
+	part += (ptrdiff_t)i * b.y_wide;
+	if (b.out == b.y_wide) {
+		w->maps->taps_t(part, w->part_plane, w->groups, all, dw, tap, b.out, phase);
+		return;
+	}
+	memset(last, 0, sizeof last);
+	for (int k = 0; k < 9 && phase; k++) memcpy(last + k * b.y_wide, dw + k * tap, bytes);
+	w->maps->taps_t(part, w->part_plane, w->groups, all, last, b.y_wide, b.y_wide, phase);
+	for (int k = 0; k < 9; k++) memcpy(dw + k * tap, last + k * b.y_wide, bytes);
 }
 
 /* A block whose tiles are all one group, from beginning to end. */

@@ -32,10 +32,11 @@ bool wino_shape(enum conv_scale scale, int K, int L, int stride, int top, int le
 {
 	struct shape s = tiled(scale, x, y);
 	struct wino_grid g = wino_grid(scale, x, y);
+	int few = least(x.d[3], y.d[3]);
 	int64_t made = (int64_t)g.down * g.across * (scale ? 100 : 36);
 	int64_t plain = (int64_t)s.d[1] * s.d[2] * (scale ? 36 : 9);
 
-	if (K != 3 || L != 3 || stride != 1 || x.d[3] % 16 || y.d[3] % 16) return false;
+	if (K != 3 || L != 3 || stride != 1 || few < 16) return false;
 	if (scale && (top != 1 || left != 1)) return false;
 	if (scale && !(scale == CONV_UP ? is_twice(y, x) : is_twice(x, y))) return false;
 	return 5 * made <= 4 * plain;
@@ -65,7 +66,7 @@ void wino_load(const struct wino_source *s, int64_t tile, int phase, int first, 
 	int across = s->grid.across, per = s->grid.down * across, at = (int)(tile % per);
 	int h = at / across * 4 * s->step - s->top + (s->moves ? phase / 2 : 0);
 	int v = at % across * 4 * s->step - s->left + (s->moves ? phase % 2 : 0);
-	int span = (s->side - 1) * s->step;
+	int span = (s->side - 1) * s->step, wide = whole(tile_best(), channels);
 	const float *image = s->p + tile / per * s->H * s->W * s->C + first;
 	ptrdiff_t pixel = (ptrdiff_t)s->step * s->C, row = pixel * s->W;
 	ptrdiff_t corner = ((ptrdiff_t)h * s->W + v) * s->C;
@@ -73,12 +74,13 @@ void wino_load(const struct wino_source *s, int64_t tile, int phase, int first, 
 	if (at % across < across - 1)        /* what the next tile does not share */
 		conv_fetch(image, corner + s->side * pixel, s->side, row, 4, pixel, channels);
 	else conv_fetch(image, corner - v * s->C + 4 * row, s->side, row, s->side, pixel, channels);
-	if (h >= 0 && v >= 0 && h + span < s->H && v + span < s->W) {
+	if (wide == channels && h >= 0 && v >= 0 && h + span < s->H && v + span < s->W) {
 		s->map(image + corner, pixel, row, planes, plane, channels);
 		return;
 	}
-	conv_window(window, image, s->H, s->W, s->C, channels, s->step, h, s->side, v, s->side);
-	s->map(window, channels, s->side * (ptrdiff_t)channels, planes, plane, channels);
+	conv_window(window, wide, image, s->H, s->W, s->C, channels, s->step, h, s->side, v,
+		s->side);
+	s->map(window, wide, s->side * (ptrdiff_t)wide, planes, plane, wide);
 }
 
 static void end_pixels(const struct corr *c, float *y, int pixels, int first, int channels)
@@ -96,22 +98,23 @@ void wino_store(const struct wino_maps *maps, const struct corr *c, struct wino_
 	int step = c->scale == CONV_UP ? 2 : 1, per = grid.down * grid.across, O = c->t.O;
 	int p = (int)(tile % per) / grid.across * 4, q = (int)(tile % per) % grid.across * 4;
 	int rows = least(4, c->P / step - p), cols = least(4, c->Q / step - q);
+	int here = least(channels, O - first);
 	ptrdiff_t pixel = (ptrdiff_t)step * O, row = pixel * c->Q;
 	ptrdiff_t at = (tile / per * c->P + p * step + phase / 2 * (step - 1)) * c->Q
 		+ q * step + phase % 2 * (step - 1);
 	float *y = c->y + at * O + first;
-	bool whole = rows == 4 && cols == 4, last = q / 4 == grid.across - 1;
+	bool all = rows == 4 && cols == 4 && here == channels, last = q / 4 == grid.across - 1;
 
 	conv_fetch(y, last ? 4 * row - q * pixel : 4 * pixel, 4, row, 4, pixel, channels);
-	if (whole) maps->out(planes, plane, y, pixel, row, channels);
+	if (all) maps->out(planes, plane, y, pixel, row, channels);
 	else maps->out(planes, plane, window, channels, 4 * (ptrdiff_t)channels, channels);
-	for (int i = 0; i < rows && !whole; i++)
+	for (int i = 0; i < rows && !all; i++)
 		for (int j = 0; j < cols; j++)
 			memcpy(y + i * row + j * pixel, window + (4 * i + j) * channels,
-				sizeof(float) * (size_t)channels);
-	int together = pixel == channels ? cols : 1;
+				sizeof(float) * (size_t)here);
+	int together = pixel == here ? cols : 1;
 
 	for (int i = 0; i < rows && c->ends.on; i++)
 		for (int j = 0; j < cols; j += together)
-			end_pixels(c, y + i * row + j * pixel, together, first, channels);
+			end_pixels(c, y + i * row + j * pixel, together, first, here);
 }

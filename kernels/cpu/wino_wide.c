@@ -22,7 +22,7 @@ struct wide {
 	struct wino_source x;
 	int64_t tiles;
 	int group, groups, chunk;            /* tiles of a group, groups and tiles of a chunk */
-	int width;                           /* outputs of the widest panel */
+	int width, deep;                     /* outputs of the widest panel; inputs of a pixel of `in` */
 	ptrdiff_t in_plane, in_phase, out_plane, u_plane, per_thread;
 	float *in;                           /* planes of x of a chunk, phase by phase */
 	float *work;                         /* per thread: taps, planes of taps and of y, window */
@@ -37,10 +37,10 @@ bool wino_wide_suits(const struct corr *c)
 static struct wide wide_plan(const struct corr *c, struct room *r)
 {
 	struct wide w = { .c = c };
-	int I = c->t.C;
 	struct room none = { 0 };
 
 	panels_plan(&w.w, &none, BLOCK, c->t.O);
+	w.deep = whole(w.w.set, c->t.C);
 	w.maps = wino_maps(w.w.set, c->scale);
 	w.planes = w.maps->side * w.maps->side;
 	w.grid = wino_grid(c->scale, corr_x(c).s, corr_y(c).s);
@@ -52,11 +52,11 @@ static struct wide wide_plan(const struct corr *c, struct room *r)
 	w.groups = ceil_div(2 * c->threads, w.w.count);
 	w.chunk = w.group * w.groups;
 	w.width = panels_width(&w.w, 0);
-	w.in_plane = (ptrdiff_t)w.chunk * I + WINO_GAP;
+	w.in_plane = (ptrdiff_t)w.chunk * w.deep + WINO_GAP;
 	w.out_plane = (ptrdiff_t)w.group * w.width + WINO_GAP;
 	w.u_plane = (ptrdiff_t)BLOCK * w.width + WINO_GAP;
 	w.per_thread = 9 * BLOCK * w.width;
-	w.per_thread += w.planes * (w.u_plane + w.out_plane + most(I, w.width));
+	w.per_thread += w.planes * (w.u_plane + w.out_plane + most(w.deep, w.width));
 	w.in_phase = w.planes * w.in_plane;
 	w.in = conv_take(r, (size_t)w.maps->phases * (size_t)w.in_phase);
 	w.work = conv_take(r, (size_t)c->threads * (size_t)w.per_thread);
@@ -97,8 +97,8 @@ static void products(const struct wide *w, int panel, int phase, int tiles, cons
 		for (int p = 0; p < w->planes; p++) {
 			t.b = u + p * w->u_plane;
 			/* the next plane's rows, which lie apart */
-			conv_fetch(in + i0, (p + 1) * w->in_plane, 1, 0, tiles, I, count);
-			tile_rows(w->w.set, &t, width, tiles, in + p * w->in_plane + i0, I,
+			conv_fetch(in + i0, (p + 1) * w->in_plane, 1, 0, tiles, w->deep, count);
+			tile_rows(w->w.set, &t, width, tiles, in + p * w->in_plane + i0, w->deep,
 				out + p * w->out_plane, width);
 		}
 	}
@@ -133,21 +133,21 @@ void wino_wide_run(const struct corr *c, struct room *r)
 	for (int64_t first = 0; first < w.tiles; first += w.chunk) {
 		int tiles = w.tiles - first < w.chunk ? (int)(w.tiles - first) : w.chunk;
 		float *mine = w.work + omp_get_thread_num() * w.per_thread;
-		float *window = mine + w.per_thread - w.planes * most(I, w.width);
+		float *window = mine + w.per_thread - w.planes * most(w.deep, w.width);
 
 #pragma omp for collapse(2)
 		for (int f = 0; f < w.maps->phases; f++)
 			for (int s = 0; s < tiles; s++)
 				wino_load(&w.x, first + s, f, 0, I,
-					w.in + f * w.in_phase + (ptrdiff_t)s * I, w.in_plane,
-					window);
+					w.in + f * w.in_phase + (ptrdiff_t)s * w.deep,
+					w.in_plane, window);
 #pragma omp for schedule(dynamic)
 		for (int i = 0; i < w.w.count * w.groups; i++) {
 			int at = i % w.groups * w.group, some = least(w.group, tiles - at);
 
 			if (some > 0)
 				panel_group(&w, i / w.groups, first + at, some,
-					w.in + (ptrdiff_t)at * I);
+					w.in + (ptrdiff_t)at * w.deep);
 		}
 	}
 }
