@@ -87,7 +87,7 @@ int sentinel_open(struct sentinel *s, const struct phases *p)
 	s->seen = concat(s->t, sum(s->t, state(s, p->at.g, g->total)),
 			 sum(s->t, state(s, p->at.d, d->total)), 3);
 	s->seen = concat(s->t, s->seen, sum(s->t, state(s, p->at.ema, g->total)), 3);
-	val x = leaf(s->t, shape4(p->r.batch, R, R, 3), tape_value(p->g.t, p->g.fake));
+	val x = leaf(s->t, shape4(p->r.batch, R, R, 3), p->pictures);
 	s->seen = concat(s->t, s->seen, variance(s->t, x), 3);
 	add_norms(s, g, p->at.g);
 	s->norms_g = s->norms;
