@@ -22,16 +22,6 @@ enum collapse sentinel_named(const char *word)
 	return COLLAPSE_NONE;
 }
 
-/* A sum is finite only when all its terms are: those that are make no more than 2^64 times 2^128,
- * which a double holds. */
-static bool all_finite(const real *x, size_t n)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < n; i++) sum += (double)x[i];
-	return isfinite(sum);
-}
-
 static double mean(const real *x, int n)
 {
 	double sum = 0;
@@ -42,9 +32,9 @@ static double mean(const real *x, int n)
 
 bool sentinel_finite(const struct gan *s)
 {
-	return all_finite(s->g, s->gp.total) && all_finite(s->d, s->dp.total) &&
-	       all_finite(s->ema, s->gp.total) && all_finite(s->path, 1) &&
-	       all_finite(s->penalty, LEN(s->penalty));
+	return tape_finite(s->g, s->gp.total) && tape_finite(s->d, s->dp.total) &&
+	       tape_finite(s->ema, s->gp.total) && tape_finite(s->path, 1) &&
+	       tape_finite(s->penalty, LEN(s->penalty));
 }
 
 /* A number of the state, or all of a part of it: read in place. */
