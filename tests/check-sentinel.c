@@ -131,7 +131,7 @@ static void check_pictures(const char *backend)
 	double variance = variance_now(&s);
 	must(!phase_path_step(&p) && !phase_d_step(&p) && !phase_r1_step(&p));
 	ok(variance > 0.01 && is_same(variance_now(&s), variance),
-	   "%s: StyleGAN2's pictures have a variance of %.3g, also when the step has ended", backend,
+	   "%s: StyleGAN2's pictures have a variance of %.3g, also after the step", backend,
 	   variance);
 	sentinel_close(&s);
 	phase_close(&p);

@@ -20,8 +20,8 @@ static double trace(int d, const double *cov)
 	return sum;
 }
 
-/* The share of the trace by which a factor's may be off: rounding to float stays far below, negative
- * eigenvalues do not. */
+/* The share of the trace by which a factor's may be off: rounding to float stays far below,
+ * negative eigenvalues do not. */
 #define NEGATIVE 0x1p-10
 
 static double square(const double *x, size_t n)

@@ -12,8 +12,8 @@ struct frechet {
 int frechet_distance(struct frechet *, int d, const double *mean_a, double *cov_a,
 	const double *mean_b, double *cov_b);
 
-/* f[d][rank] with cov = f f^T, without the directions that are rounding; cov is destroyed.  Owned by
- * the caller; NULL after fail(), as above. */
+/* f[d][rank] with cov = f f^T, without the directions that are rounding; cov is destroyed.  Owned
+ * by the caller; NULL after fail(), as above. */
 double *frechet_factor(int d, double *cov, int *rank);
 
 #endif
