@@ -142,12 +142,35 @@ static void check(const float *x, const float *queries, enum knn_metric metric)
 	free(f);
 }
 
+/* Rows of two opposite directions, whose mean has none. */
+static void check_opposite(int n)
+{
+	float *x = mem_new((size_t)n * WIDTH, sizeof *x);
+	struct found *f = mem_new(2, sizeof *f);
+	struct knn_set base = knn_rows("base", x, n, WIDTH);
+	struct cells c;
+
+	for (int i = 0; i < n; i++) x[i * WIDTH] = i % 2 ? 1 : -1;
+	must(!knn_measure(&base, KNN_COSINE));
+	struct knn job = job_of(&base, &base, KNN_COSINE, f);
+	must(!knn_search(&job, 0, n));
+	ok(!cells_open(&c, &base, KNN_COSINE, K), "%d opposite rows", n);
+	search(&c, &base, 1, 0, f + 1);
+	ok(same(f, f + 1), "%d opposite rows: the exact neighbours", n);
+	cells_close(&c);
+	free(base.norm);
+	free(x);
+	free(f);
+}
+
 int main(void)
 {
 	float *x = rows(N, 1), *queries = rows(M, 2);
 
 	par_set_threads(2);
 	for (int metric = 0; metric < 3; metric++) check(x, queries, (enum knn_metric)metric);
+	check_opposite(2 * K + 2);
+	check_opposite(6000);
 	free(x);
 	free(queries);
 	return done_testing();

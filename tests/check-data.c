@@ -219,6 +219,19 @@ static void check_classes(double temperature)
 	data_close(&d);
 }
 
+/* Powers of all shares below the smallest number there is. */
+static void check_cold(void)
+{
+	struct data d = open_data(false, false);
+	struct rng r = rng_at(1, 2);
+	int first = 0;
+
+	must(!data_by_class(&d, NULL, 1e-4));
+	for (int i = 0; i < 1000; i++) first += balance_draw(&d.classes, &r) == 0;
+	ok(first == 1000, "at a temperature near 0 all are of the largest class");
+	data_close(&d);
+}
+
 static void check_class_rows(void)
 {
 	struct data d = open_data(false, false);
@@ -338,6 +351,7 @@ int main(void)
 	check_classes(1);
 	check_classes(2);
 	check_classes(0);
+	check_cold();
 	check_class_rows();
 	check_labels();
 	check_levels();

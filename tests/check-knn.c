@@ -119,6 +119,29 @@ static int64_t check(const float *x, const float *queries, enum knn_metric metri
 	return e.again;
 }
 
+/* Ranges of a set, of fewer rows than k, some more, and all: what was found among their own rows
+ * first is kept beside the others. */
+static void check_ranges(const float *x)
+{
+	enum { FEW = 300 };
+	static const int sizes[] = { 1, 7, K - 1, K, K + 1, K + 2, 99 };
+	struct found *f = mem_new(2, sizeof *f);
+	struct knn_set base = knn_rows("base", x, FEW, WIDTH);
+	struct knn job = { .base = &base, .query = &base, .metric = KNN_L2, .k = K,
+		.others = true, .take = take, .ctx = f };
+
+	must(!knn_measure(&base, KNN_L2) && !knn_search(&job, 0, FEW));
+	job.ctx = f + 1;
+	for (size_t i = 0; i < LEN(sizes); i++) {
+		memset(f + 1, 0, sizeof *f);
+		for (int at = 0, n = sizes[i]; at < FEW; at += n)
+			must(!knn_search(&job, at, FEW - at < n ? FEW : at + n));
+		ok(!memcmp(f, f + 1, sizeof *f), "%d rows at a time find the same", sizes[i]);
+	}
+	free(base.norm);
+	free(f);
+}
+
 int main(void)
 {
 	float *x = rows(N, 1), *queries = rows(M, 2);
@@ -126,6 +149,7 @@ int main(void)
 
 	again += check(x, queries, KNN_L2, "l2");
 	again += check(x, queries, KNN_IP, "ip");
+	check_ranges(x);
 	ok(again > 0, "some guesses were wrong");
 	free(x);
 	free(queries);

@@ -101,6 +101,44 @@ static void check_networks(void)
 	ok(sentinel_judge(&v) == COLLAPSE_NOT_FINITE, "a weight that is not finite is found");
 }
 
+static double variance_now(struct sentinel *s)
+{
+	struct vitals v;
+
+	must(!sentinel_read(s, &v));
+	return v.variance;
+}
+
+/* The generator's pictures are judged, though other phases run after it in the same arena. */
+static void check_pictures(const char *backend)
+{
+	struct model c = { .backbone = STYLEGAN2, .stylegan2 = stylegan2_default() };
+	struct gan g;
+	struct phases p;
+	struct sentinel s;
+	struct recipe r = { .batch = 4, .accumulate = 1, .d_steps = 1,
+			    .g = { 1e-3, 0, 0.99, 1e-8 }, .d = { 1e-3, 0, 0.99, 1e-8 },
+			    .style = { .r1 = 1, .r1_every = 1, .path = 2, .path_every = 1 } };
+	struct backend *b = backend_new(backend, 1);
+
+	c.resolution = 32, c.instance_cond = false;
+	c.stylegan2.channel_base = 64, c.stylegan2.channel_max = 16;
+	must(!gan_new(&g, &c, 5) && !phase_open(&p, &g, &r, b) && !sentinel_open(&s, &p));
+	fill(p.in.x, 4 * 32 * 32 * 3, 1);
+	fill(p.in.z, 4 * 512, 2);
+	data_style(&(struct data){ .seed = 3 }, 0, &p, true);
+	must(!phase_g_step(&p));
+	double variance = variance_now(&s);
+	must(!phase_path_step(&p) && !phase_d_step(&p) && !phase_r1_step(&p));
+	ok(variance > 0.01 && is_same(variance_now(&s), variance),
+	   "%s: StyleGAN2's pictures have a variance of %.3g, also after the step", backend,
+	   variance);
+	sentinel_close(&s);
+	phase_close(&p);
+	gan_free(&g);
+	backend_free(b);
+}
+
 /* A penalty that is not finite is that of the state gone back from, not of the one gone back to,
  * which a step without regularisers follows. */
 static void check_return(const char *backend)
@@ -147,8 +185,10 @@ int main(void)
 	check_bounds();
 	check_words();
 	check_networks();
+	check_pictures("cpu");
 	check_return("cpu");
 	use_library();
+	check_pictures("cuda-f32");
 	check_return("cuda-f32");
 	return done_testing();
 }

@@ -125,6 +125,17 @@ static void check_frechet_given(const char *id)
 	for (int i = 0; i < 5; i++) free(p[i]);
 }
 
+/* Eigenvalues 3, -1 and 1. */
+static void check_negative(void)
+{
+	double cov[9] = { 1, 2, 0, 2, 1, 0, 0, 0, 1 };
+	double unit[9] = { 1, 0, 0, 0, 1, 0, 0, 0, 1 }, mean[3] = { 0 };
+	struct frechet f;
+
+	ok(frechet_distance(&f, 3, mean, unit, mean, cov) && strstr(why(), "negative eigenvalues"),
+	   "a covariance that is none: %s", why());
+}
+
 static void check_frechet(void)
 {
 	static const char *const given[] = { "isotropic", "diagonal", "rank_one", "zero_cov",
@@ -138,6 +149,7 @@ static void check_frechet(void)
 		    strncmp(golden.t[i].name, "frechet.set_", 12))
 			check_frechet_case(golden.t[i].name);
 	for (size_t i = 0; i < LEN(given); i++) check_frechet_given(given[i]);
+	check_negative();
 	must(!moments_open(&m, 1));
 	moments_add(&m, &(float){ 3 }, 1);
 	ok(moments_end(&m, one, one + 1), "one row has no covariance: %s", why());

@@ -60,6 +60,17 @@ at_most_600()
 }
 ok "no source file has more than 600 lines" at_most_600
 
+# With a tab to each eighth column.
+at_most_100_columns()
+{
+	local bad=0 f
+	for f in $sources $(find kernels -name '*.cu'); do
+		expand "$f" | awk -v f="$f" 'length($0) > 100 { print f ":" NR; bad = 1 } END { exit bad }' >&2 || bad=1
+	done
+	return $bad
+}
+ok "no line of C has more than 100 columns" at_most_100_columns
+
 no_marks()
 {
 	! grep -nE '\b(TODO|FIXME|XXX|HACK)\b' $sources >&2

@@ -57,8 +57,8 @@ static struct pack make_pack_weights(int precision, struct data from, struct sha
 	return p;
 }
 
-/* With a scale: 4x4 taps two pixels apart; or in phases, where the large image is c or b of CONV_DW,
- * 2x2 in each. */
+/* With a scale: 4x4 taps two pixels apart; or in phases, where the large image is c or b of
+ * CONV_DW, 2x2 in each. */
 static void make_scale(struct gemm *g, const struct product *p)
 {
 	int dx = p->kind == CONV_DX;

@@ -233,7 +233,8 @@ static void check_output(const struct opt *o, char **operand, int operands, cons
 	for (int i = 0; i < count; i++) {
 		const char *other = text_of(&opts[i]);
 		if (&opts[i] == o || !other) continue;
-		if (standard ? opts[i].kind == OPT_OUT && !strcmp(other, "-") : same_file(out, other))
+		if (standard ? opts[i].kind == OPT_OUT && !strcmp(other, "-")
+			     : same_file(out, other))
 			misuse("--%s: found %s, which is --%s", o->name, out, opts[i].name);
 	}
 }

@@ -32,13 +32,18 @@ static void sort_rows(struct balance *c, const uint32_t *label, size_t n)
 	free(at);
 }
 
-/* Powers of shares, not of counts, which could overflow. */
-static void share_out(struct balance *c, size_t n)
+/* Powers of counts by the largest: they cannot overflow, nor all vanish. */
+static void share_out(struct balance *c)
 {
+	uint32_t largest = 0;
 	double sum = 0;
 
 	for (int k = 0; k < c->count; k++) {
-		double p = (double)(c->start[k + 1] - c->start[k]) / (double)n;
+		uint32_t rows = c->start[k + 1] - c->start[k];
+		largest = rows > largest ? rows : largest;
+	}
+	for (int k = 0; k < c->count; k++) {
+		double p = (double)(c->start[k + 1] - c->start[k]) / (double)largest;
 		sum += p > 0 ? (c->temperature > 0 ? pow(p, 1 / c->temperature) : 1) : 0;
 		c->upto[k] = sum;
 	}
@@ -59,7 +64,7 @@ int balance_open(struct balance *c, const char *name, const uint32_t *label, siz
 		return -1;
 	}
 	sort_rows(c, label, n);
-	share_out(c, n);
+	share_out(c);
 	return 0;
 }
 

@@ -38,7 +38,7 @@ static void count(struct budget *m, const struct gan *g, struct phases *p)
 		.optimiser = both * (p->r.accumulate > 1 ? 3 : 2),
 		.activations = n.activations,
 		.workspace = n.workspace,
-		.other = n.inputs + (g_tensor > d_tensor ? g_tensor : d_tensor),
+		.other = n.batches + (g_tensor > d_tensor ? g_tensor : d_tensor),
 		.work = (int64_t)phase_work(p),
 	};
 }

@@ -41,6 +41,14 @@ static int build(struct phases *p)
 struct room { real **at; size_t n; };
 enum { ROOMS = 10 + STYLEGAN2_PLANES };
 
+/* Numbers of a batch of pictures. */
+static size_t picture_count(const struct phases *p)
+{
+	size_t side = (size_t)p->s->c.resolution;
+
+	return (size_t)p->r.batch * side * side * 3;
+}
+
 static void list_style_rooms(struct phases *p, struct room *room)
 {
 	const struct stylegan2 *c = &p->s->c.stylegan2;
@@ -61,7 +69,7 @@ static void list_rooms(struct phases *p, struct room room[ROOMS])
 	size_t feature = c->instance_cond ? n * (size_t)c->features : 0;
 	const struct room all[] = {
 		{ &p->in.z, n * (size_t)model_dim_z(c) },
-		{ &p->in.x, n * 3 * (size_t)c->resolution * (size_t)c->resolution },
+		{ &p->in.x, picture_count(p) },
 		{ &p->in.y, label },   { &p->in.xy, label },
 		{ &p->in.f, feature }, { &p->in.xf, feature },
 		{ &p->scores, 2 * n },
@@ -114,7 +122,8 @@ static int reserve_inputs(struct phases *p)
 	       diffaug_reserve(&p->r1.aug) ? -1 : 0;
 }
 
-/* Sums of gradients and what the steps tell. */
+/* Sums of gradients, what the steps tell and, as phases after G's use the same arena, its pictures.
+ */
 static int reserve_results(struct phases *p)
 {
 	if (p->r.accumulate > 1 && (!(p->d.sum = p->r1.sum = sums(p, &p->s->dp)) ||
@@ -122,6 +131,8 @@ static int reserve_results(struct phases *p)
 		return -1;
 	if (!(p->told = backend_take(p->b, told_count(p) * sizeof(real))))
 		return fail("no memory for scores");
+	if (!(p->pictures = backend_take(p->b, picture_count(p) * sizeof(real))))
+		return fail("no memory for pictures");
 	begin_told(p);
 	return 0;
 }
@@ -272,17 +283,18 @@ double phase_step_work(const struct phases *p)
 
 struct phase_bytes phase_bytes(struct phases *p)
 {
-	struct phase_bytes n = { .activations = arena_bytes(p) };
+	struct phase_bytes n = { .activations = arena_bytes(p),
+				 .batches = picture_count(p) * sizeof(real) };
 	struct room room[ROOMS];
 
 	for (int i = 0; i < PHASES; i++) {
 		struct phase *f = &p->each[i];
 		if (!f->t) continue;
 		n.workspace = larger(n.workspace, tape_scratch_bytes(f->t));
-		n.inputs += diffaug_bytes(&f->aug);
+		n.batches += diffaug_bytes(&f->aug);
 	}
 	list_rooms(p, room);
-	for (int i = 0; i < ROOMS; i++) n.inputs += room[i].n * sizeof(real);
+	for (int i = 0; i < ROOMS; i++) n.batches += room[i].n * sizeof(real);
 	return n;
 }
 
@@ -305,6 +317,7 @@ void phase_close(struct phases *p)
 		backend_give(p->b, p->d.sum);
 		backend_give(p->b, p->g.sum);
 		backend_give(p->b, p->told);
+		backend_give(p->b, p->pictures);
 		backend_give(p->b, p->arena);
 		unsettle(p);
 	}
@@ -373,6 +386,7 @@ static int run(struct phases *p, struct phase *f)
 
 	if (tape_run(f->t)) return -1;
 	if (f == &p->d) tape_copy(f->t, f->score, p->told);
+	if (f == &p->g) tape_copy(f->t, f->fake, p->pictures);
 	tape_copy(f->t, f->loss, p->told + 2 * p->r.batch + i);
 	if (!p->b->take) {
 		read_told(p);

@@ -77,6 +77,7 @@ struct phases {
 	const real **grads;
 	real *arena;                         /* of both programs */
 	real *told;                          /* what they tell, where the ops compute */
+	real *pictures;                      /* [batch][R][R][3]: G's last, there, too */
 	real *scores;                        /* of the last batches, as all below: see phase_tell */
 	double d_real, d_fake;               /* both parts of its loss, of the last batch told of */
 	bool lost;                           /* a loss was not finite */
@@ -96,7 +97,7 @@ double phase_work(const struct phases *);
 double phase_step_work(const struct phases *);
 
 /* What a step takes beside weights and optimiser. */
-struct phase_bytes { size_t activations, workspace, inputs; };
+struct phase_bytes { size_t activations, workspace, batches; };
 struct phase_bytes phase_bytes(struct phases *);
 void phase_close(struct phases *);           /* accepts a zeroed struct */
 /* the gan's state is another: forgets a step half done */

@@ -106,11 +106,8 @@ int sampler_run(struct sampler *p)
 bool sampler_finite(const struct sampler *p, int i)
 {
 	size_t n = (size_t)p->side * (size_t)p->side * 3;
-	const real *x = p->pixels + (size_t)i * n;
 
-	for (size_t k = 0; k < n; k++)
-		if (!isfinite(x[k])) return false;
-	return true;
+	return tape_finite(p->pixels + (size_t)i * n, n);
 }
 
 void sampler_rgb(const struct sampler *p, int i, uint8_t *rgb)

@@ -22,16 +22,6 @@ enum collapse sentinel_named(const char *word)
 	return COLLAPSE_NONE;
 }
 
-/* A sum is finite only when all its terms are: those that are make no more than 2^64 times 2^128,
- * which a double holds. */
-static bool all_finite(const real *x, size_t n)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < n; i++) sum += (double)x[i];
-	return isfinite(sum);
-}
-
 static double mean(const real *x, int n)
 {
 	double sum = 0;
@@ -42,9 +32,9 @@ static double mean(const real *x, int n)
 
 bool sentinel_finite(const struct gan *s)
 {
-	return all_finite(s->g, s->gp.total) && all_finite(s->d, s->dp.total) &&
-	       all_finite(s->ema, s->gp.total) && all_finite(s->path, 1) &&
-	       all_finite(s->penalty, LEN(s->penalty));
+	return tape_finite(s->g, s->gp.total) && tape_finite(s->d, s->dp.total) &&
+	       tape_finite(s->ema, s->gp.total) && tape_finite(s->path, 1) &&
+	       tape_finite(s->penalty, LEN(s->penalty));
 }
 
 /* A number of the state, or all of a part of it: read in place. */
@@ -87,7 +77,7 @@ int sentinel_open(struct sentinel *s, const struct phases *p)
 	s->seen = concat(s->t, sum(s->t, state(s, p->at.g, g->total)),
 			 sum(s->t, state(s, p->at.d, d->total)), 3);
 	s->seen = concat(s->t, s->seen, sum(s->t, state(s, p->at.ema, g->total)), 3);
-	val x = leaf(s->t, shape4(p->r.batch, R, R, 3), tape_value(p->g.t, p->g.fake));
+	val x = leaf(s->t, shape4(p->r.batch, R, R, 3), p->pictures);
 	s->seen = concat(s->t, s->seen, variance(s->t, x), 3);
 	add_norms(s, g, p->at.g);
 	s->norms_g = s->norms;

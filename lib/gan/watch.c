@@ -74,6 +74,10 @@ static int open_score(struct watch *w)
 	if (features_open(&real_, path)) return -1;
 	int d = real_.info.width;
 	float *row = mem_new((size_t)d, sizeof *row);
+	if (real_.info.count < 2) {
+		fail("%s: %" PRId64 " rows, expected at least two", path, real_.info.count);
+		goto end;
+	}
 	if (nets_again(&w->net, path, &real_.info, NULL)) goto end;
 	if (moments_open(&m, d)) goto end;
 	for (int64_t i = 0; i < real_.info.count; i++) {
@@ -122,6 +126,8 @@ static int open_instances(struct watch *w)
 	const struct rows *trained = &w->plan.data->features;
 
 	if (features_open(&w->instances, path)) return -1;
+	if (w->instances.info.count < 1)
+		return fail("%s: no instances, expected at least one", path);
 	if (w->s->c.instance_cond &&
 	    features_alike(path, &w->instances.info, rows_path(trained), &trained->info))
 		return -1;
@@ -140,9 +146,9 @@ int watch_open(struct watch *w, const struct phases *p, const struct watch_plan 
 		goto fail;
 	if ((shown || plan->score) && sampler_open(&w->sampler, s, TRAIL_PICTURES, NULL, p->b))
 		goto fail;
+	if (plan->score && open_score(w)) goto fail;
 	if (trail_open(&w->trail, &plan->trail, watch_fresh(w))) goto fail;
 	if (watch_fresh(w) ? trail_rewind(&w->trail, 0, 0, "") : watch_rewind(w)) goto fail;
-	if (plan->score && open_score(w)) goto fail;
 	return 0;
 fail:
 	watch_close(w);

@@ -53,19 +53,25 @@ static void keep_centres(struct cells *c, const bool *keep)
 	c->centres.count = kept;
 }
 
-/* A mean of rows of unit length can be zero, which has no direction. */
+/* A mean of rows of unit length can be zero, which has no direction.  Where all are, one cell has
+ * all rows, whatever its centre is. */
 static int measure_centres(struct cells *c)
 {
 	size_t width = (size_t)c->base->width;
 	bool *keep = mem_new((size_t)c->centres.count, sizeof *keep);
+	int bad = 0;
 
 	for (int64_t i = 0; i < c->centres.count; i++)
 		keep[i] = c->metric != KNN_COSINE || !is_zero(c->x + (size_t)i * width, width);
 	keep_centres(c, keep);
 	free(keep);
+	if (!c->centres.count) {
+		c->centres.count = 1;
+		bad = c->base->fetch(c->base, 0, 1, c->x);
+	}
 	free(c->centres.norm);
 	c->centres = knn_rows("centres of cells", c->x, c->centres.count, c->base->width);
-	return knn_measure(&c->centres, c->metric);
+	return bad ? -1 : knn_measure(&c->centres, c->metric);
 }
 
 static int make_centres(struct cells *c, int count)

@@ -20,12 +20,24 @@ static double trace(int d, const double *cov)
 	return sum;
 }
 
+/* The share of the trace by which a factor's may be off: rounding to float stays far below,
+ * negative eigenvalues do not. */
+#define NEGATIVE 0x1p-10
+
+static double square(const double *x, size_t n)
+{
+	double sum = 0;
+	for (size_t i = 0; i < n; i++) sum += x[i] * x[i];
+	return sum;
+}
+
 /* Row p[i] of f is column i of the factor U of the permuted matrix, which is zero below its
  * diagonal. */
 double *frechet_factor(int d, double *cov, int *rank)
 {
 	size_t w = (size_t)d;
-	double largest = 0, *f = mem_big(w * w, sizeof *f, "a factor of a covariance");
+	double all = trace(d, cov), largest = 0;
+	double *f = mem_big(w * w, sizeof *f, "a factor of a covariance");
 	int *p = mem_new(w, sizeof *p);
 
 	for (size_t i = 0; i < w; i++) largest = fmax(largest, cov[i * w + i]);
@@ -44,7 +56,10 @@ double *frechet_factor(int d, double *cov, int *rank)
 		memset(row + n, 0, (r - n) * sizeof *row);
 	}
 	free(p);
-	return f;
+	if (!f || fabs(square(f, w * (size_t)*rank) - all) <= NEGATIVE * fabs(all)) return f;
+	fail("a covariance of %d columns has negative eigenvalues, expected none", d);
+	free(f);
+	return NULL;
 }
 
 struct cross { int d, m, n; const double *a, *b; double *c; };

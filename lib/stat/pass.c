@@ -222,8 +222,8 @@ static float most_of(const struct near_row *x, const struct quant *y, int j, int
 		y->bias[j];
 }
 
-/* A list that is still empty takes all: a floor for it are the k likely ones of the tile, which
- * will come again. */
+/* A list without a bar takes all: a floor for one that is empty are the k likely ones of the tile,
+ * which will come again. */
 static int find_floor(struct pass *p, struct bench *b, int i, const int32_t *products)
 {
 	struct shortlist *l = list_of(p, p->row_first + i);
@@ -231,7 +231,7 @@ static int find_floor(struct pass *p, struct bench *b, int i, const int32_t *pro
 	int k = l->k + p->job->others;
 	double likely = -INFINITY;
 
-	if (shortlist_bar(l) != -INFINITY || p->tile_n < k) return 0;
+	if (l->n || shortlist_bar(l) != -INFINITY || p->tile_n < k) return 0;
 	for (int j = 0; j < p->tile_n; j++) {
 		b->scratch[j] = (double)most_of(&x, &p->tile, j, products[j]);
 		likely = b->scratch[j] > likely ? b->scratch[j] : likely;

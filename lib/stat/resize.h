@@ -14,7 +14,8 @@ enum filter {
 	TF_LINEAR,
 };
 
-/* Pillow's 8-bit resize of interleaved images of 1 to 4 channels, bit-exact; to is
+/* Pillow's 8-bit resize of interleaved images of 1 to 4 channels, bit-exact with versions before
+ * 13, which begins with the rows of pictures that lose more height than width; to is
  * [h1][w1][channels]. */
 void resize_u8(const uint8_t *from, int h0, int w0, uint8_t *to, int h1, int w1, int channels,
 	enum filter);

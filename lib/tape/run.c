@@ -124,16 +124,24 @@ static bool all_finite_bf16(struct backend *b, struct view v)
 	return finite;
 }
 
+bool tape_finite(const real *x, size_t n)
+{
+	bool finite = true;
+
+	for (size_t i = 0; i < n; i++) finite &= isfinite(x[i]) != 0;
+	return finite;
+}
+
 static bool all_finite(struct backend *b, struct view v)
 {
 	if (v.bf16) return all_finite_bf16(b, v);
+	if (!b->take) return tape_finite(v.p, shape_count(v.s));
 	size_t n = shape_count(v.s);
-	real *here = b->take ? mem_new(n, sizeof *here) : v.p;   /* a device's values come here */
-	bool finite = true;
+	real *here = mem_new(n, sizeof *here);           /* a device's values come here */
 
-	if (b->take) backend_get(b, here, v.p, n * sizeof *here);
-	for (size_t i = 0; i < n && finite; i++) finite = isfinite(here[i]);
-	if (b->take) free(here);
+	backend_get(b, here, v.p, n * sizeof *here);
+	bool finite = tape_finite(here, n);
+	free(here);
 	return finite;
 }
 

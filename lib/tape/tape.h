@@ -146,6 +146,7 @@ size_t tape_sum_bytes(const struct tape *);       /* what all values would take 
 int64_t tape_multiply_adds(const struct tape *);  /* of all products and convolutions in one run */
 /* Bytes that the steps of one run read and write, each view once, and scratch once either way. */
 double tape_traffic(const struct tape *);
+bool tape_finite(const real *, size_t n);    /* all of them? */
 /* after tape_run_checked: first instruction with a non-finite result, or -1 */
 val tape_first_bad(const struct tape *);
 /* one by one, remembering the first non-finite value */

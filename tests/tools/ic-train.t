@@ -172,6 +172,12 @@ fails_with "made from images" "features of other images" ic-train a.mdb b.feats.
 fails_with "made from images" "neighbours of other images" ic-train a.mdb a.feats.mdb b.near.mdb -o x.st --steps 1
 fails_with "holds features" "features in place of images" ic-train a.feats.mdb -o x.st --steps 1
 fails_with "no labels" "--class without labels" eval 'shapes 9 | ic-pack --size 32 - -o l.mdb && ic-train l.mdb --class -o x.st --steps 1'
+ok "a store without rows" eval 'ic-store dump a.feats.mdb | grep "^#" | ic-store load -o none.mdb'
+fails_with "none.mdb: no instances, expected at least one" "no instances to show" \
+	ic-train $A -o x.st $small --steps 1 --instances none.mdb --pictures none.pam
+fails_with "none.mdb: 0 rows, expected at least two" "nor any to measure to" \
+	ic-train $A -o x.st $small --steps 1 --score none.mdb --log none.jsonl
+check_same "which leave no log and no pictures" "ls none.*" "echo none.mdb"
 fails_with "m.mdb: images of 48 pixels, expected a side of 32, 64, 128 or 256" "images of another side" eval 'shapes 9 | ic-pack --size 48 - -o m.mdb && ic-train m.mdb -o x.st --steps 1'
 exits 2 "no output" ic-train $A --steps 1
 exits 2 "no end" ic-train $A -o x.st
