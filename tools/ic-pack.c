@@ -59,7 +59,7 @@ struct pack {
 	uint8_t *pixels;                     /* [BATCH][size][size][3] */
 	struct image whole[BATCH_WHOLE];     /* instead, with --size 0 */
 	char *reason[BATCH];                 /* why a picture of the batch is bad, or NULL */
-	bool fatal[BATCH];                   /* it is not: the machine can open no more files */
+	bool fatal[BATCH];                   /* it is not: the machine lacks memory, or open files */
 };
 
 /* Chosen picture i: all of them, or `total` at even distances. */
@@ -90,7 +90,7 @@ static void pack_one(void *context, int64_t i, int worker)
 	p->reason[i] = NULL;
 	errno = 0;
 	if (sources_decode(&p->from, chosen(p, p->done + i), &m, alpha, orient)) {
-		p->fatal[i] = errno == EMFILE || errno == ENFILE;
+		p->fatal[i] = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
 		p->reason[i] = mem_text("%s", why());
 		return;
 	}

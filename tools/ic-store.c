@@ -82,7 +82,7 @@ static int list_tensors(const char *path)
 
 	if (weights_open_script(&t, path)) return -1;
 	for (int i = 0; i < t.n_meta; i++) {
-		char *meta = mem_text("%s=%.8000s", t.meta[i].name, t.meta[i].value);
+		char *meta = mem_text("%s=%s", t.meta[i].name, t.meta[i].value);
 		list_line(path, "__metadata__", "", 0, NULL, NULL, meta);
 		free(meta);
 	}
@@ -121,7 +121,8 @@ static int64_t list(int n, char **files)
 {
 	for (int i = 0; i < n; i++) {
 		int tensors = is_tensors(files[i]);
-		if (tensors < 0 || (tensors ? list_tensors : list_rows)(files[i])) return -1;
+		if (stop_check() || tensors < 0 || (tensors ? list_tensors : list_rows)(files[i]))
+			return -1;
 	}
 	return n;
 }

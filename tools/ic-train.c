@@ -434,7 +434,7 @@ static int whole_run(struct train *r, int64_t *images)
 
 static int run(char **operand, int n, const char *part, int64_t *images)
 {
-	struct data d;
+	struct data d = { .n = 0 };
 	struct gan g = { 0 };
 	struct phases p = { 0 };
 	struct budget m = { 0 };

@@ -121,6 +121,16 @@ fails_with "run.safetensors: found a checkpoint, expected --net" "all nets of a 
 ok "one net of a checkpoint" ic-store export --net G_ema run.safetensors -o g.safetensors
 ok "without its prefix, with its data" test "$(ic-store ls g.safetensors | awk 'END { print $2, $3, $4 }') $(tail -c 3 g.safetensors)" = \
 	"w U8 3 xyz"
+quotes()                # nothing but an entry of metadata that is N quotes
+{
+	local head n
+	head='{"__metadata__":{"long":"'$(printf '\\"%.0s' $(seq $1))'"}}'
+	n=${#head}
+	printf "\\x$(printf %x $((n % 256)))\\x$(printf %x $((n / 256)))\0\0\0\0\0\0%s" "$head"
+}
+quotes 9000 >long.safetensors
+ok "metadata is listed whole" test "$(ic-store ls long.safetensors | tail -n 1 | tr -dc '"' | wc -c)" = 9000
+ok "as JSON too" test "$(ic-store ls --json long.safetensors | grep -o 'u0022' | wc -l)" = 9000
 
 # Pictures
 {
