@@ -21,6 +21,14 @@ says() { grep -qF -- "$1" said; }
 
 # Sources
 
+mkdir loop
+cp "$golden"/p_pillow.png loop
+ln -s .. loop/up
+ln -s ../loop flat/loop
+fails_with "flat/loop/up/flat: a link to a folder" "a folder that a link leads back to" ic-pack flat -o loop.mdb
+fails_with "loop/up/loop: a link to a folder" "or that is named with a slash" ic-pack loop/ -o loop.mdb
+rm -r loop flat/loop
+
 packs "a folder" ic-pack pictures -o tree.mdb --size 16
 ok "the count is announced" says "15 pictures, 0.0 MB at 16 x 16"
 ok "classes are sub-folders in byte order, nested folders belong to the first" \
