@@ -206,6 +206,11 @@ mv late.png away.png
 fails_with "late.png" "ended by a bad picture" ic-pack --list many.txt -o again.mdb --strict
 ok "an unfinished store stays" test -f again.mdb.part
 mv away.png late.png
+first=$(head -n 1 many.txt | cut -f 1)
+cp "$first" first
+cp flat/p_pillow.png "$first"
+fails_with "again.mdb.part: left by a command on other rows" "not with another first picture" ic-pack --list many.txt -o again.mdb
+cp first "$first"
 packs "is taken up" ic-pack --list many.txt -o again.mdb
 ok "says so" says "packed already; going on"
 ok "and is the same file" cmp whole.mdb again.mdb
