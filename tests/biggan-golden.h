@@ -252,8 +252,8 @@ static void check_eval(struct golden *g, struct gan *s, struct backend *b, const
 	fill_cond(g, step, y, c->instance_cond ? f : NULL);
 	val vy = c->class_cond ? leaf(t, shape4(n, 1, 1, 1), y) : -1;
 	val vf = c->instance_cond ? leaf(t, shape4(n, 1, 1, c->features), f) : -1;
-	val fake = biggan_g(&gs, &c->biggan, leaf(t, shape4(n, 1, 1, model_dim_z(c)), z), vy, vf), sr = -1,
-	    sf = -1;
+	val vz = leaf(t, shape4(n, 1, 1, model_dim_z(c)), z), sr = -1, sf = -1;
+	val fake = biggan_g(&gs, &c->biggan, vz, vy, vf);
 	keep(t, fake);
 	if (scores) {
 		fill_images(g, step, x);

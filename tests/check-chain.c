@@ -56,7 +56,8 @@ static struct shape thinned(struct rng *r, struct shape s)
 {
 	static const int usual[] = { 0, 15, 7, 14, 6, 1 };   /* bit k: dimension k is made 1 */
 	bool long_rows = s.d[0] < 4 && s.d[1] == 16 && s.d[2] == 16;
-	int mask = long_rows && choose(r, 4) ? 1 : choose(r, 4) ? usual[choose(r, 6)] : choose(r, 16);
+	int mask = long_rows && choose(r, 4) ? 1
+		: choose(r, 4) ? usual[choose(r, 6)] : choose(r, 16);
 
 	for (int k = 0; k < 4; k++)
 		if (mask >> k & 1) s.d[k] = 1;

@@ -258,8 +258,8 @@ static void check_halves(void)
 	ok(f16_to_f32(1) == 0x1p-24f && f16_to_f32(0x3555) == 0.333251953125f, "known values");
 }
 
-/* The digits of an escape are hexadecimal, in either case; a control character is no digit, though it
- * has the low bits of one. */
+/* The digits of an escape are hexadecimal, in either case; a control character is no digit, though
+ * it has the low bits of one. */
 static void check_escapes(void)
 {
 	static const struct { const char *json, *want; } cases[] = {

@@ -18,7 +18,8 @@ void host_grid_done(void);
 int host_drawn(int n);                       /* a number below n */
 void host_broken(const char *what);          /* says so and ends the program */
 bool host_recording(void);                   /* launches are kept for later, not done */
-void host_gather(void);                      /* until all threads of the block are here; no barrier */
+/* Until all threads of the block are here; no barrier. */
+void host_gather(void);
 /* cuda-group.c is told: a block begins, a thread ends, or has its copies in shared memory. */
 void host_group_block(void);
 void host_group_done(void);

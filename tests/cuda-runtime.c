@@ -185,7 +185,8 @@ static bool loaded(void (*kernel)(const void *), const char *name)
 	return was;
 }
 
-/* Words among the arguments that are addresses of what the host has; numbers are seldom so large. */
+/* Words among the arguments that are addresses of what the host has; numbers are seldom so
+ * large. */
 static void check_args(const char *name, const void *args, size_t bytes)
 {
 	const uint64_t *word = args;

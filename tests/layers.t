@@ -60,6 +60,16 @@ at_most_600()
 }
 ok "no source file has more than 600 lines" at_most_600
 
+# A tab goes to the next multiple of 8.
+at_most_100()
+{
+	local f
+	! for f in $sources; do
+		expand -t 8 "$f" | awk -v f="$f" 'length > 100 { print f ":" NR ": " length " columns" }'
+	done | grep . >&2
+}
+ok "no line has more than 100 columns" at_most_100
+
 no_marks()
 {
 	! grep -nE '\b(TODO|FIXME|XXX|HACK)\b' $sources >&2

@@ -1,4 +1,4 @@
-/* no-memory: a library to be preloaded, whose allocation number $NO_MEMORY and all after it fail. */
+/* no-memory: a library to be preloaded, whose allocations from number $NO_MEMORY on fail. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>

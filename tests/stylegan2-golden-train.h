@@ -50,7 +50,8 @@ static void put_group(const struct golden *g, const struct phases *p, const char
 	put(in->probe, input_text(g, group, "Y"));
 	for (int k = 0; k < stylegan2_styles(&g->c) - 1; k++) {
 		char name[32];
-		snprintf(name, sizeof name, "noise.b%d.conv%d", stylegan2_noise_side(k), k % 2 == 0);
+		snprintf(name, sizeof name, "noise.b%d.conv%d", stylegan2_noise_side(k),
+			 k % 2 == 0);
 		put(in->plane[k], input_text(g, group, name));
 	}
 }

@@ -194,8 +194,8 @@ static double off(const struct golden *g, const char *group, const char *name, c
 	const struct tensor *x = tensors_find(&g->t, key);
 	if (x) {
 		const double *w = x->data;
-		size_t step = (size_t)x->count == n ? 1 : (n + (size_t)x->count - 1) / (size_t)x->count;
-		must((size_t)x->count == (n + step - 1) / step);
+		size_t count = (size_t)x->count, step = count == n ? 1 : (n + count - 1) / count;
+		must(count == (n + step - 1) / step);
 		for (size_t i = 0; i < n; i += step) {
 			top = fmax(top, fabs(w[i / step]));
 			worst = isnan(v[i]) ? INFINITY : fmax(worst, fabs(v[i] - w[i / step]));
@@ -284,8 +284,8 @@ static void check_gradients(const struct golden *g, const char *group, const str
 
 	gradients_off(g, group, t, w, ps, e);
 	ok(w->n > 0 && e[0] <= l->grad && e[1] <= l->noise,
-	   "%s %s: %d gradients off by %.2g, of noise strengths by %.2g", g->name, group, w->n, e[0],
-	   e[1]);
+	   "%s %s: %d gradients off by %.2g, of noise strengths by %.2g", g->name, group, w->n,
+	   e[0], e[1]);
 }
 
 static void run(const struct golden *g, const char *group, struct tape *t)
@@ -326,7 +326,8 @@ static void planes(struct golden *g, struct tape *t, const char *group, val *noi
 {
 	for (int k = 0; k < stylegan2_styles(&g->c) - 1; k++) {
 		char name[32];
-		snprintf(name, sizeof name, "noise.b%d.conv%d", stylegan2_noise_side(k), k % 2 == 0);
+		snprintf(name, sizeof name, "noise.b%d.conv%d", stylegan2_noise_side(k),
+			 k % 2 == 0);
 		noise[k] = given(g, t, group, name);
 		must(noise[k] >= 0);
 	}

@@ -59,7 +59,7 @@ struct pack {
 	uint8_t *pixels;                     /* [BATCH][size][size][3] */
 	struct image whole[BATCH_WHOLE];     /* instead, with --size 0 */
 	char *reason[BATCH];                 /* why a picture of the batch is bad, or NULL */
-	bool fatal[BATCH];                   /* it is not: the machine lacks memory, or open files */
+	bool fatal[BATCH];                   /* it is not: the machine lacks memory or files */
 };
 
 /* Chosen picture i: all of them, or `total` at even distances. */

@@ -70,10 +70,11 @@ static const struct opt opts[] = {
 	  100 },
 	{ 0, "ema", "X", "decay of the averaged generator (-1: 0.995, StyleGAN2 0.9978)", OPT_REAL,
 	  &ema, -1, 1 },
-	{ 0, "ema-start", "N", "steps before it averages (-1: 100, StyleGAN2 and --init 0)", OPT_LONG,
-	  &ema_start, -1, 1e12 },
-	{ 0, "ema-ramp", "X", "StyleGAN2: it looks back at most this share of the run (0: no bound, "
-	  "-1: 0.05, with --init 0)", OPT_REAL, &ema_ramp, -1, 1e6 },
+	{ 0, "ema-start", "N", "steps before it averages (-1: 100, StyleGAN2 and --init 0)",
+	  OPT_LONG, &ema_start, -1, 1e12 },
+	{ 0, "ema-ramp", "X",
+	  "StyleGAN2: it looks back at most this share of the run (0: no bound, -1: 0.05, "
+	  "with --init 0)", OPT_REAL, &ema_ramp, -1, 1e6 },
 	{ 0, "r1", "X", "StyleGAN2: gamma of R1 (0: none, -1: 0.0002 side^2 / images of a step)",
 	  OPT_REAL, &r1, -1, 1e6 },
 	{ 0, "r1-every", "N", "StyleGAN2: steps from one R1 to the next", OPT_INT, &r1_every, 1,
@@ -220,8 +221,8 @@ static char *style_text(const struct gan *g)
 	return mem_text("backbone = stylegan2\nchannels = %d / side, at most %d\nlayers = %d\n"
 			"r1 = %s\nr1-every = %d\npath = %s\npath-every = %d\nmixing = %s\n"
 			"ema-ramp = %s\n",
-			c->channel_base, c->channel_max, c->g_layers, record_number(w, r1), r1_every,
-			record_number(l, path), path_every, record_number(m, mixing),
+			c->channel_base, c->channel_max, c->g_layers, record_number(w, r1),
+			r1_every, record_number(l, path), path_every, record_number(m, mixing),
 			record_number(e, ema_ramp));
 }
 
@@ -230,8 +231,8 @@ static char *options_text(const struct gan *g, const struct data *d)
 {
 	char g_rate[32], d_rate[32], decay[32], even[32], id[17], *style = style_text(g);
 
-	char *text = mem_text("class = %s\nlabels = %016" PRIx64 "\nclass-temperature = %s\nch = %d\n"
-			"init = %s\nbatch = %d\naccumulate = %d\nlr-g = %s\nlr-d = %s\n"
+	char *text = mem_text("class = %s\nlabels = %016" PRIx64 "\nclass-temperature = %s\n"
+			"ch = %d\ninit = %s\nbatch = %d\naccumulate = %d\nlr-g = %s\nlr-d = %s\n"
 			"d-steps = %d\nema = %s\nema-start = %" PRId64 "\ndiffaug = %s\n"
 			"flip = %s\nflipped = %s\ncompat = %s\nevery = %" PRId64
 			"\nresolution = %d\n%s",

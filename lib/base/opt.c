@@ -234,7 +234,8 @@ static void check_output(const struct opt *o, const struct opt *opts, int count)
 	for (int i = 0; i < count; i++) {
 		const char *other = text_of(&opts[i]);
 		if (&opts[i] == o || !other) continue;
-		if (standard ? opts[i].kind == OPT_OUT && !strcmp(other, "-") : same_file(out, other))
+		bool both = opts[i].kind == OPT_OUT && !strcmp(other, "-");
+		if (standard ? both : same_file(out, other))
 			misuse("--%s: found %s, which is --%s", o->name, out, opts[i].name);
 	}
 }

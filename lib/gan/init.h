@@ -11,8 +11,9 @@
  * architecture is theirs.  0, or -1 after fail(). */
 int gan_init(struct gan *, const char *list, uint64_t seed);
 
-/* Can these networks be trained on the data where options ask for others?  by_ch, by_layers: whether
- * they say how wide, and how many layers StyleGAN2's mapping has.  0, or -1 after fail(). */
+/* Can these networks be trained on the data where options ask for others?  by_ch, by_layers:
+ * whether they say how wide, and how many layers StyleGAN2's mapping has.  0, or -1 after
+ * fail(). */
 int init_check(const struct model *, const struct model *want, const struct data *, bool by_ch,
 	bool by_layers);
 

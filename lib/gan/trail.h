@@ -27,8 +27,8 @@ struct trail {
 int trail_check(const struct trail_plan *, bool resumed);
 int trail_open(struct trail *, const struct trail_plan *, bool fresh);   /* fresh: empties them */
 /* Cuts off what is beyond a step, and beyond so many rows of pictures; the log begins with a line
- * that names the run, and ends in a given one, which is not there twice.  Devices, pipes and standard output are only written to.  0, or -1
- * after fail(). */
+ * that names the run, and ends in a given one, which is not there twice.  Devices, pipes and
+ * standard output are only written to.  0, or -1 after fail(). */
 int trail_rewind(struct trail *, int64_t step, int64_t rows, const char *line);
 /* To the log, a line {"step":S,"images":I, and this; nothing without a log. */
 int trail_log(struct trail *, int64_t step, const char *fmt, ...)
