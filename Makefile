@@ -132,6 +132,9 @@ $B/tests/check-emulated-race: $B/race/tests/check-emulated.o $(HOST:%=$B/race/te
 
 $B/tests/check-bf16 $B/tests/check-chain $B/tests/check-device $B/tests/check-recompute $B/tests/check-sentinel \
 	$B/tests/check-stylegan2 $B/tests/check-sweep: | $B/tests/libic-cuda-host.so
+$B/tests/no-memory.so: tests/no-memory.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) -O2 -fPIC -shared -o $@ $<
 $B/libic.a: $(OBJ)
 $B/f64/libic-tape.a: $(OBJ64)
 %.a:
@@ -169,7 +172,7 @@ deps-clang:
 check: deps             # all tests; the last line is "N passed, N failed"
 	@$(MAKE) check-now
 tests: all $(filter $B/%,$(TESTS)) $(FUZZ:%=$B/tests/replay-%) $B/tests/libic-cuda-host.so \
-	$B/tests/libic-cuda-race.so $B/tests/check-emulated-race $B/tests/each-kernel
+	$B/tests/libic-cuda-race.so $B/tests/check-emulated-race $B/tests/each-kernel $B/tests/no-memory.so
 check-now: tests
 	@BIN=$B/bin tests/run.sh $(TESTS)
 asan: deps              # the same tests under AddressSanitizer and UndefinedBehaviorSanitizer

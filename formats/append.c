@@ -106,13 +106,21 @@ int append_put(struct append *a, const struct block *b, uint64_t id)
 }
 
 /* Reads all rows of a part left behind again, comparing with the ids of its blocks. */
-static int part_hash(struct append *a, struct store *s, int64_t *held, struct hash *hash)
+static int part_hash(struct append *a, struct store *s, struct held *held)
 {
+	struct hash *hash = &held->hash;
 	struct block b;
 	uint64_t id;
 
-	for (int64_t i = 0; i < store_blocks(s); i++, *held += b.n) {
+	for (int64_t i = 0; i < store_blocks(s); i++, held->rows += b.n) {
 		if (store_block(s, i, &b, &id)) return -1;
+		if (!i) {
+			struct block one = b;
+			one.n = 1;
+			frame_hash(hash, &a->info, &one);
+			held->first = hash_end(hash);
+			hash_start(hash);
+		}
 		frame_hash(hash, &a->info, &b);
 		if (hash_end(hash) != id)
 			return fail("%s: block %lld is damaged", a->part, (long long)i);
@@ -157,7 +165,7 @@ static int fail_other(const struct append *a, const struct rows_info *left)
 
 /* What a writer left behind: 1 taken up, 0 of no use, -1 rows that are worth their time: of another
  * command, or not to be read now because a call of the system failed. */
-static int take_up(struct append *a, bool resume, int64_t *held, struct hash *hash)
+static int take_up(struct append *a, bool resume, struct held *held)
 {
 	struct rows_info info, plain;
 	struct store *s;
@@ -171,7 +179,7 @@ static int take_up(struct append *a, bool resume, int64_t *held, struct hash *ha
 	plain = info;
 	plain.count = -1;
 	if (same_head(&plain, &a->info)) {
-		got = resume && !part_hash(a, s, held, hash);
+		got = resume && !part_hash(a, s, held);
 	} else if (store_blocks(s) && !a->force) {
 		got = fail_other(a, &info);
 	}
@@ -192,25 +200,25 @@ static int start(struct append *a)
 }
 
 int append_create(struct append **out, const char *path, const struct rows_info *info, bool force,
-	bool resume, int64_t *held, struct hash *hash)
+	bool resume, struct held *held)
 {
 	struct append *a = mem_new(1, sizeof *a);
 
 	*out = NULL;
-	*held = 0;
-	hash_start(hash);
+	*held = (struct held){ .rows = 0 };
+	hash_start(&held->hash);
 	*a = (struct append){ .path = mem_text("%s", path), .part = mem_text("%s.part", path),
 		.info = *info, .lock = -1, .force = force,
 		.resume = resume };
 	a->info.count = -1;
 	if (!part_check(path, force)) a->lock = lock_open(a->part);
 	if (a->lock < 0) goto fail;
-	int got = take_up(a, resume, held, hash);
+	int got = take_up(a, resume, held);
 	if (got < 0) goto fail;
 	a->ours = true;
 	if (!got) {
-		*held = 0;
-		hash_start(hash);
+		*held = (struct held){ .rows = 0 };
+		hash_start(&held->hash);
 		if (start(a)) goto fail;
 	}
 	if (resume) stop_keeps();

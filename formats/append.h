@@ -6,10 +6,12 @@
 
 struct append;
 
-/* resume: takes up a part whose head is the same; *held and *hash are then what its blocks hold.
- * 0 or -1 after fail(). */
+/* What a part holds: how many rows, their hash, and that of the first alone. */
+struct held { int64_t rows; struct hash hash; uint64_t first; };
+
+/* resume: takes up a part whose head is the same.  0 or -1 after fail(). */
 int append_create(struct append **, const char *path, const struct rows_info *, bool force,
-	bool resume, int64_t *held, struct hash *);
+	bool resume, struct held *);
 /* Is path the finished store of the same command: with the same head? */
 bool append_is_same(const char *path, const struct rows_info *);
 /* Full blocks, and a shorter one at the end. */

@@ -116,7 +116,8 @@ static int gzipped(struct idx *x, const char *name, const uint8_t *p, size_t n, 
 {
 	z_stream z = { .next_in = (z_const Bytef *)p };
 
-	must(inflateInit2(&z, 15 + 16) == Z_OK);     /* 15: window bits; 16: gzip framing */
+	if (inflateInit2(&z, 15 + 16) != Z_OK)       /* 15: window bits; 16: gzip framing */
+		return fail("%s: no memory to unpack it", name);
 	int bad = unzip(x, &z, name, p + n, n, rank);
 	inflateEnd(&z);
 	return bad;

@@ -10,8 +10,6 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { DEPTH_MAX = 64 };                     /* of folders: more is a loop of links */
-
 /* The formats that cannot be decoded are here so that their files are reported, not passed over in
  * silence. */
 bool list_is_picture(const char *name)
@@ -37,39 +35,52 @@ static void add(struct list *l, char *path, uint32_t label)
 }
 
 /* Folders still to be read. */
-struct queue { int n; struct { char *path; int depth; } *folder; };
+struct queue { int n; char **folder; };
 
-static void push(struct queue *q, char *path, int depth)
+static void push(struct queue *q, char *path)
 {
 	q->folder = mem_grow(q->folder, (size_t)q->n + 1, sizeof *q->folder);
-	q->folder[q->n].path = path;
-	q->folder[q->n++].depth = depth;
+	q->folder[q->n++] = path;
 }
 
-static int read_folder(struct list *l, struct queue *q, const char *folder, int depth)
+/* A folder below the first `root` bytes of path that a link leads to: is it one that path goes
+ * through already? */
+static bool is_loop(char *path, size_t root, const struct stat *st)
+{
+	struct stat above;
+	bool same = false;
+
+	for (char *c = path + root; !same && (c = strchr(c, '/')); c++) {
+		*c = 0;
+		same = !stat(path, &above) && above.st_dev == st->st_dev &&
+			above.st_ino == st->st_ino;
+		*c = '/';
+	}
+	return same;
+}
+
+/* root: bytes of the name that the tree begins with. */
+static int read_folder(struct list *l, struct queue *q, const char *folder, size_t root)
 {
 	DIR *dir = opendir(folder);
 	const struct dirent *d;
 
 	if (!dir) return fail("%s:", folder);
-	if (depth > DEPTH_MAX) {
-		closedir(dir);
-		return fail("%s: folders nested more than %d deep: a loop of links?", folder,
-			    DEPTH_MAX);
-	}
 	const char *between = folder[strlen(folder) - 1] == '/' ? "" : "/";
 	for (errno = 0; (d = readdir(dir)); errno = 0) {
 		struct stat st;
 		if (d->d_name[0] == '.') continue;
 		char *path = mem_text("%s%s%s", folder, between, d->d_name);
-		bool known = !stat(path, &st);
-		if (!known && errno != ENOENT && errno != ELOOP) {
-			fail("%s:", path);
+		bool known = !stat(path, &st), inner = known && S_ISDIR(st.st_mode);
+		bool loop = inner && is_loop(path, root, &st);
+		if (loop || (!known && errno != ENOENT && errno != ELOOP)) {
+			if (loop) fail("%s: a link to a folder that it lies in", path);
+			else fail("%s:", path);
 			free(path);
 			closedir(dir);
 			return -1;
 		}
-		if (known && S_ISDIR(st.st_mode)) push(q, path, depth + 1);
+		if (inner) push(q, path);
 		/* a dangling link too: reading it says why */
 		else if (list_is_picture(path)) add(l, path, 0);
 		else free(path);
@@ -82,16 +93,16 @@ static int read_folder(struct list *l, struct queue *q, const char *folder, int 
 static int read_tree(struct list *l, const char *root)
 {
 	struct queue q = { 0 };
+	size_t n = strlen(root);
 	int bad = 0;
 
-	push(&q, mem_text("%s", root), 0);
+	push(&q, mem_text("%s", root));
 	while (q.n && !bad) {
-		q.n--;
-		char *folder = q.folder[q.n].path;
-		bad = read_folder(l, &q, folder, q.folder[q.n].depth);
+		char *folder = q.folder[--q.n];
+		bad = read_folder(l, &q, folder, n - (n > 1 && root[n - 1] == '/'));
 		free(folder);
 	}
-	while (q.n) free(q.folder[--q.n].path);
+	while (q.n) free(q.folder[--q.n]);
 	free(q.folder);
 	return bad;
 }

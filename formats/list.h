@@ -20,7 +20,7 @@ struct list {
 
 /* Files below root that look like pictures by their ending, sorted by class, folder, name, as
  * bytes.  Labelled when no such file lies in root itself.  Hidden names are passed over; links are
- * followed.  0 or -1 after fail(). */
+ * followed, but to a folder that they lie in.  0 or -1 after fail(). */
 int list_folder(struct list *, const char *root);
 /* Lines "path" or "path<TAB>label", label a number; all lines have one or none has. */
 int list_lines(struct list *, FILE *, const char *name);

@@ -4,6 +4,7 @@
 #include "formats/lock.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/base/say.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,7 +83,7 @@ int part_sync_folder(const char *path)
 int part_close(struct part *p)
 {
 	const char *name = p->path ? p->path : "standard output";
-	int bad = ferror(p->f) || fflush(p->f) ? fail("%s:", name) : 0;
+	int bad = ferror(p->f) || fflush(p->f) ? write_failed(name) : 0;
 
 	if (!bad && p->temp && fsync(fileno(p->f))) bad = fail("%s:", p->temp);
 	if (!bad && p->temp && part_check(p->path, p->force)) bad = -1;

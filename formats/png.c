@@ -3,8 +3,8 @@
 #include "formats/part.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/base/say.h"
 
-#include <errno.h>
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +26,11 @@ static void on_error(png_structp png, const char *text)
 
 	fail("%s: %s: %s", in->name, in->what, text);
 	png_longjmp(png, 1);
+}
+
+static int no_room(const char *name)
+{
+	return fail("%s: no memory for libpng", name);
 }
 
 static void on_warning(png_structp png, const char *text)
@@ -121,8 +126,7 @@ int image_decode_png(struct image *image, const char *name, const void *bytes, s
 	png_infop info = png ? png_create_info_struct(png) : NULL;
 
 	*image = (struct image){ 0 };
-	must(info);
-	int bad = decode(png, info, &in, image, alpha_on >= 0);
+	int bad = info ? decode(png, info, &in, image, alpha_on >= 0) : no_room(name);
 	png_destroy_read_struct(&png, &info, NULL);
 	free(in.rows);
 	if (bad) {
@@ -138,7 +142,11 @@ int image_decode_png(struct image *image, const char *name, const void *bytes, s
 
 static void put(png_structp png, png_bytep from, size_t n)
 {
-	if (fwrite(from, 1, n, png_get_io_ptr(png)) != n) png_error(png, strerror(errno));
+	const struct input *out = png_get_error_ptr(png);
+
+	if (fwrite(from, 1, n, png_get_io_ptr(png)) == n) return;
+	write_failed(out->name);
+	png_longjmp(png, 1);
 }
 
 static int encode(png_structp png, png_infop info, FILE *f, const uint8_t *rgb, int height,
@@ -162,8 +170,7 @@ int image_put_png(FILE *f, const char *name, const uint8_t *rgb, int height, int
 						  on_warning);
 	png_infop info = png ? png_create_info_struct(png) : NULL;
 
-	must(info);
-	int bad = encode(png, info, f, rgb, height, width);
+	int bad = info ? encode(png, info, f, rgb, height, width) : no_room(name);
 	png_destroy_write_struct(&png, &info);
 	return bad;
 }
@@ -173,7 +180,8 @@ int image_write_png(const char *path, const uint8_t *rgb, int height, int width,
 	struct part part;
 
 	if (part_open(&part, path, force)) return -1;
-	if (!image_put_png(part.f, path, rgb, height, width)) return part_close(&part);
+	const char *name = part.path ? part.path : "standard output";
+	if (!image_put_png(part.f, name, rgb, height, width)) return part_close(&part);
 	part_drop(&part);
 	return -1;
 }

@@ -88,10 +88,7 @@ static int check(const struct rounds *r, const char *path)
 /* After fail(): adds what to do about the file. */
 static int remove_it(void)
 {
-	char text[512];
-
-	snprintf(text, sizeof text, "%s", why());
-	return fail("%s; remove it to begin anew", text);
+	return fail("%s; remove it to begin anew", why());
 }
 
 int rounds_load(struct rounds *r, const char *path, const char *command, bool force)

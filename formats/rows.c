@@ -24,7 +24,9 @@ struct rows_state {
 	bool writing, sealed;
 	int64_t next;                        /* reading a store: its next block */
 	int64_t announced, total;            /* writing: count the caller gave; rows put */
-	struct hash hash;
+	struct held held;                    /* writing: by a part that was taken up; the rows */
+	int64_t passed;                      /* that should be these, so far, */
+	struct hash passed_hash, hash;       /* and their hash; that of all rows put */
 	int n, full;                         /* writing: rows of the block being filled */
 	uint64_t *keys;
 	uint32_t *labels;
@@ -218,9 +220,14 @@ int rows_create(struct rows *r, const char *path, const struct rows_info *info, 
 	r->info.id = 0;
 	s->announced = info->count;
 	hash_start(&s->hash);
+	hash_start(&s->passed_hash);
 	if (frame_check(s->path, info)) goto fail;
 	if (takes_stream(path) ? stream_create(&s->stream, path, info) :
-	    append_create(&s->append, path, info, force, resume_at, &s->total, &s->hash)) goto fail;
+	    append_create(&s->append, path, info, force, resume_at, &s->held)) goto fail;
+	if (s->append) {
+		s->total = s->held.rows;
+		s->hash = s->held.hash;
+	}
 	s->full = frame_rows(info);
 	s->keys = mem_new((size_t)s->full, sizeof *s->keys);
 	s->labels = mem_new((size_t)s->full, sizeof *s->labels);
@@ -265,6 +272,29 @@ int rows_put(struct rows *r, uint64_t key, uint32_t label, const void *row)
 	memcpy(s->data + (size_t)s->n * bytes, row, bytes);
 	s->total++;
 	return ++s->n == s->full ? flush(r) : 0;
+}
+
+static int fail_held(const struct rows *r)
+{
+	return fail("%s.part: left by a command on other rows, remove it to begin anew",
+		r->s->path);
+}
+
+int rows_held(struct rows *r, uint64_t key, uint32_t label, const void *row)
+{
+	struct rows_state *s = r->s;
+
+	must(s->passed < s->held.rows);
+	frame_hash(&s->passed_hash, &r->info, &(struct block){ 1, &key, &label, row });
+	uint64_t id = hash_end(&s->passed_hash);
+	bool other = !s->passed++ && id != s->held.first;
+	if (s->passed == s->held.rows) other |= id != hash_end(&s->held.hash);
+	return other ? fail_held(r) : 0;
+}
+
+int rows_ended(const struct rows *r, int64_t count)
+{
+	return count < r->s->held.rows ? fail_held(r) : 0;
 }
 
 int rows_seal(struct rows *r)

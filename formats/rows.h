@@ -88,6 +88,11 @@ int rows_create(struct rows *, const char *path, const struct rows_info *, bool 
  * was?  Then it is written again, with the same bytes. */
 bool rows_again(const char *path, const struct rows_info *, const char *last);
 int rows_put(struct rows *, uint64_t key, uint32_t label, const void *row);
+/* A row that a path.part taken up should hold: the first, or all one after another.  -1 after
+ * fail() where it holds others, as of an input that has changed since. */
+int rows_held(struct rows *, uint64_t key, uint32_t label, const void *row);
+/* The input had so many rows: -1 after fail() where path.part holds more. */
+int rows_ended(const struct rows *, int64_t count);
 int rows_seal(struct rows *);                   /* writes count and id; flushes; renames */
 void rows_close(struct rows *);                 /* frees, never seals; accepts a zeroed struct */
 

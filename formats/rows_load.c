@@ -104,6 +104,7 @@ int64_t rows_load_labels(uint32_t **labels, const char *path)
 	rows_close(&r);
 	if (!bad) return n;
 	free(*labels);
+	*labels = NULL;
 	return -1;
 }
 

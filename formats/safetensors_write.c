@@ -61,11 +61,10 @@ static int put_entry(FILE *f, const struct tensor *t, size_t *at)
 static int make_header(const struct tensors *t, const struct tensor *const *order, char **text,
 	size_t *n)
 {
-	FILE *f = open_memstream(text, n);
+	FILE *f = mem_stream(text, n);
 	size_t at = 0;
 	int bad = 0;
 
-	must(f);
 	fputs(t->n_meta ? "{\"__metadata__\":{" : "{", f);
 	for (int i = 0; i < t->n_meta && !bad; i++) {
 		if (i) putc(',', f);
@@ -78,7 +77,7 @@ static int make_header(const struct tensors *t, const struct tensor *const *orde
 	}
 	putc('}', f);
 	while ((8 + ftell(f)) % 64) putc(' ', f);
-	must(!fclose(f));
+	mem_stream_close(f);
 	return bad ? -1 : 0;
 }
 

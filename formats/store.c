@@ -60,6 +60,7 @@ static int meta_read(struct store *s, bool unsealed)
 		return rc < 0 ? -1 : fail("%s: has no head", s->path);
 	if (frame_head_get(&s->info, s->path, v.mv_data, v.mv_size)) return -1;
 	if ((rc = meta_get(s, meta, STORE_END, &v)) < 0) return -1;
+	s->info.count = -1;
 	if (rc)
 		return unsealed ? 0 : fail("%s: not sealed: "
 			"the program that wrote it did not finish", s->path);

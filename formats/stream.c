@@ -99,7 +99,7 @@ static int end_read(struct stream *s, struct rows_info *info, const struct frame
 		return fail("%s: its head announced %lld rows, found %lld", s->path,
 			(long long)info->count, (long long)s->total);
 	if (getc(s->f) != EOF) return fail("%s: found bytes after the sealed end", s->path);
-	if (ferror(s->f)) return fail("%s:", s->path);
+	if (ferror(s->f)) return cut(s);
 	info->count = s->total;
 	info->id = e.id;
 	s->ended = true;
@@ -164,5 +164,5 @@ int stream_seal(struct stream *s, int64_t total, uint64_t id)
 	struct frame_end e = frame_end(total, id);
 
 	if (put(s, &e, sizeof e)) return -1;
-	return fflush(s->f) ? fail("%s:", s->path) : 0;
+	return fflush(s->f) ? write_failed(s->path) : 0;
 }

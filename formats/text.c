@@ -286,7 +286,7 @@ static int mark(struct text *t)
 	if (line_get(t, line)) return -1;
 	if (*line == ' ') return 1;
 	if (strcmp(line, "end")) return bad(t, line, "a row or #end");
-	if (getc(t->f) == EOF) return 0;
+	if (getc(t->f) == EOF) return ferror(t->f) ? cut(t) : 0;
 	return fail("%s: found more after line %" PRId64 ", which says #end", t->path, t->line);
 }
 

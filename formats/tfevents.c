@@ -62,12 +62,12 @@ struct message { FILE *f; char *text; size_t n; };
 
 static void begin(struct message *m)
 {
-	must((m->f = open_memstream(&m->text, &m->n)));
+	m->f = mem_stream(&m->text, &m->n);
 }
 
 static void end(struct message *m, FILE *into, int field)
 {
-	must(!fclose(m->f));
+	mem_stream_close(m->f);
 	put_bytes(into, field, m->text, m->n);
 	free(m->text);
 }
@@ -90,7 +90,7 @@ static int put_version(struct tfevents *t)
 
 	begin(&m);
 	put_bytes(m.f, 3, "brain.Event:2", 13);
-	must(!fclose(m.f));
+	mem_stream_close(m.f);
 	int bad = put_frame(t, m.text, m.n);
 	free(m.text);
 	return bad;
@@ -98,7 +98,7 @@ static int put_version(struct tfevents *t)
 
 static void begin_event(struct tfevents *t)
 {
-	must((t->summary = open_memstream(&t->text, &t->n)));
+	t->summary = mem_stream(&t->text, &t->n);
 }
 
 char *tfevents_path(const char *folder)
@@ -163,13 +163,13 @@ int tfevents_put(struct tfevents *t, int64_t step, double wall_time)
 {
 	struct message m;
 
-	must(!fclose(t->summary));
+	mem_stream_close(t->summary);
 	begin(&m);
 	put_key(m.f, 1, FIXED64);
 	fwrite(&wall_time, 8, 1, m.f);
 	put_number(m.f, 2, (uint64_t)step);
 	put_bytes(m.f, 5, t->text, t->n);
-	must(!fclose(m.f));
+	mem_stream_close(m.f);
 	free(t->text);
 	begin_event(t);
 	int bad = (!ftell(t->f) && put_version(t)) || put_frame(t, m.text, m.n);
@@ -225,8 +225,7 @@ static int64_t next_step(FILE *f, int64_t left, int64_t *n)
 	if (left < 16 || fread(&head, 12, 1, f) != 1 || check(&head.length, 8) != head.check)
 		return -1;
 	if (head.length > (uint64_t)left - 16) return -1;
-	unsigned char *event = mem_big(head.length + 1, 1, "an event");
-	if (!event) return -1;
+	unsigned char *event = mem_new(head.length, 1);
 	bool whole = fread(event, 1, head.length, f) == head.length &&
 		     fread(&tail, 4, 1, f) == 1 && check(event, head.length) == tail;
 	int64_t step = whole ? step_of(event, head.length) : -1;

@@ -176,11 +176,10 @@ static int enter(struct modules *m, struct torch_pairs state)
 	static const char *const parts[] = { "_modules", "_buffers", "_parameters" };
 	char *text;
 	size_t n;
-	FILE *f = open_memstream(&text, &n);
+	FILE *f = mem_stream(&text, &n);
 
-	must(f);
 	int bad = put_attributes(m, f, state);
-	must(!fclose(f));
+	mem_stream_close(f);
 	m->written += n;
 	if (!bad && n > strlen("{}")) {
 		char *name = mem_text("%s", m->w.prefix);

@@ -217,7 +217,8 @@ static int inflate_to(const struct zip *z, const struct zip_entry *e, uint8_t *t
 	size_t in = e->packed_bytes, out = e->bytes;
 	int got = Z_OK;
 
-	must(inflateInit2(&s, -15) == Z_OK); /* a window of 2^15 bytes, no framing */
+	if (inflateInit2(&s, -15) != Z_OK)   /* a window of 2^15 bytes, no framing */
+		return fail("%s: %s: no memory to unpack it", z->path, e->name);
 	while (got == Z_OK) {
 		uInt give = in > UINT32_MAX ? UINT32_MAX : (uInt)in;
 		uInt room = out > UINT32_MAX ? UINT32_MAX : (uInt)out;

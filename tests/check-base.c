@@ -321,6 +321,9 @@ static void check_file(void)
 		   strstr(printed, "preset.conf:2: --neighbours: found '0', expected 1..4096"),
 	   "a bad value names file and line");
 	ok(child("-k 9", path) == 2, "a bad value is refused even when the command line wins");
+	path = write_file("output = rows\n");
+	ok(child("rows", path) == 2 && strstr(printed, "--output: found rows, which is read"),
+	   "an output of the file over an operand");
 	path = write_file("neighbour = 3\n");
 	ok(child("", path) == 2 && strstr(printed, "preset.conf:1: 'neighbour'"),
 	   "an unknown name");
@@ -328,6 +331,10 @@ static void check_file(void)
 	ok(child("", path) == 2 && strstr(printed, "expected NAME = VALUE"), "a line without =");
 	ok(child("", "/nonexistent/x") == 2 && strstr(printed, "/nonexistent/x: No such file"),
 	   "a missing file");
+	opt_file(write_file("threads = 3\n"), table, LEN(table));
+	ok(par_threads() == 3, "threads of a file are taken");
+	common.threads = 0;
+	par_set_threads(0);
 }
 
 /* Sizes from text, and back as the shortest. */

@@ -108,5 +108,7 @@ check_same "what is given as well counts more" \
 	"ic-train --preset imagenet-icgan64 --ch 8 -b 2 --dry-run -v i64.mdb f64.mdb n64.mdb 2>&1 | sed -n 's/.*: \(ch\|batch\|ema-start\) = /\1 /p'" \
 	"printf 'ch 8\nbatch 2\nema-start 20000\n'"
 exits 2 "no such preset" ic-train i64.mdb --preset imagenet --dry-run
+fails_with "--pictures: found i64.mdb, which is read" "a preset that writes over what is read" \
+	eval 'echo "pictures = i64.mdb" >./over.conf; ic-train i64.mdb --preset ./over.conf --dry-run'
 exits 2 "a preset with an unknown option" eval 'echo "chs = 3" >./odd.conf; ic-train i64.mdb --preset ./odd.conf --dry-run'
 done_testing

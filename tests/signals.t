@@ -6,13 +6,14 @@ cd "$TMP" || exit 1
 
 ok "fixture" model 1
 
-# waiting OUTPUT COMMAND...: the command waits for standard input that never comes, gets SIGTERM, and ends.
+# waiting OUTPUT COMMAND...: the command waits for standard input that never comes, or after $fed does not end, gets
+# SIGTERM, and ends.
 waiting()
 {
 	local out=$1 pid status
 	shift
 	mkfifo fifo
-	sleep 100 >fifo & local feeder=$!
+	{ cat ${fed:-/dev/null}; exec sleep 100; } >fifo & local feeder=$!
 	"$@" <fifo >stdout 2>stderr & pid=$!
 	sleep 0.4
 	kill -TERM $pid
@@ -23,7 +24,8 @@ waiting()
 	kill $feeder
 	wait $feeder 2>/dev/null
 	rm fifo
-	[ $status -eq 75 ] || { echo "status $status" >&2; cat stderr >&2; return 1; }
+	[ $status -eq 75 ] && grep -q ": stopped by SIGTERM" stderr ||
+		{ echo "status $status" >&2; cat stderr >&2; return 1; }
 	[ ! -e "$out" ] || { echo "$out exists" >&2; return 1; }
 }
 ok "ic-pack waiting for pictures" waiting o.mdb ic-pack - -o o.mdb
@@ -35,6 +37,10 @@ ok "ic-sample waiting for instances" waiting o.pam ic-sample m.st - -n 3
 ok "ic-lpips waiting for samples" waiting o.tsv ic-lpips -w alexnet.pth -
 ok "ic-grid waiting for pictures" waiting o.png ic-grid - -o o.png
 ok "ic-store waiting for text" waiting o.mdb ic-store load -o o.mdb
+ic-store cat f.mdb >f.rows
+ic-store dump f.mdb >f.txt
+fed=f.rows ok "ic-knn waiting for the end of its features" waiting o.mdb ic-knn -k 3 - -o o.mdb
+fed=f.txt ok "ic-store waiting for the end of its text" waiting o.mdb ic-store load -o o.mdb
 
 # stuck COMMAND...: the signal comes while the command waits for somebody to read what it writes.
 stuck()
@@ -54,6 +60,12 @@ stuck()
 		{ echo "status $status" >&2; cat stderr >&2; return 1; }
 }
 ok "ic-sample with nobody reading" stuck ic-sample m.st f.mdb -n 10000000
+{ printf 'P6\n200 200\n255\n'; head -c 120000 /dev/urandom; } >noise.ppm
+ok "ic-grid with nobody reading" stuck ic-grid noise.ppm
+ok "ic-store ls with nobody reading" stuck ic-store ls $(for i in $(seq 2000); do echo f.mdb; done)
+# so many that a pipe of 64 KiB has room for all but the last part, which is written at the end
+line=$(ic-store ls f.mdb | tail -n 1 | wc -c)
+ok "ic-store ls with nobody reading its end" stuck ic-store ls $(for i in $(seq $((67000 / line))); do echo f.mdb; done)
 
 # busy SIGNAL OUTPUT COMMAND...: the signal comes when the command has shown that it computes.
 busy()

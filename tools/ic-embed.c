@@ -127,10 +127,10 @@ static int group_read(void *ctx, int place)
 	return g->n > 0;
 }
 
-/* Less what a sink holds already. */
+/* Less what a sink holds already, but for the first: its row is compared. */
 static bool is_wanted(const struct job *j, const struct group *g, int k)
 {
-	return g->first + g->n > j->sink[k].held;
+	return !g->first || g->first + g->n > j->sink[k].held;
 }
 
 static int group_embed(void *ctx, int place, int worker)
@@ -185,10 +185,12 @@ static int group_write(void *ctx, int place)
 	struct group *g = &j->group[place];
 
 	for (int k = 0; k < j->sinks; k++)
-		for (int i = 0; i < g->n; i++)
-			if (g->first + i >= j->sink[k].held && rows_put(&j->sink[k].rows, g->key[i],
-				g->label[i], g->f[k] + (size_t)i * (size_t)j->net->width))
-				return -1;
+		for (int i = 0; i < g->n; i++) {
+			bool held = g->first + i < j->sink[k].held;
+			if (held && g->first + i) continue;
+			if ((held ? rows_held : rows_put)(&j->sink[k].rows, g->key[i], g->label[i],
+				g->f[k] + (size_t)i * (size_t)j->net->width)) return -1;
+		}
 	count(j, g);
 	return 0;
 }
@@ -308,7 +310,8 @@ static int64_t write_rows(struct pictures *from, struct net *net, struct backend
 
 	j.start = flipped && k[1].held < k[0].held ? k[1].held : k[0].held;
 	bad = bad || run(&j, group_write);
-	for (int i = 0; i < j.sinks && !bad; i++) bad = rows_seal(&k[i].rows);
+	for (int i = 0; i < j.sinks && !bad; i++)
+		bad = rows_ended(&k[i].rows, j.read) || rows_seal(&k[i].rows);
 	/* removes what holds no rows to go on from */
 	for (int i = 0; i < 2; i++) rows_close(&k[i].rows);
 	return bad ? -1 : j.written;

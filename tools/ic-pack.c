@@ -47,7 +47,7 @@ static const struct opt opts[] = {
 
 /* The pictures passed over, kept beside an unfinished store as lines of their numbers: with the
  * rows already there they tell where to go on. */
-struct skips { char *path; FILE *f; int64_t n; };
+struct skips { char *path; FILE *f; int64_t n, first; };     /* first: number not passed over */
 
 struct pack {
 	struct sources from;
@@ -59,7 +59,7 @@ struct pack {
 	uint8_t *pixels;                     /* [BATCH][size][size][3] */
 	struct image whole[BATCH_WHOLE];     /* instead, with --size 0 */
 	char *reason[BATCH];                 /* why a picture of the batch is bad, or NULL */
-	bool fatal[BATCH];                   /* it is not: the machine can open no more files */
+	bool fatal[BATCH];                   /* it is not: the machine lacks memory or files */
 };
 
 /* Chosen picture i: all of them, or `total` at even distances. */
@@ -90,7 +90,7 @@ static void pack_one(void *context, int64_t i, int worker)
 	p->reason[i] = NULL;
 	errno = 0;
 	if (sources_decode(&p->from, chosen(p, p->done + i), &m, alpha, orient)) {
-		p->fatal[i] = errno == EMFILE || errno == ENFILE;
+		p->fatal[i] = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
 		p->reason[i] = mem_text("%s", why());
 		return;
 	}
@@ -128,6 +128,7 @@ static int skips_open(struct skips *k, int64_t rows, int64_t *next)
 		return fail(errno == ENOENT ? "%s: remove the .part file to begin again:" : "%s:",
 			k->path);
 	while (fscanf(k->f, "%lld%c", &number, &end) == 2 && end == '\n' && number < *next) {
+		k->first += number == k->first;
 		++*next;
 		k->n++;
 		keep = ftell(k->f);
@@ -174,12 +175,28 @@ static int write_batch(struct pack *p, int n)
 	return bad;
 }
 
+/* The first row that is there is that of the first picture, which may be another by now. */
+static int compare_first(struct pack *p)
+{
+	const struct source_entry *e = &p->from.entry[chosen(p, p->skips.first)];
+	int64_t done = p->done;
+
+	if (!p->rows) return 0;
+	p->done = p->skips.first;
+	pack_one(p, 0, 0);
+	p->done = done;
+	int bad = p->reason[0] ? fail("%s", p->reason[0]) :
+		rows_held(&p->to, 0, e->label, p->pixels);
+	free(p->reason[0]);
+	return bad;
+}
+
 static int pack(struct pack *p)
 {
 	int batch = size ? BATCH : BATCH_WHOLE;
 
 	p->pixels = mem_big((size_t)batch, (size_t)size * (size_t)size * 3, "a batch of pictures");
-	if (!p->pixels) return -1;
+	if (!p->pixels || compare_first(p)) return -1;
 	while (p->done < p->total) {
 		int n = p->total - p->done < batch ? (int)(p->total - p->done) : batch;
 		if (stop_check()) return -1;

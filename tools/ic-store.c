@@ -82,7 +82,7 @@ static int list_tensors(const char *path)
 
 	if (weights_open_script(&t, path)) return -1;
 	for (int i = 0; i < t.n_meta; i++) {
-		char *meta = mem_text("%s=%.8000s", t.meta[i].name, t.meta[i].value);
+		char *meta = mem_text("%s=%s", t.meta[i].name, t.meta[i].value);
 		list_line(path, "__metadata__", "", 0, NULL, NULL, meta);
 		free(meta);
 	}
@@ -121,7 +121,8 @@ static int64_t list(int n, char **files)
 {
 	for (int i = 0; i < n; i++) {
 		int tensors = is_tensors(files[i]);
-		if (tensors < 0 || (tensors ? list_tensors : list_rows)(files[i])) return -1;
+		if (stop_check() || tensors < 0 || (tensors ? list_tensors : list_rows)(files[i]))
+			return -1;
 	}
 	return n;
 }
@@ -159,16 +160,23 @@ static int64_t dump(int n, char **files)
 	return text(files[0], INT64_MAX);
 }
 
-/* Rows up to `at` are in the output already. */
+/* Row i of the input: rows up to `at` are in the output already. */
+static int put_row(struct rows *to, int64_t i, int64_t at, uint64_t key, uint32_t label,
+	const void *row)
+{
+	return (i < at ? rows_held : rows_put)(to, key, label, row);
+}
+
 static int load_rows(struct text *t, struct rows *to, int64_t at)
 {
 	uint64_t key;
 	uint32_t label;
+	int64_t i = 0;
 	int got;
 
-	for (int64_t i = 0; (got = text_next(t, &to->info, &key, &label)) > 0; i++)
-		if (stop_check() || (i >= at && rows_put(to, key, label, t->row))) return -1;
-	return got;
+	for (; (got = text_next(t, &to->info, &key, &label)) > 0; i++)
+		if (stop_check() || put_row(to, i, at, key, label, t->row)) return -1;
+	return got ? -1 : rows_ended(to, i);
 }
 
 static int64_t load_npy(const char *path)
@@ -179,10 +187,11 @@ static int64_t load_npy(const char *path)
 
 	if (rows_load_features(&t, path)) return -1;
 	int bad = rows_create(&to, out, &t.info, common.force, &at);
-	const char *row = (const char *)t.data + (size_t)at * rows_bytes(&t.info);
-	for (int64_t i = at; i < t.info.count && !bad; i++, row += rows_bytes(&t.info))
-		bad = stop_check() || rows_put(&to, t.keys[i], t.labels ? t.labels[i] : 0, row);
-	bad = bad || rows_seal(&to);
+	const char *row = t.data;
+	for (int64_t i = 0; i < t.info.count && !bad; i++, row += rows_bytes(&t.info))
+		bad = stop_check() ||
+			put_row(&to, i, at, t.keys[i], t.labels ? t.labels[i] : 0, row);
+	bad = bad || rows_ended(&to, t.info.count) || rows_seal(&to);
 	int64_t count = t.info.count;
 	rows_close(&to);
 	rows_free(&t);
@@ -270,9 +279,8 @@ static int join_rows(struct join *j, struct rows *from, bool first)
 				j->last);
 		first = true;
 		for (int i = 0; i < b.n; i++, row += rows_bytes(&from->info), j->seen++)
-			if (j->seen >= j->at &&
-				rows_put(&j->to, b.keys[i], b.labels ? b.labels[i] : 0, row))
-				return -1;
+			if (put_row(&j->to, j->seen, j->at, b.keys[i], b.labels ? b.labels[i] : 0,
+				row)) return -1;
 		j->last = b.keys[b.n - 1];
 		if (stop_check()) return -1;
 		progress("rows", j->seen, 0, "%s", rows_path(from));
@@ -351,7 +359,7 @@ static int64_t cat(int n, char **files)
 	if (keys && n > 1) misuse("cat --keys takes one FILE, found '%s' too", files[1]);
 	if (keys) return pick(files[0]);
 	for (int i = 0; i < n && !bad; i++) bad = join_file(&j, files[i], i == 0);
-	if (!bad) bad = rows_seal(&j.to);
+	if (!bad) bad = rows_ended(&j.to, j.seen) || rows_seal(&j.to);
 	rows_close(&j.to);
 	return bad ? -1 : j.seen;
 }

@@ -316,6 +316,7 @@ static int start(struct gan *g, struct data *d, const struct ring *r)
 	g->options = options_text(g, d);
 	if (d->instance_cond) g->features_meta = mem_text("%s", d->features.info.meta);
 	if (dry_run) return 0;
+	plan.trail.run = gan_run(g);
 	struct again a = { r, &plan, steps, minutes != 0, common.force };
 	return again_start(&a, g);
 }

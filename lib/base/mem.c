@@ -3,7 +3,6 @@
 #include "lib/base/fail.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -39,6 +38,20 @@ char *mem_text(const char *fmt, ...)
 	va_end(ap);
 	if (n < 0) no_memory(strlen(fmt));
 	return text;
+}
+
+FILE *mem_stream(char **text, size_t *n)
+{
+	FILE *f = open_memstream(text, n);
+	if (!f) no_memory(BUFSIZ);
+	return f;
+}
+
+/* What could not grow has lost what was written last. */
+void mem_stream_close(FILE *f)
+{
+	size_t bytes = (size_t)ftell(f);
+	if (ferror(f) | fclose(f)) no_memory(bytes);
 }
 
 void *mem_big(size_t count, size_t size, const char *what)

@@ -18,6 +18,8 @@ struct common common = { .program = "ic" };
 /* the places set on the command line: opt_file leaves them */
 static const void **given;
 static size_t given_count;
+static char **operand;                       /* of the command line */
+static int operands;
 static char **texts;                         /* string values from files: they live until the end */
 static size_t texts_count;
 
@@ -219,8 +221,7 @@ static const char *text_of(const struct opt *o)
 
 /* A file that is written cannot be another file of the same command; what is read from standard
  * input and written to standard output are two. */
-static void check_output(const struct opt *o, char **operand, int operands, const struct opt *opts,
-			 int count)
+static void check_output(const struct opt *o, const struct opt *opts, int count)
 {
 	const char *out = o->kind == OPT_OUT ? text_of(o) : NULL;
 	bool standard = out && !strcmp(out, "-");
@@ -233,20 +234,25 @@ static void check_output(const struct opt *o, char **operand, int operands, cons
 	for (int i = 0; i < count; i++) {
 		const char *other = text_of(&opts[i]);
 		if (&opts[i] == o || !other) continue;
-		if (standard ? opts[i].kind == OPT_OUT && !strcmp(other, "-")
-			     : same_file(out, other))
+		bool both = opts[i].kind == OPT_OUT && !strcmp(other, "-");
+		if (standard ? both : same_file(out, other))
 			misuse("--%s: found %s, which is --%s", o->name, out, opts[i].name);
 	}
+}
+
+/* After the command line, and after a file. */
+static void settle(const struct opt *opts, int count)
+{
+	for (int i = 0; i < count; i++) check_output(&opts[i], opts, count);
+	par_set_threads(common.threads);
 }
 
 int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *opts,
 	      int count)
 {
-	static char **operand;                    /* reachable when misuse() exits */
-
+	free(operand);
 	operand = mem_new((size_t)argc + 1, sizeof *operand);
-	int n = 0;
-
+	operands = 0;
 	if (argc > 0) {
 		const char *slash = strrchr(argv[0], '/');
 		common.program = slash ? slash + 1 : argv[0];
@@ -255,20 +261,19 @@ int opt_parse(int argc, char **argv, const char *usage, const char *summary, con
 	answer(argc, argv, usage, summary, opts, count);
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--")) {
-			while (++i < argc) operand[n++] = argv[i];
+			while (++i < argc) operand[operands++] = argv[i];
 		} else if (!strncmp(argv[i], "--", 2)) {
 			parse_long(argc, argv, &i, opts, count);
 		} else if (argv[i][0] == '-' && argv[i][1]) {
 			parse_short(argc, argv, &i, opts, count);
 		} else {
-			operand[n++] = argv[i];
+			operand[operands++] = argv[i];
 		}
 	}
-	for (int i = 0; i < n; i++) argv[argc - n + i] = operand[i];
-	for (int i = 0; i < count; i++) check_output(&opts[i], operand, n, opts, count);
-	free(operand);
-	par_set_threads(common.threads);
-	return argc - n;
+	argc -= operands;
+	for (int i = 0; i < operands; i++) argv[argc + i] = operand[i];
+	settle(opts, count);
+	return argc;
 }
 
 int opt_set(const struct opt *opts, int count, const char *name, const char *value)
@@ -325,6 +330,7 @@ void opt_file(const char *path, const struct opt *opts, int count)
 	if (ferror(f)) misuse("%s: %s", path, strerror(errno));
 	free(line);
 	fclose(f);
+	settle(opts, count);
 }
 
 /* A word's text out of "a|b|c". */

@@ -54,7 +54,8 @@ int opt_parse(int argc, char **argv, const char *usage, const char *summary, con
 	      int count);
 
 /* Reads "name = value" lines (# comments) through the same table; exits 2 on a fault, naming file
- * and line.  What the command line has set stays (see ic-train --preset). */
+ * and line, and where an OPT_OUT then names what opt_parse refuses.  What the command line has set
+ * stays (see ic-train --preset). */
 void opt_file(const char *path, const struct opt *, int count);
 
 /* Sets one option by name from text, as the command line would; -1 after fail() when it cannot. */

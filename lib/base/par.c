@@ -2,19 +2,12 @@
 #include "lib/base/par.h"
 
 #include <omp.h>
-#include <sched.h>
 
 static int threads;
 
-static int cpus_allowed(void)
-{
-	cpu_set_t set;
-	return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
-}
-
 void par_set_threads(int n)
 {
-	threads = n > 0 ? n : cpus_allowed();
+	threads = n > 0 ? n : omp_get_num_procs();
 	omp_set_dynamic(0);
 	omp_set_num_threads(threads);
 }

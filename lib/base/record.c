@@ -2,6 +2,7 @@
  * say.h. */
 #include "lib/base/say.h"
 #include "lib/base/fail.h"
+#include "lib/base/mem.h"
 #include "lib/base/opt.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@
 #include <unistd.h>
 
 /* What has been printed as header to which file: later records must match it. */
-static struct { FILE *f; char head[4096]; } known[8];
+static struct { FILE *f; char *head; } known[8];
 
 const char *record_number(char buf[32], double value)
 {
@@ -27,19 +28,19 @@ struct record record_begin(FILE *f)
 	return (struct record){ .f = f };
 }
 
-static void append(char *to, size_t *len, size_t size, const char *text, size_t n)
+static void append(struct record_text *to, const char *text, size_t n)
 {
-	if (*len + n + 1 > size) {
-		fail("a result line of more than %zu bytes", size);
-		die();
+	if (to->n + n >= to->room) {
+		to->room = 2 * (to->n + n) + 256;
+		to->s = mem_grow(to->s, to->room, 1);
 	}
-	memcpy(to + *len, text, n);
-	to[*len += n] = 0;
+	memcpy(to->s + to->n, text, n);
+	to->s[to->n += n] = 0;
 }
 
 static void put(struct record *r, const char *text)
 {
-	append(r->row, &r->row_len, sizeof r->row, text, strlen(text));
+	append(&r->row, text, strlen(text));
 }
 
 /* Length of the UTF-8 sequence at s; 0 when it is none. */
@@ -67,7 +68,7 @@ static void put_json(struct record *r, const char *text)
 	for (const unsigned char *s = (const unsigned char *)text; *s; ) {
 		int n = utf8_length(s);
 		if (n > 1 || (n == 1 && *s >= 0x20 && *s != '"' && *s != '\\')) {
-			append(r->row, &r->row_len, sizeof r->row, (const char *)s, (size_t)n);
+			append(&r->row, (const char *)s, (size_t)n);
 		} else {
 			snprintf(buf, sizeof buf, "\\u%04x", n ? *s : 0xfffd);
 			put(r, buf);
@@ -89,14 +90,14 @@ static void put_tsv(struct record *r, const char *text)
 		snprintf(hex, sizeof hex, "\\x%02x", (unsigned char)*text);
 		if (at) put(r, to[at - from]);
 		else if ((unsigned char)*text < ' ' || *text == 0x7f) put(r, hex);
-		else append(r->row, &r->row_len, sizeof r->row, text, 1);
+		else append(&r->row, text, 1);
 	}
 }
 
 static void field(struct record *r, const char *name)
 {
-	append(r->head, &r->head_len, sizeof r->head, r->count ? "\t" : "#", 1);
-	append(r->head, &r->head_len, sizeof r->head, name, strlen(name));
+	append(&r->head, r->count ? "\t" : "#", 1);
+	append(&r->head, name, strlen(name));
 	if (common.json) {
 		put(r, r->count ? "," : "{");
 		put_json(r, name);
@@ -147,12 +148,12 @@ static bool first_record(const struct record *r)
 	for (size_t i = 0; ; i++) {
 		must(i < LEN(known));
 		if (known[i].f == r->f) {
-			must(!strcmp(known[i].head, r->head));
+			must(!strcmp(known[i].head, r->head.s));
 			return false;
 		}
 		if (!known[i].f) {
 			known[i].f = r->f;
-			memcpy(known[i].head, r->head, sizeof r->head);
+			known[i].head = mem_text("%s", r->head.s);
 			return true;
 		}
 	}
@@ -162,7 +163,9 @@ void record_end(struct record *r)
 {
 	must(r->count);
 	if (isatty(fileno(r->f))) progress_end();    /* the line is its */
-	if (first_record(r) && !common.json) fprintf(r->f, "%s\n", r->head);
-	fprintf(r->f, "%s%s\n", r->row, common.json ? "}" : "");
+	if (first_record(r) && !common.json) fprintf(r->f, "%s\n", r->head.s);
+	fprintf(r->f, "%s%s\n", r->row.s, common.json ? "}" : "");
+	free(r->head.s);
+	free(r->row.s);
 	*r = record_begin(r->f);
 }

@@ -277,8 +277,8 @@ int done(int64_t items, const char *unit)
 	progress_end();
 	errno = 0;
 	if (fflush(stdout) || ferror(stdout)) {
-		if (errno) fail("standard output:");
-		else fail("standard output: a write failed");
+		if (errno) write_failed("standard output");
+		else if (!stop_check()) fail("standard output: a write failed");
 		die();
 	}
 	if (close(STDOUT_FILENO) && errno != EBADF) {

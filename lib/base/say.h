@@ -46,14 +46,15 @@ int binary_stdin(void);
  *	record_end(&r);
  * The header is printed when the first record of a FILE ends; later records must have the same
  * fields. */
-struct record { FILE *f; int count; char head[4096], row[16384]; size_t head_len, row_len; };
+struct record_text { char *s; size_t n, room; };
+struct record { FILE *f; int count; struct record_text head, row; };
 struct record record_begin(FILE *);
 void record_text(struct record *, const char *name, const char *value);
 void record_int(struct record *, const char *name, int64_t value);
 void record_key(struct record *, const char *name, uint64_t key);
 /* the fewest of 15, 16, 17 digits that read back equal */
 void record_real(struct record *, const char *name, double value);
-void record_end(struct record *);
+void record_end(struct record *);            /* and frees it, for another of the kind */
 /* that text: "0.1", "1e-08", "nan", "inf"; returns buf */
 const char *record_number(char buf[32], double value);
 

@@ -51,6 +51,17 @@ struct rows_info gan_features(const struct gan *s)
 	return info;
 }
 
+uint64_t gan_run(const struct gan *s)
+{
+	struct hash h;
+
+	hash_start(&h);
+	hash_add(&h, &s->from, sizeof s->from);
+	hash_add(&h, &s->seed, sizeof s->seed);
+	hash_add(&h, s->options, strlen(s->options));
+	return hash_end(&h);
+}
+
 void gan_free(struct gan *s)
 {
 	real *const all[] = { s->g, s->d, s->ema, s->gm, s->gv, s->dm, s->dv, s->path };

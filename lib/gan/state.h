@@ -46,6 +46,9 @@ struct gan {
  * which is empty when it is not known. */
 struct rows_info gan_features(const struct gan *);
 
+/* What determines a run, in a number that names it: the stores it is trained on, seed, options. */
+uint64_t gan_run(const struct gan *);
+
 /* Parameters without values; -1 after fail(). */
 int gan_shape(struct gan *, const struct model *);
 int gan_alloc(struct gan *, const struct model *);                /* all zero; -1 after fail() */

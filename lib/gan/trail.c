@@ -32,9 +32,23 @@ static int flush(FILE *f, const char *path)
 	return fflush(f) || ferror(f) ? write_failed(path) : 0;
 }
 
+enum { MARK = 80 };
+
+/* The first line of a log. */
+static void log_mark(char mark[MARK], const struct trail_plan *p)
+{
+	snprintf(mark, MARK, "{\"step\":0,\"images\":0,\"run\":\"%016" PRIx64 "\"}\n", p->run);
+}
+
+/* Of the first picture, as pam_write has it. */
+static void pictures_mark(char mark[MARK], const struct trail_plan *p)
+{
+	snprintf(mark, MARK, "P7\n# ic key=0 from=%016" PRIx64 " ", p->run);
+}
+
 static bool begins(const char *path, const char *mark)
 {
-	char head[16];
+	char head[MARK];
 	FILE *f = fopen(path, "r");
 	size_t n = f ? fread(head, 1, strlen(mark), f) : 0;
 
@@ -55,8 +69,12 @@ static int check(const char *path, const char *mark, bool resumed)
 
 int trail_check(const struct trail_plan *plan, bool resumed)
 {
-	if (check(plan->log, "{\"step\":", resumed)) return -1;
-	if (check(plan->pictures, "P7\n", resumed)) return -1;
+	char mark[MARK];
+
+	log_mark(mark, plan);
+	if (check(plan->log, mark, resumed)) return -1;
+	pictures_mark(mark, plan);
+	if (check(plan->pictures, mark, resumed)) return -1;
 	if (!plan->board) return 0;
 	char *events = tfevents_path(plan->board);
 	int bad = check(events, NULL, resumed);
@@ -109,22 +127,24 @@ void trail_close(struct trail *t)
 	*t = (struct trail){ 0 };
 }
 
-/* Keeps the whole lines of steps up to this one, without the last. */
+/* Keeps the whole lines of steps up to this one, without the last; of another run's log none. */
 static int rewind_log(struct trail *t, int64_t step, const char *last)
 {
-	char *line = NULL;
+	char *line = NULL, first[MARK];
 	size_t room = 0;
 	ssize_t got;
 	long keep = 0;
 	long long at;
 
+	log_mark(first, &t->plan);
 	rewind(t->log);
 	while (is_file(t->log) && (got = getline(&line, &room, t->log)) > 0 &&
 	       line[got - 1] == '\n' && sscanf(line, "{\"step\":%lld", &at) == 1 &&
-	       at <= step && strcmp(line, last))
+	       at <= step && strcmp(line, last) && (keep || !strcmp(line, first)))
 		keep = ftell(t->log);
 	free(line);
 	if (is_file(t->log) && cut(t->log, t->plan.log, keep)) return -1;
+	if (!keep) fputs(first, t->log);
 	fputs(last, t->log);
 	return flush(t->log, t->plan.log);
 }
@@ -171,8 +191,8 @@ int trail_log(struct trail *t, int64_t step, const char *fmt, ...)
 
 static int show_row(struct trail *t, int64_t step, const uint8_t *rgb, int side)
 {
-	struct pam_head h = { .width = side, .height = side, .channels = 3, .in_training = true,
-			      .seen = step * t->plan.a_step };
+	struct pam_head h = { .width = side, .height = side, .channels = 3, .from = t->plan.run,
+			      .in_training = true, .seen = step * t->plan.a_step };
 
 	for (int k = 0; k < TRAIL_PICTURES; k++) {
 		h.key = (uint64_t)k;

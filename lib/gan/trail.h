@@ -13,6 +13,7 @@ struct trail_plan {
 	const char *pictures;                /* a PAM stream, TRAIL_PICTURES a row */
 	const char *board;                   /* a folder for events */
 	int64_t a_step;                      /* images of a step */
+	uint64_t run;                        /* whose files these are: gan_run() */
 };
 
 struct trail {
@@ -22,12 +23,12 @@ struct trail {
 };
 
 /* Refuses what writing them would lose: files that are there and not empty, of a run that is
- * resumed those that are no log or pictures.  0, or -1 after fail(). */
+ * resumed a log and pictures that are not its own.  0, or -1 after fail(). */
 int trail_check(const struct trail_plan *, bool resumed);
 int trail_open(struct trail *, const struct trail_plan *, bool fresh);   /* fresh: empties them */
-/* Cuts off what is beyond a step, and beyond so many rows of pictures; the log then ends in a line,
- * which is not there twice.  Devices, pipes and standard output are only written to.  0, or -1
- * after fail(). */
+/* Cuts off what is beyond a step, and beyond so many rows of pictures; the log begins with a line
+ * that names the run, and ends in a given one, which is not there twice.  Devices, pipes and
+ * standard output are only written to.  0, or -1 after fail(). */
 int trail_rewind(struct trail *, int64_t step, int64_t rows, const char *line);
 /* To the log, a line {"step":S,"images":I, and this; nothing without a log. */
 int trail_log(struct trail *, int64_t step, const char *fmt, ...)

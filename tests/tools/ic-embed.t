@@ -185,6 +185,10 @@ wait $embed
 ok "stopped, to be run again" test $? = 75
 kill $open
 ok "the output is not there yet" test ! -e many.mdb -a -e many.mdb.part
+cp many.ppm other.ppm
+head -c 6000 /dev/zero | dd of=other.ppm bs=1 seek=1000 conv=notrunc 2>/dev/null
+fails_with "many.mdb.part: left by a command on other rows" "not with another first picture" ic-embed other.ppm -o many.mdb
+fails_with "many.mdb.part: left by a command on other rows" "nor with fewer" ic-embed "$golden/64.ppm" -o many.mdb
 kills=0
 for ms in 10 20 30 40 50 60 70 80 100 120 140 160 180 200 250 300 350 400; do
 	[ -e many.mdb ] && break

@@ -21,6 +21,14 @@ says() { grep -qF -- "$1" said; }
 
 # Sources
 
+mkdir loop
+cp "$golden"/p_pillow.png loop
+ln -s .. loop/up
+ln -s ../loop flat/loop
+fails_with "flat/loop/up/flat: a link to a folder" "a folder that a link leads back to" ic-pack flat -o loop.mdb
+fails_with "loop/up/loop: a link to a folder" "or that is named with a slash" ic-pack loop/ -o loop.mdb
+rm -r loop flat/loop
+
 packs "a folder" ic-pack pictures -o tree.mdb --size 16
 ok "the count is announced" says "15 pictures, 0.0 MB at 16 x 16"
 ok "classes are sub-folders in byte order, nested folders belong to the first" \
@@ -198,6 +206,11 @@ mv late.png away.png
 fails_with "late.png" "ended by a bad picture" ic-pack --list many.txt -o again.mdb --strict
 ok "an unfinished store stays" test -f again.mdb.part
 mv away.png late.png
+first=$(head -n 1 many.txt | cut -f 1)
+cp "$first" first
+cp flat/p_pillow.png "$first"
+fails_with "again.mdb.part: left by a command on other rows" "not with another first picture" ic-pack --list many.txt -o again.mdb
+cp first "$first"
 packs "is taken up" ic-pack --list many.txt -o again.mdb
 ok "says so" says "packed already; going on"
 ok "and is the same file" cmp whole.mdb again.mdb

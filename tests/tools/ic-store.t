@@ -99,6 +99,25 @@ fails_with "meta lines" "shards of different meta" \
 	bash -c 'sed s/net=test/net=best/ f32.txt | ic-store load -o best.mdb; ic-store cat f32.mdb best.mdb -o c.mdb'
 ok "nothing is left of these" test ! -e c.mdb -a ! -e c.mdb.part
 
+# Interruption: what is there already are rows of this input.
+text f32 500 2000 0 >mine.txt
+ic-store load mine.txt -o all.mdb
+rows() { head -n $1 mine.txt; }
+ic-store load <(rows 1800) -o mine.mdb 2>/dev/null
+ok "rows of an input that was cut stay" test -f mine.mdb.part
+other="mine.mdb.part: left by a command on other rows, remove it to begin anew"
+at=$(grep -n '^#key' mine.txt | cut -d : -f 1)
+for row in 1 300; do
+	sed "$((at + row))s/\t[^\t]*$/\t77/" mine.txt >changed.txt
+	fails_with "$other" "an input of another row $row does not go on from them" ic-store load changed.txt -o mine.mdb
+	ic-store load changed.txt -o changed.mdb -f
+	fails_with "$other" "nor do such rows joined" ic-store cat changed.mdb -o mine.mdb
+done
+{ rows $((at + 300)); echo '#end'; } >changed.txt
+fails_with "$other" "nor one of fewer rows" ic-store load changed.txt -o mine.mdb
+ok "the same input does" ic-store load mine.txt -o mine.mdb
+ok "to the same file" cmp all.mdb mine.mdb
+
 # Export
 ok "npy" ic-store export f32.mdb -o f32.npy
 ok "npy has header and rows" test "$(stat -c %s f32.npy)" = $((128 + 40 * 3 * 4))
@@ -121,6 +140,16 @@ fails_with "run.safetensors: found a checkpoint, expected --net" "all nets of a 
 ok "one net of a checkpoint" ic-store export --net G_ema run.safetensors -o g.safetensors
 ok "without its prefix, with its data" test "$(ic-store ls g.safetensors | awk 'END { print $2, $3, $4 }') $(tail -c 3 g.safetensors)" = \
 	"w U8 3 xyz"
+quotes()                # nothing but an entry of metadata that is N quotes
+{
+	local head n
+	head='{"__metadata__":{"long":"'$(printf '\\"%.0s' $(seq $1))'"}}'
+	n=${#head}
+	printf "\\x$(printf %x $((n % 256)))\\x$(printf %x $((n / 256)))\0\0\0\0\0\0%s" "$head"
+}
+quotes 9000 >long.safetensors
+ok "metadata is listed whole" test "$(ic-store ls long.safetensors | tail -n 1 | tr -dc '"' | wc -c)" = 9000
+ok "as JSON too" test "$(ic-store ls --json long.safetensors | grep -o 'u0022' | wc -l)" = 9000
 
 # Pictures
 {

@@ -18,8 +18,9 @@ small="--ch 2 -b 8 --ema-start 2"
 
 ok "nine steps" ic-train $A -o whole.st $small --steps 9 --every 24 --log whole.jsonl --pictures whole.pam \
 	--score a.feats.mdb --score-samples 20
-check_same "the log has the step of ten and the scores" \
-	"sed 's/,\"fd\":[^,]*//; s/,\"best.*/}/' whole.jsonl" 'for s in 0 3 6 9; do echo "{\"step\":$s,\"images\":$((8 * s)),\"samples\":20}"; done'
+ok "the log begins with the name of the run" eval 'head -n 1 whole.jsonl | grep -qx "{.step.:0,.images.:0,.run.:.[0-9a-f]\{16\}.}"'
+check_same "and has the step of ten and the scores" \
+	"sed '1d;s/,\"fd\":[^,]*//; s/,\"best.*/}/' whole.jsonl" 'for s in 0 3 6 9; do echo "{\"step\":$s,\"images\":$((8 * s)),\"samples\":20}"; done'
 check_same "pictures: a row at the start and each 24 images" "ic-grid whole.pam --columns 16 --scale 1 --gap 0 -o - |
 	od -An -tu1 -j16 -N8 | awk '{ print \$4, \$8 / 32 }'" 'echo 0 4'
 ok "the same on one thread" ic-train $A -o one.st $small --steps 9 --every 24 -t 1 --score a.feats.mdb \
@@ -116,7 +117,7 @@ ok "the same on one thread" ic-train $A -o one.st -f $more --steps 10 -t 1
 check_same "the same bytes from 1 thread" "cat one.st" "cat more.st"
 ok "four steps, and on to ten" eval 'ic-train $A -o r.st $more --steps 4 && ic-train $A -o r.st $more --steps 10'
 check_same "the same bytes again" "cat r.st" "cat more.st"
-check_same "all its batches are counted" "sed 's/,\"d_real.*//' more.jsonl" 'echo "{\"step\":10,\"images\":80"'
+check_same "all its batches are counted" "sed '1d;s/,\"d_real.*//' more.jsonl" 'echo "{\"step\":10,\"images\":80"'
 exits 2 "no such augmentation" ic-train $A -o x.st --steps 1 --diffaug translation,blur
 
 check_same "a dry run counts images, side and steps to an epoch" "ic-train --dry-run $A $small --accumulate 2 | cut -f1,2,10" \
@@ -225,9 +226,17 @@ else
 fi
 echo kept >kept
 cp a.feats.mdb feats.kept
-fails_with "kept: exists, not of this run (-f" "a run that goes on with a log that is none" \
-	ic-train $A -o x.st $small --steps 10 --log kept
-rm x.st.part
+five="$A -o five.st $small --every 24 --seed 2"
+ok "five steps" ic-train $five --steps 5
+fails_with "kept: exists, not of this run (-f" "a run that goes on with a log that is none" ic-train $five --steps 6 --log kept
+# Files of a run that is further: cut to where this one is they would be shorter.
+cp whole.jsonl other
+fails_with "other: exists, not of this run (-f" "or the log of another run" ic-train $five --steps 6 --log other
+fails_with "whole.pam: exists, not of this run (-f" "or its pictures" ic-train $five --steps 6 --pictures whole.pam
+ok "the log is as it was" cmp whole.jsonl other
+ok "-f overwrites it" ic-train $five --steps 6 -f --log other
+check_same "with its own" "cat other" "ic-train $five --steps 1 -f --log -"
+rm five.st*
 for o in log pictures; do
 	fails_with "kept: exists (-f overwrites)" "--$o of a new run on a file that is there" \
 		ic-train $A -o x.st $small --steps 1 --$o kept
