@@ -10,8 +10,6 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { DEPTH_MAX = 64 };                     /* of folders: more is a loop of links */
-
 /* The formats that cannot be decoded are here so that their files are reported, not passed over in
  * silence. */
 bool list_is_picture(const char *name)
@@ -37,44 +35,52 @@ static void add(struct list *l, char *path, uint32_t label)
 }
 
 /* Folders still to be read. */
-struct queue { int n; struct { char *path; int depth; } *folder; };
+struct queue { int n; char **folder; };
 
-static void push(struct queue *q, char *path, int depth)
+static void push(struct queue *q, char *path)
 {
 	q->folder = mem_grow(q->folder, (size_t)q->n + 1, sizeof *q->folder);
-	q->folder[q->n].path = path;
-	q->folder[q->n++].depth = depth;
+	q->folder[q->n++] = path;
 }
 
-static int read_folder(struct list *l, struct queue *q, const char *folder, int depth)
+/* Fails when a folder is one of those that its path, of the root and more, leads through: its
+ * pictures would come again and again. */
+static int link_back(const char *path, size_t root, const struct stat *folder)
+{
+	struct stat st;
+	int bad = 0;
+
+	for (const char *end = path + root; end && !bad; end = strchr(end + 1, '/')) {
+		char *above = mem_text("%.*s", (int)(end - path), path);
+		if (!stat(above, &st) && st.st_dev == folder->st_dev && st.st_ino == folder->st_ino)
+			bad = fail("%s: found a link back to %s, expected folders without a loop",
+				   path, above);
+		free(above);
+	}
+	return bad;
+}
+
+static int read_folder(struct list *l, struct queue *q, const char *folder, size_t root)
 {
 	DIR *dir = opendir(folder);
 	const struct dirent *d;
+	int bad = 0;
 
 	if (!dir) return fail("%s:", folder);
-	if (depth > DEPTH_MAX) {
-		closedir(dir);
-		return fail("%s: folders nested more than %d deep: a loop of links?", folder,
-			    DEPTH_MAX);
-	}
 	const char *between = folder[strlen(folder) - 1] == '/' ? "" : "/";
-	for (errno = 0; (d = readdir(dir)); errno = 0) {
+	for (errno = 0; !bad && (d = readdir(dir)); errno = 0) {
 		struct stat st;
 		if (d->d_name[0] == '.') continue;
 		char *path = mem_text("%s%s%s", folder, between, d->d_name);
-		bool known = !stat(path, &st);
-		if (!known && errno != ENOENT && errno != ELOOP) {
-			fail("%s:", path);
-			free(path);
-			closedir(dir);
-			return -1;
-		}
-		if (known && S_ISDIR(st.st_mode)) push(q, path, depth + 1);
+		bool known = !stat(path, &st), inner = known && S_ISDIR(st.st_mode);
+		if (!known && errno != ENOENT && errno != ELOOP) bad = fail("%s:", path);
+		else if (inner) bad = link_back(path, root, &st);
+		if (!bad && inner) push(q, path);
 		/* a dangling link too: reading it says why */
-		else if (list_is_picture(path)) add(l, path, 0);
+		else if (!bad && list_is_picture(path)) add(l, path, 0);
 		else free(path);
 	}
-	int bad = errno ? fail("%s:", folder) : 0;
+	if (!bad && errno) bad = fail("%s:", folder);
 	closedir(dir);
 	return bad;
 }
@@ -84,14 +90,13 @@ static int read_tree(struct list *l, const char *root)
 	struct queue q = { 0 };
 	int bad = 0;
 
-	push(&q, mem_text("%s", root), 0);
+	push(&q, mem_text("%s", root));
 	while (q.n && !bad) {
-		q.n--;
-		char *folder = q.folder[q.n].path;
-		bad = read_folder(l, &q, folder, q.folder[q.n].depth);
+		char *folder = q.folder[--q.n];
+		bad = read_folder(l, &q, folder, strlen(root));
 		free(folder);
 	}
-	while (q.n) free(q.folder[--q.n].path);
+	while (q.n) free(q.folder[--q.n]);
 	free(q.folder);
 	return bad;
 }
@@ -163,8 +168,8 @@ static int split(char *line, uint32_t *label, const char *name, int64_t number)
 	errno = 0;
 	unsigned long long value = strtoull(tab, &end, 10);
 	if (*tab < '0' || *tab > '9' || *end || errno || value >= UINT32_MAX)
-		return fail("%s:%lld: found label '%s', expected a number", name, (long long)number,
-			    tab);
+		return fail("%s:%lld: found label '%s', expected a number below %u", name,
+			    (long long)number, tab, UINT32_MAX);
 	*label = (uint32_t)value;
 	return 1;
 }
