@@ -560,7 +560,10 @@ int main(int argc, char **argv)
 	blas_start(argv);
 	int i = opt_parse(argc, argv, "images [features neighbours]",
 			  "train a generator of pictures", opts, LEN(opts));
-	if (preset) take_preset();
+	if (preset) {
+		take_preset();
+		opt_check_outputs(argv + i, argc - i, opts, LEN(opts));
+	}
 	check_use(argc - i);
 	if (!dry_run) {
 		if (check_output() || lock_take(&lock, out)) die();

@@ -238,6 +238,11 @@ static void check_output(const struct opt *o, char **operand, int operands, cons
 	}
 }
 
+void opt_check_outputs(char **operand, int operands, const struct opt *opts, int count)
+{
+	for (int i = 0; i < count; i++) check_output(&opts[i], operand, operands, opts, count);
+}
+
 int opt_parse(int argc, char **argv, const char *usage, const char *summary, const struct opt *opts,
 	      int count)
 {
@@ -264,7 +269,7 @@ int opt_parse(int argc, char **argv, const char *usage, const char *summary, con
 		}
 	}
 	for (int i = 0; i < n; i++) argv[argc - n + i] = operand[i];
-	for (int i = 0; i < count; i++) check_output(&opts[i], operand, n, opts, count);
+	opt_check_outputs(operand, n, opts, count);
 	free(operand);
 	par_set_threads(common.threads);
 	return argc - n;

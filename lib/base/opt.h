@@ -57,6 +57,10 @@ int opt_parse(int argc, char **argv, const char *usage, const char *summary, con
  * and line.  What the command line has set stays (see ic-train --preset). */
 void opt_file(const char *path, const struct opt *, int count);
 
+/* Exits 2 when an OPT_OUT names a file that an operand or another option names: opt_parse asks,
+ * and who has read an opt_file asks again. */
+void opt_check_outputs(char **operand, int operands, const struct opt *, int count);
+
 /* Sets one option by name from text, as the command line would; -1 after fail() when it cannot. */
 int opt_set(const struct opt *, int count, const char *name, const char *value);
 
