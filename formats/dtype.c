@@ -77,11 +77,19 @@ static float float_at(const struct tensor *t, int64_t i)
 	}
 }
 
+/* An array of .npy has no name. */
+static int other_type(const struct tensor *t, const char *expected)
+{
+	bool named = t->name && *t->name;
+
+	return fail("%s%sfound elements of type %s, expected %s", named ? t->name : "",
+		named ? ": " : "", dtype_name(t->type), expected);
+}
+
 int tensor_floats(const struct tensor *t, float *out)
 {
 	if (t->type != DT_F32 && t->type != DT_F16 && t->type != DT_BF16 && t->type != DT_F64)
-		return fail("%s: found elements of type %s, expected floats",
-			t->name ? t->name : "array", dtype_name(t->type));
+		return other_type(t, "floats");
 	if (t->type == DT_F32 && t->count) memcpy(out, t->data, (size_t)t->count * sizeof *out);
 	for (int64_t i = 0; i < t->count && t->type != DT_F32; i++) out[i] = float_at(t, i);
 	return 0;
@@ -94,8 +102,7 @@ int tensor_ints(const struct tensor *t, int64_t *out)
 	size_t size = dtype_size(t->type);
 
 	if (!is_signed && t->type != DT_U8 && t->type != DT_U16 && t->type != DT_U32)
-		return fail("%s: found elements of type %s, expected integers",
-			t->name ? t->name : "array", dtype_name(t->type));
+		return other_type(t, "integers");
 	for (int64_t i = 0; i < t->count; i++) {
 		const char *from = (const char *)t->data + (size_t)i * size;
 		uint64_t u = is_signed && from[size - 1] & 0x80 ? UINT64_MAX : 0;

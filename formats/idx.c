@@ -24,10 +24,11 @@ bool idx_is(const void *bytes, size_t n)
 
 /* Fills x->rank and shape from the head; *count is their product. */
 static int head(struct idx *x, const char *name, const uint8_t *p, size_t n, int rank,
-		size_t *count)
+		bool zipped, size_t *count)
 {
 	if (n < 4 || p[0] || p[1] || p[2] != 8 || p[3] != rank)
-		return fail("%s: found no IDX head, expected bytes 00 00 08 %02x", name, rank);
+		return fail("%s: found no IDX head, expected bytes 00 00 08 %02x%s", name, rank,
+			    zipped ? " in the gzip: gzip -dc unpacks other files first" : "");
 	if (n < 4 + 4 * (size_t)rank) return fail("%s: IDX cut short in its head", name);
 	x->rank = rank;
 	*count = 1;
@@ -47,7 +48,7 @@ static int plain(struct idx *x, const char *name, const uint8_t *p, size_t n, in
 {
 	size_t count;
 
-	if (head(x, name, p, n, rank, &count)) return -1;
+	if (head(x, name, p, n, rank, false, &count)) return -1;
 	size_t start = 4 + 4 * (size_t)rank;
 	if (n - start != count)
 		return fail("%s: found %zu bytes of IDX data, expected %zu", name, n - start,
@@ -103,7 +104,7 @@ static int unzip(struct idx *x, z_stream *z, const char *name, const uint8_t *en
 	size_t length = 4 + 4 * (size_t)rank, count;
 
 	if (inflate_to(z, name, end, first, length)) return -1;
-	if (head(x, name, first, length, rank, &count)) return -1;
+	if (head(x, name, first, length, rank, true, &count)) return -1;
 	if (count / 1032 > n)                        /* deflate's best ratio */
 		return fail("%s: %zu bytes of IDX data cannot be in %zu bytes of gzip", name, count,
 			    n);

@@ -26,6 +26,8 @@ int image_decode_jpeg(struct image *, const char *name, const void *bytes, size_
 int image_decode_png(struct image *, const char *name, const void *bytes, size_t n, int alpha_on);
 /* formats/pam.c */
 int image_decode_pnm(struct image *, const char *name, const void *bytes, size_t n);
+/* P5, P6 or P7 whose samples do not end at 255: no stream of ic-image(5), but a picture. */
+bool image_pnm_scaled(const void *bytes, size_t n);
 int image_put_png(FILE *, const char *name, const uint8_t *rgb, int height, int width);
 /* By way of path.part, renamed; "-" is stdout. */
 int image_write_png(const char *path, const uint8_t *rgb, int height, int width, bool force);

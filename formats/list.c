@@ -43,49 +43,44 @@ static void push(struct queue *q, char *path)
 	q->folder[q->n++] = path;
 }
 
-/* A folder below the first `root` bytes of path that a link leads to: is it one that path goes
- * through already? */
-static bool is_loop(char *path, size_t root, const struct stat *st)
+/* Fails when a folder is one of those that its path, of the root and more, leads through: its
+ * pictures would come again and again. */
+static int link_back(const char *path, size_t root, const struct stat *folder)
 {
-	struct stat above;
-	bool same = false;
+	struct stat st;
+	int bad = 0;
 
-	for (char *c = path + root; !same && (c = strchr(c, '/')); c++) {
-		*c = 0;
-		same = !stat(path, &above) && above.st_dev == st->st_dev &&
-			above.st_ino == st->st_ino;
-		*c = '/';
+	for (const char *end = path + root; end && !bad; end = strchr(end + 1, '/')) {
+		char *above = mem_text("%.*s", (int)(end - path), path);
+		if (!stat(above, &st) && st.st_dev == folder->st_dev && st.st_ino == folder->st_ino)
+			bad = fail("%s: found a link back to %s, expected folders without a loop",
+				   path, above);
+		free(above);
 	}
-	return same;
+	return bad;
 }
 
-/* root: bytes of the name that the tree begins with. */
 static int read_folder(struct list *l, struct queue *q, const char *folder, size_t root)
 {
 	DIR *dir = opendir(folder);
 	const struct dirent *d;
+	int bad = 0;
 
 	if (!dir) return fail("%s:", folder);
 	const char *between = folder[strlen(folder) - 1] == '/' ? "" : "/";
-	for (errno = 0; (d = readdir(dir)); errno = 0) {
+	for (errno = 0; !bad && (d = readdir(dir)); errno = 0) {
 		struct stat st;
 		if (d->d_name[0] == '.') continue;
 		char *path = mem_text("%s%s%s", folder, between, d->d_name);
 		bool known = !stat(path, &st), inner = known && S_ISDIR(st.st_mode);
-		bool loop = inner && is_loop(path, root, &st);
-		if (loop || (!known && errno != ENOENT && errno != ELOOP)) {
-			if (loop) fail("%s: a link to a folder that it lies in", path);
-			else fail("%s:", path);
-			free(path);
-			closedir(dir);
-			return -1;
-		}
-		if (inner) push(q, path);
+		if (!known && errno != ENOENT && errno != ELOOP) bad = fail("%s:", path);
+		else if (inner) bad = link_back(path, root, &st);
+		if (!bad && inner) push(q, path);
 		/* a dangling link too: reading it says why */
-		else if (list_is_picture(path)) add(l, path, 0);
+		else if (!bad && list_is_picture(path)) add(l, path, 0);
 		else free(path);
 	}
-	int bad = errno ? fail("%s:", folder) : 0;
+	if (!bad && errno) bad = fail("%s:", folder);
 	closedir(dir);
 	return bad;
 }
@@ -99,7 +94,7 @@ static int read_tree(struct list *l, const char *root)
 	push(&q, mem_text("%s", root));
 	while (q.n && !bad) {
 		char *folder = q.folder[--q.n];
-		bad = read_folder(l, &q, folder, n - (n > 1 && root[n - 1] == '/'));
+		bad = read_folder(l, &q, folder, strlen(root));
 		free(folder);
 	}
 	while (q.n) free(q.folder[--q.n]);
@@ -174,8 +169,8 @@ static int split(char *line, uint32_t *label, const char *name, int64_t number)
 	errno = 0;
 	unsigned long long value = strtoull(tab, &end, 10);
 	if (*tab < '0' || *tab > '9' || *end || errno || value >= UINT32_MAX)
-		return fail("%s:%lld: found label '%s', expected a number", name, (long long)number,
-			    tab);
+		return fail("%s:%lld: found label '%s', expected a number below %u", name,
+			    (long long)number, tab, UINT32_MAX);
 	*label = (uint32_t)value;
 	return 1;
 }

@@ -373,6 +373,24 @@ static uint8_t to_byte(int v, int maxval)
 	return maxval == 255 ? (uint8_t)v : (uint8_t)lrint((double)v / maxval * 255);
 }
 
+/* Whether a second picture follows.  What else is behind one is passed over, as Pillow does. */
+static bool another(const struct source *s)
+{
+	const unsigned char *p = s->p;
+
+	while (p < s->end && isspace(*p)) p++;
+	return s->end - p > 2 && p[0] == 'P' && p[1] >= '1' && p[1] <= '7' && isspace(p[2]);
+}
+
+bool image_pnm_scaled(const void *bytes, size_t n)
+{
+	const unsigned char *p = bytes;
+	struct source s = { .p = p + 1, .end = p + n, .name = "" };
+	struct shape h;
+
+	return !head_read(&s, &h) && h.maxval != 255;
+}
+
 int image_decode_pnm(struct image *out, const char *name, const void *bytes, size_t n)
 {
 	const unsigned char *p = bytes;
@@ -397,6 +415,11 @@ int image_decode_pnm(struct image *out, const char *name, const void *bytes, siz
 			return -1;
 		}
 		rgb[i] = to_byte(v, h.maxval);
+	}
+	if (another(&s)) {
+		free(rgb);
+		return fail("%s: found a second picture behind the first, expected one: a stream "
+			"of several is a source by itself", name);
 	}
 	to_rgb(rgb, pixels, h.depth);
 	*out = (struct image){ h.height, h.width, rgb };

@@ -4,6 +4,7 @@
 #include "formats/json.h"
 #include "formats/map.h"
 #include "lib/base/fail.h"
+#include "lib/base/hash.h"
 #include "lib/base/mem.h"
 
 #include <stdlib.h>
@@ -275,6 +276,23 @@ const char *tensors_meta(const struct tensors *t, const char *name)
 	for (int i = 0; i < t->n_meta; i++)
 		if (!strcmp(t->meta[i].name, name)) return t->meta[i].value;
 	return NULL;
+}
+
+uint64_t tensors_id(const struct tensors *t)
+{
+	static const char *const names[] = { "step", "seed", "images", "features", "neighbours",
+					     "options", "returns", "return_from", "return_to" };
+	const char *format = tensors_meta(t, "format");
+	struct hash h;
+
+	if (!format || strncmp(format, "ic-ckpt ", 8)) return 0;
+	hash_start(&h);
+	for (size_t i = 0; i < LEN(names); i++) {
+		const char *value = tensors_meta(t, names[i]);
+		if (value) hash_add(&h, names[i], strlen(names[i]) + 1);
+		if (value) hash_add(&h, value, strlen(value) + 1);
+	}
+	return hash_end(&h);
 }
 
 void tensors_own(struct tensors *t, void *data)

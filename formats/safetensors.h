@@ -42,6 +42,8 @@ struct tensors {
 int tensors_open(struct tensors *, const char *path);
 const struct tensor *tensors_find(const struct tensors *, const char *name);  /* NULL when absent */
 const char *tensors_meta(const struct tensors *, const char *name);   /* NULL when absent */
+/* What a checkpoint, or its generator alone, is known by, ic-ckpt(5); 0 for other files. */
+uint64_t tensors_id(const struct tensors *);
 /* Names, of tensors or of metadata: -1 after fail() with one that is given twice */
 int tensors_unique(const struct tensors *, const char *path, bool meta);
 /* count floats from a tensor of any float type; -1 after fail() for other types. */

@@ -163,7 +163,7 @@ static int tar_members(struct sources *s, const char *path, struct tar *t, int64
 			*labelled += sample_end(s, &sample);
 			sample.name = mem_text("%.*s", (int)length, m.name);
 		}
-		if (!strcmp(m.name + length, ".cls")) {
+		if (!strcmp(m.name + length, ".cls") && !m.link) {
 			if ((got = cls_label(path, &m, &sample.label))) break;
 			sample.labelled = true;
 		} else if (list_is_picture(m.name)) {
@@ -171,6 +171,7 @@ static int tar_members(struct sources *s, const char *path, struct tar *t, int64
 			e->skip = (uint32_t)strlen(path) + 2;
 			e->bytes = m.bytes;
 			e->size = m.size;
+			e->link = m.link;
 		}
 	}
 	*labelled += sample_end(s, &sample);
@@ -372,7 +373,7 @@ static bool is_pam_stream(const uint8_t *p, size_t n)
 static bool is_picture(const uint8_t *p, size_t n)
 {
 	return n > 2 && ((p[0] == 0xff && p[1] == 0xd8) || !memcmp(p, "\x89PN", 3) ||
-		(p[0] == 'P' && p[1] >= '1' && p[1] <= '4' && isspace(p[2])));
+		(p[0] == 'P' && p[1] >= '1' && p[1] <= '7' && isspace(p[2])));
 }
 
 static int add_file(struct sources *s, const char *path, const char *labels)
@@ -388,7 +389,8 @@ static int add_file(struct sources *s, const char *path, const char *labels)
 	s->file[s->files++].map = m;
 	if (idx_is(m.p, m.bytes)) return add_idx(s, name, m.p, m.bytes, labels);
 	if (labels) return fail("%s: found no IDX file, and labels were given for one", name);
-	if (is_pam_stream(m.p, m.bytes)) return add_pam(s, name, m.p, m.bytes);
+	bool stream = is_pam_stream(m.p, m.bytes) && !image_pnm_scaled(m.p, m.bytes);
+	if (stream) return add_pam(s, name, m.p, m.bytes);
 	if (is_picture(m.p, m.bytes)) {
 		struct source_entry *e = add(s, mem_text("%s", name));
 		e->bytes = m.p;
@@ -511,6 +513,9 @@ int sources_decode(const struct sources *s, int64_t i, struct image *image, int 
 	*image = (struct image){ 0 };
 	if (e->on_white && alpha_on < 0) alpha_on = 255;
 	if (e->height) return grey(e, image);
+	if (e->link)
+		return fail("%s: found a link, expected a file: tar -h --hard-dereference packs "
+			    "what links name", e->name);
 	if (e->bytes) return image_decode(image, e->name, e->bytes, e->size, alpha_on, orient);
 	if (read_file(e->name, &bytes, &n)) return -1;
 	int bad = image_decode(image, e->name, bytes, n, alpha_on, orient);

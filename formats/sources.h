@@ -13,6 +13,7 @@ struct source_entry {
 	uint32_t label;
 	const uint8_t *bytes;                /* inside an archive; NULL: the file called name */
 	size_t size;
+	bool link;                           /* of a tar, to what is somewhere else */
 	/* raw grey pixels of an IDX file; 0: an encoded picture */
 	int height, width;
 	/* transparent pixels have no colour of their own (fonts) */

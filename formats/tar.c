@@ -1,4 +1,4 @@
-/* tar: the regular files of a tar archive held in memory. */
+/* tar: the regular files and links of a tar archive held in memory. */
 #include "formats/tar.h"
 #include "lib/base/fail.h"
 
@@ -161,10 +161,11 @@ int tar_next(struct tar *t, struct tar_member *m)
 			continue;
 		case 'S':
 			return fail("%s: found a sparse member, expected plain ones", t->path);
-		case 0: case '0': case '7':
+		case 0: case '0': case '1': case '2': case '7':
 			member_name(block, &extra, m);
+			m->link = block[TYPE] == '1' || block[TYPE] == '2';
 			m->bytes = data;
-			m->size = (size_t)size;
+			m->size = m->link ? 0 : (size_t)size;
 			return 1;
 		}
 		extra = (struct extra){ 0 };

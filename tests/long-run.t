@@ -96,6 +96,10 @@ check_same "to the same end" "cat d.st" "cat w.st"
 ok "the state is gone, those kept are not" rm -f d.st d.st.best
 fails_with "a state of another run" "they are not mixed with a new run" \
 	ic-train $data -o d.st $small $shown --steps 3
+fails_with "a state of another run" "nor with one that keeps none" \
+	ic-train $data -o d.st $small --steps 3
+ok "which removes them, too, with -f" eval 'cp -r . ../copy && cd ../copy && ic-train -f $data -o d.st $small --steps 3'
+check_same "all of them" "ls ../copy/d.st*" "echo ../copy/d.st"
 ok "-f starts afresh" ic-train -f $data -o d.st $small $shown --steps 3
 check_same "with nothing of the other run left" "ls d.st*" "printf 'd.st%s\n' '' .0 .3 .best"
 

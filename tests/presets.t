@@ -107,6 +107,10 @@ check_same "there are no others" "ls $root/pipelines/presets | sort" \
 check_same "what is given as well counts more" \
 	"ic-train --preset imagenet-icgan64 --ch 8 -b 2 --dry-run -v i64.mdb f64.mdb n64.mdb 2>&1 | sed -n 's/.*: \(ch\|batch\|ema-start\) = /\1 /p'" \
 	"printf 'ch 8\nbatch 2\nema-start 20000\n'"
+cp i64.mdb read.mdb
+fails_with "--log: found read.mdb, which is read" "a preset that would write over what is read" \
+	eval 'echo "log = read.mdb" >./log.conf; ic-train -f read.mdb --preset ./log.conf --steps 1 -o x.st'
+check_same "which stays" "cat read.mdb" "cat i64.mdb"
 exits 2 "no such preset" ic-train i64.mdb --preset imagenet --dry-run
 fails_with "--pictures: found i64.mdb, which is read" "a preset that writes over what is read" \
 	eval 'echo "pictures = i64.mdb" >./over.conf; ic-train i64.mdb --preset ./over.conf --dry-run'

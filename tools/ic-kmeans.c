@@ -27,7 +27,8 @@ enum { KEEP_SECONDS = 10 };                      /* between two times that round
 static const char *const method_name[] = { "kmeans", "random", "balanced" };
 static int method;
 static const char *out, *centres_path, *assign_path;
-static int k = 1000, iterations = 100, restarts = 1, per_centre = 256, device;
+enum { ITERATIONS = 100, RESTARTS = 1, PER_CENTRE = 256 };
+static int k = 1000, iterations = ITERATIONS, restarts = RESTARTS, per_centre = PER_CENTRE, device;
 static int64_t seed = 1234;
 static bool distinct, spherical;
 
@@ -380,6 +381,25 @@ static int run(struct job *j)
 	return 0;
 }
 
+/* Rows that are drawn have no centres, and no rounds. */
+static void check_method(void)
+{
+	const struct { const char *name; bool set; } one[] = {
+		{ "centres", centres_path },
+		{ "assign", assign_path },
+		{ "iterations", iterations != ITERATIONS },
+		{ "restarts", restarts != RESTARTS },
+		{ "per-centre", per_centre != PER_CENTRE },
+		{ "spherical", spherical },
+		{ "distinct", distinct },
+	};
+
+	for (size_t i = 0; i < LEN(one) && method != KMEANS; i++)
+		if (one[i].set)
+			misuse("--%s needs --method kmeans, found %s", one[i].name,
+				method_name[method]);
+}
+
 int main(int argc, char **argv)
 {
 	static struct job j;
@@ -388,9 +408,7 @@ int main(int argc, char **argv)
 	int i = opt_parse(argc, argv, "[FEATURES]", "feature rows to the rows nearest to k centres",
 		opts, LEN(opts));
 	if (argc - i > 1) misuse("found %d operands, expected one", argc - i);
-	if (method != KMEANS && (centres_path || assign_path))
-		misuse("--centres and --assign need --method kmeans, found %s",
-			method_name[method]);
+	check_method();
 	j.path = i < argc ? argv[i] : "-";
 	int bad = run(&j);
 	backend_free(j.device);

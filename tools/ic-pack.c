@@ -361,6 +361,9 @@ int main(int argc, char **argv)
 	char **path = argv + i;
 
 	if (!n && !list) n = 1, path = standard;
+	int times = list && !strcmp(list, "-");
+	for (int k = 0; k < n; k++) times += !strcmp(path[k], "-");
+	if (times > 1) misuse("standard input can be read once");
 	if (labels && (n != 1 || list)) misuse("--labels goes with exactly one source");
 	if (!size && (out || squash))
 		misuse("--size 0 writes pictures as they are to standard output: leave out %s",

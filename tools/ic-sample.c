@@ -205,6 +205,12 @@ static int fill_noise(const struct job *j, int64_t i, int place, struct pam_head
 	return 0;
 }
 
+/* A BigGAN that is conditioned on nothing has one class. */
+static bool has_classes(const struct model *c)
+{
+	return c->class_cond && c->n_classes > 1;
+}
+
 static int fill(struct job *j, int64_t i, int place, struct pam_head *h)
 {
 	const struct sampler *s = &j->s;
@@ -217,14 +223,14 @@ static int fill(struct job *j, int64_t i, int place, struct pam_head *h)
 				.key = (uint64_t)i,
 				.at = i,
 				.of = count,
-				.from = j->g.from.features };
+				.from = j->g.id };
 	if (j->t.info.count > 0) {
 		h->root = rows_root(&j->t.info);
 		h->instanced = !(p.t > 0);
 		h->instance = j->t.keys[p.at];
 	}
 	/* A label that the model does not see is still what its instance was. */
-	h->labelled = j->g.c.class_cond || (j->g.c.instance_cond && j->t.labels);
+	h->labelled = has_classes(&j->g.c) || (j->g.c.instance_cond && j->t.labels);
 	if (h->labelled) h->label = label_of(j, classed, i);
 	if (j->g.c.class_cond) {
 		if ((int64_t)h->label >= j->g.c.n_classes)
@@ -367,7 +373,7 @@ static int open_instances(struct job *j)
 {
 	struct labels l;
 
-	if (j->g.c.instance_cond || j->g.c.n_classes < 2) return features_open(&j->t, j->instances);
+	if (j->g.c.instance_cond) return features_open(&j->t, j->instances);
 	if (labels_open(&l, j->instances)) return -1;
 	j->t = (struct features){ .info = l.info, .keys = l.keys, .labels = l.labels };
 	return 0;
@@ -423,6 +429,7 @@ static int open_noise(struct job *j)
 	if (j->rows.info.width != dim_z)
 		return fail("%s: rows of %d, expected %d as the model's noise", noise,
 			    j->rows.info.width, dim_z);
+	if (j->rows.info.count < 1) return fail("%s: no rows, expected noise", noise);
 	j->noises = j->rows.info.count;
 	return 0;
 }
@@ -444,7 +451,7 @@ static int count_samples(struct job *j)
 	if (times) each *= times;
 	if (each) count = each * places;
 	if (!j->noises) return 0;
-	if (j->g.c.class_cond && j->g.c.n_classes > 1 && !j->t.labels && class_ < 0)
+	if (has_classes(&j->g.c) && !j->t.labels && class_ < 0)
 		return fail("%s: has classes, expected --class, or instances with labels", model);
 	if (with_steps("instances", places, between, &places) ||
 	    with_steps("noises", j->noises, between_noises, &j->noises))
@@ -483,11 +490,14 @@ static int job_open(struct job *j)
 {
 	if (binary_stdout() || gan_load_sampler(&j->g, model)) return -1;
 	open_styling(j);
-	if (class_ >= 0 && !j->g.c.class_cond)
+	if (class_ >= 0 && !has_classes(&j->g.c))
 		return fail("%s: knows no classes, expected some for --class", model);
 	if (!j->instances && j->g.c.instance_cond) j->instances = "-";
 	if (!j->instances && (each || between))
 		misuse("--each and --between: this model takes no instances");
+	if (j->instances && !j->g.c.instance_cond && !has_classes(&j->g.c))
+		return fail("%s: conditioned on nothing, takes no instances: found %s", model,
+			    j->instances);
 	if (j->instances && noise && !strcmp(j->instances, "-") && !strcmp(noise, "-"))
 		misuse("standard input can be read once");
 	if (j->instances && (open_instances(j) || check_instances(j))) return -1;

@@ -81,9 +81,10 @@ static int list_tensors(const char *path)
 	struct tensors t;
 
 	if (weights_open_script(&t, path)) return -1;
+	const struct rows_info known = { .id = tensors_id(&t) };
 	for (int i = 0; i < t.n_meta; i++) {
 		char *meta = mem_text("%s=%s", t.meta[i].name, t.meta[i].value);
-		list_line(path, "__metadata__", "", 0, NULL, NULL, meta);
+		list_line(path, "__metadata__", "", 0, NULL, &known, meta);
 		free(meta);
 	}
 	for (int i = 0; i < t.n; i++)

@@ -33,7 +33,7 @@ int beside_weights(const char *file, char path[PATH_MAX])
 {
 	const char *folder = getenv("IC_WEIGHTS");
 
-	if (!folder) return beside_find("weights", file, path);
+	if (!folder || !*folder) return beside_find("weights", file, path);
 	if (snprintf(path, PATH_MAX, "%s/%s", folder, file) >= PATH_MAX)
 		return fail("$IC_WEIGHTS is too long for a path");
 	return access(path, R_OK) ? fail("%s (by $IC_WEIGHTS):", path) : 0;

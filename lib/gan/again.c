@@ -64,7 +64,7 @@ static int take_up_part(const struct again *a, struct gan *g)
 
 	if (!gan_load(&left, r->part)) return take_up(g, &left, r->part);
 	char *what = mem_text("%s", why());
-	int64_t step = r->keep ? ring_newest(r, INT64_MAX) : -1;
+	int64_t step = ring_newest(r, INT64_MAX);
 	if (step < 0) fail("%s; -f starts afresh", what);
 	else
 		fail("%s; %s.%" PRId64 " is an earlier state: moved to %s the run goes on from it",

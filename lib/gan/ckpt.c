@@ -175,6 +175,7 @@ static void read_meta(struct gan *s, const struct tensors *t)
 {
 	const char *options = tensors_meta(t, "options"), *made = tensors_meta(t, "features_meta");
 
+	s->id = tensors_id(t);
 	s->step = meta_step(t, "step");
 	s->seed = meta_number(t, "seed", 10);
 	s->from.images = meta_number(t, "images", 16);

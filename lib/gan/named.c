@@ -71,11 +71,13 @@ static void take_one(void *ctx, int64_t i, int worker)
 }
 
 /* By way of memory of its own. */
-static int take_widened(const struct param *p, const struct tensor *x, real *data)
+static int take_widened(const char *path, const struct param *p, const struct tensor *x,
+			real *data)
 {
 	float *v = mem_big((size_t)x->count, sizeof *v, p->name);
-	int bad = !v || tensor_floats(x, v);
+	int bad = !v;
 
+	if (v && tensor_floats(x, v)) bad = fail("%s: %s", path, why());
 	if (!bad) param_import(p, v, data);
 	free(v);
 	return bad ? -1 : 0;
@@ -96,7 +98,7 @@ int named_take(const struct tensors *t, const struct named *w, real *data)
 		if (x && x->type == DT_F32 && (uintptr_t)x->data % _Alignof(float) == 0)
 			k.p[n] = p, k.x[n++] = x;
 		else
-			bad = x ? take_widened(p, x, data) : -1;
+			bad = x ? take_widened(t->path, p, x, data) : -1;
 	}
 	if (!bad) par_for(n, &k, take_one);
 	free(k.p);

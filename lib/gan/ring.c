@@ -3,10 +3,12 @@
 #include "formats/part.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/base/say.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,14 +105,14 @@ int ring_save(const struct ring *r, const struct gan *g, bool best)
 
 int ring_resume(const struct ring *r, int64_t step)
 {
-	return r->keep ? trim(r, step, r->keep) : 0;
+	return trim(r, step, r->keep ? r->keep : INT_MAX);
 }
 
 int ring_begin(const struct ring *r, bool force)
 {
-	int64_t newest = r->keep ? ring_newest(r, INT64_MAX) : -1;
+	int64_t newest = ring_newest(r, INT64_MAX);
 	char *best = mem_text("%s.best", r->name);
-	int taken = r->scored ? part_exists(best) : 0;
+	int taken = part_exists(best);
 	int bad = newest < -1 || taken < 0 ? -1 : 0;
 
 	if (!bad && taken && force && unlink(best)) bad = fail("%s:", best);
@@ -120,7 +122,11 @@ int ring_begin(const struct ring *r, bool force)
 			   "is moved to %s, -f starts afresh",
 			   r->name, newest, r->part);
 	free(best);
-	return bad || !r->keep ? bad : trim(r, -1, 0);
+	if (bad) return -1;
+	if (newest >= 0)
+		note("%s.%" PRId64 ": a state of another run, removed with those before it",
+		     r->name, newest);
+	return trim(r, -1, 0);
 }
 
 static int64_t target(const struct ring *r, const struct setback *s)

@@ -35,6 +35,7 @@ struct gan {
 	int64_t step;                        /* steps done */
 	uint64_t seed;
 	struct lineage from;
+	uint64_t id;                         /* of the file it was read from; 0: it has none */
 	struct best best;
 	struct setback setback;
 	/* "name = value" lines of the run that wrote it; NULL or owned */

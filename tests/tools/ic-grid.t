@@ -65,6 +65,7 @@ exits 2 "no columns" ic-grid six.pam:0 -o x.png
 exits 2 "standard input twice" ic-grid - - -o x.png
 exits 2 "an unknown option" ic-grid --frobnicate
 exits 1 "a full device" ic-grid six.pam -o /dev/full
+fails_with "ic-grid: standard output: " "a full standard output" sh -c 'exec ic-grid six.pam >/dev/full'
 ok "failures leave nothing behind" sh -c '! ls | grep -q "^x.png"'
 fails_with ".: found a folder, expected a PAM stream" "a folder" ic-grid . -o x.png
 fails_with "standard input: found no pictures" "an empty stream" ic-grid -o x.png

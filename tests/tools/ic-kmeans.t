@@ -68,6 +68,8 @@ ok "of each label as many" test "$(picked 40 balanced | cut -f 2 | sort | uniq -
 ok "or one more" test "$(picked 6 balanced | cut -f 2 | sort | uniq -c | awk '{ print $1 }' | sort | tr '\n' ' ')" = "1 1 2 2 "
 check_same "until there are no more" "picked 400 balanced | cut -f 1 | sort -n" "picked 400 random | cut -f 1 | sort -n"
 check_same "again the same" "picked 40 balanced" "picked 40 balanced"
+fails_with "--restarts needs --method kmeans, found random" "nor what k-means alone does" \
+	ic-kmeans -k 4 --method random --restarts 3 f.mdb
 exits 2 "random rows have no centres" ic-kmeans -k 4 --method random --centres x.mdb f.mdb
 cp f.mdb kept.mdb
 for o in centres assign; do

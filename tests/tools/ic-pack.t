@@ -25,8 +25,8 @@ mkdir loop
 cp "$golden"/p_pillow.png loop
 ln -s .. loop/up
 ln -s ../loop flat/loop
-fails_with "flat/loop/up/flat: a link to a folder" "a folder that a link leads back to" ic-pack flat -o loop.mdb
-fails_with "loop/up/loop: a link to a folder" "or that is named with a slash" ic-pack loop/ -o loop.mdb
+fails_with "flat/loop/up/flat: found a link back to flat" "a folder that a link leads back to" ic-pack flat -o loop.mdb
+fails_with "loop/up/loop: found a link back to loop/" "or that is named with a slash" ic-pack loop/ -o loop.mdb
 rm -r loop flat/loop
 
 packs "a folder" ic-pack pictures -o tree.mdb --size 16
@@ -111,6 +111,15 @@ fails_with "cut.pam" "a PAM stream that ends early" ic-pack cut.pam -o x.mdb
 fails_with "flat: found no labels, the sources before it have classes" "sources must agree on labels" \
 	ic-pack pictures flat -o x.mdb
 
+exits 2 "standard input twice" sh -c 'ic-pack - - -o x.mdb <folders.tar'
+exits 2 "a list on it, and a source" sh -c 'ic-pack --list - - -o x.mdb <list.txt'
+gzip -nk folders.tar
+fails_with "gzip -dc unpacks other files first" "a gzipped tar" ic-pack folders.tar.gz -o x.mdb
+# 16 bits, 0x0100 and 0xffff: no stream, but a picture.
+printf 'P5\n2 1\n65535\n\1\0\377\377' >deep.pgm
+check_same "a 16-bit PGM by itself" "ic-pack deep.pgm --size 2 --squash | contents - | cut -f 2-7" \
+	"printf '1\t1\t1\t255\t255\t255\n'"
+
 # A font of outlines and one picture: table directory, then a CBDT table that holds a PNG between other bytes.
 {
 	printf '\0\1\0\0\0\1\0\0\0\0\0\0CBDT\0\0\0\0\0\0\0\34\0\0\377\0\0\3\0\0'
@@ -156,6 +165,23 @@ deep=$(printf '%0250d' 0)
 	mkdir ${deep:150} && cp "$golden/p_rgb8.png" ${deep:150}
 )
 fails_with "/${deep:150}: File name too long" "no folder is left out" ic-pack deep -o deep.mdb --size 16
+mkdir loop loop/a hidden
+cp "$golden/p_rgb8.png" loop/a
+ln -s ../../loop loop/a/again
+fails_with "loop/a/again: found a link back to loop" "a loop of links" ic-pack loop -o x.mdb
+rm loop/a/again
+cp "$golden/p_rgb8.png" hidden/1.png
+ln hidden/1.png hidden/2.png
+ln -s 1.png hidden/3.png
+tar cf hidden.tar --sort=name hidden
+packs "a tar of links" ic-pack hidden.tar -o hidden.mdb --size 16
+ok "names them" says "skipped: hidden.tar: hidden/3.png: found a link, expected a file"
+ok "all" says "2 of 3 pictures skipped"
+tar chf hidden.tar --hard-dereference --sort=name hidden
+check_same "as the message says they are files" "ic-pack --size 16 hidden.tar | contents - | wc -l" "echo 3"
+{ cat "$golden/n_p6.ppm" && echo && cat "$golden/n_p6.ppm"; } >loop/a/two.ppm
+packs "a stream in a folder" ic-pack loop -o stream.mdb --size 16
+ok "is not cut to its first picture" says "loop/a/two.ppm: found a second picture behind the first"
 fails_with "bad/b_24.bmp" "with --strict the first one ends it" ic-pack bad --strict -o strict.mdb
 printf '%s\n' flat/p_pillow.png bad/text.jpg >late.txt
 fails_with "bad/text.jpg" "also after good ones" ic-pack --list late.txt --strict -o strict.mdb
@@ -175,6 +201,8 @@ fails_with "absent.png: No such file" "or fails with --strict" ic-pack --strict 
 printf 'a.png\t1\nb.png\n' >mixed.txt
 fails_with "mixed.txt:2: found a line without a label" "labels on some lines" ic-pack --list mixed.txt -o x.mdb
 printf 'a.png\tcat\n' >word.txt
+printf 'a.png\t4294967295\n' >large.txt
+fails_with "expected a number below 4294967295" "a label too large" ic-pack --list large.txt -o x.mdb
 fails_with "word.txt:1: found label 'cat', expected a number" "a word for a label" ic-pack --list word.txt -o x.mdb
 exits 2 "an unknown option" ic-pack --frobnicate pictures
 exits 1 "a full device" ic-pack pictures -o /dev/full

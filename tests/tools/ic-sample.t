@@ -36,6 +36,15 @@ fails_with "found keys of rows" "a k-means is no instances" \
 	ic-sample m.st "$root/tests/golden/centres.npy" -n 1
 ok "a model without instances" eval \
 	'ic-sample u.st -n 3 >u.pam && [ "$(grep -ao ENDHDR u.pam | wc -l)" -eq 3 ]'
+ok "whose samples have no labels" eval '! grep -aq "label=" u.pam'
+fails_with "u.st: conditioned on nothing, takes no instances: found i.mdb" "and that takes none" \
+	ic-sample u.st i.mdb -n 1
+# Samples say which model they are of, known by what its metadata say.
+origin() { ic-sample "$@" | sed -n 's/^# ic.* from=\([0-9a-f]*\).*/\1/p'; }
+check_same "samples name their model" "origin m.st i.mdb -n 1" \
+	"ic-store ls --json m.st | sed -n 's/.*\"id\":\"\([^\"]*\)\".*format=.*/\1/p'"
+ok "and another by another id" eval 'model_2() { ic-train a.mdb f.mdb n.mdb -o two.st --ch 2 -b 4 --steps 1; }
+	model_2 && [ "$(origin m.st i.mdb -n 1)" != "$(origin two.st i.mdb -n 1)" ]'
 check_same "samples, features and score in one pipe" \
 	"ic-sample m.st f.mdb -n 20 | ic-embed - | ic-fid f.mdb - | wc -l" "echo 2"
 
@@ -128,6 +137,8 @@ ok "noise rows" eval 'noise 3:0 0:3 -1:2 | ic-store load -o z.mdb &&
 	ic-sample m.st i.mdb --noise z.mdb >noise.pam'
 check_same "every instance with every row of noise" "heads <noise.pam" \
 	"for i in 0 1 2; do for s in 1 2 3; do echo \" instance=\$i\"; done; done"
+noise | sed '/^0/d' | ic-store load -o none.mdb
+fails_with "none.mdb: no rows, expected noise" "no rows of noise" ic-sample m.st i.mdb --noise none.mdb
 given() { noise "$1" | ic-store load - | ic-sample m.st i.mdb --noise -; }
 check_same "a row alone gives the same pictures" "given -1:2 | some 2 2" "some 6 6 <noise.pam"
 check_same "half way between two noises" \
@@ -254,7 +265,7 @@ check_same "rows that do not say are taken" "ic-sample m.st bare.mdb -n 2 | pixe
 ok "pictures handled otherwise are warned of" eval \
 	'ic-store dump f.mdb | sed "s/side=32/side=64/" | ic-sample m.st <(ic-store load) -n 1 >one.pam 2>err &&
 		grep -q "of pictures handled in another way: side 64, expected 32 as in m.st" err'
-fails_with "knows 1 classes" "a class it does not know" ic-sample u.st -n 1 --class 5
+fails_with "knows no classes" "a class it does not know" ic-sample u.st -n 1 --class 5
 exits 2 "neither -n nor --each" ic-sample m.st f.mdb
 exits 2 "both" ic-sample m.st f.mdb -n 1 --each 1
 for list in '' , 1, 3-1 a -1 1-2-3 '1 2' 0-9000000000000001 99999999999999999999 0-1000000; do

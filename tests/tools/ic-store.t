@@ -120,6 +120,8 @@ ok "to the same file" cmp all.mdb mine.mdb
 
 # Export
 ok "npy" ic-store export f32.mdb -o f32.npy
+printf '\223NUMPY\1\0v\0%-117s\n\1\2' "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }" >u8.npy
+fails_with "u8.npy: found elements of type U8, expected floats" "bytes are no features" ic-store load u8.npy
 ok "npy has header and rows" test "$(stat -c %s f32.npy)" = $((128 + 40 * 3 * 4))
 check_same "npy has the values" "tail -c +129 f32.npy | od -An -v -w12 -tf4 | awk '{ print \$1 + 0, \$2 + 0, \$3 + 0 }'" \
 	"grep -v '^#' f32.txt | awk '{ print \$3, \$4, \$5 }'"
