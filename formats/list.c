@@ -88,7 +88,6 @@ static int read_folder(struct list *l, struct queue *q, const char *folder, size
 static int read_tree(struct list *l, const char *root)
 {
 	struct queue q = { 0 };
-	size_t n = strlen(root);
 	int bad = 0;
 
 	push(&q, mem_text("%s", root));

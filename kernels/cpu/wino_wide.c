@@ -22,7 +22,8 @@ struct wide {
 	struct wino_source x;
 	int64_t tiles;
 	int group, groups, chunk;            /* tiles of a group, groups and tiles of a chunk */
-	int width, deep;                     /* outputs of the widest panel; inputs of a pixel of `in` */
+	int width;                           /* outputs of the widest panel */
+	int deep;                            /* inputs in whole vectors: of a tile of a plane */
 	ptrdiff_t in_plane, in_phase, out_plane, u_plane, per_thread;
 	float *in;                           /* planes of x of a chunk, phase by phase */
 	float *work;                         /* per thread: taps, planes of taps and of y, window */

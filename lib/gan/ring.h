@@ -21,7 +21,8 @@ int64_t ring_newest(const struct ring *, int64_t below);
 int ring_save(const struct ring *, const struct gan *, bool best);
 
 /* Before the first step from a state: removes what is beyond it.  Before the first of all, refuses
- * states of another run, whether this one keeps any or not, or removes them when force.  0, or -1 after fail(). */
+ * states of another run, whether this one keeps any or not, or removes them when force.  0, or -1
+ * after fail(). */
 int ring_resume(const struct ring *, int64_t step);
 int ring_begin(const struct ring *, bool force);
 
