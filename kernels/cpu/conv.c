@@ -1,6 +1,6 @@
 /* conv: convolution and its two adjoints in NHWC.  Each is one or more correlations, done in the
- * way that suits the shape: the choice depends on everything but the number of images and
- * threads, and so do the results. */
+ * way that suits the shape: the choice depends on everything but the number of images (that of
+ * the adjoint in w, which sums over them, on these too) and threads, and so do the results. */
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/conv.h"
 

@@ -11,6 +11,7 @@ enum {
 	BLOCK_IN = 64, BLOCK_OUT = 128,      /* channels of a block: at most 1.1 MiB of sums */
 	ITEMS = 16,                          /* blocks times groups times phases, about */
 	GROUP_TILES = 32,                    /* at least, in a group */
+	TILES = 8,                           /* at least: see wino_dw_suits */
 };
 
 struct wino_dw {
@@ -36,8 +37,13 @@ static struct view dw_y(const struct corr_dw *c)
 	return (struct view){ .p = (float *)c->dy, .s = { { c->N, c->P, c->Q, c->O } } };
 }
 
+/* The error is one of all pixels of a tile, which a tap at the border does not see: next to the few
+ * terms that such a tap has of a few tiles it would be large. */
 bool wino_dw_suits(const struct corr_dw *c)
 {
+	struct wino_grid g = wino_grid(c->scale, dw_x(c).s, dw_y(c).s);
+
+	if (!c->scale && (int64_t)c->N * g.down * g.across < TILES) return false;
 	return wino_shape(c->scale, c->K, c->L, c->stride, c->top, c->left, dw_x(c).s, dw_y(c).s);
 }
 
