@@ -161,6 +161,9 @@ ok "the largest batch is the largest" eval 'n=$(largest --memory 64M) && [ "$n" 
 	grep -q -- "fit are of $n, with --recompute of $(largest --memory 64M --recompute)" err'
 check_same "no batch fits" "largest --memory 1K" "echo 0"
 exits 2 "a size that is none" ic-train $A --dry-run --memory 12Q
+ok "the largest batch that can be counted" eval 'shapes 1 | ic-pack --size 128 - -o s128.mdb &&
+	ic-train s128.mdb --dry-run -b 58254 --memory 1M'
+fails_with "batches of 58255 pictures: expected at most 58254" "one more" ic-train s128.mdb --dry-run -b 58255
 
 
 # Names, order and shapes of an exported generator: those of the published one.
