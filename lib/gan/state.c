@@ -76,5 +76,6 @@ int gan_restore(struct gan *s, const struct gan *from)
 	*s->path = *from->path;
 	memcpy(s->penalty, from->penalty, sizeof s->penalty);
 	s->step = from->step;
+	s->due = from->due;
 	return 0;
 }
