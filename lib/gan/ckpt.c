@@ -248,7 +248,7 @@ int gan_load_sampler(struct gan *s, const char *path)
 	struct named w = { named_has_generator(&t, "G_ema.") ? "G_ema." : "", &s->gp, true };
 	if (named_generator(&t, w.prefix, &s->c)) goto fail;
 	model_g_params(&s->c, &s->gp);
-	if (named_check(&t, &w) || named_strangers(&t, &w, 1)) goto fail;
+	if (named_check(&t, &w) || named_strangers(&t, &w, 1) || param_check(&s->gp)) goto fail;
 	if (!(s->ema = param_buffer(&s->gp))) goto fail;
 	read_meta(s, &t);
 	if (named_take(&t, &w, s->ema)) goto fail;

@@ -6,6 +6,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -66,6 +67,16 @@ int param_find(const struct params *ps, const char *name)
 	for (int i = 0; i < ps->n; i++)
 		if (!strcmp(ps->p[i].name, name)) return i;
 	return -1;
+}
+
+/* Steps of the power method have the numbers of a weight and of its vectors in one int. */
+int param_check(const struct params *ps)
+{
+	for (int i = 0; i < ps->n; i++)
+		if (shape_count(ps->p[i].s) > INT_MAX / 2)
+			return fail("%s: %zu numbers, expected fewer than 2^30", ps->p[i].name,
+				    shape_count(ps->p[i].s));
+	return 0;
 }
 
 void param_free(struct params *ps)

@@ -35,6 +35,7 @@ enum order { AS_IS, WEIGHT, CHW_WEIGHT, CHW_INPUT, ADJOINT_WEIGHT, MAPS };
 int param_add(struct params *, const char *name, enum order, int rank, const int64_t *shape,
 	      bool trained, enum init, int fan);
 int param_find(const struct params *, const char *name);   /* index, or -1 */
+int param_check(const struct params *);      /* each can be counted?  0, or -1 after fail() */
 void param_free(struct params *);
 
 /* zeroed, 64-byte aligned; NULL after fail(); free() it */

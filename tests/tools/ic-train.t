@@ -163,6 +163,8 @@ check_same "no batch fits" "largest --memory 1K" "echo 0"
 exits 2 "a size that is none" ic-train $A --dry-run --memory 12Q
 ok "the largest batch that can be counted" eval 'shapes 1 | ic-pack --size 128 - -o s128.mdb &&
 	ic-train s128.mdb --dry-run -b 58254 --memory 1M'
+fails_with "blocks.0.0.conv1.weight: 2415919104 numbers, expected fewer than 2^30" "nor can weights of any size" \
+	ic-train s128.mdb --ch 1024 --dry-run
 fails_with "batches of 58255 pictures: expected at most 58254" "one more" ic-train s128.mdb --dry-run -b 58255
 
 
