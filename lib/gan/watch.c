@@ -83,6 +83,10 @@ static int open_score(struct watch *w)
 	if (moments_open(&m, d)) goto end;
 	for (int64_t i = 0; i < real_.info.count; i++) {
 		features_get(&real_, i, 1, row);
+		if (!tape_finite(row, (size_t)d)) {
+			fail("%s: key %" PRIu64 ": a row that is not finite", path, real_.keys[i]);
+			goto end;
+		}
 		moments_add(&m, row, 1);
 	}
 	w->mean = mem_new((size_t)d, sizeof *w->mean);

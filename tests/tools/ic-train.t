@@ -182,7 +182,10 @@ fails_with "none.mdb: no instances, expected at least one" "no instances to show
 	ic-train $A -o x.st $small --steps 1 --instances none.mdb --pictures none.pam
 fails_with "none.mdb: 0 rows, expected at least two" "nor any to measure to" \
 	ic-train $A -o x.st $small --steps 1 --score none.mdb --log none.jsonl
-check_same "which leave no log and no pictures" "ls none.*" "echo none.mdb"
+ok "a row that is no number" eval "ic-store dump a.feats.mdb | awk -F'\t' -v OFS='\t' '/^7\t/ { \$3 = \"nan\" } 1' | ic-store load -o none.nan.mdb"
+fails_with "none.nan.mdb: key 7: a row that is not finite" "nor that" \
+	ic-train $A -o x.st $small --steps 1 --score none.nan.mdb --log none.jsonl
+check_same "which leave no log and no pictures" "ls none.[jp]*; true" true
 fails_with "m.mdb: images of 48 pixels, expected a side of 32, 64, 128 or 256" "images of another side" eval 'shapes 9 | ic-pack --size 48 - -o m.mdb && ic-train m.mdb -o x.st --steps 1'
 exits 2 "no output" ic-train $A --steps 1
 exits 2 "no end" ic-train $A -o x.st
