@@ -92,15 +92,6 @@ real *param_buffer(const struct params *ps)
 	return p;
 }
 
-size_t param_place(const struct param *p, size_t i)
-{
-	size_t at[4], place = 0;
-
-	for (int k = 3; k >= 0; k--) at[k] = i % (size_t)p->view.d[k], i /= (size_t)p->view.d[k];
-	for (int k = 0; k < 4; k++) place = place * (size_t)p->view.d[p->perm[k]] + at[p->perm[k]];
-	return place;
-}
-
 /* Copies between the published order and ours, reached by strides; `in` or `out` is NULL.  Sixteen
  * indices of the first axis, which is our last one in weights, go together: whole cache lines on
  * our side, sixteen runs on the other. */

@@ -43,8 +43,6 @@ real *param_buffer(const struct params *);
 /* spec biggan 1.7; a function of seed and name */
 int param_init(const struct params *, real *data, uint64_t seed);
 
-/* where element i of the published order is in ours */
-size_t param_place(const struct param *, size_t i);
 /* Between published order and ours; `out` and `in` have shape_count elements. */
 void param_import(const struct param *, const float *in, real *data);    /* data: the flat buffer */
 void param_export(const struct param *, const real *data, float *out);
