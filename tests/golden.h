@@ -22,6 +22,16 @@ static inline size_t golden_spot(struct shape s, size_t i)
 	return ((n * (size_t)s.d[1] + h) * (size_t)s.d[2] + w) * (size_t)s.d[3] + c;
 }
 
+/* Where number i of a parameter in published order is in ours. */
+static inline size_t golden_place(const struct param *p, size_t i)
+{
+	size_t at[4], place = 0;
+
+	for (int k = 3; k >= 0; k--) at[k] = i % (size_t)p->view.d[k], i /= (size_t)p->view.d[k];
+	for (int k = 0; k < 4; k++) place = place * (size_t)p->view.d[p->perm[k]] + at[p->perm[k]];
+	return place;
+}
+
 /* How far a parameter's values are from [sum, norm, first four, middle, last], in units of a
  * scale. */
 static inline double golden_off(const struct param *p, const real *data, const double *w,
@@ -30,7 +40,7 @@ static inline double golden_off(const struct param *p, const real *data, const d
 	size_t n = shape_count(p->s), first = n < 4 ? n : 4;
 	double sum = 0, norm = 0, worst, *v = mem_new(n, sizeof *v);
 
-	for (size_t i = 0; i < n; i++) v[i] = (double)data[param_place(p, i)];
+	for (size_t i = 0; i < n; i++) v[i] = (double)data[golden_place(p, i)];
 	for (size_t i = 0; i < n; i++) sum += v[i], norm += v[i] * v[i];
 	norm = sqrt(norm);
 	worst = fmax(fabs(norm - w[1]), fabs(sum - w[0]) / sqrt((double)n));

@@ -91,5 +91,21 @@ ok "ic-sample sampling" busy USR1 o.pam ic-sample m.st f.mdb -n 10000000
 for s in TERM USR1; do
 	ok "ic-train training, SIG$s" busy $s o.st ic-train a.mdb f.mdb n.mdb -o o.st --ch 2 -b 4 --steps 100000
 done
+# The signal comes while a score is measured: after the line of the same step.
+run="ic-train a.mdb f.mdb n.mdb --ch 2 -b 4 --steps 10 --every 40 --score f.mdb --score-samples 60 -t 1"
+ok "a run with scores" $run -o whole.st --log whole.jsonl --pictures whole.pam --tb whole.tb
+measuring()
+{
+	$run -o cut.st --log cut.jsonl --pictures cut.pam --tb cut.tb 2>stderr & local pid=$!
+	until grep -q '"step":10' cut.jsonl 2>/dev/null; do kill -0 $pid || return; sleep 0.02; done
+	kill -TERM $pid
+	wait $pid
+	[ $? -eq 75 ] && grep -q '"look":"due"' cut.st.part && [ ! -e cut.st ]
+}
+ok "ic-train measuring a score" measuring
+ok "goes on with what it was measuring" $run -o cut.st --log cut.jsonl --pictures cut.pam --tb cut.tb
+for f in st jsonl pam tb/events.out.tfevents.ic-train; do
+	check_same "to the same bytes of $f" "cat cut.$f" "cat whole.$f"
+done
 ok "no part is left but those that a rerun takes up" eval 'ls *.part; ! ls *.part | grep -v -e "^o.st.part$" -e "^o.mdb.part$"'
 done_testing

@@ -266,7 +266,7 @@ static void gradients_off(const struct golden *g, const char *group, const struc
 		real *got = mem_new(n, sizeof *got);
 		int k = ends(p->name, "noise_strength");
 		tape_read(t, w->g[i], got);
-		for (size_t j = 0; j < n; j++) v[j] = (double)got[param_place(p, j)];
+		for (size_t j = 0; j < n; j++) v[j] = (double)got[golden_place(p, j)];
 		snprintf(name, sizeof name, "grad.%s", p->name);
 		double e = off(g, group, name, v, n);
 		if (!(e < 1e-3)) printf("# %s %s: off by %.3g\n", group, name, e);

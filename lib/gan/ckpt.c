@@ -67,7 +67,7 @@ static float *largest(const struct gan *s)
 	return mem_new(n, sizeof(float));
 }
 
-/* What is there once a score was measured, and once the run went back. */
+/* What is there once a score was measured, once the run went back, and where it was stopped. */
 static void add_history(struct tensors *t, const struct gan *s)
 {
 	if (s->best.real) {
@@ -82,6 +82,7 @@ static void add_history(struct tensors *t, const struct gan *s)
 		add_meta(t, "return_to", "%" PRId64, s->setback.to);
 		add_meta(t, "return_why", "%s", sentinel_word((enum collapse)s->setback.how));
 	}
+	if (s->due) add_meta(t, "look", "due");
 }
 
 /* What the shapes do not say, and what goes on beside the weights. */
@@ -169,6 +170,7 @@ static void read_history(struct gan *s, const struct tensors *t)
 	s->setback.from = meta_step(t, "return_from");
 	s->setback.to = meta_step(t, "return_to");
 	s->setback.how = (int)sentinel_named(how ? how : "");
+	s->due = tensors_meta(t, "look") != NULL;
 }
 
 static void read_meta(struct gan *s, const struct tensors *t)
@@ -247,7 +249,7 @@ int gan_load_sampler(struct gan *s, const char *path)
 	struct named w = { named_has_generator(&t, "G_ema.") ? "G_ema." : "", &s->gp, true };
 	if (named_generator(&t, w.prefix, &s->c)) goto fail;
 	model_g_params(&s->c, &s->gp);
-	if (named_check(&t, &w) || named_strangers(&t, &w, 1)) goto fail;
+	if (named_check(&t, &w) || named_strangers(&t, &w, 1) || param_check(&s->gp)) goto fail;
 	if (!(s->ema = param_buffer(&s->gp))) goto fail;
 	read_meta(s, &t);
 	if (named_take(&t, &w, s->ema)) goto fail;

@@ -226,6 +226,14 @@ static void unsettle(struct phases *p)
 		if (*held[i].there != held[i].here) backend_give(p->b, *held[i].there);
 }
 
+static int check_batch(const struct gan *s, int batch)
+{
+	int most = s->c.backbone == BIGGAN ? biggan_batch_max(&s->c.biggan) : batch;
+
+	if (batch <= most) return 0;
+	return fail("batches of %d pictures: expected at most %d of these networks", batch, most);
+}
+
 static int open_phases(struct phases *p, struct gan *s, const struct recipe *r,
 		       struct backend *b, bool memory)
 {
@@ -233,7 +241,8 @@ static int open_phases(struct phases *p, struct gan *s, const struct recipe *r,
 
 	*p = (struct phases){ .s = s, .r = *r, .b = b };
 	p->grads = mem_new((size_t)(s->gp.n + s->dp.n), sizeof *p->grads);
-	if (settle(p, memory) || diffaug_open(&p->d.aug, &r->aug, 2 * r->batch, R) ||
+	if (check_batch(s, r->batch) || settle(p, memory) ||
+	    diffaug_open(&p->d.aug, &r->aug, 2 * r->batch, R) ||
 	    diffaug_open(&p->g.aug, &r->aug, r->batch, R) ||
 	    diffaug_open(&p->r1.aug, &r->aug, r->batch, R) || (memory && reserve_inputs(p)) ||
 	    build(p) || (memory && (reserve_results(p) || allot(p)))) {

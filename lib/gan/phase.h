@@ -75,7 +75,7 @@ struct phases {
 	};
 	int d_moves;                         /* since the last of G */
 	const real **grads;
-	real *arena;                         /* of both programs */
+	real *arena;                         /* of all programs: each one runs over the last */
 	real *told;                          /* what they tell, where the ops compute */
 	real *pictures;                      /* [batch][R][R][3]: G's last, there, too */
 	real *scores;                        /* of the last batches, as all below: see phase_tell */

@@ -13,7 +13,9 @@ int gan_shape(struct gan *s, const struct model *c)
 	if (model_check_d(c)) return -1;
 	model_g_params(c, &s->gp);
 	model_d_params(c, &s->dp);
-	return 0;
+	if (!param_check(&s->gp) && !param_check(&s->dp)) return 0;
+	gan_free(s);
+	return -1;
 }
 
 int gan_alloc(struct gan *s, const struct model *c)
@@ -87,5 +89,6 @@ int gan_restore(struct gan *s, const struct gan *from)
 	*s->path = *from->path;
 	memcpy(s->penalty, from->penalty, sizeof s->penalty);
 	s->step = from->step;
+	s->due = from->due;
 	return 0;
 }

@@ -33,6 +33,7 @@ struct gan {
 	real *path;                          /* StyleGAN2's mean path length, one number */
 	real penalty[2];                     /* the last of R1 and path length, as weighted */
 	int64_t step;                        /* steps done */
+	bool due;                            /* the look at this step was stopped: to be taken */
 	uint64_t seed;
 	struct lineage from;
 	uint64_t id;                         /* of the file it was read from; 0: it has none */

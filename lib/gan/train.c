@@ -92,14 +92,31 @@ static void reseed(struct train *r)
 	data_seed(r->d, g->seed + (uint64_t)g->setback.count * 0x9e3779b97f4a7c15);
 }
 
-/* A look, and the state after it as the one to go on from. */
+/* Where the same command goes on: here, or at the state before when this one is of no use. */
+static int leave(struct train *r)
+{
+	progress_end();
+	if (phase_fetch(r->p)) return -1;
+	if (sentinel_finite(r->p->s) &&
+	    (trail_sync(&r->w->trail) || gan_save(r->p->s, r->ring.part)))
+		return -1;
+	stop_keeps();
+	return stop_check();
+}
+
+/* A look, and the state after it as the one to go on from; one that is stopped is taken when the
+ * run goes on. */
 static int look(struct train *r)
 {
+	struct gan *g = r->p->s;
 	bool better;
 
-	if (phase_fetch(r->p) || watch_look(r->w, &better)) return -1;
+	if (phase_fetch(r->p)) return -1;
+	int bad = watch_look(r->w, &better);
+	g->due = bad > 0 && watch_due(r->w);
+	if (bad) return bad > 0 ? leave(r) : -1;
 	if (r->w->scorer.t && phase_fetch(r->p)) return -1;
-	return ring_save(&r->ring, r->p->s, better);
+	return ring_save(&r->ring, g, better);
 }
 
 static void tell(struct train *r, int64_t step, const char *what)
@@ -191,18 +208,6 @@ static int finish(struct train *r)
 	return rename(r->ring.part, name) ? fail("%s: rename:", name) : part_sync_folder(name);
 }
 
-/* Where the same command goes on: here, or at the state before when this one is of no use. */
-static int leave(struct train *r)
-{
-	progress_end();
-	if (phase_fetch(r->p)) return -1;
-	if (sentinel_finite(r->p->s) &&
-	    (trail_sync(&r->w->trail) || gan_save(r->p->s, r->ring.part)))
-		return -1;
-	stop_keeps();
-	return stop_check();
-}
-
 static void show_progress(const struct train *r, int64_t first, double spent)
 {
 	const struct phases *p = r->p;
@@ -225,7 +230,7 @@ static int run(struct train *r)
 	double begin = say_seconds(), spent = 0;
 
 	reseed(r);
-	if (watch_fresh(r->w) && (gan_save(g, r->ring.part) || look(r))) return -1;
+	if (watch_fresh(r->w) ? gan_save(g, r->ring.part) || look(r) : g->due && look(r)) return -1;
 	while ((r->steps < 0 || g->step < r->steps) && !watch_enough(r->w) &&
 	       (r->minutes < 0 || spent < 60 * r->minutes)) {
 		if (stop_asked()) return leave(r);

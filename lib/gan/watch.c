@@ -2,6 +2,7 @@
 #include "lib/gan/watch.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
+#include "lib/base/say.h"
 #include "lib/stat/frechet.h"
 #include "lib/stat/moments.h"
 
@@ -51,7 +52,7 @@ int watch_rewind(struct watch *w)
 	char line[200];
 
 	say_return(w, line);
-	return trail_rewind(&w->trail, w->s->step, 1 + looks(w, w->s->step), line);
+	return trail_rewind(&w->trail, w->s->step, 1 + looks(w, w->s->step) - w->s->due, line);
 }
 
 /* Scores compare when they are to the same features, from as many samples. */
@@ -82,6 +83,10 @@ static int open_score(struct watch *w)
 	if (moments_open(&m, d)) goto end;
 	for (int64_t i = 0; i < real_.info.count; i++) {
 		features_get(&real_, i, 1, row);
+		if (!tape_finite(row, (size_t)d)) {
+			fail("%s: key %" PRIu64 ": a row that is not finite", path, real_.keys[i]);
+			goto end;
+		}
 		moments_add(&m, row, 1);
 	}
 	w->mean = mem_new((size_t)d, sizeof *w->mean);
@@ -239,20 +244,23 @@ static int fill(struct watch *w, struct sampler *p, int64_t first)
 	return sampler_run(p);
 }
 
-static int show(struct watch *w)
+/* The pictures of a look, owned by the caller; NULL after fail(). */
+static uint8_t *draw(struct watch *w)
 {
 	size_t side = (size_t)w->sampler.side, bytes = side * side * 3;
 	uint8_t *rgb = mem_new(TRAIL_PICTURES, bytes);
-	int bad = fill(w, &w->sampler, 0);
 
-	for (int k = 0; k < TRAIL_PICTURES && !bad; k++)
+	if (fill(w, &w->sampler, 0)) {
+		free(rgb);
+		return NULL;
+	}
+	for (int k = 0; k < TRAIL_PICTURES; k++)
 		sampler_rgb(&w->sampler, k, rgb + (size_t)k * bytes);
-	bad = bad || trail_show(&w->trail, w->s->step, rgb, (int)side);
-	free(rgb);
-	return bad ? -1 : 0;
+	return rgb;
 }
 
-/* Features of samples of the present generator, added up. */
+/* Features of samples of the present generator, added up.  1 when it was stopped, which it is not
+ * where samples move what is saved. */
 static int measure_samples(struct watch *w, struct moments *m)
 {
 	struct sampler *p = w->scorer.t ? &w->scorer : &w->sampler;
@@ -265,7 +273,7 @@ static int measure_samples(struct watch *w, struct moments *m)
 	for (int64_t i = 0; i < w->plan.samples && !bad; i += p->batch) {
 		int64_t left = w->plan.samples - i;
 		int n = left < p->batch ? (int)left : p->batch;
-		bad = fill(w, p, i);
+		bad = stop_asked() && !w->scorer.t ? 1 : fill(w, p, i);
 		for (int k = 0; k < n && !bad; k++) {
 			at[k] = (struct image){ p->side, p->side, rgb + (size_t)k * bytes };
 			sampler_rgb(p, k, at[k].rgb);
@@ -281,7 +289,8 @@ static int measure(struct watch *w)
 {
 	struct moments m = { 0 };
 	struct frechet fd;
-	int d = w->net.width, bad = moments_open(&m, d) || measure_samples(w, &m);
+	int d = w->net.width, bad = moments_open(&m, d);
+	if (!bad) bad = measure_samples(w, &m);
 	double *mean = mem_new((size_t)d, sizeof *mean), *cov = NULL, *cov_real = NULL;
 	size_t square = (size_t)d * (size_t)d;
 	if (!bad && !(cov = mem_big(square, sizeof *cov, "covariance"))) bad = -1;
@@ -289,7 +298,7 @@ static int measure(struct watch *w)
 	if (!bad) {
 		memcpy(cov_real, w->cov, square * sizeof *cov_real);   /* both are destroyed */
 		bad = moments_end(&m, mean, cov) ||
-		      frechet_distance(&fd, d, w->mean, cov_real, mean, cov);
+		      frechet_distance(&fd, d, w->mean, cov_real, mean, cov) ? -1 : 0;
 	}
 	if (!bad) w->last_score = fd.distance;
 	moments_close(&m);
@@ -316,9 +325,15 @@ static int note_score(struct watch *w, bool *better)
 
 int watch_look(struct watch *w, bool *better)
 {
+	bool shown = w->plan.trail.pictures || w->plan.trail.board;
+
 	*better = false;
 	if (w->sampler.t) tape_refresh(w->sampler.t);
-	if ((w->plan.trail.pictures || w->plan.trail.board) && show(w)) return -1;
-	if (w->mean && (measure(w) || note_score(w, better))) return -1;
-	return trail_sync(&w->trail);
+	uint8_t *rgb = shown ? draw(w) : NULL;
+	int bad = shown && !rgb ? -1 : 0;
+	if (!bad && w->mean) bad = measure(w);
+	if (!bad && shown) bad = trail_show(&w->trail, w->s->step, rgb, w->sampler.side);
+	if (!bad && w->mean) bad = note_score(w, better);
+	free(rgb);
+	return bad ? bad : trail_sync(&w->trail);
 }

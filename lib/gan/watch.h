@@ -50,7 +50,7 @@ bool watch_due(const struct watch *);        /* a look: at step 0, and after eac
 int watch_step(struct watch *, const struct phases *, const struct vitals *);
 int watch_collapse(struct watch *, int64_t step, enum collapse);
 /* Pictures and score; better: the lowest so far.  Where the scorer is open it moves the state where
- * the ops compute. */
+ * the ops compute.  0; 1 when the program is to stop and nothing of it was written; or -1. */
 int watch_look(struct watch *, bool *better);
 bool watch_enough(const struct watch *);     /* patience is at its end */
 void watch_close(struct watch *);            /* accepts a zeroed struct */

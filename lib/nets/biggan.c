@@ -3,6 +3,7 @@
 #include "lib/nets/layer.h"
 #include "lib/base/fail.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 enum { STAGES_MAX = 7 };
@@ -78,6 +79,27 @@ int biggan_check_d(const struct biggan *c)
 		return fail("ch %d: expected at least %d, attention needs 8 channels", c->d_ch,
 			    8 / p->d_out[p->d_attention]);
 	return 0;
+}
+
+/* Queries, keys and values of an attention over side x side pixels of c channels. */
+static int64_t attended(int side, int c)
+{
+	int64_t pixels = (int64_t)side * side;
+	return pixels * (c / 8) + pixels / 4 * (c / 8 + c / 2);
+}
+
+/* The gradients of these are one value, whose numbers an int counts; D sees twice as many. */
+int biggan_batch_max(const struct biggan *c)
+{
+	const struct plan *p = plan_of(c->resolution);
+	int64_t g = 1, d = 1;
+
+	if (p->g_attention >= 0)
+		g = attended(8 << p->g_attention, c->g_ch * p->g_out[p->g_attention]);
+	if (p->d_attention >= 0)
+		d = 2 * attended(c->resolution >> (p->d_attention + 1),
+				 c->d_ch * p->d_out[p->d_attention]);
+	return (int)(INT_MAX / (g > d ? g : d));
 }
 
 static int chunk_of(const struct biggan *c)

@@ -22,6 +22,7 @@ struct biggan biggan_default(void);          /* spec biggan 1.1; 64, ch 64, inst
 int biggan_check(const struct biggan *);     /* can G be built?  0, or -1 after fail() */
 int biggan_check_d(const struct biggan *);   /* both? */
 bool biggan_trains(int resolution);          /* is there a discriminator of this side? */
+int biggan_batch_max(const struct biggan *);     /* pictures that can be trained on at a time */
 int biggan_dim_z(const struct biggan *);     /* what G takes: equal slices, one a stage and one */
 
 void biggan_g_params(const struct biggan *, struct params *);

@@ -6,6 +6,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -68,6 +69,16 @@ int param_find(const struct params *ps, const char *name)
 	return -1;
 }
 
+/* Steps of the power method have the numbers of a weight and of its vectors in one int. */
+int param_check(const struct params *ps)
+{
+	for (int i = 0; i < ps->n; i++)
+		if (shape_count(ps->p[i].s) > INT_MAX / 2)
+			return fail("%s: %zu numbers, expected fewer than 2^30", ps->p[i].name,
+				    shape_count(ps->p[i].s));
+	return 0;
+}
+
 void param_free(struct params *ps)
 {
 	free(ps->p);
@@ -79,15 +90,6 @@ real *param_buffer(const struct params *ps)
 	real *p = mem_big(ps->total, sizeof *p, "parameters");
 	if (p) memset(p, 0, ps->total * sizeof *p);
 	return p;
-}
-
-size_t param_place(const struct param *p, size_t i)
-{
-	size_t at[4], place = 0;
-
-	for (int k = 3; k >= 0; k--) at[k] = i % (size_t)p->view.d[k], i /= (size_t)p->view.d[k];
-	for (int k = 0; k < 4; k++) place = place * (size_t)p->view.d[p->perm[k]] + at[p->perm[k]];
-	return place;
 }
 
 /* Copies between the published order and ours, reached by strides; `in` or `out` is NULL.  Sixteen

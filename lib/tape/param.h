@@ -35,6 +35,7 @@ enum order { AS_IS, WEIGHT, CHW_WEIGHT, CHW_INPUT, ADJOINT_WEIGHT, MAPS };
 int param_add(struct params *, const char *name, enum order, int rank, const int64_t *shape,
 	      bool trained, enum init, int fan);
 int param_find(const struct params *, const char *name);   /* index, or -1 */
+int param_check(const struct params *);      /* each can be counted?  0, or -1 after fail() */
 void param_free(struct params *);
 
 /* zeroed, 64-byte aligned; NULL after fail(); free() it */
@@ -42,8 +43,6 @@ real *param_buffer(const struct params *);
 /* spec biggan 1.7; a function of seed and name */
 int param_init(const struct params *, real *data, uint64_t seed);
 
-/* where element i of the published order is in ours */
-size_t param_place(const struct param *, size_t i);
 /* Between published order and ours; `out` and `in` have shape_count elements. */
 void param_import(const struct param *, const float *in, real *data);    /* data: the flat buffer */
 void param_export(const struct param *, const real *data, float *out);

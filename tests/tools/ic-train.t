@@ -162,6 +162,11 @@ ok "the largest batch is the largest" eval 'n=$(largest --memory 64M) && [ "$n" 
 	grep -q -- "fit are of $n, with --recompute of $(largest --memory 64M --recompute)" err'
 check_same "no batch fits" "largest --memory 1K" "echo 0"
 exits 2 "a size that is none" ic-train $A --dry-run --memory 12Q
+ok "the largest batch that can be counted" eval 'shapes 1 | ic-pack --size 128 - -o s128.mdb &&
+	ic-train s128.mdb --dry-run -b 58254 --memory 1M'
+fails_with "blocks.0.0.conv1.weight: 2415919104 numbers, expected fewer than 2^30" "nor can weights of any size" \
+	ic-train s128.mdb --ch 1024 --dry-run
+fails_with "batches of 58255 pictures: expected at most 58254" "one more" ic-train s128.mdb --dry-run -b 58255
 
 
 # Names, order and shapes of an exported generator: those of the published one.
@@ -178,7 +183,10 @@ fails_with "none.mdb: no instances, expected at least one" "no instances to show
 	ic-train $A -o x.st $small --steps 1 --instances none.mdb --pictures none.pam
 fails_with "none.mdb: 0 rows, expected at least two" "nor any to measure to" \
 	ic-train $A -o x.st $small --steps 1 --score none.mdb --log none.jsonl
-check_same "which leave no log and no pictures" "ls none.*" "echo none.mdb"
+ok "a row that is no number" eval "ic-store dump a.feats.mdb | awk -F'\t' -v OFS='\t' '/^7\t/ { \$3 = \"nan\" } 1' | ic-store load -o none.nan.mdb"
+fails_with "none.nan.mdb: key 7: a row that is not finite" "nor that" \
+	ic-train $A -o x.st $small --steps 1 --score none.nan.mdb --log none.jsonl
+check_same "which leave no log and no pictures" "ls none.[jp]*; true" true
 fails_with "m.mdb: images of 48 pixels, expected a side of 32, 64, 128 or 256" "images of another side" eval 'shapes 9 | ic-pack --size 48 - -o m.mdb && ic-train m.mdb -o x.st --steps 1'
 exits 2 "no output" ic-train $A --steps 1
 exits 2 "no end" ic-train $A -o x.st
