@@ -70,7 +70,9 @@ static int check(const char *path, bool (*is)(const char *path, const char *mark
 
 	if (!path || !strcmp(path, "-") || stat(path, &st)) return 0;
 	if (!S_ISREG(st.st_mode) || !st.st_size) return 0;
-	if (resumed && is(path, mark)) return 0;
+	/* a log with nothing more was left ahead of the first checkpoint */
+	bool begun = st.st_size == (off_t)strlen(mark);
+	if ((resumed || begun) && is(path, mark)) return 0;
 	return fail("%s: exists%s (-f overwrites)", path, resumed ? ", not of this run" : "");
 }
 

@@ -190,6 +190,8 @@ fails_with "not a regular file" "a device as output" ic-train $A -o /dev/full $s
 fails_with "No such file" "no such folder" ic-train $A -o no/such.st $small --steps 1
 fails_with "whole.jsonl: exists" "the log of another run" ic-train $A -o x.st $small --steps 1 --log whole.jsonl
 fails_with "whole.pam: exists" "or its pictures" ic-train $A -o x.st $small --steps 1 --pictures whole.pam
+head -n 1 whole.jsonl >begun
+ok "a log of this run that was only begun is taken up" ic-train $A -o begun.st $small --steps 1 --every 24 --log begun
 ok "events" ic-train $A -o w.st $small --every 8 --steps 1 --tb w.tb
 cp -r w.tb kept.tb
 fails_with "w.tb/events.out.tfevents.ic-train: exists (-f" "or its events" ic-train $A -o y.st $small --steps 1 --tb w.tb
