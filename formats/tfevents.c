@@ -72,28 +72,56 @@ static void end(struct message *m, FILE *into, int field)
 	free(m->text);
 }
 
-static int put_frame(struct tfevents *t, const char *event, size_t n)
+static void put_frame(FILE *f, const char *event, size_t n)
 {
 	uint64_t length = n;
 	uint32_t checks[2] = { check(&length, 8), check(event, n) };
 
-	fwrite(&length, 8, 1, t->f);
-	fwrite(&checks[0], 4, 1, t->f);
-	fwrite(event, 1, n, t->f);
-	fwrite(&checks[1], 4, 1, t->f);
-	return fflush(t->f) || ferror(t->f) ? fail("%s:", t->path) : 0;
+	fwrite(&length, 8, 1, f);
+	fwrite(&checks[0], 4, 1, f);
+	fwrite(event, 1, n, f);
+	fwrite(&checks[1], 4, 1, f);
 }
 
-static int put_version(struct tfevents *t)
+/* The frame of the first event, to be freed. */
+static char *first_frame(const char *writer, size_t *n)
 {
-	struct message m;
+	struct message m, source;
+	char *text;
+	FILE *f = mem_stream(&text, n);
 
 	begin(&m);
 	put_bytes(m.f, 3, "brain.Event:2", 13);
+	begin(&source);
+	put_bytes(source.f, 1, writer, strlen(writer));
+	end(&source, m.f, 10);
 	mem_stream_close(m.f);
-	int bad = put_frame(t, m.text, m.n);
+	put_frame(f, m.text, m.n);
+	mem_stream_close(f);
 	free(m.text);
-	return bad;
+	return text;
+}
+
+/* From its beginning; moves its place. */
+static bool begins(FILE *f, const char *first, size_t n)
+{
+	char *head = mem_new(n, 1);
+	bool same = !fseek(f, 0, SEEK_SET) && fread(head, 1, n, f) == n && !memcmp(head, first, n);
+
+	free(head);
+	return same;
+}
+
+bool tfevents_of(const char *path, const char *writer)
+{
+	size_t n;
+	char *first = first_frame(writer, &n);
+	FILE *f = fopen(path, "rb");
+	bool same = f && begins(f, first, n);
+
+	if (f) fclose(f);
+	free(first);
+	return same;
 }
 
 static void begin_event(struct tfevents *t)
@@ -106,11 +134,12 @@ char *tfevents_path(const char *folder)
 	return mem_text("%s/events.out.tfevents.ic-train", folder);
 }
 
-int tfevents_open(struct tfevents *t, const char *folder, bool fresh)
+int tfevents_open(struct tfevents *t, const char *folder, const char *writer, bool fresh)
 {
 	*t = (struct tfevents){ 0 };
 	if (mkdir(folder, 0777) && errno != EEXIST) return fail("%s:", folder);
 	t->path = tfevents_path(folder);
+	t->first = first_frame(writer, &t->first_bytes);
 	begin_event(t);
 	if ((t->f = fopen(t->path, fresh ? "w+b" : "a+b"))) return 0;
 	fail("%s:", t->path);
@@ -124,6 +153,7 @@ int tfevents_close(struct tfevents *t)
 
 	if (t->summary) fclose(t->summary);
 	free(t->text);
+	free(t->first);
 	free(t->path);
 	*t = (struct tfevents){ 0 };
 	return bad;
@@ -172,9 +202,10 @@ int tfevents_put(struct tfevents *t, int64_t step, double wall_time)
 	mem_stream_close(m.f);
 	free(t->text);
 	begin_event(t);
-	int bad = (!ftell(t->f) && put_version(t)) || put_frame(t, m.text, m.n);
+	if (!ftell(t->f)) fwrite(t->first, 1, t->first_bytes, t->f);
+	put_frame(t->f, m.text, m.n);
 	free(m.text);
-	return bad ? -1 : 0;
+	return fflush(t->f) || ferror(t->f) ? fail("%s:", t->path) : 0;
 }
 
 /* A varint at *p, which moves behind it; false when there is none. */
@@ -249,12 +280,11 @@ int64_t tfevents_end(FILE *f, const char *path, int64_t step)
 
 int tfevents_rewind(struct tfevents *t, int64_t step)
 {
-	struct stat st;
-	int64_t at = tfevents_end(t->f, t->path, step);
+	bool ours = begins(t->f, t->first, t->first_bytes);
+	int64_t at = ours ? tfevents_end(t->f, t->path, step) : 0;
 
 	if (at < 0) return -1;
-	if (fstat(fileno(t->f), &st)) return fail("%s:", t->path);
-	if (!at && st.st_size) return fail("%s: does not begin with an event", t->path);
+	if (ferror(t->f)) return fail("%s:", t->path);
 	if (ftruncate(fileno(t->f), at) || fseek(t->f, at, SEEK_SET)) return fail("%s:", t->path);
 	return 0;
 }

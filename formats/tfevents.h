@@ -8,9 +8,11 @@
  * where check is CRC-32C rotated right by 15 bits, plus 0xa282ead8.  An Event is a protobuf message
  * (tensorflow/core/util/event.proto, tensorflow/core/framework/summary.proto) of the fields
  *   1 wall_time double   2 step int64   3 file_version string   5 summary: Summary
+ *   10 source_metadata: SourceMetadata      SourceMetadata: 1 writer string
  *   Summary: repeated 1 Value     Value: 1 tag   2 simple_value float   4 image: Image
  *   Image: 1 height   2 width   3 colorspace (3: RGB)   4 an encoded picture
- * of which the first Event of a file has only a version, "brain.Event:2", written with the next. */
+ * of which the first Event of a file has only a version, "brain.Event:2", and a writer; it is
+ * written with the next. */
 #ifndef IC_TFEVENTS_H
 #define IC_TFEVENTS_H
 
@@ -21,17 +23,20 @@
 
 struct tfevents {
 	FILE *f;                             /* NULL: none */
-	char *path;
+	char *path, *first;                  /* first: the frame that a file of the writer's */
+	size_t first_bytes;                  /* begins with */
 	FILE *summary;                       /* the event begun, in memory */
 	char *text;
 	size_t n;
 };
 
 char *tfevents_path(const char *folder);     /* the file in a folder; to be freed */
+bool tfevents_of(const char *path, const char *writer);   /* does it begin as this writer's? */
 /* The file in a folder, which is made when it is not there.  fresh: empties it.  0, or -1 after
  * fail(). */
-int tfevents_open(struct tfevents *, const char *folder, bool fresh);
-/* Cuts off what is beyond the last whole event in order with steps up to this one. */
+int tfevents_open(struct tfevents *, const char *folder, const char *writer, bool fresh);
+/* Cuts off what is beyond the last whole event in order with steps up to this one, and all of
+ * another writer's. */
 int tfevents_rewind(struct tfevents *, int64_t step);
 int tfevents_close(struct tfevents *);       /* always frees; accepts a zeroed struct */
 

@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define WRITER "run 1"
+enum { FIRST = 16 + 15 + 2 + 2 + 5 };        /* bytes of the first frame */
+
 static char folder[256], path[320];
 static unsigned char file[1 << 16];
 static size_t size;
@@ -70,7 +73,7 @@ static void make(void)
 {
 	struct tfevents t;
 
-	must(!tfevents_open(&t, folder, true) && !tfevents_rewind(&t, 0));
+	must(!tfevents_open(&t, folder, WRITER, true) && !tfevents_rewind(&t, 0));
 	for (int64_t step = 1; step <= 300; step += 299) add(&t, step);
 	must(!tfevents_close(&t));
 	read_file();
@@ -78,7 +81,7 @@ static void make(void)
 
 static void check_bytes(void)
 {
-	static const unsigned char version[] = "\x1a\x0d" "brain.Event:2",
+	static const unsigned char version[] = "\x1a\x0d" "brain.Event:2" "\x52\x07\x0a\x05" WRITER,
 		scalars[] = "\x09\0\0\0\0\0\0\x20\x40" "\x10\x01" "\x2a\x14"
 			"\x0a\x08\x0a\x01" "a\x15\0\0\0\x3f" "\x0a\x08\x0a\x01" "b\x15\0\0\0\xc0";
 	size_t n;
@@ -87,7 +90,8 @@ static void check_bytes(void)
 	ok(crc((const unsigned char *)"123456789", 9) == 0xe3069283u, "the test's own CRC-32C");
 	make();
 	p = frame(0, &n);
-	ok(p && n == sizeof version - 1 && !memcmp(p, version, n), "the first event is a version");
+	ok(p && n == sizeof version - 1 && !memcmp(p, version, n),
+	   "the first event is a version and the writer");
 	p = frame(1, &n);
 	ok(p && n == sizeof scalars - 1 && !memcmp(p, scalars, n),
 	   "time 8, step 1, two values a = 0.5 and b = -2");
@@ -104,7 +108,7 @@ static void check_picture(void)
 	size_t n;
 
 	for (size_t i = 0; i < sizeof rgb; i++) rgb[i] = (uint8_t)(7 * i);
-	must(!tfevents_open(&t, folder, true) && !tfevents_rewind(&t, 0));
+	must(!tfevents_open(&t, folder, WRITER, true) && !tfevents_rewind(&t, 0));
 	ok(!tfevents_picture(&t, "sheet", rgb, 5, 4) && !tfevents_put(&t, 0, 0), "a picture");
 	must(!tfevents_close(&t));
 	read_file();
@@ -131,16 +135,12 @@ static void check_rewind(void)
 	for (size_t left = 0; left <= bytes; left++)
 		for (int64_t step = 0; step <= 300; step += 150, tried++) {
 			struct tfevents t;
-			must(!tfevents_open(&t, folder, true));
+			must(!tfevents_open(&t, folder, WRITER, true));
 			fwrite(whole, 1, left, t.f);
-			must(!tfevents_close(&t) && !tfevents_open(&t, folder, false));
-			if (tfevents_rewind(&t, step)) {
-				same += left > 0 && left < 31;   /* no whole version */
-				tfevents_close(&t);
-				continue;
-			}
+			must(!tfevents_close(&t) && !tfevents_open(&t, folder, WRITER, false));
+			must(!tfevents_rewind(&t, step));
 			read_file();
-			size_t first = 31, second = first + (bytes - first) / 2;
+			size_t first = FIRST, second = first + (bytes - first) / 2;
 			if (size < second) add(&t, 1);
 			if (size < bytes) add(&t, 300);
 			tfevents_close(&t);
@@ -157,20 +157,26 @@ static void check_refusals(void)
 	char beyond[300];
 
 	make();
-	file[40] ^= 1;                       /* in the event of step 1 */
+	file[FIRST + 9] ^= 1;                       /* in the event of step 1 */
 	FILE *f = fopen(path, "wb");
 	must(f && fwrite(file, 1, size, f) == size && !fclose(f));
-	must(!tfevents_open(&t, folder, false));
-	ok(tfevents_end(t.f, t.path, 300) == 31, "an event that was changed is the end");
+	must(!tfevents_open(&t, folder, WRITER, false));
+	ok(tfevents_end(t.f, t.path, 300) == FIRST, "an event that was changed is the end");
 	tfevents_close(&t);
 	f = fopen(path, "wb");
 	must(f && fputs("Once upon a time, in a file of text", f) >= 0 && !fclose(f));
-	must(!tfevents_open(&t, folder, false));
-	ok(tfevents_rewind(&t, 5) && strstr(why(), "does not begin with an event"),
-	   "a file of something else is refused");
-	tfevents_close(&t);
+	must(!tfevents_open(&t, folder, WRITER, false));
+	ok(!tfevents_of(path, WRITER) && !tfevents_rewind(&t, 5) && !tfevents_close(&t) &&
+		   (read_file(), !size),
+	   "a file of something else is known, and emptied");
+	make();
+	ok(tfevents_of(path, WRITER) && !tfevents_of(path, "run 2"), "and one of another writer");
+	must(!tfevents_open(&t, folder, "run 2", false));
+	ok(!tfevents_rewind(&t, 300) && !tfevents_close(&t) && (read_file(), !size),
+	   "so is this");
 	snprintf(beyond, sizeof beyond, "%s/no/such", folder);
-	ok(tfevents_open(&t, beyond, true) && strstr(why(), "No such file"), "no such folder");
+	ok(tfevents_open(&t, beyond, WRITER, true) && strstr(why(), "No such file"),
+	   "no such folder");
 }
 
 int main(void)

@@ -67,6 +67,23 @@ ok "ic-store ls with nobody reading" stuck ic-store ls $(for i in $(seq 2000); d
 line=$(ic-store ls f.mdb | tail -n 1 | wc -c)
 ok "ic-store ls with nobody reading its end" stuck ic-store ls $(for i in $(seq $((67000 / line))); do echo f.mdb; done)
 
+# The signal comes when all rows of one of three outputs are written: none has its name.  A block of assignments has 131072.
+stuck_assigning()
+{
+	local pid status
+	mkfifo fifo
+	sleep 100 <fifo & local reader=$!
+	ic-kmeans -k 10 tall.mdb -o o.mdb --centres o.centres --assign fifo >stdout 2>stderr & pid=$!
+	sleep 2
+	kill -TERM $pid
+	wait $pid
+	status=$?
+	kill $reader
+	wait $reader 2>/dev/null
+	rm fifo
+	[ $status -eq 75 ] && [ ! -e o.centres ] && [ ! -e o.mdb ] && [ ! -e o.mdb.part ] || { ls; cat stderr; return 1; } >&2
+}
+
 # busy SIGNAL OUTPUT COMMAND...: the signal comes when the command has shown that it computes.
 busy()
 {
@@ -86,7 +103,13 @@ awk 'BEGIN { srand(1); printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\
 	ic-store load -o wide.mdb
 ok "ic-store cat with nobody reading" stuck ic-store cat wide.mdb
 ok "ic-store dump with nobody reading" stuck ic-store dump wide.mdb
-ok "ic-kmeans clustering" busy TERM o.mdb ic-kmeans -k 1000 wide.mdb -o o.mdb
+ok "ic-kmeans clustering" busy TERM o.mdb ic-kmeans -k 1000 --restarts 100 wide.mdb -o o.mdb
+rm -f o.mdb.part-rounds
+awk 'BEGIN { printf "#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t2\n#key\tvalues\n"
+	for (i = 0; i < 140000; i++) printf "%d\t%d\t%d\n", i, i % 97 + 1, i % 89; print "#end" }' | ic-store load -o tall.mdb
+ok "ic-kmeans with nobody reading its assignments" stuck_assigning
+ok "the same command goes on" ic-kmeans -k 10 tall.mdb -o o.mdb --centres o.centres --assign o.assign
+rm o.mdb
 ok "ic-sample sampling" busy USR1 o.pam ic-sample m.st f.mdb -n 10000000
 for s in TERM USR1; do
 	ok "ic-train training, SIG$s" busy $s o.st ic-train a.mdb f.mdb n.mdb -o o.st --ch 2 -b 4 --steps 100000

@@ -291,17 +291,16 @@ static int write_nearest(struct job *j)
 		taken[at] = true;
 	}
 	free(taken);
-	return bad ? -1 : rows_seal(&j->to);
+	return bad;
 }
 
 static int write_centres(struct job *j)
 {
-	if (!centres_path) return 0;
-	for (int c = 0; c < k; c++)
+	for (int c = 0; centres_path && c < k; c++)
 		if (rows_put(&j->to_centres, (uint64_t)c, 0,
 			    j->centres + (size_t)c * (size_t)j->unit.width))
 			return -1;
-	return rows_seal(&j->to_centres);
+	return 0;
 }
 
 static int take_assigned(
@@ -331,7 +330,14 @@ static int write_assign(struct job *j)
 	if (!assign_path) return 0;
 	int bad = knn_measure(&centres, search.metric) || knn_search(&search, 0, j->unit.count);
 	free(centres.norm);
-	return bad ? -1 : rows_seal(&j->to_assign);
+	return bad ? -1 : 0;
+}
+
+/* One right after the other, so that a run that is stopped leaves none. */
+static int seal(struct job *j)
+{
+	return (centres_path && rows_seal(&j->to_centres)) ||
+		(assign_path && rows_seal(&j->to_assign)) || rows_seal(&j->to) ? -1 : 0;
 }
 
 /* The nearest rows of k centres. */
@@ -373,7 +379,7 @@ static int run(struct job *j)
 {
 	if (device_other(device, DEVICE_BF16, par_threads(), &j->device)) return -1;
 	if (input_open(j) || outputs_open(j) || choose(j)) return -1;
-	if (write_centres(j) || write_assign(j) || write_nearest(j)) return -1;
+	if (write_centres(j) || write_assign(j) || write_nearest(j) || seal(j)) return -1;
 	if (j->kept && unlink(j->kept) && errno != ENOENT) return fail("%s:", j->kept);
 	if (method == KMEANS)
 		note("%d centres of %" PRId64 " rows; %d of their nearest rows are repeated", k,

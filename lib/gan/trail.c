@@ -46,6 +46,12 @@ static void pictures_mark(char mark[MARK], const struct trail_plan *p)
 	snprintf(mark, MARK, "P7\n# ic key=0 from=%016" PRIx64 " ", p->run);
 }
 
+/* The writer of events. */
+static void board_mark(char mark[MARK], const struct trail_plan *p)
+{
+	snprintf(mark, MARK, "ic-train, run %016" PRIx64, p->run);
+}
+
 static bool begins(const char *path, const char *mark)
 {
 	char head[MARK];
@@ -56,14 +62,17 @@ static bool begins(const char *path, const char *mark)
 	return n == strlen(mark) && !memcmp(head, mark, n);
 }
 
-/* mark: how the file of a run that goes on begins; NULL when its reader looks. */
-static int check(const char *path, const char *mark, bool resumed)
+/* is: does the file begin as that of this run does? */
+static int check(const char *path, bool (*is)(const char *path, const char *mark), const char *mark,
+		 bool resumed)
 {
 	struct stat st;
 
 	if (!path || !strcmp(path, "-") || stat(path, &st)) return 0;
 	if (!S_ISREG(st.st_mode) || !st.st_size) return 0;
-	if (resumed && (!mark || begins(path, mark))) return 0;
+	/* a log with nothing more was left ahead of the first checkpoint */
+	bool begun = st.st_size == (off_t)strlen(mark);
+	if ((resumed || begun) && is(path, mark)) return 0;
 	return fail("%s: exists%s (-f overwrites)", path, resumed ? ", not of this run" : "");
 }
 
@@ -72,12 +81,13 @@ int trail_check(const struct trail_plan *plan, bool resumed)
 	char mark[MARK];
 
 	log_mark(mark, plan);
-	if (check(plan->log, mark, resumed)) return -1;
+	if (check(plan->log, begins, mark, resumed)) return -1;
 	pictures_mark(mark, plan);
-	if (check(plan->pictures, mark, resumed)) return -1;
+	if (check(plan->pictures, begins, mark, resumed)) return -1;
 	if (!plan->board) return 0;
 	char *events = tfevents_path(plan->board);
-	int bad = check(events, NULL, resumed);
+	board_mark(mark, plan);
+	int bad = check(events, tfevents_of, mark, resumed);
 
 	free(events);
 	return bad;
@@ -104,10 +114,13 @@ static int open_output(FILE **f, const char **path, const char *mode)
 
 int trail_open(struct trail *t, const struct trail_plan *plan, bool fresh)
 {
+	char mark[MARK];
+
 	*t = (struct trail){ .plan = *plan };
+	board_mark(mark, plan);
 	if (open_output(&t->log, &t->plan.log, fresh ? "w+" : "a+")) goto fail;
 	if (open_output(&t->pictures, &t->plan.pictures, fresh ? "w+" : "r+")) goto fail;
-	if (plan->board && tfevents_open(&t->board, plan->board, fresh)) goto fail;
+	if (plan->board && tfevents_open(&t->board, plan->board, mark, fresh)) goto fail;
 	return 0;
 fail:
 	trail_close(t);

@@ -23,7 +23,7 @@ struct trail {
 };
 
 /* Refuses what writing them would lose: files that are there and not empty, of a run that is
- * resumed a log and pictures that are not its own.  0, or -1 after fail(). */
+ * resumed those that are not its own.  0, or -1 after fail(). */
 int trail_check(const struct trail_plan *, bool resumed);
 int trail_open(struct trail *, const struct trail_plan *, bool fresh);   /* fresh: empties them */
 /* Cuts off what is beyond a step, and beyond so many rows of pictures; the log begins with a line

@@ -204,6 +204,8 @@ fails_with "not a regular file" "a device as output" ic-train $A -o /dev/full $s
 fails_with "No such file" "no such folder" ic-train $A -o no/such.st $small --steps 1
 fails_with "whole.jsonl: exists" "the log of another run" ic-train $A -o x.st $small --steps 1 --log whole.jsonl
 fails_with "whole.pam: exists" "or its pictures" ic-train $A -o x.st $small --steps 1 --pictures whole.pam
+head -n 1 whole.jsonl >begun
+ok "a log of this run that was only begun is taken up" ic-train $A -o begun.st $small --steps 1 --every 24 --log begun
 ok "events" ic-train $A -o w.st $small --every 8 --steps 1 --tb w.tb
 cp -r w.tb kept.tb
 fails_with "w.tb/events.out.tfevents.ic-train: exists (-f" "or its events" ic-train $A -o y.st $small --steps 1 --tb w.tb
@@ -212,7 +214,8 @@ ok "they are as they were, and gone on with by their run alone" eval 'cmp w.tb/*
 	ic-train $A -o y.st $small --every 8 --steps 3 --tb y.tb && cmp w.tb/* y.tb/*'
 ok "-f overwrites them" eval 'ic-train $A -o y.st $small --every 8 --steps 1 -f --tb w.tb && cmp w.tb/* kept.tb/*'
 echo kept >y.tb/events.out.tfevents.ic-train
-fails_with "does not begin with an event" "a file of something else" ic-train $A -o w.st $small --every 8 --steps 4 --tb y.tb
+fails_with "events.out.tfevents.ic-train: exists, not of this run" "a file of something else" \
+	ic-train $A -o w.st $small --every 8 --steps 4 --tb y.tb
 check_same "which is kept" "cat y.tb/*" "echo kept"
 rm y.st
 exits 2 "a log over what is read" ic-train $A -o x.st $small --steps 1 -f --log a.feats.mdb
@@ -241,6 +244,7 @@ fails_with "kept: exists, not of this run (-f" "a run that goes on with a log th
 cp whole.jsonl other
 fails_with "other: exists, not of this run (-f" "or the log of another run" ic-train $five --steps 6 --log other
 fails_with "whole.pam: exists, not of this run (-f" "or its pictures" ic-train $five --steps 6 --pictures whole.pam
+fails_with "w.tb/events.out.tfevents.ic-train: exists, not of this run (-f" "or its events" ic-train $five --steps 6 --tb w.tb
 ok "the log is as it was" cmp whole.jsonl other
 ok "-f overwrites it" ic-train $five --steps 6 -f --log other
 check_same "with its own" "cat other" "ic-train $five --steps 1 -f --log -"
