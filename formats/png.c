@@ -173,7 +173,8 @@ int image_write_png(const char *path, const uint8_t *rgb, int height, int width,
 	struct part part;
 
 	if (part_open(&part, path, force)) return -1;
-	if (!image_put_png(part.f, strcmp(path, "-") ? path : "standard output", rgb, height, width)) return part_close(&part);
+	const char *name = strcmp(path, "-") ? path : "standard output";
+	if (!image_put_png(part.f, name, rgb, height, width)) return part_close(&part);
 	part_drop(&part);
 	return -1;
 }

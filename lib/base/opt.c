@@ -211,6 +211,14 @@ static bool same_file(const char *a, const char *b)
 	return !stat(a, &s) && !stat(b, &t) && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
 }
 
+/* Whether a file is one that is there while the output is made (formats/part.h, lock.h). */
+static bool passing_file(const char *file, const char *out)
+{
+	size_t n = strlen(out);
+
+	return !strncmp(file, out, n) && (!strcmp(file + n, ".part") || !strcmp(file + n, ".lock"));
+}
+
 static const char *text_of(const struct opt *o)
 {
 	bool text = o->kind == OPT_STR || o->kind == OPT_OUT;
@@ -233,6 +241,9 @@ static void check_output(const struct opt *o, char **operand, int operands, cons
 	for (int i = 0; i < count; i++) {
 		const char *other = text_of(&opts[i]);
 		if (&opts[i] == o || !other) continue;
+		if (opts[i].kind == OPT_OUT && passing_file(other, out))
+			misuse("--%s: found %s, which --%s makes in between", opts[i].name, other,
+			       o->name);
 		if (standard ? opts[i].kind == OPT_OUT && !strcmp(other, "-") : same_file(out, other))
 			misuse("--%s: found %s, which is --%s", o->name, out, opts[i].name);
 	}

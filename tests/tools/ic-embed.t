@@ -148,6 +148,8 @@ fails_with "found a picture file, expected pictures as ic-pack makes them" "a pi
 	ic-embed "${golden%/*}/images/j_420_q95.jpg" -o x.mdb
 fails_with "give its path (-w FILE; pipelines/fetch.mk knows" "weights that do not come along" ic-embed -n resnet50 a.mdb -o x.mdb
 check_same "an empty IC_WEIGHTS says nothing" "IC_WEIGHTS= ic-embed a.mdb" "ic-embed a.mdb"
+fails_with "--flipped: found x.mdb.part, which --output makes in between" "an output on the way of another" \
+	ic-embed a.mdb -o x.mdb --flipped x.mdb.part
 fails_with "nowhere/efficientnet-lite0.safetensors" "no weights where IC_WEIGHTS says" env IC_WEIGHTS=nowhere ic-embed a.mdb -o x.mdb
 fails_with "visual.conv1.weight: found [2,3,2,2], expected [768,3,32,32]" "a small archive of CLIP as weights" \
 	ic-embed -n clip-vitb32 -w "$corpus/script_clip.pt" a.mdb -o x.mdb
