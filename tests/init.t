@@ -110,6 +110,12 @@ fails_with "No such file" "no file" ic-train $A --init none.pth,new --steps 1 -o
 fails_with "found networks conditioned on instances and classes, expected on classes" \
 	"other conditions" \
 	ic-train a.mdb --class -b 4 --init r.st --steps 1 -o x.st
+fails_with "found networks conditioned on classes, expected on nothing" "a run that forgets --class" \
+	ic-train a.mdb -b 4 --init "$published" --steps 1 -o x.st
+ok "a model on nothing" ic-train a.mdb -b 4 --ch 2 --steps 0 -o nothing.st
+ok "goes on as one" ic-train a.mdb -b 4 --init nothing.st --steps 0 -o idle.st
+fails_with "found networks conditioned on nothing, expected on classes" "and not on classes" \
+	ic-train a.mdb --class -b 4 --init nothing.st --steps 1 -o y.st
 fails_with "ch 2, expected 4 by --ch" "another --ch" \
 	ic-train $A --init r.st --ch 4 --steps 1 -o x.st
 fails_with "found networks of 32 pixels, expected 64" "another side" eval \

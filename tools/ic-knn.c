@@ -12,6 +12,7 @@
 #include "lib/tape/device.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -232,38 +233,33 @@ static void tell_effort(const struct search *s)
 			100 * (double)e->undecided / rows, k, e->again);
 }
 
-/* Of the rows of this run; none when all were there already. */
-static void tell_recall(const struct search *s, char text[32])
+/* Of the rows of this run; NaN when all were there already. */
+static double tell_recall(const struct search *s)
 {
 	double low, high, share = recall_share(&s->recall, &low, &high);
 
-	text[0] = '\0';
-	if (!s->recall.n) return;
-	snprintf(text, 32, "%.4f", share);
-	note("recall %s: so many of the true neighbours of %" PRId64 " rows were found, "
-	     "95%% interval %.4f to %.4f", text, s->recall.n, low, high);
+	if (!s->recall.n) return NAN;
+	note("recall %.4f: so many of the true neighbours of %" PRId64 " rows were found, "
+	     "95%% interval %.4f to %.4f", share, s->recall.n, low, high);
+	return share;
 }
 
 static void report(const struct search *s)
 {
 	const struct tally *t = &s->tally;
 	double share = (double)t->same_label / ((double)t->rows * k);
-	char agreement[32] = "", recall[32] = "1";
+	double recall = approx ? tell_recall(s) : 1;
 	struct record r = record_begin(stdout);
 
-	if (approx) tell_recall(s, recall);
-	if (s->labels) {
-		snprintf(agreement, sizeof agreement, "%.6f", share);
-		note("%.2f%% of the neighbours have their row's label", 100 * share);
-	}
+	if (s->labels) note("%.2f%% of the neighbours have their row's label", 100 * share);
 	if (!s->store) return;
 	record_int(&r, "rows", t->rows);
 	record_int(&r, "neighbours", k);
 	record_text(&r, "metric", metric_name[metric]);
 	record_real(&r, "mean_radius", t->radius / (double)t->rows);
 	record_int(&r, "rows_with_copies", t->copies);
-	record_text(&r, "recall", recall);
-	record_text(&r, "label_agreement", agreement);
+	record_real(&r, "recall", recall);
+	record_real(&r, "label_agreement", s->labels ? share : NAN);
 	record_end(&r);
 }
 

@@ -205,12 +205,6 @@ static int fill_noise(const struct job *j, int64_t i, int place, struct pam_head
 	return 0;
 }
 
-/* A BigGAN that is conditioned on nothing has one class. */
-static bool has_classes(const struct model *c)
-{
-	return c->class_cond && c->n_classes > 1;
-}
-
 static int fill(struct job *j, int64_t i, int place, struct pam_head *h)
 {
 	const struct sampler *s = &j->s;
@@ -230,7 +224,7 @@ static int fill(struct job *j, int64_t i, int place, struct pam_head *h)
 		h->instance = j->t.keys[p.at];
 	}
 	/* A label that the model does not see is still what its instance was. */
-	h->labelled = has_classes(&j->g.c) || (j->g.c.instance_cond && j->t.labels);
+	h->labelled = model_by_class(&j->g.c) || (j->g.c.instance_cond && j->t.labels);
 	if (h->labelled) h->label = label_of(j, classed, i);
 	if (j->g.c.class_cond) {
 		if ((int64_t)h->label >= j->g.c.n_classes)
@@ -451,7 +445,7 @@ static int count_samples(struct job *j)
 	if (times) each *= times;
 	if (each) count = each * places;
 	if (!j->noises) return 0;
-	if (has_classes(&j->g.c) && !j->t.labels && class_ < 0)
+	if (model_by_class(&j->g.c) && j->g.c.n_classes > 1 && !j->t.labels && class_ < 0)
 		return fail("%s: has classes, expected --class, or instances with labels", model);
 	if (with_steps("instances", places, between, &places) ||
 	    with_steps("noises", j->noises, between_noises, &j->noises))
@@ -490,12 +484,12 @@ static int job_open(struct job *j)
 {
 	if (binary_stdout() || gan_load_sampler(&j->g, model)) return -1;
 	open_styling(j);
-	if (class_ >= 0 && !has_classes(&j->g.c))
+	if (class_ >= 0 && !model_by_class(&j->g.c))
 		return fail("%s: knows no classes, expected some for --class", model);
 	if (!j->instances && j->g.c.instance_cond) j->instances = "-";
 	if (!j->instances && (each || between))
 		misuse("--each and --between: this model takes no instances");
-	if (j->instances && !j->g.c.instance_cond && !has_classes(&j->g.c))
+	if (j->instances && !j->g.c.instance_cond && !model_by_class(&j->g.c))
 		return fail("%s: conditioned on nothing, takes no instances: found %s", model,
 			    j->instances);
 	if (j->instances && noise && !strcmp(j->instances, "-") && !strcmp(noise, "-"))

@@ -264,8 +264,25 @@ static void drop_range(struct rows_info *info)
 	if (*line) memmove(line, strchr(line, '\n') + 1, strlen(strchr(line, '\n') + 1) + 1);
 }
 
-/* at: rows that the output has already. */
-struct join { struct rows to; int64_t at, seen; uint64_t last; };
+/* at: rows that the output has already; end: where the range of the last shard ends, -1 when it
+ * does not say. */
+struct join { struct rows to; int64_t at, seen, end; uint64_t last; };
+
+/* Shards that say which rows they have follow each other: one that is forgotten would not be
+ * missed by who reads the whole. */
+static int follows(struct join *j, const struct rows_info *info, const char *path, bool first)
+{
+	char range[64];
+	int64_t begin, end;
+	bool says = rows_meta(info, "rows", range, sizeof range) &&
+		sscanf(range, "%" SCNd64 ":%" SCNd64, &begin, &end) == 2;
+
+	if (says && !first && j->end >= 0 && begin > j->end)
+		return fail("%s: found rows %s, expected %" PRId64 ": as the next ones", path,
+			range, j->end);
+	j->end = says ? end : -1;
+	return 0;
+}
 
 static int join_rows(struct join *j, struct rows *from, bool first)
 {
@@ -296,8 +313,9 @@ static int join_file(struct join *j, const char *path, bool first)
 	if (rows_open(&from, path)) return -1;
 	struct rows_info info = from.info;
 	info.count = -1;
+	int bad = follows(j, &info, path, first);
 	drop_range(&info);
-	int bad = first ? rows_create(&j->to, out, &info, common.force, &j->at) :
+	if (!bad) bad = first ? rows_create(&j->to, out, &info, common.force, &j->at) :
 			  same_info(&j->to.info, &info, path);
 	if (!bad) bad = join_rows(j, &from, first);
 	rows_close(&from);

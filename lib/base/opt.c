@@ -213,6 +213,14 @@ static bool same_file(const char *a, const char *b)
 	return !stat(a, &s) && !stat(b, &t) && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
 }
 
+/* Whether a file is one that is there while the output is made (formats/part.h, lock.h). */
+static bool passing_file(const char *file, const char *out)
+{
+	size_t n = strlen(out);
+
+	return !strncmp(file, out, n) && (!strcmp(file + n, ".part") || !strcmp(file + n, ".lock"));
+}
+
 static const char *text_of(const struct opt *o)
 {
 	bool text = o->kind == OPT_STR || o->kind == OPT_OUT;
@@ -235,6 +243,9 @@ static void check_output(const struct opt *o, const struct opt *opts, int count)
 		const char *other = text_of(&opts[i]);
 		if (&opts[i] == o || !other) continue;
 		bool both = opts[i].kind == OPT_OUT && !strcmp(other, "-");
+		if (opts[i].kind == OPT_OUT && passing_file(other, out))
+			misuse("--%s: found %s, which --%s makes in between", opts[i].name, other,
+			       o->name);
 		if (standard ? both : same_file(out, other))
 			misuse("--%s: found %s, which is --%s", o->name, out, opts[i].name);
 	}

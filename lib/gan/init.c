@@ -148,7 +148,7 @@ int init_check(const struct model *c, const struct model *want, const struct dat
 	if (c->resolution != want->resolution)
 		return fail("--init: found networks of %d pixels, expected %d as %s", c->resolution,
 			    want->resolution, rows_path(&d->images));
-	if (c->instance_cond != want->instance_cond || c->class_cond != want->class_cond)
+	if (c->instance_cond != want->instance_cond || model_by_class(c) != model_by_class(want))
 		return fail("--init: found networks conditioned on %s, expected on %s",
 			    model_conditions(c), model_conditions(want));
 	if (c->instance_cond && c->features != want->features)

@@ -10,7 +10,14 @@ const char *model_conditions(const struct model *m)
 {
 	static const char *const words[] = { "nothing", "classes", "instances",
 					     "instances and classes" };
-	return words[2 * m->instance_cond + m->class_cond];
+	return words[2 * m->instance_cond + model_by_class(m)];
+}
+
+bool model_by_class(const struct model *m)
+{
+	bool one = m->backbone == BIGGAN && !m->instance_cond && m->n_classes < 2;
+
+	return m->class_cond && !one;
 }
 
 int model_check(const struct model *m)

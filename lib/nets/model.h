@@ -21,6 +21,8 @@ struct model {
 
 const char *model_name(const struct model *);        /* of the backbone */
 const char *model_conditions(const struct model *);  /* "classes", for example */
+/* False of a BigGAN that is conditioned on nothing: it has one class. */
+bool model_by_class(const struct model *);
 int model_check(const struct model *);       /* can G be built?  0, or -1 after fail() */
 int model_check_d(const struct model *);     /* both? */
 int model_dim_z(const struct model *);       /* numbers of noise that a picture takes */

@@ -65,6 +65,9 @@ ok "killed between them, it is ended by the same command" ic-embed a.mdb --rows 
 ok "with the same bytes" cmp m1.mdb once.mdb
 ok "another" ic-embed a.mdb --rows 2:5 -o s2.mdb
 ok "the rest" ic-embed a.mdb --rows 5: -o s3.mdb
+fails_with "s3.mdb: found rows 5:6, expected 2: as the next ones" "a shard that was forgotten is missed" \
+	ic-store cat s1.mdb s3.mdb -o gap.mdb
+ok "nothing is left of it" eval '[ ! -e gap.mdb ]'
 ok "the rest of the mirror images" ic-embed a.mdb --rows 2:6 -o rest.mdb --flipped m2.mdb
 ok "joined" ic-store cat s1.mdb s2.mdb s3.mdb -o joined.mdb
 ok "the store is that of one run, byte for byte" cmp f.mdb joined.mdb
@@ -148,6 +151,8 @@ fails_with "found a picture file, expected pictures as ic-pack makes them" "a pi
 	ic-embed "${golden%/*}/images/j_420_q95.jpg" -o x.mdb
 fails_with "give its path (-w FILE; pipelines/fetch.mk knows" "weights that do not come along" ic-embed -n resnet50 a.mdb -o x.mdb
 check_same "an empty IC_WEIGHTS says nothing" "IC_WEIGHTS= ic-embed a.mdb" "ic-embed a.mdb"
+fails_with "--flipped: found x.mdb.part, which --output makes in between" "an output on the way of another" \
+	ic-embed a.mdb -o x.mdb --flipped x.mdb.part
 fails_with "nowhere/efficientnet-lite0.safetensors" "no weights where IC_WEIGHTS says" env IC_WEIGHTS=nowhere ic-embed a.mdb -o x.mdb
 fails_with "visual.conv1.weight: found [2,3,2,2], expected [768,3,32,32]" "a small archive of CLIP as weights" \
 	ic-embed -n clip-vitb32 -w "$corpus/script_clip.pt" a.mdb -o x.mdb

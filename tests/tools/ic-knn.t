@@ -52,8 +52,11 @@ agreement()
 }
 ok "label agreement" agreement
 check_same "as JSON" "ic-knn -q --json -k 5 f.mdb -f -o n.mdb" \
-	"ic-knn -q -k 5 f.mdb -f -o n.mdb | awk 'NR == 2 { printf \"{\\\"rows\\\":%s,\\\"neighbours\\\":%s,\\\"metric\\\":\\\"%s\\\",\\\"mean_radius\\\":%s,\\\"rows_with_copies\\\":%s,\\\"recall\\\":\\\"1\\\",\\\"label_agreement\\\":\\\"%s\\\"}\\n\", \$1, \$2, \$3, \$4, \$5, \$7 }'"
+	"ic-knn -q -k 5 f.mdb -f -o n.mdb | awk 'NR == 2 { printf \"{\\\"rows\\\":%s,\\\"neighbours\\\":%s,\\\"metric\\\":\\\"%s\\\",\\\"mean_radius\\\":%s,\\\"rows_with_copies\\\":%s,\\\"recall\\\":1,\\\"label_agreement\\\":%s}\\n\", \$1, \$2, \$3, \$4, \$5, \$7 }'"
 
+printf '#ic-rows\t1\n#kind\tfeatures\n#type\tf32\n#width\t2\n#key\tvalues\n1\t1\t0\n2\t0\t1\n#end\n' >bare.txt
+ok "no label agreement without labels" eval 'ic-store load bare.txt -o bare.mdb &&
+	ic-knn --json -k 1 bare.mdb -o bare-n.mdb | grep -q "\"label_agreement\":null}"'
 check_same "one thread and three" "ic-knn -t 1 -k 5 f.mdb" "ic-knn -t 3 -k 5 f.mdb"
 check_same "other kernels of OpenBLAS" "ic-knn -k 5 f.mdb" "OPENBLAS_CORETYPE=Prescott ic-knn -k 5 f.mdb"
 check_same "a stream is the same as the store" "ic-knn -k 5 f.mdb" "ic-store cat f.mdb | ic-knn -k 5"
@@ -154,7 +157,7 @@ ok "the store is the same, byte for byte" cmp whole.mdb part.mdb
 
 # Among the rows of near cells only.
 rows() { ic-store dump "$1" | grep -v '^#[rfm]'; }
-ok "of all cells" sh -c 'ic-knn --json --approx 99 -k 100 l.mdb -o cells.mdb | grep -q "\"recall\":\"1.0000\""'
+ok "of all cells" sh -c 'ic-knn --json --approx 99 -k 100 l.mdb -o cells.mdb | grep -q "\"recall\":1,"'
 check_same "the neighbours are the exact ones" "rows cells.mdb" "rows whole.mdb"
 ok "of two cells" sh -c 'ic-knn --approx 2 -k 100 l.mdb -o two.mdb 2>told'
 ok "it tells how many it found" grep -q "recall 0.[0-9]*: .* of 500 rows .* interval 0.[0-9]* to 0.[0-9]*" told
