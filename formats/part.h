@@ -14,7 +14,7 @@ int part_exists(const char *path);            /* 1, 0 nothing has that name, -1 
 int part_check(const char *path, bool force);
 /* The same, and begins to write. */
 int part_open(struct part *, const char *path, bool force);
-int part_close(struct part *);   /* flush, fsync, rename; on -1 nothing is left behind */
+int part_close(struct part *);   /* flush, fsync, rename; on -1 NAME.part is gone */
 int part_sync_folder(const char *path);      /* fsync of the folder that path is in; 0 or -1 */
 void part_drop(struct part *);   /* gives up: removes NAME.part; also when closed */
 

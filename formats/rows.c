@@ -10,7 +10,6 @@
 #include "lib/base/mem.h"
 #include "lib/base/say.h"
 
-
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>

@@ -424,6 +424,11 @@ static void check_records(void)
 	ok(!strcmp(printed, "{\"name\":\"q\\u0022\xc3\xa9\\ufffd\",\"n\":0,\"x\":0.1}\n"
 			    "{\"name\":\"q\\u0022\xc3\xa9\\ufffd\",\"n\":-1,\"x\":null}\n"),
 	   "JSON, one object a line");
+	struct record r = record_begin(stderr);
+	record_text(&r, "empty", "");
+	ok(r.row.s && !*r.row.s, "a row of nothing is empty");
+	free(r.head.s);
+	free(r.row.s);
 	ok(!strcmp(record_number(buf, 1.0 / 3), "0.3333333333333333"), "shortest text of 1/3");
 	ok(strtod(record_number(buf, 0.1 + 0.2), NULL) == 0.1 + 0.2,
 	   "text of a sum reads back equal");

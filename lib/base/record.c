@@ -102,8 +102,8 @@ static void field(struct record *r, const char *name)
 		put(r, r->count ? "," : "{");
 		put_json(r, name);
 		put(r, ":");
-	} else if (r->count) {
-		put(r, "\t");
+	} else {
+		put(r, r->count ? "\t" : "");
 	}
 	r->count++;
 }
