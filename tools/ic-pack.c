@@ -230,21 +230,29 @@ static char *describe(int n, char **path)
 	return text;
 }
 
-/* Class names, when they fit and can be told apart by commas. */
-static void add_classes(struct rows_info *info, const struct sources *s)
+/* Class names joined by commas; false: they do not fit, or cannot be told apart. */
+static bool join_classes(char *text, size_t size, const struct sources *s)
 {
-	char text[2048] = "";
 	size_t used = 0;
 
 	for (int c = 0; c < s->classes; c++) {
 		const char *name = s->class_name[c];
-		if (used + strlen(name) + 2 > sizeof text) return;
+		if (used + strlen(name) + 2 > size) return false;
 		for (const char *p = name; *p; p++)
-			if (*p == ',' || (unsigned char)*p < ' ' || *p == 127) return;
-		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", c ? "," : "",
-					 name);
+			if (*p == ',' || (unsigned char)*p < ' ' || *p == 127) return false;
+		used += (size_t)snprintf(text + used, size - used, "%s%s", c ? "," : "", name);
 	}
-	if (used) rows_meta_add(info, "classes", "%s", text);
+	return true;
+}
+
+static void add_classes(struct rows_info *info, const struct sources *s)
+{
+	char text[2048] = "";
+
+	if (!join_classes(text, sizeof text, s))
+		note("the store keeps numbers of classes, not their names: these take %zu bytes or "
+		     "more, or have commas", sizeof text);
+	else if (*text) rows_meta_add(info, "classes", "%s", text);
 }
 
 static int describe_rows(const struct pack *p, struct rows_info *info, int n, char **path)

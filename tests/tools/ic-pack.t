@@ -39,6 +39,10 @@ fails_with "exists (-f overwrites)" "before a pipe is read" \
 ok "and overwritten with -f" ic-pack pictures -f -o tree.mdb --size 16
 packs "pictures directly in the folder: no labels" ic-pack flat -o flat.mdb --size 16
 ok "nothing is said of folders where there are none" sh -c '! grep -q sub-folder said'
+ok "nor of names of classes, which it keeps" sh -c '! grep -q names said && ic-store ls tree.mdb | grep -q classes='
+for i in $(seq 100 299); do mkdir -p "many/class-of-$i" && ln -s ../../flat/j_gray.jpg "many/class-of-$i/1.jpg"; done
+packs "two hundred classes" ic-pack many -o many.mdb --size 16
+ok "names that it does not keep" says "the store keeps numbers of classes, not their names"
 mkdir mixed
 cp -r pictures/bags mixed
 cp flat/j_gray.jpg mixed
