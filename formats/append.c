@@ -108,7 +108,7 @@ int append_put(struct append *a, const struct block *b, uint64_t id)
 /* Reads all rows of a part left behind again, comparing with the ids of its blocks. */
 static int part_hash(struct append *a, struct store *s, struct held *held)
 {
-	struct hash *hash = &held->hash;
+	struct hash *hash = &held->hash, first;
 	struct block b;
 	uint64_t id;
 
@@ -117,9 +117,9 @@ static int part_hash(struct append *a, struct store *s, struct held *held)
 		if (!i) {
 			struct block one = b;
 			one.n = 1;
-			frame_hash(hash, &a->info, &one);
-			held->first = hash_end(hash);
-			hash_start(hash);
+			hash_start(&first);
+			frame_hash(&first, &a->info, &one);
+			held->first = hash_end(&first);
 		}
 		frame_hash(hash, &a->info, &b);
 		if (hash_end(hash) != id)

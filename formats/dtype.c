@@ -78,31 +78,31 @@ static float float_at(const struct tensor *t, int64_t i)
 }
 
 /* An array of .npy has no name. */
-static int other_type(const struct tensor *t, const char *expected)
+static int other_type(const char *path, const struct tensor *t, const char *expected)
 {
 	bool named = t->name && *t->name;
 
-	return fail("%s%sfound elements of type %s, expected %s", named ? t->name : "",
+	return fail("%s: %s%sfound elements of type %s, expected %s", path, named ? t->name : "",
 		named ? ": " : "", dtype_name(t->type), expected);
 }
 
-int tensor_floats(const struct tensor *t, float *out)
+int tensor_floats(const char *path, const struct tensor *t, float *out)
 {
 	if (t->type != DT_F32 && t->type != DT_F16 && t->type != DT_BF16 && t->type != DT_F64)
-		return other_type(t, "floats");
+		return other_type(path, t, "floats");
 	if (t->type == DT_F32 && t->count) memcpy(out, t->data, (size_t)t->count * sizeof *out);
 	for (int64_t i = 0; i < t->count && t->type != DT_F32; i++) out[i] = float_at(t, i);
 	return 0;
 }
 
-int tensor_ints(const struct tensor *t, int64_t *out)
+int tensor_ints(const char *path, const struct tensor *t, int64_t *out)
 {
 	bool is_signed = t->type == DT_I64 || t->type == DT_I32 || t->type == DT_I16 ||
 		t->type == DT_I8;
 	size_t size = dtype_size(t->type);
 
 	if (!is_signed && t->type != DT_U8 && t->type != DT_U16 && t->type != DT_U32)
-		return other_type(t, "integers");
+		return other_type(path, t, "integers");
 	for (int64_t i = 0; i < t->count; i++) {
 		const char *from = (const char *)t->data + (size_t)i * size;
 		uint64_t u = is_signed && from[size - 1] & 0x80 ? UINT64_MAX : 0;

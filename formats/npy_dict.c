@@ -128,8 +128,8 @@ static int read_integer(struct reader *r, const struct pickle_item *x, int64_t *
 		return 0;
 	}
 	if (read_array(r, x, &t)) return -1;
-	int bad = t.count != 1 ? fail("%s: found an array in a list of numbers", r->to->path) :
-		tensor_ints(&t, to) ? fail("%s: %s", r->to->path, why()) : 0;
+	int bad = t.count == 1 ? tensor_ints(r->to->path, &t, to) :
+		fail("%s: found an array in a list of numbers", r->to->path);
 	free((void *)t.data);
 	return bad;
 }

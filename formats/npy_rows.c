@@ -21,9 +21,8 @@ int npy_rows_is(const char *path)
 static int64_t *numbers(const char *path, const struct tensor *x, int64_t most)
 {
 	int64_t *v = mem_big((size_t)x->count, sizeof *v, path);
-	int bad = !v;
+	int bad = !v || tensor_ints(path, x, v);
 
-	if (v && tensor_ints(x, v)) bad = fail("%s: %s", path, why());
 	for (int64_t i = 0; i < x->count && !bad; i++)
 		if (v[i] < 0 || v[i] > most)
 			bad = fail("%s: %s: found %lld at place %lld, expected 0 to %lld", path,
@@ -63,8 +62,7 @@ static int take_rows(struct table *t, const char *path, const struct tensors *fr
 	if (frame_check(path, &t->info)) return -1;
 	t->keys = mem_big((size_t)t->info.count, sizeof *t->keys, path);
 	t->data = mem_big((size_t)x->count, sizeof(float), path);
-	if (!t->keys || !t->data) return -1;
-	if (tensor_floats(x, t->data)) return fail("%s: %s", path, why());
+	if (!t->keys || !t->data || tensor_floats(path, x, t->data)) return -1;
 	for (int64_t i = 0; i < t->info.count; i++) t->keys[i] = (uint64_t)i;
 	if (labels && take_labels(t, path, labels)) return -1;
 	hash_start(&hash);

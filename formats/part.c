@@ -34,6 +34,15 @@ int part_exists(const char *path)
 	return errno == ENOENT ? 0 : fail("%s:", path);
 }
 
+bool part_begins(FILE *f, const void *head, size_t n)
+{
+	char *first = mem_new(n, 1);
+	bool same = !fseek(f, 0, SEEK_SET) && fread(first, 1, n, f) == n && !memcmp(first, head, n);
+
+	free(first);
+	return same;
+}
+
 int part_check(const char *path, bool force)
 {
 	struct stat st;

@@ -9,6 +9,7 @@
 struct part { FILE *f; char *path, *temp; bool force; };
 
 int part_exists(const char *path);            /* 1, 0 nothing has that name, -1 after fail() */
+bool part_begins(FILE *, const void *head, size_t n);   /* so?  Moves its place. */
 /* Refuses an existing file unless force, and a folder; devices and pipes are written to.  0, or -1
  * after fail(). */
 int part_check(const char *path, bool force);

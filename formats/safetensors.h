@@ -46,9 +46,10 @@ const char *tensors_meta(const struct tensors *, const char *name);   /* NULL wh
 uint64_t tensors_id(const struct tensors *);
 /* Names, of tensors or of metadata: -1 after fail() with one that is given twice */
 int tensors_unique(const struct tensors *, const char *path, bool meta);
-/* count floats from a tensor of any float type; -1 after fail() for other types. */
-int tensor_floats(const struct tensor *, float *out);
-int tensor_ints(const struct tensor *, int64_t *out);   /* the same for integers up to 64 bits */
+/* count floats from a tensor of path of any float type; -1 after fail() for other types. */
+int tensor_floats(const char *path, const struct tensor *, float *out);
+/* the same for integers up to 64 bits */
+int tensor_ints(const char *path, const struct tensor *, int64_t *out);
 void tensors_own(struct tensors *, void *data);   /* frees it on closing */
 void tensors_close(struct tensors *);
 

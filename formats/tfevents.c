@@ -1,6 +1,7 @@
 /* tfevents: frames, their checks, and the few protobuf fields of an event. */
 #include "formats/tfevents.h"
 #include "formats/image.h"
+#include "formats/part.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 
@@ -83,8 +84,7 @@ static void put_frame(FILE *f, const char *event, size_t n)
 	fwrite(&checks[1], 4, 1, f);
 }
 
-/* The frame of the first event, to be freed. */
-static char *first_frame(const char *writer, size_t *n)
+char *tfevents_first(const char *writer, size_t *n)
 {
 	struct message m, source;
 	char *text;
@@ -102,28 +102,6 @@ static char *first_frame(const char *writer, size_t *n)
 	return text;
 }
 
-/* From its beginning; moves its place. */
-static bool begins(FILE *f, const char *first, size_t n)
-{
-	char *head = mem_new(n, 1);
-	bool same = !fseek(f, 0, SEEK_SET) && fread(head, 1, n, f) == n && !memcmp(head, first, n);
-
-	free(head);
-	return same;
-}
-
-bool tfevents_of(const char *path, const char *writer)
-{
-	size_t n;
-	char *first = first_frame(writer, &n);
-	FILE *f = fopen(path, "rb");
-	bool same = f && begins(f, first, n);
-
-	if (f) fclose(f);
-	free(first);
-	return same;
-}
-
 static void begin_event(struct tfevents *t)
 {
 	t->summary = mem_stream(&t->text, &t->n);
@@ -139,7 +117,7 @@ int tfevents_open(struct tfevents *t, const char *folder, const char *writer, bo
 	*t = (struct tfevents){ 0 };
 	if (mkdir(folder, 0777) && errno != EEXIST) return fail("%s:", folder);
 	t->path = tfevents_path(folder);
-	t->first = first_frame(writer, &t->first_bytes);
+	t->first = tfevents_first(writer, &t->first_bytes);
 	begin_event(t);
 	if ((t->f = fopen(t->path, fresh ? "w+b" : "a+b"))) return 0;
 	fail("%s:", t->path);
@@ -280,7 +258,7 @@ int64_t tfevents_end(FILE *f, const char *path, int64_t step)
 
 int tfevents_rewind(struct tfevents *t, int64_t step)
 {
-	bool ours = begins(t->f, t->first, t->first_bytes);
+	bool ours = part_begins(t->f, t->first, t->first_bytes);
 	int64_t at = ours ? tfevents_end(t->f, t->path, step) : 0;
 
 	if (at < 0) return -1;

@@ -31,7 +31,7 @@ struct tfevents {
 };
 
 char *tfevents_path(const char *folder);     /* the file in a folder; to be freed */
-bool tfevents_of(const char *path, const char *writer);   /* does it begin as this writer's? */
+char *tfevents_first(const char *writer, size_t *n);   /* how a writer's begins; to be freed */
 /* The file in a folder, which is made when it is not there.  fresh: empties it.  0, or -1 after
  * fail(). */
 int tfevents_open(struct tfevents *, const char *folder, const char *writer, bool fresh);

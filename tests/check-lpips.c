@@ -65,8 +65,8 @@ static void check_distances(int net, const struct tensors *w, const struct tenso
 	const struct tensor *pairs = tensors_find(&golden, "pairs");
 	const struct tensor *wants = tensors_find(&golden, nets[net].name);
 
-	must(pairs && pairs->count == LEN(pair) && !tensor_ints(pairs, pair));
-	must(wants && wants->count == LEN(want) && !tensor_floats(wants, want));
+	must(pairs && pairs->count == LEN(pair) && !tensor_ints("golden", pairs, pair));
+	must(wants && wants->count == LEN(want) && !tensor_floats("golden", wants, want));
 	for (int i = 0; i < CASES; i++) {
 		struct image two[2] = { picture(pair[2 * i]), picture(pair[2 * i + 1]) };
 		struct lpips l;
@@ -144,7 +144,7 @@ static void check_published(void)
 		double sum = 0;
 		snprintf(name, sizeof name, "lin%d.model.1.weight", k);
 		const struct tensor *t = tensors_find(&lin, name);
-		must(t && t->count <= (int64_t)LEN(x) && !tensor_floats(t, x));
+		must(t && t->count <= (int64_t)LEN(x) && !tensor_floats("lpips", t, x));
 		for (int64_t c = 0; c < t->count; c++) sum += x[c];
 		is_near(sum, sums[k], 1e-4, "%s as published", name);
 	}

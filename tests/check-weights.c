@@ -129,9 +129,9 @@ static void check_round_trip(void)
 	ok(tensors_find(&r, "scalar \"\xc3\xa9\"\n") && !tensors_find(&r, "G"),
 		"names are whole names");
 	float out[3];
-	ok(!tensor_floats(odd, out) && out[0] == 1 && out[1] == -0x1p-24f && out[2] == 65504,
+	ok(!tensor_floats(a, odd, out) && out[0] == 1 && out[1] == -0x1p-24f && out[2] == 65504,
 		"halves widen");
-	ok(tensor_floats(tensors_find(&r, "empty"), out) == -1 && strstr(why(), "U8"),
+	ok(tensor_floats(a, tensors_find(&r, "empty"), out) == -1 && strstr(why(), "U8"),
 		"bytes are no floats: %s", why());
 	tensors_add(&w, "G.odd", DT_F16, 1, (int64_t[]){ 3 }, halves);
 	ok(tensors_save(&w, a, true) == -1 && strstr(why(), "G.odd"), "a name twice is refused: %s",

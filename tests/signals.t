@@ -42,23 +42,26 @@ ic-store dump f.mdb >f.txt
 fed=f.rows ok "ic-knn waiting for the end of its features" waiting o.mdb ic-knn -k 3 - -o o.mdb
 fed=f.txt ok "ic-store waiting for the end of its text" waiting o.mdb ic-store load -o o.mdb
 
-# stuck COMMAND...: the signal comes while the command waits for somebody to read what it writes.
-stuck()
+# unread SECONDS COMMAND...: after so long the signal comes while the command waits for somebody to read what it writes to a fifo.
+unread()
 {
-	local pid status
+	local seconds=$1 pid status
+	shift
 	mkfifo fifo
 	sleep 100 <fifo & local reader=$!
-	"$@" >fifo 2>stderr & pid=$!
-	sleep 0.4
+	"$@" & pid=$!
+	sleep "$seconds"
 	kill -TERM $pid
 	wait $pid
 	status=$?
 	kill $reader
 	wait $reader 2>/dev/null
 	rm fifo
-	[ $status -eq 75 ] && grep -qx ".*: stopped by SIGTERM" stderr ||
-		{ echo "status $status" >&2; cat stderr >&2; return 1; }
+	[ $status -eq 75 ] || { echo "status $status" >&2; ls >&2; cat stderr >&2; return 1; }
 }
+
+to_fifo() { exec "$@" >fifo 2>stderr; }
+stuck() { unread 0.4 to_fifo "$@" && grep -qx ".*: stopped by SIGTERM" stderr; }
 ok "ic-sample with nobody reading" stuck ic-sample m.st f.mdb -n 10000000
 { printf 'P6\n200 200\n255\n'; head -c 120000 /dev/urandom; } >noise.ppm
 ok "ic-grid with nobody reading" stuck ic-grid noise.ppm
@@ -68,21 +71,8 @@ line=$(ic-store ls f.mdb | tail -n 1 | wc -c)
 ok "ic-store ls with nobody reading its end" stuck ic-store ls $(for i in $(seq $((67000 / line))); do echo f.mdb; done)
 
 # The signal comes when all rows of one of three outputs are written: none has its name.  A block of assignments has 131072.
-stuck_assigning()
-{
-	local pid status
-	mkfifo fifo
-	sleep 100 <fifo & local reader=$!
-	ic-kmeans -k 10 tall.mdb -o o.mdb --centres o.centres --assign fifo >stdout 2>stderr & pid=$!
-	sleep 2
-	kill -TERM $pid
-	wait $pid
-	status=$?
-	kill $reader
-	wait $reader 2>/dev/null
-	rm fifo
-	[ $status -eq 75 ] && [ ! -e o.centres ] && [ ! -e o.mdb ] && [ ! -e o.mdb.part ] || { ls; cat stderr; return 1; } >&2
-}
+assigning() { exec ic-kmeans -k 10 tall.mdb -o o.mdb --centres o.centres --assign fifo >stdout 2>stderr; }
+stuck_assigning() { unread 2 assigning && [ ! -e o.centres ] && [ ! -e o.mdb ] && [ ! -e o.mdb.part ]; }
 
 # busy SIGNAL OUTPUT COMMAND...: the signal comes when the command has shown that it computes.
 busy()

@@ -40,7 +40,8 @@ void conv_window(float *to, int pitch, const float *x, int H, int W, int C, int 
 		memset(to, 0, pixel * (size_t)from);
 		for (int i = from; i < from + pieces; i++) {
 			memcpy(to + (ptrdiff_t)i * pitch, row + (ptrdiff_t)i * step * C, bytes);
-			memset(to + (ptrdiff_t)i * pitch + channels, 0, pixel - copied);
+			if (pixel > copied)
+				memset(to + (ptrdiff_t)i * pitch + channels, 0, pixel - copied);
 		}
 		memset(to + (ptrdiff_t)until * pitch, 0, pixel * (size_t)(cols - until));
 	}

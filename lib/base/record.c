@@ -28,7 +28,7 @@ struct record record_begin(FILE *f)
 	return (struct record){ .f = f };
 }
 
-static void append(struct record_text *to, const char *text, size_t n)
+static void append(struct record_line *to, const char *text, size_t n)
 {
 	if (to->n + n >= to->room) {
 		to->room = 2 * (to->n + n) + 256;

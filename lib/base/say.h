@@ -46,8 +46,8 @@ int binary_stdin(void);
  *	record_end(&r);
  * The header is printed when the first record of a FILE ends; later records must have the same
  * fields. */
-struct record_text { char *s; size_t n, room; };
-struct record { FILE *f; int count; struct record_text head, row; };
+struct record_line { char *s; size_t n, room; };
+struct record { FILE *f; int count; struct record_line head, row; };
 struct record record_begin(FILE *);
 void record_text(struct record *, const char *name, const char *value);
 void record_int(struct record *, const char *name, int64_t value);

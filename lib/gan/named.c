@@ -75,9 +75,8 @@ static int take_widened(const char *path, const struct param *p, const struct te
 			real *data)
 {
 	float *v = mem_big((size_t)x->count, sizeof *v, p->name);
-	int bad = !v;
+	int bad = !v || tensor_floats(path, x, v);
 
-	if (v && tensor_floats(x, v)) bad = fail("%s: %s", path, why());
 	if (!bad) param_import(p, v, data);
 	free(v);
 	return bad ? -1 : 0;

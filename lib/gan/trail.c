@@ -1,6 +1,7 @@
 /* trail: the files that a run writes as it goes. */
 #include "lib/gan/trail.h"
 #include "formats/pam.h"
+#include "formats/part.h"
 #include "lib/base/fail.h"
 #include "lib/base/mem.h"
 #include "lib/base/say.h"
@@ -52,44 +53,44 @@ static void board_mark(char mark[MARK], const struct trail_plan *p)
 	snprintf(mark, MARK, "ic-train, run %016" PRIx64, p->run);
 }
 
-static bool begins(const char *path, const char *mark)
+static bool begins(const char *path, const void *mark, size_t n)
 {
-	char head[MARK];
 	FILE *f = fopen(path, "r");
-	size_t n = f ? fread(head, 1, strlen(mark), f) : 0;
+	bool same = f && part_begins(f, mark, n);
 
 	if (f) fclose(f);
-	return n == strlen(mark) && !memcmp(head, mark, n);
+	return same;
 }
 
-/* is: does the file begin as that of this run does? */
-static int check(const char *path, bool (*is)(const char *path, const char *mark), const char *mark,
-		 bool resumed)
+/* mark: how that file of this run begins. */
+static int check(const char *path, const void *mark, size_t n, bool resumed)
 {
 	struct stat st;
 
 	if (!path || !strcmp(path, "-") || stat(path, &st)) return 0;
 	if (!S_ISREG(st.st_mode) || !st.st_size) return 0;
 	/* a log with nothing more was left ahead of the first checkpoint */
-	bool begun = st.st_size == (off_t)strlen(mark);
-	if ((resumed || begun) && is(path, mark)) return 0;
+	bool begun = st.st_size == (off_t)n;
+	if ((resumed || begun) && begins(path, mark, n)) return 0;
 	return fail("%s: exists%s (-f overwrites)", path, resumed ? ", not of this run" : "");
 }
 
 int trail_check(const struct trail_plan *plan, bool resumed)
 {
 	char mark[MARK];
+	size_t n;
 
 	log_mark(mark, plan);
-	if (check(plan->log, begins, mark, resumed)) return -1;
+	if (check(plan->log, mark, strlen(mark), resumed)) return -1;
 	pictures_mark(mark, plan);
-	if (check(plan->pictures, begins, mark, resumed)) return -1;
+	if (check(plan->pictures, mark, strlen(mark), resumed)) return -1;
 	if (!plan->board) return 0;
-	char *events = tfevents_path(plan->board);
 	board_mark(mark, plan);
-	int bad = check(events, tfevents_of, mark, resumed);
+	char *events = tfevents_path(plan->board), *first = tfevents_first(mark, &n);
+	int bad = check(events, first, n, resumed);
 
 	free(events);
+	free(first);
 	return bad;
 }
 

@@ -71,7 +71,7 @@ static float *fetch(struct folded *f, const char *full, int rank, const int64_t 
 		return NULL;
 	}
 	float *x = mem_new((size_t)t->count, sizeof *x);
-	int bad = tensor_floats(t, x) ? fail("%s: %s", f->from->path, why()) : 0;
+	int bad = tensor_floats(f->from->path, t, x);
 	for (int64_t i = 0; i < t->count && !bad; i++)
 		if (!isfinite(x[i]))
 			bad = fail("%s: %s: element %lld is not finite", f->from->path, full,

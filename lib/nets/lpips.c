@@ -76,7 +76,7 @@ static int read_linear(struct lpips_state *s, const struct tensors *from)
 		if (!t) return fail("%s: tensor %s is missing", from->path, name);
 		if (t->rank != 4 || t->shape[1] != g->out || t->count != g->out)
 			return fail("%s: %s: expected [1,%d,1,1]", from->path, name, g->out);
-		if (tensor_floats(t, w)) return fail("%s: %s", from->path, why());
+		if (tensor_floats(from->path, t, w)) return -1;
 		for (int c = 0; c < g->out; c++)
 			if (!(w[c] >= 0 && isfinite(w[c])))
 				return fail("%s: %s: element %d is %g, expected 0 or more",
